@@ -1,0 +1,571 @@
+//! The flow table: its key and its record.
+//!
+//! A flow is one direction of an address pair, ports included. Its record is laid out by cache lines of 64 bytes:
+//! a DATA packet touches the first two, a HEARTBEAT the third as well.
+//!
+//! Several CPUs and user space share a record without locks. Each field has one writing side in practice (the
+//! direction of traffic that it describes is processed by one CPU at a time), and readers must stand a value that is
+//! one packet old.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::wire::{Address, ChunkKind, chunk::KIND_SLOTS};
+
+/// Names a flow: the index map's key.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Pod, Zeroable)]
+pub struct FlowKey {
+    /// Source address.
+    pub src: Address,
+    /// Destination address.
+    pub dst: Address,
+    /// SCTP source port.
+    pub src_port: u16,
+    /// SCTP destination port.
+    pub dst_port: u16,
+}
+
+impl FlowKey {
+    /// The key of the opposite direction.
+    #[inline(always)]
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self {
+            src: self.dst,
+            dst: self.src,
+            src_port: self.dst_port,
+            dst_port: self.src_port,
+        }
+    }
+}
+
+/// What is known of a flow. Everything is zero in a free slot; `key` is set once and then stays.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct FlowRecord {
+    // Line 0: every packet.
+    /// SCTP packets, with whatever tag.
+    pub packets: u64,
+    /// Their bytes, by the IP header.
+    pub bytes: u64,
+    /// DATA and I-DATA chunks.
+    pub data_chunks: u64,
+    /// Bytes of user data in them, by their length fields.
+    pub data_bytes: u64,
+    /// When the last packet passed, in ticks of the programs' coarse clock. A tick is a jiffy in the kernel and a
+    /// nanosecond in captures; `first_seen_ticks` and `first_seen_ns` tie it to the monotonic clock.
+    pub last_seen_ticks: u64,
+    /// The verification tag of this flow's packets; 0 while unknown.
+    pub tag: u32,
+    /// Packets with another tag.
+    pub tag_mismatches: u32,
+    /// The slot whose `sender` is the TSN state of this direction of the association. Its own slot, until user
+    /// space knows the association.
+    pub data_slot: u32,
+    /// A flow of the opposite direction: of the same address pair if there is one. [`NO_SLOT`] if none is known.
+    pub reverse_slot: u32,
+    /// Payload protocol identifier of the last DATA chunk.
+    pub ppid: u32,
+    /// Where the last packet was seen.
+    pub interface: Interface,
+
+    // Line 1: DATA and SACK.
+    /// The DATA chunk that is waited for on this flow.
+    pub timed: TimedTsn,
+    /// When a SACK last acknowledged a TSN that only this flow carried, in ticks; 0 for never.
+    pub acked_ticks: u64,
+    /// The highest TSN that this flow was the first to carry.
+    pub highest_sent: u32,
+    /// DATA chunks on this flow whose TSN had been seen before, on whatever flow.
+    pub retransmissions: u32,
+    /// TSN state of this direction of the association, if `data_slot` points here.
+    pub sender: SenderState,
+
+    // Line 2: heartbeats.
+    /// Heartbeats on this flow that wait for their ack.
+    pub outstanding: [OutstandingHeartbeat; HEARTBEAT_SLOTS],
+    /// Time from a heartbeat on this flow to its ack.
+    pub heartbeat_rtt: Rtt,
+
+    // Line 3.
+    /// Time from a DATA chunk on this flow to the SACK that covers it; the peer's delayed ack included.
+    pub data_rtt: Rtt,
+    /// When the first packet passed, CLOCK_MONOTONIC.
+    pub first_seen_ns: u64,
+    /// The same moment on the coarse clock.
+    pub first_seen_ticks: u64,
+    /// Heartbeats on this flow that were acknowledged.
+    pub heartbeats_answered: u32,
+    /// Those of them whose ack came from another address than the one probed.
+    pub answered_elsewhere: u32,
+    /// The next flow of the same direction of the association, in a ring. Its own slot, if it is alone.
+    pub sibling_slot: u32,
+    /// The tag of the last mismatching packet.
+    pub mismatched_tag: u32,
+
+    // Lines 4 and 5.
+    /// Chunks by [`ChunkKind`], except DATA, which is in `data_chunks`. Wraps.
+    pub chunks: [u32; KIND_SLOTS],
+
+    // Line 6.
+    /// The flow's own key, so that a sweep finds flows whose ring record was lost.
+    pub key: FlowKey,
+    /// Where the last ack came from that came from another address; all zero if none did.
+    pub ack_source: Address,
+    /// Its own slot.
+    pub slot: u32,
+    /// When a heartbeat on this flow was last acknowledged, CLOCK_MONOTONIC; 0 for never.
+    pub answered_at_ns: u64,
+}
+
+impl FlowRecord {
+    /// A record for a flow that starts now.
+    #[inline(always)]
+    pub fn open(&mut self, key: &FlowKey, slot: u32, now_ns: u64, now_ticks: u64) {
+        self.key = *key;
+        self.slot = slot;
+        self.data_slot = slot;
+        self.sibling_slot = slot;
+        self.reverse_slot = NO_SLOT;
+        self.first_seen_ns = now_ns;
+        self.first_seen_ticks = now_ticks;
+    }
+
+    /// Chunks of a kind that this flow carried. All but DATA and I-DATA wrap at 2^32.
+    #[must_use]
+    pub fn chunk_count(&self, kind: ChunkKind) -> u64 {
+        let i_data = self.chunks[ChunkKind::IData as usize];
+        match kind {
+            // The low half is all that is known of I-DATA: a mix of both kinds is told apart modulo 2^32.
+            ChunkKind::Data => self.data_chunks.wrapping_sub(u64::from(i_data)),
+            other => u64::from(self.chunks[other as usize % KIND_SLOTS]),
+        }
+    }
+}
+
+/// TSN state of one direction of an association: what was sent, and what the other side says has arrived.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct SenderState {
+    /// The highest TSN seen in DATA.
+    pub highest_tsn: u32,
+    /// The highest cumulative TSN ack seen.
+    pub cum_tsn_ack: u32,
+    /// The highest TSN acknowledged at all, by gap ack blocks too.
+    pub highest_acked: u32,
+    /// Bit 0: a DATA chunk was seen. Bit 1: a SACK was seen.
+    pub seen: u32,
+    /// Which of the last [`TSN_WINDOW`](Self::TSN_WINDOW) TSNs were seen. Bit `tsn % 128`.
+    pub window: [u64; 2],
+}
+
+impl SenderState {
+    /// TSNs below the highest one of which it is known whether they were seen. An older one is taken for a
+    /// retransmission: a packet that is overtaken by more than this many is not heard of.
+    pub const TSN_WINDOW: u32 = 128;
+
+    const DATA_SEEN: u32 = 1;
+    const SACK_SEEN: u32 = 2;
+
+    /// Whether a DATA chunk was seen.
+    #[inline(always)]
+    #[must_use]
+    pub fn data_seen(&self) -> bool {
+        self.seen & Self::DATA_SEEN != 0
+    }
+
+    /// Whether a SACK was seen.
+    #[inline(always)]
+    #[must_use]
+    pub fn sack_seen(&self) -> bool {
+        self.seen & Self::SACK_SEEN != 0
+    }
+
+    /// Takes note of a DATA chunk; `true` if its TSN is new, `false` if it was seen before.
+    #[inline(always)]
+    pub fn sent(&mut self, tsn: u32) -> bool {
+        let word = (tsn >> 6) as usize & 1;
+        let bit = 1_u64 << (tsn & 63);
+        let behind = self.highest_tsn.wrapping_sub(tsn);
+        let ahead = tsn.wrapping_sub(self.highest_tsn);
+        if self.data_seen() && (behind as i32) >= 0 {
+            let known = behind >= Self::TSN_WINDOW || self.window[word] & bit != 0;
+            if behind < Self::TSN_WINDOW {
+                self.window[word] |= bit;
+            }
+            return !known;
+        }
+        self.advance(tsn, ahead);
+        self.window[word] |= bit;
+        true
+    }
+
+    /// Moves the window so that `tsn`, which is `ahead` of the highest one, is its newest, and forgets what falls out.
+    #[inline(always)]
+    fn advance(&mut self, tsn: u32, ahead: u32) {
+        if !self.data_seen() || ahead >= Self::TSN_WINDOW {
+            self.window[0] = 0;
+            self.window[1] = 0;
+        } else if ahead == 1 {
+            self.window[(tsn >> 6) as usize & 1] &= !(1_u64 << (tsn & 63));
+        } else {
+            let from = self.highest_tsn.wrapping_add(1);
+            self.window[0] &= !run_mask(from, ahead, 0);
+            self.window[1] &= !run_mask(from, ahead, 1);
+        }
+        self.highest_tsn = tsn;
+        self.seen |= Self::DATA_SEEN;
+    }
+
+    /// Takes note of a SACK; `true` if it acknowledges more than any before.
+    #[inline(always)]
+    pub fn acknowledged(&mut self, cum_tsn_ack: u32, highest_acked: u32) -> bool {
+        if !self.sack_seen() {
+            self.cum_tsn_ack = cum_tsn_ack;
+            self.highest_acked = highest_acked;
+            self.seen |= Self::SACK_SEEN;
+            return true;
+        }
+        let mut more = false;
+        if tsn_after(cum_tsn_ack, self.cum_tsn_ack) {
+            self.cum_tsn_ack = cum_tsn_ack;
+            more = true;
+        }
+        if tsn_after(highest_acked, self.highest_acked) {
+            self.highest_acked = highest_acked;
+            more = true;
+        }
+        more
+    }
+}
+
+/// The bits of word `word` of a 128-bit ring that the run of `length` (1..128) positions from `from` covers.
+#[inline(always)]
+fn run_mask(from: u32, length: u32, word: u32) -> u64 {
+    // The run in positions relative to the word's first bit, around the ring of 128.
+    let start = from.wrapping_sub(word * 64) & 127;
+    let end = start + length;
+    let low = if start < 64 { ones(end.min(64)) & !ones(start) } else { 0 };
+    let wrapped = if end > 128 { ones((end - 128).min(64)) } else { 0 };
+    low | wrapped
+}
+
+/// The lowest `count` (at most 64) bits.
+#[inline(always)]
+fn ones(count: u32) -> u64 {
+    if count >= 64 { u64::MAX } else { (1_u64 << count) - 1 }
+}
+
+/// One DATA chunk of a flow that waits for a SACK, to time it.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct TimedTsn {
+    /// When it was sent, CLOCK_MONOTONIC; 0 if none is timed.
+    pub sent_at_ns: u64,
+    /// Its TSN.
+    pub tsn: u32,
+    /// Packets with new DATA on this flow from it on, itself included. The top bit: it was sent again, so nothing can
+    /// be learned from its ack (Karn's algorithm, RFC 9260 section 6.3.1 rule C5).
+    state: u32,
+}
+
+impl TimedTsn {
+    const RESENT: u32 = 1 << 31;
+
+    /// Starts to wait.
+    #[inline(always)]
+    pub fn start(&mut self, tsn: u32, now_ns: u64) {
+        self.tsn = tsn;
+        self.state = 1;
+        self.sent_at_ns = now_ns;
+    }
+
+    /// Waits no longer.
+    #[inline(always)]
+    pub fn stop(&mut self) {
+        self.sent_at_ns = 0;
+    }
+
+    /// Whether a chunk is waited for.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        self.sent_at_ns != 0
+    }
+
+    /// One more packet with new DATA.
+    #[inline(always)]
+    pub fn another_packet(&mut self) {
+        if self.state & !Self::RESENT < Self::RESENT - 1 {
+            self.state += 1;
+        }
+    }
+
+    /// Packets with new DATA on this flow from the timed one on. From the second on the receiver may not delay its
+    /// SACK (RFC 9260 section 6.2).
+    #[inline(always)]
+    #[must_use]
+    pub fn packets(&self) -> u32 {
+        self.state & !Self::RESENT
+    }
+
+    /// The chunk was sent again.
+    #[inline(always)]
+    pub fn mark_resent(&mut self) {
+        self.state |= Self::RESENT;
+    }
+
+    /// Whether the chunk was sent again.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_resent(&self) -> bool {
+        self.state & Self::RESENT != 0
+    }
+}
+
+/// A heartbeat that waits for its ack.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct OutstandingHeartbeat {
+    /// When it was sent, CLOCK_MONOTONIC; 0 if the entry is free.
+    pub sent_at_ns: u64,
+    /// See [`HeartbeatInfo`](crate::wire::heartbeat::HeartbeatInfo).
+    pub fingerprint: u32,
+    /// The chunk's length field.
+    pub chunk_length: u16,
+    /// 1 if the packet also held a PAD chunk: a path MTU probe (RFC 8899), whose loss is no evidence.
+    pub padded: u16,
+}
+
+/// Heartbeats that are waited for on one flow. A stack has one at a time; the second is room for a third party's.
+pub const HEARTBEAT_SLOTS: usize = 2;
+
+/// Round-trip times of one flow, as RFC 9260 section 6.3.1 smooths them. Nanoseconds; all zero without a sample.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
+pub struct Rtt {
+    /// The last sample.
+    pub last_ns: u64,
+    /// The smallest sample.
+    pub min_ns: u64,
+    /// Smoothed round-trip time.
+    pub srtt_ns: u64,
+    /// Round-trip time variation.
+    pub rttvar_ns: u64,
+}
+
+impl Rtt {
+    /// Takes a sample: alpha 1/8, beta 1/4 (RFC 9260 section 16).
+    #[inline(always)]
+    pub fn sample(&mut self, rtt_ns: u64) {
+        self.last_ns = rtt_ns;
+        if self.srtt_ns == 0 {
+            self.min_ns = rtt_ns;
+            // Zero stands for "no sample", and a sample of zero is possible in captures.
+            self.srtt_ns = rtt_ns.max(1);
+            self.rttvar_ns = rtt_ns / 2;
+            return;
+        }
+        if rtt_ns < self.min_ns {
+            self.min_ns = rtt_ns;
+        }
+        let deviation = self.srtt_ns.abs_diff(rtt_ns);
+        self.rttvar_ns = self.rttvar_ns - self.rttvar_ns / 4 + deviation / 4;
+        self.srtt_ns = (self.srtt_ns - self.srtt_ns / 8 + rtt_ns / 8).max(1);
+    }
+
+    /// Whether there was a sample.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.srtt_ns != 0
+    }
+}
+
+/// Where a packet was seen: interface index and side.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Pod, Zeroable)]
+pub struct Interface(u32);
+
+impl Interface {
+    const EGRESS: u32 = 1 << 31;
+
+    /// A packet that came in.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ingress(if_index: u32) -> Self {
+        Self(if_index & !Self::EGRESS)
+    }
+
+    /// A packet that goes out.
+    #[inline(always)]
+    #[must_use]
+    pub const fn egress(if_index: u32) -> Self {
+        Self(if_index | Self::EGRESS)
+    }
+
+    /// The kernel's interface index; 0 in captures.
+    #[must_use]
+    pub const fn if_index(self) -> u32 {
+        self.0 & !Self::EGRESS
+    }
+
+    /// Whether the packet went out.
+    #[must_use]
+    pub const fn is_egress(self) -> bool {
+        self.0 & Self::EGRESS != 0
+    }
+}
+
+/// No flow.
+pub const NO_SLOT: u32 = u32::MAX;
+
+/// Whether TSN `a` comes after `b`, by serial number arithmetic (RFC 9260 section 1.6).
+#[inline(always)]
+#[must_use]
+pub const fn tsn_after(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) > 0
+}
+
+/// Whether TSN `a` is `b` or comes before it.
+#[inline(always)]
+#[must_use]
+pub const fn tsn_at_or_before(a: u32, b: u32) -> bool {
+    !tsn_after(a, b)
+}
+
+const _: () = assert!(size_of::<FlowKey>() == 36);
+const _: () = assert!(size_of::<FlowRecord>() == 7 * 64);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, timed) == 64);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, outstanding) == 128);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, data_rtt) == 192);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, chunks) == 256);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, key) == 384);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(tsns: impl IntoIterator<Item = u32>) -> SenderState {
+        let mut sender = SenderState::zeroed();
+        for tsn in tsns {
+            sender.sent(tsn);
+        }
+        sender
+    }
+
+    #[test]
+    fn a_tsn_is_new_once() {
+        let mut sender = sender([]);
+        assert!(sender.sent(7));
+        assert!(!sender.sent(7));
+        assert!(sender.sent(8));
+        assert!(!sender.sent(7));
+    }
+
+    #[test]
+    fn reordering_is_no_retransmission() {
+        let mut sender = sender([100, 103]);
+        assert!(sender.sent(101));
+        assert!(sender.sent(102));
+        assert!(!sender.sent(101));
+    }
+
+    #[test]
+    fn the_window_moves_over_the_wrap() {
+        let mut sender = sender([u32::MAX - 1]);
+        for tsn in [u32::MAX, 0, 1, 2] {
+            assert!(sender.sent(tsn), "{tsn}");
+        }
+        for tsn in [u32::MAX - 1, u32::MAX, 0, 2] {
+            assert!(!sender.sent(tsn), "{tsn}");
+        }
+        assert_eq!(sender.highest_tsn, 2);
+    }
+
+    #[test]
+    fn what_falls_out_of_the_window_counts_as_seen() {
+        let mut sender = sender([0, 200]);
+        assert!(!sender.sent(72), "128 behind: too old to know");
+        assert!(sender.sent(73), "127 behind: known to be missing");
+    }
+
+    /// The window against a set, over jumps of every size.
+    #[test]
+    fn the_window_agrees_with_a_set() {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        for start in [0_u32, 0x7fff_ff00, u32::MAX - 300] {
+            let mut window = sender([]);
+            let mut set = std::collections::HashSet::new();
+            let mut highest = start;
+            for step in 0..20_000 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let jump = (state >> 33) as u32 % 160;
+                let tsn = if (state >> 20) & 1 == 0 || step == 0 {
+                    highest.wrapping_add(jump % 9)
+                } else {
+                    highest.wrapping_add(jump).wrapping_sub(100)
+                };
+                let behind = highest.wrapping_sub(tsn) as i32;
+                let expected = if step > 0 && behind >= 128 { false } else { set.insert(tsn) };
+                assert_eq!(window.sent(tsn), expected, "start {start} step {step} tsn {tsn}");
+                if step == 0 || behind < 0 {
+                    highest = tsn;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn acks_only_move_forward() {
+        let mut sender = sender([10]);
+        assert!(sender.acknowledged(5, 5));
+        assert!(!sender.acknowledged(5, 5));
+        assert!(sender.acknowledged(5, 9), "a gap ack block");
+        assert!(!sender.acknowledged(4, 4), "an old one");
+        assert!(sender.acknowledged(9, 9));
+        assert_eq!((sender.cum_tsn_ack, sender.highest_acked), (9, 9));
+    }
+
+    #[test]
+    fn rtt_is_smoothed_as_the_rfc_says() {
+        let mut rtt = Rtt::default();
+        assert!(!rtt.is_known());
+        rtt.sample(80_000);
+        assert_eq!((rtt.srtt_ns, rtt.rttvar_ns, rtt.min_ns), (80_000, 40_000, 80_000));
+        rtt.sample(160_000);
+        assert_eq!(rtt.rttvar_ns, 30_000 + 20_000);
+        assert_eq!(rtt.srtt_ns, 70_000 + 20_000);
+        assert_eq!((rtt.last_ns, rtt.min_ns), (160_000, 80_000));
+    }
+
+    #[test]
+    fn a_timed_tsn_counts_packets_and_remembers_a_retransmission() {
+        let mut timed = TimedTsn::zeroed();
+        assert!(!timed.is_armed());
+        timed.start(7, 1_000);
+        timed.another_packet();
+        timed.mark_resent();
+        timed.another_packet();
+        assert!(timed.is_armed() && timed.is_resent());
+        assert_eq!(timed.packets(), 3);
+        timed.stop();
+        assert!(!timed.is_armed());
+        timed.start(9, 2_000);
+        assert!(!timed.is_resent());
+    }
+
+    #[test]
+    fn serial_numbers_wrap() {
+        assert!(tsn_after(1, u32::MAX));
+        assert!(!tsn_after(u32::MAX, 1));
+        assert!(tsn_at_or_before(5, 5));
+    }
+
+    #[test]
+    fn an_interface_keeps_its_side() {
+        assert!(Interface::egress(7).is_egress());
+        assert!(!Interface::ingress(7).is_egress());
+        assert_eq!(Interface::egress(7).if_index(), 7);
+    }
+}

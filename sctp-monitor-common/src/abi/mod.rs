@@ -1,0 +1,16 @@
+//! The shapes that cross the kernel boundary. All are `repr(C)` and Pod, with their sizes asserted at compile time;
+//! kinds travel as integers.
+
+mod counter;
+mod flow;
+mod ring;
+
+pub use counter::{Counter, Counters};
+pub use flow::{
+    FlowKey, FlowRecord, HEARTBEAT_SLOTS, Interface, NO_SLOT, OutstandingHeartbeat, Rtt, SenderState,
+    TimedTsn, tsn_after, tsn_at_or_before,
+};
+pub use ring::{
+    AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent, RingHeader,
+    RingKind, RingRecord, RingRecordError, UnknownRingKind,
+};

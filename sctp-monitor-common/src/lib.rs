@@ -1,0 +1,16 @@
+//! What the kernel programs and user space must agree on.
+//!
+//! - [`wire`] parses packets through a bounded reader, so that the verifier, a capture file and a fuzzer all meet
+//!   the same parser.
+//! - [`track`] says what one packet does to the records. It is pure: tables and time are handed in.
+//! - [`abi`] holds the shapes that cross the kernel boundary: map keys and values, ring records, counters.
+//! - [`memory`] (feature `std`) is a flow table in ordinary memory.
+
+#![cfg_attr(not(any(test, feature = "std")), no_std)]
+#![forbid(unsafe_code)]
+
+pub mod abi;
+#[cfg(any(test, feature = "std"))]
+pub mod memory;
+pub mod track;
+pub mod wire;

@@ -1,0 +1,128 @@
+//! A flow table in ordinary memory: what captures, tests and benchmarks track into.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{
+    abi::{ControlHeader, Counter, Counters, FlowKey, FlowRecord, NO_SLOT},
+    track::{FlowTable, Scratch},
+    wire::ReadPacket,
+};
+
+/// A flow table that grows, with a clock that is set by hand.
+#[derive(Debug)]
+pub struct MemoryTable {
+    index: HashMap<FlowKey, u32>,
+    records: Vec<FlowRecord>,
+    counters: Counters,
+    ring: VecDeque<Vec<u8>>,
+    scratch: Scratch,
+    now_ns: u64,
+}
+
+impl MemoryTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            index: HashMap::new(),
+            records: Vec::new(),
+            counters: Counters::default(),
+            ring: VecDeque::new(),
+            scratch: Scratch::zeroed(),
+            now_ns: 0,
+        }
+    }
+
+    /// Sets the clock, in nanoseconds since any epoch; both the fine and the coarse clock follow it.
+    pub fn set_now(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
+    }
+
+    /// All records, by slot.
+    #[must_use]
+    pub fn records(&self) -> &[FlowRecord] {
+        &self.records
+    }
+
+    /// The records, to link flows with each other.
+    pub fn records_mut(&mut self) -> &mut [FlowRecord] {
+        &mut self.records
+    }
+
+    /// The counters so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The oldest ring record that was not taken yet, as the kernel would have written it.
+    pub fn pop_record(&mut self) -> Option<Vec<u8>> {
+        self.ring.pop_front()
+    }
+}
+
+impl Default for MemoryTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FlowTable for MemoryTable {
+    fn find(&mut self, key: &FlowKey) -> u32 {
+        self.index.get(key).copied().unwrap_or(NO_SLOT)
+    }
+
+    fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
+        let slot = u32::try_from(self.records.len()).map_err(|_| Counter::FlowTableFull)?;
+        self.records.push(FlowRecord::zeroed());
+        self.index.insert(*key, slot);
+        Ok(slot)
+    }
+
+    fn record(&mut self, slot: u32) -> Option<&mut FlowRecord> {
+        self.records.get_mut(slot as usize)
+    }
+
+    fn scratch(&mut self) -> Option<&mut Scratch> {
+        Some(&mut self.scratch)
+    }
+
+    fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)> {
+        Some((self.records.get_mut(slot as usize)?, &mut self.scratch))
+    }
+
+    fn now_ns(&mut self) -> u64 {
+        self.now_ns.max(1)
+    }
+
+    fn now_ticks(&mut self) -> u64 {
+        self.now_ns.max(1)
+    }
+
+    fn count(&mut self, counter: Counter) {
+        self.counters.count(counter);
+    }
+
+    fn emit<T: Pod>(&mut self, record: &T, _urgent: bool) {
+        self.ring.push_back(bytemuck::bytes_of(record).to_vec());
+    }
+
+    fn emit_control<R: ReadPacket>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
+        let mut bytes: Vec<u8> = Vec::with_capacity(header.captured_length as usize);
+        while bytes.len() < header.captured_length as usize {
+            match reader.read_u8(at + bytes.len()) {
+                Some(byte) => bytes.push(byte),
+                None => break,
+            }
+        }
+        let captured = ControlHeader {
+            captured_length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            ..*header
+        };
+        let mut record = bytemuck::bytes_of(&captured).to_vec();
+        record.extend(bytes);
+        self.ring.push_back(record);
+    }
+}

@@ -1,0 +1,794 @@
+//! What one packet does to the records.
+//!
+//! Pure over a [`FlowTable`]: the same function runs in the XDP and TC programs over BPF maps, and in user space over
+//! memory. It never decides that a packet must not pass.
+//!
+//! The order is forced by the verifier and by aliasing: one record is borrowed at a time, and the walk over the chunks
+//! only collects what is needed, so that its states stay few. What a chunk means is decided behind the walk.
+
+use bytemuck::{Pod, Zeroable};
+use network_types::sctp::SctpHdr;
+
+use crate::{
+    abi::{
+        AckOutcome, Counter, ControlHeader, FlowKey, FlowOpened, FlowRecord, HeartbeatAcked, HeartbeatSent, Interface,
+        NO_SLOT, OutstandingHeartbeat, RingHeader, RingKind, TimedTsn, tsn_after, tsn_at_or_before,
+    },
+    wire::{
+        Chunk, ChunkKind, LinkType, ParseOptions, Pass, ReadPacket, SctpPacket,
+        chunk::{KIND_SLOTS, Visit, WalkEnd, walk},
+        data::Data,
+        heartbeat::HeartbeatInfo,
+        parse,
+        sack::Sack,
+    },
+};
+
+/// Where flows are kept, and where records for user space go.
+///
+/// At most one record is borrowed at a time, so an implementation may hand out pointers into shared memory.
+pub trait FlowTable {
+    /// The slot of a flow, or [`NO_SLOT`]. Not an `Option`: LLVM copies the slot before it looks at the variant, and
+    /// the verifier lets nobody read a register that was never written.
+    fn find(&mut self, key: &FlowKey) -> u32;
+
+    /// Takes a free slot for a new flow and enters it under its key. The record is zero.
+    ///
+    /// # Errors
+    /// The counter that says why there is no slot.
+    fn open(&mut self, key: &FlowKey) -> Result<u32, Counter>;
+
+    /// The record in a slot; `None` past the end of the table.
+    fn record(&mut self, slot: u32) -> Option<&mut FlowRecord>;
+
+    /// Memory for the packet at hand. It holds whatever was left there.
+    fn scratch(&mut self) -> Option<&mut Scratch>;
+
+    /// Both.
+    fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)>;
+
+    /// CLOCK_MONOTONIC (or the capture's clock), nanoseconds, never 0.
+    fn now_ns(&mut self) -> u64;
+
+    /// The coarse clock: a jiffy in the kernel, a nanosecond in captures.
+    fn now_ticks(&mut self) -> u64;
+
+    /// Adds one to a counter.
+    fn count(&mut self, counter: Counter);
+
+    /// Hands a record to user space, and wakes it up if the record is urgent.
+    fn emit<T: Pod>(&mut self, record: &T, urgent: bool);
+
+    /// Hands `header.captured_length` bytes of the packet, from offset `at`, to user space.
+    fn emit_control<R: ReadPacket>(&mut self, reader: &R, at: usize, header: &ControlHeader);
+}
+
+/// How packets are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What the frames begin with.
+    pub link: LinkType,
+    /// What the parser looks for.
+    pub parse: ParseOptions,
+    /// Chunks that are walked in one packet.
+    pub max_chunks: usize,
+}
+
+/// Chunks that the programs walk in one packet. A packet of 1,500 bytes holds at most 92 DATA chunks of one byte, and
+/// stacks bundle a handful. Set SCTP_MONITOR_MAX_CHUNKS when building to change it; below 32 does not build.
+pub const MAX_CHUNKS: usize = match option_env!("SCTP_MONITOR_MAX_CHUNKS") {
+    Some(text) => match usize::from_str_radix(text, 10) {
+        Ok(value) => value,
+        Err(_) => panic!("SCTP_MONITOR_MAX_CHUNKS must be a number"),
+    },
+    None => 32,
+};
+
+const _: () = assert!(MAX_CHUNKS >= 32, "SCTP_MONITOR_MAX_CHUNKS must be 32 or more");
+
+/// Flows of one direction of an association that are looked through for a heartbeat or a timed TSN: four addresses on
+/// either side.
+pub const MAX_SIBLINGS: usize = 16;
+
+/// Looks at one packet.
+#[inline(always)]
+pub fn observe<R: ReadPacket, T: FlowTable>(reader: &R, interface: Interface, options: &Options, table: &mut T) {
+    match parse(reader, options.link, options.parse) {
+        Ok(packet) => track(reader, &packet, interface, options.max_chunks, table),
+        Err(Pass::Counted(counter)) => table.count(counter),
+        Err(Pass::NotSctp) => {}
+    }
+}
+
+/// Enters one SCTP packet into the records.
+#[inline(always)]
+fn track<R: ReadPacket, T: FlowTable>(
+    reader: &R,
+    packet: &SctpPacket,
+    interface: Interface,
+    max_chunks: usize,
+    table: &mut T,
+) {
+    if packet.first_fragment {
+        table.count(Counter::FirstFragment);
+    }
+    if let Some(scratch) = table.scratch() {
+        scratch.begin(packet);
+    }
+    let key = FlowKey {
+        src: packet.src,
+        dst: packet.dst,
+        src_port: packet.src_port,
+        dst_port: packet.dst_port,
+    };
+    let mut slot = table.find(&key);
+    if slot == NO_SLOT {
+        slot = match open_flow(&key, packet.tag, table) {
+            Ok(slot) => slot,
+            Err(counter) => {
+                table.count(counter);
+                return untracked(reader, &key, interface, table);
+            }
+        };
+    }
+    let now_ticks = table.now_ticks();
+    let Some((record, scratch)) = table.record_and_scratch(slot) else {
+        return;
+    };
+    count_chunks(reader, max_chunks, record, scratch);
+    record.packets += 1;
+    record.bytes += u64::from(scratch.total_length);
+    record.last_seen_ticks = now_ticks;
+    if record.interface != interface {
+        record.interface = interface;
+    }
+    let tag_matches = check_tag(record, scratch);
+    let found = Found::of(scratch);
+    count_oddities(scratch.walk_end, found, table);
+    if tag_matches {
+        apply(reader, slot, found, max_chunks, table);
+    } else {
+        table.count(Counter::TagMismatch);
+    }
+    if found.any(CONTROL) {
+        emit_control(reader, &key, interface, slot, !tag_matches, table);
+    }
+}
+
+/// A packet of a flow that got no slot. What it does to its association still reaches user space, if it begins with
+/// a control chunk; that costs no walk.
+#[inline(always)]
+fn untracked<R: ReadPacket, T: FlowTable>(reader: &R, key: &FlowKey, interface: Interface, table: &mut T) {
+    let Some(at) = table.scratch().map(|scratch| scratch.chunks_at()) else {
+        return;
+    };
+    if let Some(chunk_type) = reader.read_u8(at) {
+        let first = Chunk::new(at, chunk_type, 0, 0);
+        if Found(1 << first.slot()).any(CONTROL) {
+            emit_control(reader, key, interface, NO_SLOT, false, table);
+        }
+    }
+}
+
+/// Gives a flow a slot, and ties it to the opposite direction of its address pair.
+#[inline(always)]
+fn open_flow<T: FlowTable>(key: &FlowKey, tag: u32, table: &mut T) -> Result<u32, Counter> {
+    let slot = table.open(key)?;
+    let now_ns = table.now_ns();
+    let now_ticks = table.now_ticks();
+    let reverse_slot = table.find(&key.reversed());
+    if let Some(record) = table.record(slot) {
+        record.open(key, slot, now_ns, now_ticks);
+        record.reverse_slot = reverse_slot;
+    }
+    if let Some(reverse) = table.record(reverse_slot) {
+        // User space may have tied it to another flow of the same direction; the same address pair is nearer.
+        reverse.reverse_slot = slot;
+    }
+    let header = RingHeader {
+        kind: RingKind::FlowOpened as u32,
+        slot,
+        time_ns: now_ns,
+    };
+    table.emit(&FlowOpened { header, key: *key, tag }, true);
+    Ok(slot)
+}
+
+/// The packet at hand: where it is, and what the walks over its chunks found.
+///
+/// The programs keep it in a map: what the verifier loads from there it knows nothing about, so the many ways through
+/// the headers, and through a walk, become one state behind it. On the stack, or in registers, every header length,
+/// every chunk count and every order of chunks would be followed to the end of the program.
+#[repr(C, align(8))]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct Scratch {
+    /// Offset of the common header.
+    at: u32,
+    /// Offset behind the last byte of the SCTP packet.
+    end: u32,
+    /// Bytes by the IP header.
+    total_length: u32,
+    /// Verification tag.
+    tag: u32,
+    /// Bit `1 << kind` for every kind in the packet.
+    kinds: u32,
+    /// How the walk ended, a [`WalkEnd`].
+    walk_end: u32,
+    /// DATA and I-DATA chunks.
+    data_count: u32,
+    /// Bytes of user data.
+    data_bytes: u32,
+    /// TSNs of the packet that were not seen before, and the last of them.
+    new_tsns: u32,
+    last_new_tsn: u32,
+    /// TSNs of the packet that had been seen before, the first and the last of them.
+    old_tsns: u32,
+    first_old_tsn: u32,
+    last_old_tsn: u32,
+    /// Makes the layout explicit; never read.
+    reserved: u32,
+    /// The last chunk of each kind, valid where `kinds` has its bit.
+    last: [Chunk; KIND_SLOTS],
+}
+
+impl Scratch {
+    #[inline(always)]
+    fn begin(&mut self, packet: &SctpPacket) {
+        self.at = packet.at as u32;
+        self.end = packet.end as u32;
+        self.total_length = packet.total_length;
+        self.tag = packet.tag;
+        self.kinds = 0;
+        self.data_count = 0;
+        self.data_bytes = 0;
+        self.new_tsns = 0;
+        self.old_tsns = 0;
+    }
+
+    #[inline(always)]
+    fn chunks_at(&self) -> usize {
+        self.at as usize + SctpHdr::LEN
+    }
+
+    #[inline(always)]
+    fn end(&self) -> usize {
+        self.end as usize
+    }
+
+    /// The last chunk of a kind that the packet has.
+    #[inline(always)]
+    fn last(&self, kind: ChunkKind) -> &Chunk {
+        &self.last[kind as usize % KIND_SLOTS]
+    }
+
+    #[inline(always)]
+    fn has(&self, kind: ChunkKind) -> bool {
+        self.kinds & bit(kind) != 0
+    }
+
+    /// Whether the packet's tag is the receiver's own, reflected.
+    #[inline(always)]
+    fn reflects_tag(&self) -> bool {
+        (self.has(ChunkKind::Abort) && self.last(ChunkKind::Abort).reflects_tag())
+            || (self.has(ChunkKind::ShutdownComplete) && self.last(ChunkKind::ShutdownComplete).reflects_tag())
+    }
+
+    #[inline(always)]
+    fn note_tsn(&mut self, tsn: u32, is_new: bool) {
+        if is_new {
+            self.new_tsns += 1;
+            self.last_new_tsn = tsn;
+        } else {
+            if self.old_tsns == 0 {
+                self.first_old_tsn = tsn;
+            }
+            self.old_tsns += 1;
+            self.last_old_tsn = tsn;
+        }
+    }
+}
+
+/// The kinds of chunks in a packet.
+#[derive(Debug, Clone, Copy)]
+struct Found(u32);
+
+impl Found {
+    #[inline(always)]
+    fn of(scratch: &Scratch) -> Self {
+        Self(scratch.kinds)
+    }
+
+    #[inline(always)]
+    fn any(self, kinds: u32) -> bool {
+        self.0 & kinds != 0
+    }
+}
+
+#[inline(always)]
+fn is_data(chunk: &Chunk) -> bool {
+    chunk.is(ChunkKind::Data) || chunk.is(ChunkKind::IData)
+}
+
+#[inline(always)]
+const fn bit(kind: ChunkKind) -> u32 {
+    1 << kind as u32
+}
+
+/// Chunks that reach user space as bytes: they carry lists, or change the association.
+const CONTROL: u32 = bit(ChunkKind::Init)
+    | bit(ChunkKind::InitAck)
+    | bit(ChunkKind::Abort)
+    | bit(ChunkKind::Shutdown)
+    | bit(ChunkKind::ShutdownAck)
+    | bit(ChunkKind::Error)
+    | bit(ChunkKind::CookieEcho)
+    | bit(ChunkKind::CookieAck)
+    | bit(ChunkKind::ShutdownComplete)
+    | bit(ChunkKind::AsconfAck)
+    | bit(ChunkKind::Asconf);
+
+const DATA: u32 = bit(ChunkKind::Data) | bit(ChunkKind::IData);
+const SACK: u32 = bit(ChunkKind::Sack) | bit(ChunkKind::NrSack);
+
+#[inline(always)]
+fn count_chunks<R: ReadPacket>(
+    reader: &R,
+    max_chunks: usize,
+    record: &mut FlowRecord,
+    scratch: &mut Scratch,
+) {
+    let (at, end) = (scratch.chunks_at(), scratch.end());
+    let mut count = CountChunks { record, scratch };
+    let end = walk(reader, at, end, max_chunks, &mut count);
+    scratch.walk_end = end as u32;
+    record.data_chunks += u64::from(scratch.data_count);
+    record.data_bytes += u64::from(scratch.data_bytes);
+}
+
+struct CountChunks<'a> {
+    record: &'a mut FlowRecord,
+    scratch: &'a mut Scratch,
+}
+
+impl Visit for CountChunks<'_> {
+    #[inline(always)]
+    fn visit(&mut self, chunk: &Chunk) {
+        let scratch = &mut *self.scratch;
+        scratch.kinds |= 1 << chunk.slot();
+        scratch.last[chunk.slot()] = *chunk;
+        if is_data(chunk) {
+            scratch.data_count += 1;
+            scratch.data_bytes += Data::payload_length(chunk);
+        }
+        if !chunk.is(ChunkKind::Data) {
+            let count = &mut self.record.chunks[chunk.slot()];
+            *count = count.wrapping_add(1);
+        }
+    }
+}
+
+/// Whether the packet speaks for the flow's association. The first tag that comes is the flow's tag, until user space
+/// knows better.
+#[inline(always)]
+fn check_tag(record: &mut FlowRecord, scratch: &Scratch) -> bool {
+    let tag = scratch.tag;
+    if tag == 0 {
+        if scratch.has(ChunkKind::Init) {
+            return true;
+        }
+    } else if record.tag == tag || scratch.reflects_tag() {
+        return true;
+    } else if record.tag == 0 {
+        record.tag = tag;
+        return true;
+    }
+    record.tag_mismatches = record.tag_mismatches.wrapping_add(1);
+    record.mismatched_tag = tag;
+    false
+}
+
+#[inline(always)]
+fn count_oddities<T: FlowTable>(end: u32, found: Found, table: &mut T) {
+    if end != WalkEnd::Complete as u32 {
+        let counter = if end == WalkEnd::NoChunks as u32 {
+            Counter::NoChunks
+        } else if end == WalkEnd::HeaderTruncated as u32 {
+            Counter::ChunkHeaderTruncated
+        } else if end == WalkEnd::LengthTooShort as u32 {
+            Counter::ChunkLengthTooShort
+        } else if end == WalkEnd::LengthPastEnd as u32 {
+            Counter::ChunkLengthPastEnd
+        } else {
+            Counter::ChunksTooMany
+        };
+        table.count(counter);
+    }
+    if found.any(bit(ChunkKind::Other)) {
+        table.count(Counter::ChunkUnknown);
+    }
+}
+
+/// What the packet says about the association, its tag being right.
+#[inline(always)]
+fn apply<R: ReadPacket, T: FlowTable>(
+    reader: &R,
+    slot: u32,
+    found: Found,
+    max_chunks: usize,
+    table: &mut T,
+) {
+    if found.any(DATA) {
+        on_data(reader, slot, max_chunks, table);
+    }
+    if found.any(SACK) {
+        on_sack_chunk(reader, slot, table);
+    }
+    if found.any(bit(ChunkKind::Heartbeat)) {
+        match heartbeat_info(reader, ChunkKind::Heartbeat, table) {
+            Some(info) => on_heartbeat(slot, info, found.any(bit(ChunkKind::Pad)), table),
+            None => table.count(Counter::ChunkTruncated),
+        }
+    }
+    if found.any(bit(ChunkKind::HeartbeatAck)) {
+        match heartbeat_info(reader, ChunkKind::HeartbeatAck, table) {
+            Some(info) => on_heartbeat_ack(slot, info, table),
+            None => table.count(Counter::ChunkTruncated),
+        }
+    }
+}
+
+#[inline(always)]
+fn heartbeat_info<R: ReadPacket, T: FlowTable>(reader: &R, kind: ChunkKind, table: &mut T) -> Option<HeartbeatInfo> {
+    HeartbeatInfo::read(reader, table.scratch()?.last(kind))
+}
+
+#[inline(always)]
+fn on_sack_chunk<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, table: &mut T) {
+    let Some(scratch) = table.scratch() else {
+        return;
+    };
+    let kind = if scratch.has(ChunkKind::Sack) { ChunkKind::Sack } else { ChunkKind::NrSack };
+    match Sack::read(reader, scratch.last(kind)) {
+        Some(sack) => on_sack(slot, sack, table),
+        None => table.count(Counter::ChunkTruncated),
+    }
+}
+
+#[inline(always)]
+fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_chunks: usize, table: &mut T) {
+    let Some((record, scratch)) = table.record_and_scratch(slot) else {
+        return;
+    };
+    let kind = if scratch.has(ChunkKind::Data) { ChunkKind::Data } else { ChunkKind::IData };
+    let Some(data) = Data::read(reader, scratch.last(kind)) else {
+        return table.count(Counter::ChunkTruncated);
+    };
+    if let Some(ppid) = data.ppid {
+        record.ppid = ppid;
+    }
+    let data_slot = record.data_slot;
+    let Some((canonical, scratch)) = table.record_and_scratch(data_slot) else {
+        return;
+    };
+    if scratch.data_count == 1 {
+        scratch.note_tsn(data.tsn, canonical.sender.sent(data.tsn));
+    } else {
+        let (at, end) = (scratch.chunks_at(), scratch.end());
+        let mut note = NoteTsns {
+            reader,
+            canonical,
+            scratch: &mut *scratch,
+        };
+        walk(reader, at, end, max_chunks, &mut note);
+    }
+    let (new, last_new) = (scratch.new_tsns, scratch.last_new_tsn);
+    let old = OldTsns {
+        count: scratch.old_tsns,
+        first: scratch.first_old_tsn,
+        last: scratch.last_old_tsn,
+    };
+    if new > 0 {
+        time_data(slot, last_new, table);
+    }
+    if old.count > 0 {
+        on_retransmission(slot, old, table);
+    }
+}
+
+struct NoteTsns<'a, R> {
+    reader: &'a R,
+    canonical: &'a mut FlowRecord,
+    scratch: &'a mut Scratch,
+}
+
+impl<R: ReadPacket> Visit for NoteTsns<'_, R> {
+    #[inline(always)]
+    fn visit(&mut self, chunk: &Chunk) {
+        if is_data(chunk) {
+            if let Some(tsn) = self.reader.read_u32(chunk.value_at()) {
+                self.scratch.note_tsn(tsn, self.canonical.sender.sent(tsn));
+            }
+        }
+    }
+}
+
+/// TSNs of one packet that had been seen before.
+#[derive(Debug, Clone, Copy)]
+struct OldTsns {
+    count: u32,
+    first: u32,
+    last: u32,
+}
+
+/// Waits for the SACK of a packet's last new chunk, if the flow waits for none.
+#[inline(always)]
+fn time_data<T: FlowTable>(slot: u32, tsn: u32, table: &mut T) {
+    let Some(record) = table.record(slot) else {
+        return;
+    };
+    record.highest_sent = tsn;
+    if record.timed.is_armed() {
+        return record.timed.another_packet();
+    }
+    let now_ns = table.now_ns();
+    if let Some(record) = table.record(slot) {
+        record.timed.start(tsn, now_ns);
+    }
+}
+
+/// Marks the timed chunks of this direction that the packet carries again.
+#[inline(always)]
+fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
+    if let Some(record) = table.record(slot) {
+        record.retransmissions = record.retransmissions.wrapping_add(old.count);
+    }
+    let mut at = slot;
+    for _ in 0..MAX_SIBLINGS {
+        let Some(record) = table.record(at) else {
+            return;
+        };
+        let resent = !tsn_after(old.first, record.timed.tsn) && !tsn_after(record.timed.tsn, old.last);
+        if record.timed.is_armed() && resent {
+            record.timed.mark_resent();
+        }
+        at = record.sibling_slot;
+        if at == slot {
+            return;
+        }
+    }
+}
+
+/// Credits the flows whose timed chunk the SACK reaches, whatever flow the SACK came over.
+#[inline(always)]
+fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
+    let Some(first) = table.record(slot).map(|record| record.reverse_slot) else {
+        return;
+    };
+    let Some(data_slot) = table.record(first).map(|record| record.data_slot) else {
+        return;
+    };
+    let Some(canonical) = table.record(data_slot) else {
+        return;
+    };
+    if !canonical.sender.acknowledged(sack.cum_tsn_ack, sack.highest_acked) {
+        return;
+    }
+    let mut at = first;
+    for _ in 0..MAX_SIBLINGS {
+        let Some(record) = table.record(at) else {
+            return;
+        };
+        let sibling = record.sibling_slot;
+        if record.timed.is_armed() {
+            let progress = Progress::of(&record.timed, record.highest_sent, sack);
+            credit(at, progress, table);
+        }
+        at = sibling;
+        if at == first {
+            return;
+        }
+    }
+}
+
+/// What a SACK says of a flow that waits for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nothing.
+    None,
+    /// The timed chunk arrived, over this flow: a round-trip time.
+    Timed,
+    /// A later chunk of this flow arrived; the timed one may be lost. The path works, but there is nothing to time.
+    Later,
+    /// The timed chunk arrived, but it was sent twice: nothing is known of this flow.
+    Ambiguous,
+}
+
+impl Progress {
+    #[inline(always)]
+    fn of(timed: &TimedTsn, highest_sent: u32, sack: Sack) -> Self {
+        if tsn_at_or_before(timed.tsn, sack.cum_tsn_ack) {
+            return if timed.is_resent() { Self::Ambiguous } else { Self::Timed };
+        }
+        // Whoever acknowledges beyond the timed chunk has something newer. It came over this flow if this flow was
+        // the first to carry a TSN as high.
+        let newer = tsn_after(sack.highest_acked, timed.tsn) && tsn_at_or_before(sack.highest_acked, highest_sent);
+        if newer { Self::Later } else { Self::None }
+    }
+}
+
+#[inline(always)]
+fn credit<T: FlowTable>(slot: u32, progress: Progress, table: &mut T) {
+    let now_ns = match progress {
+        Progress::None => return,
+        Progress::Timed => table.now_ns(),
+        Progress::Later | Progress::Ambiguous => 0,
+    };
+    let now_ticks = table.now_ticks();
+    let Some(record) = table.record(slot) else {
+        return;
+    };
+    if progress == Progress::Timed {
+        record.data_rtt.sample(now_ns.saturating_sub(record.timed.sent_at_ns));
+    }
+    if progress != Progress::Ambiguous {
+        record.acked_ticks = now_ticks;
+    }
+    record.timed.stop();
+}
+
+#[inline(always)]
+fn on_heartbeat<T: FlowTable>(slot: u32, info: HeartbeatInfo, padded: bool, table: &mut T) {
+    let now_ns = table.now_ns();
+    let Some(record) = table.record(slot) else {
+        return;
+    };
+    let entry = OutstandingHeartbeat {
+        sent_at_ns: now_ns,
+        fingerprint: info.fingerprint,
+        chunk_length: info.chunk_length,
+        padded: u16::from(padded),
+    };
+    // The older one gives way. A free entry is the oldest there is.
+    if record.outstanding[0].sent_at_ns <= record.outstanding[1].sent_at_ns {
+        record.outstanding[0] = entry;
+    } else {
+        record.outstanding[1] = entry;
+    }
+    let header = RingHeader {
+        kind: RingKind::HeartbeatSent as u32,
+        slot,
+        time_ns: now_ns,
+    };
+    table.emit(
+        &HeartbeatSent {
+            header,
+            fingerprint: info.fingerprint,
+            chunk_length: info.chunk_length,
+            padded: u16::from(padded),
+        },
+        false,
+    );
+}
+
+/// Looks for the heartbeat that the ack answers: first on the reversed address pair, then on the other flows of that
+/// direction of the association.
+#[inline(always)]
+fn on_heartbeat_ack<T: FlowTable>(slot: u32, info: HeartbeatInfo, table: &mut T) {
+    let now_ns = table.now_ns();
+    let mut acked = HeartbeatAcked {
+        header: RingHeader {
+            kind: RingKind::HeartbeatAcked as u32,
+            slot,
+            time_ns: now_ns,
+        },
+        fingerprint: info.fingerprint,
+        chunk_length: info.chunk_length,
+        outcome: AckOutcome::Unmatched as u16,
+        heartbeat_slot: NO_SLOT,
+        reserved: 0,
+        rtt_ns: 0,
+    };
+    if let Some((key, first)) = table.record(slot).map(|record| (record.key, record.reverse_slot)) {
+        let mut at = first;
+        for _ in 0..MAX_SIBLINGS {
+            let Some(record) = table.record(at) else {
+                break;
+            };
+            if let Some(sent_at_ns) = take_outstanding(record, info) {
+                acked.rtt_ns = now_ns.saturating_sub(sent_at_ns);
+                acked.heartbeat_slot = at;
+                acked.outcome = answer(record, &key, now_ns, acked.rtt_ns) as u16;
+                break;
+            }
+            at = record.sibling_slot;
+            if at == first {
+                break;
+            }
+        }
+    }
+    if acked.heartbeat_slot == NO_SLOT {
+        table.count(Counter::HeartbeatAckUnmatched);
+    }
+    table.emit(&acked, false);
+}
+
+#[inline(always)]
+fn take_outstanding(record: &mut FlowRecord, info: HeartbeatInfo) -> Option<u64> {
+    for entry in &mut record.outstanding {
+        let matches = entry.fingerprint == info.fingerprint && entry.chunk_length == info.chunk_length;
+        if entry.sent_at_ns != 0 && matches {
+            let sent_at_ns = entry.sent_at_ns;
+            entry.sent_at_ns = 0;
+            return Some(sent_at_ns);
+        }
+    }
+    None
+}
+
+/// Enters an ack that came over the flow `ack` into the record of the flow that carried the heartbeat.
+#[inline(always)]
+fn answer(record: &mut FlowRecord, ack: &FlowKey, now_ns: u64, rtt_ns: u64) -> AckOutcome {
+    record.heartbeats_answered = record.heartbeats_answered.wrapping_add(1);
+    record.answered_at_ns = now_ns;
+    record.heartbeat_rtt.sample(rtt_ns);
+    if record.key.dst.is(ack.src) {
+        return AckOutcome::SamePath;
+    }
+    record.answered_elsewhere = record.answered_elsewhere.wrapping_add(1);
+    record.ack_source = ack.src;
+    AckOutcome::OtherPath
+}
+
+#[inline(always)]
+fn emit_control<R: ReadPacket, T: FlowTable>(
+    reader: &R,
+    key: &FlowKey,
+    interface: Interface,
+    slot: u32,
+    tag_mismatch: bool,
+    table: &mut T,
+) {
+    let time_ns = table.now_ns();
+    let Some((at, end)) = table.scratch().map(|scratch| (scratch.at, scratch.end)) else {
+        return;
+    };
+    let packet_length = end.saturating_sub(at);
+    let header = ControlHeader {
+        header: RingHeader {
+            kind: RingKind::Control as u32,
+            slot,
+            time_ns,
+        },
+        key: *key,
+        interface,
+        packet_length,
+        captured_length: packet_length,
+        tag_mismatch: u32::from(tag_mismatch),
+        reserved: 0,
+    };
+    table.emit_control(reader, at as usize, &header);
+}
+
+/// At most so many events in each second: a bucket that user space cannot starve and a flood cannot widen.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct RateLimit {
+    second_began_ns: u64,
+    used: u64,
+}
+
+impl RateLimit {
+    /// Whether one more event is within `per_second`.
+    #[inline(always)]
+    pub fn admits(&mut self, now_ns: u64, per_second: u64) -> bool {
+        if now_ns.wrapping_sub(self.second_began_ns) >= 1_000_000_000 {
+            self.second_began_ns = now_ns;
+            self.used = 0;
+        }
+        if self.used >= per_second {
+            return false;
+        }
+        self.used += 1;
+        true
+    }
+}

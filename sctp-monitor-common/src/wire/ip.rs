@@ -1,0 +1,338 @@
+//! IPv4 with options, IPv6 with extension headers, and what is a fragment (RFC 791, RFC 8200).
+//!
+//! Most packets on a production NIC are not SCTP, so the protocol is looked at before anything else is checked.
+
+use network_types::ip::{IpProto, Ipv4Hdr, Ipv6Hdr};
+
+use super::{Address, Pass, ReadPacket, link::NetworkLayer};
+use crate::abi::Counter;
+
+/// An IP packet that may carry SCTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IpPacket {
+    /// Source address.
+    pub src: Address,
+    /// Destination address.
+    pub dst: Address,
+    /// SCTP or UDP, by IANA number.
+    pub protocol: u8,
+    /// Offset of the transport header.
+    pub payload_at: usize,
+    /// Offset behind the last byte that the IP header claims; the frame may be longer (padding) or shorter (cut).
+    pub end: usize,
+    /// Bytes by the IP header: IPv4 total length, or 40 plus the IPv6 payload length.
+    pub total_length: u32,
+    /// The packet is the first of several fragments, so its last chunk may be cut.
+    pub first_fragment: bool,
+}
+
+/// Parses the IP header (and the IPv6 extension headers) of a packet that carries SCTP, or UDP if `with_udp`.
+///
+/// # Errors
+/// [`Pass::NotSctp`] for every other protocol; a counted reason for a header that cannot be followed, and for
+/// later fragments, which have no ports.
+#[inline(always)]
+pub fn parse<R: ReadPacket>(reader: &R, network: NetworkLayer, with_udp: bool) -> Result<IpPacket, Pass> {
+    if network.version == 4 {
+        parse_v4(reader, network.at, with_udp)
+    } else {
+        parse_v6(reader, network.at, with_udp)
+    }
+}
+
+/// IPv6 extension headers that are followed. RFC 8200 section 4.1 names eight in its recommended order, the last two
+/// rarely together; a packet with more is counted and passed on.
+pub const MAX_EXTENSION_HEADERS: usize = 8;
+
+#[inline(always)]
+fn parse_v4<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPacket, Pass> {
+    let protocol = reader.read_u8(at + V4_PROTOCOL_AT).ok_or(TRUNCATED)?;
+    if !is_wanted(protocol, with_udp) {
+        return Err(Pass::NotSctp);
+    }
+    let version_ihl = reader.read_u8(at).ok_or(TRUNCATED)?;
+    let header_length = (version_ihl & 0x0f) as usize * 4;
+    if version_ihl >> 4 != 4 || header_length < Ipv4Hdr::LEN {
+        return Err(Pass::Counted(Counter::IpHeaderInvalid));
+    }
+    let total_length = reader.read_u16(at + V4_TOTAL_LENGTH_AT).ok_or(TRUNCATED)?;
+    let fragment = reader.read_u16(at + V4_FRAGMENT_AT).ok_or(TRUNCATED)?;
+    let src = reader.read::<4>(at + V4_SRC_AT).ok_or(TRUNCATED)?;
+    let dst = reader.read::<4>(at + V4_DST_AT).ok_or(TRUNCATED)?;
+    let total_length = or_rest(u32::from(total_length), reader.len(), at);
+    if (total_length as usize) < header_length {
+        return Err(Pass::Counted(Counter::IpHeaderInvalid));
+    }
+    if fragment & V4_FRAGMENT_OFFSET != 0 {
+        return Err(later_fragment(protocol));
+    }
+    Ok(IpPacket {
+        src: Address::from_v4(src),
+        dst: Address::from_v4(dst),
+        protocol,
+        payload_at: at + header_length,
+        end: at + total_length as usize,
+        total_length,
+        first_fragment: fragment & V4_MORE_FRAGMENTS != 0,
+    })
+}
+
+#[inline(always)]
+fn parse_v6<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPacket, Pass> {
+    let mut next_header = reader.read_u8(at + V6_NEXT_HEADER_AT).ok_or(TRUNCATED)?;
+    let mut payload_at = at + Ipv6Hdr::LEN;
+    let mut first_fragment = false;
+    for _ in 0..=MAX_EXTENSION_HEADERS {
+        if is_wanted(next_header, with_udp) {
+            return v6_addresses(reader, at, next_header, payload_at, first_fragment);
+        }
+        if !is_extension(next_header) {
+            return Err(Pass::NotSctp);
+        }
+        let [following, length, fragment_high, fragment_low] = reader.read(payload_at).ok_or(TRUNCATED)?;
+        if next_header == FRAGMENT_HEADER {
+            let fragment = u16::from_be_bytes([fragment_high, fragment_low]);
+            if fragment & V6_FRAGMENT_OFFSET != 0 {
+                return Err(later_fragment(following));
+            }
+            first_fragment = fragment & V6_MORE_FRAGMENTS != 0;
+        }
+        payload_at = reader.forget(payload_at + extension_length(next_header, length));
+        next_header = following;
+    }
+    Err(Pass::Counted(Counter::ExtensionHeadersTooMany))
+}
+
+#[inline(always)]
+fn v6_addresses<R: ReadPacket>(
+    reader: &R,
+    at: usize,
+    protocol: u8,
+    payload_at: usize,
+    first_fragment: bool,
+) -> Result<IpPacket, Pass> {
+    let version = reader.read_u8(at).ok_or(TRUNCATED)?;
+    let payload_length = reader.read_u16(at + V6_PAYLOAD_LENGTH_AT).ok_or(TRUNCATED)?;
+    let src = reader.read::<16>(at + V6_SRC_AT).ok_or(TRUNCATED)?;
+    let dst = reader.read::<16>(at + V6_DST_AT).ok_or(TRUNCATED)?;
+    if version >> 4 != 6 {
+        return Err(Pass::Counted(Counter::IpHeaderInvalid));
+    }
+    let total_length = if payload_length == 0 {
+        or_rest(0, reader.len(), at)
+    } else {
+        Ipv6Hdr::LEN as u32 + u32::from(payload_length)
+    };
+    Ok(IpPacket {
+        src: Address::from_v6(src),
+        dst: Address::from_v6(dst),
+        protocol,
+        payload_at,
+        end: at + total_length as usize,
+        total_length,
+        first_fragment,
+    })
+}
+
+/// A length of 0 stands for "too long for the field" (segmentation offload, jumbograms): the frame's end counts then.
+#[inline(always)]
+fn or_rest(length: u32, frame_length: usize, at: usize) -> u32 {
+    if length == 0 {
+        frame_length.saturating_sub(at) as u32
+    } else {
+        length
+    }
+}
+
+/// A later fragment has no ports. Only one that says it is SCTP is worth a count.
+#[inline(always)]
+fn later_fragment(protocol: u8) -> Pass {
+    if protocol == IpProto::Sctp as u8 {
+        Pass::Counted(Counter::LaterFragment)
+    } else {
+        Pass::NotSctp
+    }
+}
+
+#[inline(always)]
+fn is_wanted(protocol: u8, with_udp: bool) -> bool {
+    protocol == IpProto::Sctp as u8 || (with_udp && protocol == IpProto::Udp as u8)
+}
+
+#[inline(always)]
+fn is_extension(next_header: u8) -> bool {
+    matches!(
+        next_header,
+        HOP_BY_HOP | ROUTING | FRAGMENT_HEADER | AUTHENTICATION | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6
+    )
+}
+
+/// Bytes of an extension header whose length field says `length` (RFC 8200 section 4, RFC 4302 section 2.2).
+#[inline(always)]
+fn extension_length(next_header: u8, length: u8) -> usize {
+    match next_header {
+        FRAGMENT_HEADER => 8,
+        AUTHENTICATION => (length as usize + 2) * 4,
+        _ => (length as usize + 1) * 8,
+    }
+}
+
+const TRUNCATED: Pass = Pass::Counted(Counter::IpHeaderTruncated);
+
+const V4_TOTAL_LENGTH_AT: usize = 2;
+const V4_FRAGMENT_AT: usize = 6;
+const V4_PROTOCOL_AT: usize = 9;
+const V4_SRC_AT: usize = 12;
+const V4_DST_AT: usize = 16;
+const V4_MORE_FRAGMENTS: u16 = 0x2000;
+const V4_FRAGMENT_OFFSET: u16 = 0x1fff;
+
+const V6_PAYLOAD_LENGTH_AT: usize = 4;
+const V6_NEXT_HEADER_AT: usize = 6;
+const V6_SRC_AT: usize = 8;
+const V6_DST_AT: usize = 24;
+const V6_MORE_FRAGMENTS: u16 = 0x0001;
+const V6_FRAGMENT_OFFSET: u16 = 0xfff8;
+
+// RFC 8200 section 4, RFC 4302, RFC 6275, RFC 7401, RFC 5533.
+const HOP_BY_HOP: u8 = IpProto::HopOpt as u8;
+const ROUTING: u8 = IpProto::Ipv6Route as u8;
+const FRAGMENT_HEADER: u8 = IpProto::Ipv6Frag as u8;
+const AUTHENTICATION: u8 = IpProto::Ah as u8;
+const DESTINATION_OPTIONS: u8 = IpProto::Ipv6Opts as u8;
+const MOBILITY: u8 = IpProto::MobilityHeader as u8;
+const HIP: u8 = IpProto::Hip as u8;
+const SHIM6: u8 = IpProto::Shim6 as u8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Frame;
+
+    fn v4(bytes: &[u8]) -> Result<IpPacket, Pass> {
+        parse(&Frame(bytes), NetworkLayer { at: 0, version: 4 }, false)
+    }
+
+    fn v6(bytes: &[u8]) -> Result<IpPacket, Pass> {
+        parse(&Frame(bytes), NetworkLayer { at: 0, version: 6 }, false)
+    }
+
+    /// 10.1.0.1 > 10.2.0.2, SCTP, 20 bytes of payload claimed.
+    fn v4_header() -> Vec<u8> {
+        vec![
+            0x45, 0x00, 0x00, 0x28, // version 4, 5 words, total length 40
+            0x00, 0x01, 0x40, 0x00, // identification, don't fragment
+            0x40, 0x84, 0x00, 0x00, // TTL 64, SCTP
+            10, 1, 0, 1, //
+            10, 2, 0, 2,
+        ]
+    }
+
+    /// 2001:db8::1 > 2001:db8::2 with `next_header`, 40 bytes of payload claimed.
+    fn v6_header(next_header: u8) -> Vec<u8> {
+        let mut bytes = vec![0x60, 0x00, 0x00, 0x00, 0x00, 0x28, next_header, 0x40];
+        for last in [1, 2] {
+            bytes.extend([0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn v4_header_gives_addresses_and_bounds() {
+        let packet = v4(&v4_header()).unwrap();
+        assert_eq!(packet.src.to_ip().to_string(), "10.1.0.1");
+        assert_eq!(packet.dst.to_ip().to_string(), "10.2.0.2");
+        assert_eq!((packet.payload_at, packet.end, packet.total_length), (20, 40, 40));
+        assert!(!packet.first_fragment);
+    }
+
+    #[test]
+    fn v4_options_are_skipped() {
+        let mut bytes = v4_header();
+        bytes[0] = 0x46;
+        bytes.extend([0x94, 0x04, 0x00, 0x00]); // router alert
+        assert_eq!(v4(&bytes).unwrap().payload_at, 24);
+    }
+
+    #[test]
+    fn v4_fragments_are_told_apart() {
+        let mut bytes = v4_header();
+        bytes[6] = 0x20; // more fragments
+        assert!(v4(&bytes).unwrap().first_fragment);
+        bytes[7] = 0x01; // offset 8
+        assert_eq!(v4(&bytes), Err(Pass::Counted(Counter::LaterFragment)));
+    }
+
+    #[test]
+    fn v4_length_zero_means_to_the_end_of_the_frame() {
+        let mut bytes = v4_header();
+        bytes[2..4].fill(0);
+        bytes.extend([0; 100]);
+        assert_eq!(v4(&bytes).unwrap().total_length, 120);
+    }
+
+    #[test]
+    fn v4_nonsense_is_counted() {
+        let invalid = Err(Pass::Counted(Counter::IpHeaderInvalid));
+        for (at, value) in [(0, 0x65), (0, 0x44), (3, 19)] {
+            let mut bytes = v4_header();
+            bytes[at] = value;
+            assert_eq!(v4(&bytes), invalid, "byte {at} = {value:#x}");
+        }
+        for length in 0..20 {
+            assert_eq!(
+                v4(&v4_header()[..length]),
+                Err(Pass::Counted(Counter::IpHeaderTruncated)),
+                "{length} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn udp_is_wanted_only_on_request() {
+        let mut bytes = v4_header();
+        bytes[9] = 17;
+        assert_eq!(v4(&bytes), Err(Pass::NotSctp));
+        let network = NetworkLayer { at: 0, version: 4 };
+        assert_eq!(parse(&Frame(&bytes), network, true).unwrap().protocol, 17);
+        bytes[9] = 6;
+        assert_eq!(parse(&Frame(&bytes), network, true), Err(Pass::NotSctp));
+    }
+
+    #[test]
+    fn v6_extension_headers_are_followed() {
+        let mut bytes = v6_header(HOP_BY_HOP);
+        bytes.extend([DESTINATION_OPTIONS, 0, 1, 4, 0, 0, 0, 0]); // hop-by-hop, 8 bytes
+        bytes.extend([AUTHENTICATION, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]); // destination options, 16 bytes
+        bytes.extend([132, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2]); // authentication header, 12 bytes
+        let packet = v6(&bytes).unwrap();
+        assert_eq!(packet.payload_at, 40 + 8 + 16 + 12);
+        assert_eq!((packet.total_length, packet.end), (80, 80));
+        assert_eq!(packet.src.to_ip().to_string(), "2001:db8::1");
+    }
+
+    #[test]
+    fn v6_fragments_are_told_apart() {
+        let mut bytes = v6_header(FRAGMENT_HEADER);
+        bytes.extend([132, 0, 0x00, 0x01, 0, 0, 0, 9]); // offset 0, more
+        let packet = v6(&bytes).unwrap();
+        assert!(packet.first_fragment);
+        assert_eq!(packet.payload_at, 48);
+        bytes[42] = 0x05; // offset 1280
+        assert_eq!(v6(&bytes), Err(Pass::Counted(Counter::LaterFragment)));
+        bytes[40] = 17; // of UDP
+        assert_eq!(v6(&bytes), Err(Pass::NotSctp));
+    }
+
+    #[test]
+    fn v6_nonsense_is_counted() {
+        let mut endless = v6_header(HOP_BY_HOP);
+        endless.extend([0; 8 * (MAX_EXTENSION_HEADERS + 2)]);
+        assert_eq!(v6(&endless), Err(Pass::Counted(Counter::ExtensionHeadersTooMany)));
+        assert_eq!(v6(&v6_header(0)), Err(Pass::Counted(Counter::IpHeaderTruncated)));
+        assert_eq!(v6(&v6_header(50)), Err(Pass::NotSctp), "ESP hides what it carries");
+        let mut version = v6_header(132);
+        version[0] = 0x40;
+        assert_eq!(v6(&version), Err(Pass::Counted(Counter::IpHeaderInvalid)));
+    }
+}

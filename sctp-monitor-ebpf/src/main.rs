@@ -1,0 +1,111 @@
+//! The programs: XDP and TC around the one parser and tracker.
+//!
+//! Each picks its reader, tracks the packet, and lets it pass. None of them changes or drops anything.
+
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+
+mod reader;
+mod table;
+
+use aya_ebpf::{
+    EbpfContext, Global,
+    bindings::{TC_ACT_UNSPEC, xdp_action},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+use sctp_monitor_common::{
+    abi::Interface,
+    track::{MAX_CHUNKS, Options, observe},
+    wire::{LinkType, ParseOptions, ReadPacket},
+};
+
+use crate::{
+    reader::{Direct, SkbFragments, XdpFragments},
+    table::KernelTable,
+};
+
+/// UDP port of SCTP in UDP; 0 looks at no UDP packet.
+#[unsafe(no_mangle)]
+static UDP_PORT: Global<u16> = Global::new(9899);
+
+/// What arrives at a NIC, in one buffer.
+#[xdp]
+#[inline(always)]
+fn xdp_ingress(ctx: XdpContext) -> u32 {
+    look(&ctx, &Direct(&ctx), xdp_interface(&ctx));
+    xdp_action::XDP_PASS
+}
+
+/// What arrives at a NIC whose packets may span buffers (jumbo frames; Linux 5.18).
+#[xdp(frags)]
+#[inline(always)]
+fn xdp_ingress_frags(ctx: XdpContext) -> u32 {
+    let linear = Direct(&ctx);
+    let whole = XdpFragments(&ctx);
+    if whole.len() == linear.len() {
+        look(&ctx, &linear, xdp_interface(&ctx));
+    } else {
+        look(&ctx, &whole, xdp_interface(&ctx));
+    }
+    xdp_action::XDP_PASS
+}
+
+/// What arrives at a NIC that cannot take an XDP program.
+#[classifier]
+#[inline(always)]
+fn tc_ingress(ctx: TcContext) -> i32 {
+    look_at_skb(&ctx, Interface::ingress(skb_if_index(&ctx)));
+    TC_ACT_UNSPEC
+}
+
+/// What the host itself sends.
+#[classifier]
+#[inline(always)]
+fn tc_egress(ctx: TcContext) -> i32 {
+    look_at_skb(&ctx, Interface::egress(skb_if_index(&ctx)));
+    TC_ACT_UNSPEC
+}
+
+#[inline(always)]
+fn look_at_skb(ctx: &TcContext, interface: Interface) {
+    let linear = Direct(ctx);
+    if linear.len() == ctx.len() as usize {
+        look(ctx, &linear, interface);
+    } else {
+        look(ctx, &SkbFragments(ctx), interface);
+    }
+}
+
+#[inline(always)]
+fn look<C: EbpfContext, R: ReadPacket>(ctx: &C, reader: &R, interface: Interface) {
+    let options = Options {
+        link: LinkType::Ethernet,
+        parse: ParseOptions {
+            udp_port: UDP_PORT.load(),
+        },
+        max_chunks: MAX_CHUNKS,
+    };
+    observe(reader, interface, &options, &mut KernelTable::new(ctx));
+}
+
+#[inline(always)]
+fn xdp_interface(ctx: &XdpContext) -> Interface {
+    Interface::ingress(ctx.ingress_ifindex() as u32)
+}
+
+#[inline(always)]
+fn skb_if_index(ctx: &TcContext) -> u32 {
+    // SAFETY: the context is the program's own.
+    unsafe { (*ctx.skb.skb).ifindex }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

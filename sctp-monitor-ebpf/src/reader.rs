@@ -1,0 +1,187 @@
+//! Bounded reads of a packet in the kernel.
+//!
+//! One reader is chosen per packet, never per read: each choice within the parser would double the states that the
+//! verifier has to follow.
+
+use core::{arch::asm, mem::MaybeUninit};
+
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
+    macros::map,
+    maps::PerCpuArray,
+    programs::{TcContext, XdpContext},
+};
+use sctp_monitor_common::wire::ReadPacket;
+
+/// A program's context with a linear packet between two pointers.
+pub(crate) trait Linear {
+    /// Address of the first byte.
+    fn start(&self) -> usize;
+    /// Address behind the last byte.
+    fn end(&self) -> usize;
+}
+
+impl Linear for XdpContext {
+    #[inline(always)]
+    fn start(&self) -> usize {
+        self.data()
+    }
+
+    #[inline(always)]
+    fn end(&self) -> usize {
+        self.data_end()
+    }
+}
+
+impl Linear for TcContext {
+    #[inline(always)]
+    fn start(&self) -> usize {
+        self.data()
+    }
+
+    #[inline(always)]
+    fn end(&self) -> usize {
+        self.data_end()
+    }
+}
+
+/// Reads a packet that lies in one piece.
+///
+/// It asks the context for the pointers each time. A pointer that is kept carries what the verifier learned about it,
+/// and so makes one state into many.
+pub(crate) struct Direct<'a, C>(pub(crate) &'a C);
+
+impl<C: Linear> ReadPacket for Direct<'_, C> {
+    #[inline(always)]
+    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        // The verifier forgets a bound on its way through a spilled register, so it must stand right before the sum.
+        if offset > MAX_OFFSET {
+            return None;
+        }
+        let start = sum(self.0.start(), offset);
+        if start + N > self.0.end() {
+            return None;
+        }
+        // SAFETY: `start..start + N` was just compared with the packet's end.
+        Some(unsafe { load(start as *const u8) })
+    }
+
+    #[inline(always)]
+    fn forget(&self, offset: usize) -> usize {
+        forget(offset)
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.0.end() - self.0.start()
+    }
+}
+
+/// Reads an XDP buffer with fragments through the helper (Linux 5.18).
+pub(crate) struct XdpFragments<'a>(pub(crate) &'a XdpContext);
+
+impl ReadPacket for XdpFragments<'_> {
+    #[inline(always)]
+    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        let mut bytes = MaybeUninit::<[u8; N]>::uninit();
+        // SAFETY: the buffer has room for the N bytes asked for, and the context is the program's own.
+        let failed =
+            unsafe { bpf_xdp_load_bytes(self.0.ctx, offset as u32, bytes.as_mut_ptr().cast(), N as u32) };
+        // SAFETY: the helper fills the buffer whenever it returns 0.
+        (failed == 0).then(|| unsafe { bytes.assume_init() })
+    }
+
+    #[inline(always)]
+    fn forget(&self, offset: usize) -> usize {
+        forget(offset)
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        // SAFETY: the context is the program's own.
+        unsafe { bpf_xdp_get_buff_len(self.0.ctx) as usize }
+    }
+}
+
+/// Reads a socket buffer that is not linear through the helper.
+pub(crate) struct SkbFragments<'a>(pub(crate) &'a TcContext);
+
+impl ReadPacket for SkbFragments<'_> {
+    #[inline(always)]
+    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        let mut bytes = MaybeUninit::<[u8; N]>::uninit();
+        // SAFETY: the buffer has room for the N bytes asked for, and the context is the program's own.
+        let failed =
+            unsafe { bpf_skb_load_bytes(self.0.as_ptr(), offset as u32, bytes.as_mut_ptr().cast(), N as u32) };
+        // SAFETY: the helper fills the buffer whenever it returns 0.
+        (failed == 0).then(|| unsafe { bytes.assume_init() })
+    }
+
+    #[inline(always)]
+    fn forget(&self, offset: usize) -> usize {
+        forget(offset)
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.0.len() as usize
+    }
+}
+
+#[map]
+static FORGET: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// The same number from a map, which is nothing that the verifier knows.
+#[inline(always)]
+fn forget(offset: usize) -> usize {
+    let Some(slot) = FORGET.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: the pointer is this CPU's own value of the map. Volatile, or LLVM would keep the number in its register.
+    unsafe { slot.write_volatile(offset as u64) };
+    // SAFETY: as above.
+    unsafe { slot.read_volatile() as usize }
+}
+
+/// Adds, out of LLVM's sight: it would otherwise compute the sum once for the check and once for the load, and the
+/// verifier would not know that they are the same.
+#[inline(always)]
+pub(crate) fn sum(mut pointer: usize, offset: usize) -> usize {
+    // SAFETY: one addition.
+    unsafe {
+        asm!("{0} += {1}", inout(reg) pointer, in(reg) offset, options(pure, nomem, nostack, preserves_flags));
+    }
+    pointer
+}
+
+/// Loads `N` bytes at once where the machine can: LLVM would go byte by byte, because it does not know that every
+/// architecture with XDP loads words from any address.
+///
+/// # Safety
+/// `N` bytes from `start` are readable.
+#[inline(always)]
+unsafe fn load<const N: usize>(start: *const u8) -> [u8; N] {
+    let mut bytes = [0; N];
+    match N {
+        // SAFETY: the caller vouches for the bytes; BPF has no alignment trap, and the verifier checks the load.
+        2 => copy(&mut bytes, unsafe { *start.cast::<u16>() }.to_ne_bytes()),
+        // SAFETY: as above.
+        4 => copy(&mut bytes, unsafe { *start.cast::<u32>() }.to_ne_bytes()),
+        // SAFETY: as above.
+        8 => copy(&mut bytes, unsafe { *start.cast::<u64>() }.to_ne_bytes()),
+        // SAFETY: as above.
+        16 => copy(&mut bytes, unsafe { *start.cast::<[u64; 2]>() }.map(u64::to_ne_bytes).as_flattened()),
+        // SAFETY: as above.
+        _ => bytes = unsafe { *start.cast::<[u8; N]>() },
+    }
+    bytes
+}
+
+#[inline(always)]
+fn copy<const N: usize>(to: &mut [u8; N], from: impl AsRef<[u8]>) {
+    to.copy_from_slice(from.as_ref());
+}
+
+/// The verifier refuses a packet pointer plus an unknown offset beyond 16 bits; no linear packet is this long.
+const MAX_OFFSET: usize = 0x3fff;

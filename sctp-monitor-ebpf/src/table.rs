@@ -1,0 +1,264 @@
+//! The maps, and the flow table over them.
+//!
+//! The index is a kernel hash from key to slot; the records lie in an array that user space maps into its memory. User
+//! space fills [`FREE_SLOTS`] and alone takes slots back: it removes the key, waits until no program can still hold the
+//! slot, zeroes the record, and only then offers the slot again.
+
+use aya_ebpf::{
+    EbpfContext, Global,
+    bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    helpers::{bpf_jiffies64, bpf_ktime_get_ns},
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
+};
+use aya_log_ebpf::warn;
+use bytemuck::Pod;
+use sctp_monitor_common::{
+    abi::{CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowRecord, NO_SLOT},
+    track::{FlowTable, RateLimit, Scratch},
+    wire::ReadPacket,
+};
+
+use crate::reader::sum;
+
+// User space sets the sizes when it loads the programs; these are its defaults.
+
+#[map]
+static FLOW_INDEX: HashMap<FlowKey, u32> = HashMap::with_max_entries(DEFAULT_FLOWS, 0);
+
+#[map]
+static FLOWS: Array<FlowRecord> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
+
+#[map]
+static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(DEFAULT_FLOWS, 0);
+
+#[map]
+static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
+static RATE_LIMITS: PerCpuArray<RateLimits> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
+static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// New flows that one CPU opens in a second.
+#[unsafe(no_mangle)]
+static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(2_000);
+
+/// Control packets that one CPU hands to user space in a second.
+#[unsafe(no_mangle)]
+static CONTROL_PER_SECOND: Global<u64> = Global::new(2_000);
+
+const DEFAULT_FLOWS: u32 = 16_384;
+
+/// What one CPU may still do in this second.
+#[repr(C)]
+struct RateLimits {
+    new_flows: RateLimit,
+    control: RateLimit,
+    /// One line in the log per second and CPU is enough.
+    log: RateLimit,
+}
+
+/// The flow table over the maps, for one packet.
+pub(crate) struct KernelTable<'a, C> {
+    ctx: &'a C,
+}
+
+impl<'a, C: EbpfContext> KernelTable<'a, C> {
+    /// `ctx` is what the log macros want.
+    #[inline(always)]
+    pub(crate) fn new(ctx: &'a C) -> Self {
+        Self { ctx }
+    }
+
+    /// The reason, logged and returned.
+    #[inline(always)]
+    fn refuse(&self, reason: Counter, now_ns: u64) -> Counter {
+        if let Some(limits) = rate_limits() {
+            if limits.log.admits(now_ns, 1) {
+                match reason {
+                    Counter::FlowTableFull => warn!(self.ctx, "flow table full: new flows are not tracked"),
+                    _ => warn!(self.ctx, "too many new flows in this second: some are not tracked"),
+                }
+            }
+        }
+        reason
+    }
+}
+
+impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
+    #[inline(always)]
+    fn find(&mut self, key: &FlowKey) -> u32 {
+        // SAFETY: a slot is written once, when its key is inserted.
+        match unsafe { FLOW_INDEX.get(key) } {
+            Some(slot) => *slot,
+            None => NO_SLOT,
+        }
+    }
+
+    #[inline(always)]
+    fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
+        let now_ns = self.now_ns();
+        let limits = rate_limits().ok_or(Counter::NewFlowsLimited)?;
+        if !limits.new_flows.admits(now_ns, NEW_FLOWS_PER_SECOND.load()) {
+            return Err(self.refuse(Counter::NewFlowsLimited, now_ns));
+        }
+        let Ok(Some(slot)) = FREE_SLOTS.pop() else {
+            return Err(self.refuse(Counter::FlowTableFull, now_ns));
+        };
+        if FLOW_INDEX.insert(key, slot, u64::from(BPF_NOEXIST)).is_err() {
+            // Another CPU was faster, or the index has no room. The slot is as free as before; should the queue
+            // refuse it, user space finds it missing when it counts.
+            let _ = FREE_SLOTS.push(slot, u64::from(BPF_ANY));
+            return match self.find(key) {
+                NO_SLOT => Err(Counter::FlowTableFull),
+                slot => Ok(slot),
+            };
+        }
+        Ok(slot)
+    }
+
+    #[inline(always)]
+    fn record(&mut self, slot: u32) -> Option<&mut FlowRecord> {
+        let record = FLOWS.get_ptr_mut(slot)?;
+        // SAFETY: the pointer is the map's own and lives as long as the program; the borrow of `self` lets no second
+        // reference exist on this CPU. What other CPUs and user space write meanwhile is allowed for by the record's
+        // rules.
+        Some(unsafe { &mut *record })
+    }
+
+    #[inline(always)]
+    fn scratch(&mut self) -> Option<&mut Scratch> {
+        let scratch = SCRATCH.get_ptr_mut(0)?;
+        // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
+        Some(unsafe { &mut *scratch })
+    }
+
+    #[inline(always)]
+    fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)> {
+        let scratch = SCRATCH.get_ptr_mut(0)?;
+        let record = self.record(slot)?;
+        // SAFETY: as in `scratch`; the two lie in different maps.
+        Some((record, unsafe { &mut *scratch }))
+    }
+
+    #[inline(always)]
+    fn now_ns(&mut self) -> u64 {
+        // SAFETY: the helper has no preconditions.
+        unsafe { bpf_ktime_get_ns() }
+    }
+
+    #[inline(always)]
+    fn now_ticks(&mut self) -> u64 {
+        // SAFETY: the helper has no preconditions.
+        unsafe { bpf_jiffies64() }
+    }
+
+    #[inline(always)]
+    fn count(&mut self, counter: Counter) {
+        if let Some(counters) = COUNTERS.get_ptr_mut(0) {
+            // SAFETY: the pointer is this CPU's own value of the map.
+            unsafe { &mut *counters }.count(counter);
+        }
+    }
+
+    #[inline(always)]
+    fn emit<T: Pod>(&mut self, record: &T, urgent: bool) {
+        match RING.reserve::<T>(0) {
+            Some(mut entry) => {
+                entry.write(*record);
+                entry.submit(wake_up(urgent));
+            }
+            None => self.count(Counter::RingFull),
+        }
+    }
+
+    #[inline(always)]
+    fn emit_control<R: ReadPacket>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
+        let Some(limits) = rate_limits() else {
+            return;
+        };
+        if !limits.control.admits(header.header.time_ns, CONTROL_PER_SECOND.load()) {
+            return self.count(Counter::ControlLimited);
+        }
+        if header.packet_length as usize <= CONTROL_SHORT {
+            self.emit_bytes::<_, CONTROL_SHORT>(reader, at, header);
+        } else {
+            self.emit_bytes::<_, CONTROL_LONG>(reader, at, header);
+        }
+    }
+}
+
+impl<C: EbpfContext> KernelTable<'_, C> {
+    #[inline(always)]
+    fn emit_bytes<R: ReadPacket, const N: usize>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
+        let Some(mut entry) = RING.reserve::<ControlRecord<N>>(0) else {
+            return self.count(Counter::RingFull);
+        };
+        let record = entry.as_mut_ptr();
+        // SAFETY: the reserved entry has room for the record; fields are written through raw pointers because it is
+        // not initialised, and `bytes` behind `captured` stay what they are: user space reads `captured_length`.
+        unsafe {
+            (&raw mut (*record).header).write(*header);
+            let captured = copy_packet::<R, N>(reader, at, header.packet_length as usize, (&raw mut (*record).bytes).cast());
+            (&raw mut (*record).header.captured_length).write(captured as u32);
+        }
+        entry.submit(wake_up(true));
+    }
+}
+
+/// A control record with room for `N` bytes.
+#[repr(C)]
+struct ControlRecord<const N: usize> {
+    header: ControlHeader,
+    bytes: [u8; N],
+}
+
+/// Copies `length` bytes of the packet (at most `N`) from offset `at`, and says how many it found.
+///
+/// # Safety
+/// `to` has room for `N` bytes, a multiple of 8.
+#[inline(always)]
+unsafe fn copy_packet<R: ReadPacket, const N: usize>(reader: &R, at: usize, length: usize, to: *mut u8) -> usize {
+    let length = length.min(N);
+    for index in 0..N / WORD {
+        let done = index * WORD;
+        if done + WORD > length {
+            break;
+        }
+        let Some(word) = reader.read::<WORD>(at + done) else {
+            return done;
+        };
+        // SAFETY: `done + WORD <= N`; BPF has no alignment trap.
+        unsafe { to.add(done).cast::<u64>().write(u64::from_ne_bytes(word)) };
+    }
+    // The last word overlaps the one before. LLVM knows that the bound holds and would drop it; the verifier does not
+    // know and wants to see it.
+    let last = sum(length, WORD.wrapping_neg());
+    if length % WORD != 0 && last <= N - WORD {
+        if let Some(word) = reader.read::<WORD>(at + last) {
+            // SAFETY: `last + WORD <= N`; BPF has no alignment trap.
+            unsafe { (sum(to as usize, last) as *mut u64).write(u64::from_ne_bytes(word)) };
+        }
+    }
+    length
+}
+
+const WORD: usize = 8;
+
+#[inline(always)]
+fn rate_limits() -> Option<&'static mut RateLimits> {
+    let limits = RATE_LIMITS.get_ptr_mut(0)?;
+    // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
+    Some(unsafe { &mut *limits })
+}
+
+/// Waking user space costs the packet 5 microseconds; what is not urgent waits for its next sweep.
+#[inline(always)]
+fn wake_up(urgent: bool) -> u64 {
+    u64::from(if urgent { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
+}

@@ -1,0 +1,161 @@
+//! What a packet costs in each program, beside a program that does nothing, in the same run.
+//!
+//! `cargo xtask bench` runs it; `--json` prints one object a line. BPF_PROG_TEST_RUN repeats a program in the kernel
+//! and reports the mean time of a repetition. The median over rounds is printed, and the programs take turns, so that
+//! a drift of the machine meets all of them.
+
+#[path = "../tests/support/frames.rs"]
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+mod frames;
+
+use anyhow::Context as _;
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{ProgramError, SchedClassifier, TestRunOptions, Xdp},
+};
+use frames::Packet;
+use sctp_monitor::kernel::{Kernel, LoadOptions};
+
+/// Rounds over which the median is taken.
+const ROUNDS: usize = 15;
+/// Repetitions in the kernel per round.
+const REPEAT: u32 = 100_000;
+
+fn main() -> anyhow::Result<()> {
+    let json = std::env::args().any(|argument| argument == "--json");
+    let mut floor = EbpfLoader::new().load(FLOOR)?;
+    let mut kernel = Kernel::load(&LoadOptions::default())?;
+    let mut rows = Vec::new();
+    for program in [Program::Xdp("xdp_ingress"), Program::Xdp("xdp_ingress_frags"), Program::Tc("tc_ingress"), Program::Tc("tc_egress")] {
+        for (packet, learn, frame) in packets() {
+            for frame in learn {
+                program.run(&mut kernel, &frame, 1)?;
+            }
+            let mut rounds = Vec::new();
+            let mut empty_rounds = Vec::new();
+            for _ in 0..ROUNDS {
+                empty_rounds.push(program.run_floor(&mut floor, &frame)?);
+                rounds.push(program.run(&mut kernel, &frame, REPEAT)?);
+            }
+            rows.push(Row {
+                program: program.name(),
+                packet,
+                ns: median(rounds),
+                empty_ns: median(empty_rounds),
+            });
+        }
+    }
+    print(&rows, json);
+    Ok(())
+}
+
+static FLOOR: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-floor"));
+
+struct Row {
+    program: &'static str,
+    packet: &'static str,
+    ns: u64,
+    empty_ns: u64,
+}
+
+fn print(rows: &[Row], json: bool) {
+    if !json {
+        println!("{:<20} {:<14} {:>8} {:>8} {:>8}", "program", "packet", "ns", "empty", "above");
+    }
+    for Row {
+        program,
+        packet,
+        ns,
+        empty_ns,
+    } in rows
+    {
+        if json {
+            println!(
+                r#"{{"program":"{program}","packet":"{packet}","ns_median":{ns},"empty_ns_median":{empty_ns}}}"#
+            );
+        } else {
+            let above = ns.saturating_sub(*empty_ns);
+            println!("{program:<20} {packet:<14} {ns:>8} {empty_ns:>8} {above:>8}");
+        }
+    }
+}
+
+/// Name, frames that make the flow known, and the frame to measure.
+fn packets() -> Vec<(&'static str, Vec<Vec<u8>>, Vec<u8>)> {
+    const TAG: u32 = 0x1234_5678;
+    let info: Vec<u8> = (0..40).collect();
+    let v4 = |chunks| Packet::v4(TAG, chunks);
+    let back = |chunks| Packet::v4(TAG, chunks).reversed();
+    let addresses = ["10.1.0.1".parse().unwrap(), "10.2.0.1".parse().unwrap()];
+    let known = vec![v4(vec![frames::data(1, 64)]).ethernet(), back(vec![frames::data(1, 64)]).ethernet()];
+    vec![
+        ("HEARTBEAT", known.clone(), v4(vec![frames::heartbeat(&info)]).ethernet()),
+        ("HEARTBEAT_ACK", known.clone(), back(vec![frames::heartbeat_ack(&info)]).ethernet()),
+        ("DATA", known.clone(), v4(vec![frames::data(2, 64)]).ethernet()),
+        ("DATA x4", known.clone(), v4((3..7).map(|tsn| frames::data(tsn, 64)).collect()).ethernet()),
+        ("SACK", known.clone(), back(vec![frames::sack(2, &[])]).ethernet()),
+        ("INIT", known.clone(), Packet::v4(0, vec![frames::init(1, TAG, &addresses)]).ethernet()),
+        ("IPv6 DATA", vec![], Packet::v6(TAG, vec![frames::data(1, 64)]).ethernet()),
+        ("VLAN DATA", known.clone(), v4(vec![frames::data(2, 64)]).vlan(&[100])),
+        ("TCP", vec![], v4(vec![frames::data(1, 64)]).tcp()),
+    ]
+}
+
+#[derive(Clone, Copy)]
+enum Program {
+    Xdp(&'static str),
+    Tc(&'static str),
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        let (Self::Xdp(name) | Self::Tc(name)) = self;
+        name
+    }
+
+    fn run(self, kernel: &mut Kernel, frame: &[u8], repeat: u32) -> anyhow::Result<u64> {
+        Ok(match self {
+            Self::Xdp(name) => run(kernel.xdp(name)?, frame, repeat)?,
+            Self::Tc(name) => run(kernel.classifier(name)?, frame, repeat)?,
+        })
+    }
+
+    fn run_floor(self, floor: &mut Ebpf, frame: &[u8]) -> anyhow::Result<u64> {
+        Ok(match self {
+            Self::Xdp(_) => run(floor_xdp(floor)?, frame, REPEAT)?,
+            Self::Tc(_) => run(floor_tc(floor)?, frame, REPEAT)?,
+        })
+    }
+}
+
+fn floor_xdp(floor: &mut Ebpf) -> anyhow::Result<&mut Xdp> {
+    let program: &mut Xdp = floor.program_mut("xdp_floor").context("no xdp_floor")?.try_into()?;
+    if program.fd().is_err() {
+        program.load()?;
+    }
+    Ok(program)
+}
+
+fn floor_tc(floor: &mut Ebpf) -> anyhow::Result<&mut SchedClassifier> {
+    let program: &mut SchedClassifier = floor.program_mut("tc_floor").context("no tc_floor")?.try_into()?;
+    if program.fd().is_err() {
+        program.load()?;
+    }
+    Ok(program)
+}
+
+fn run<P>(program: &P, frame: &[u8], repeat: u32) -> Result<u64, ProgramError>
+where
+    P: for<'a> aya::programs::TestRun<Opts<'a> = TestRunOptions<'a>, Result = aya::programs::TestRunResult>,
+{
+    let mut options = TestRunOptions::new();
+    options.data_in = Some(frame);
+    options.repeat = repeat;
+    let result = program.test_run(options)?;
+    Ok(u64::try_from(result.duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn median(mut values: Vec<u64>) -> u64 {
+    values.sort_unstable();
+    values[values.len() / 2]
+}

@@ -1,0 +1,38 @@
+//! An SCTP endpoint for tests and demonstrations, over libusrsctp: truly multihomed, over raw IPv4 and IPv6 sockets or
+//! UDP.
+//!
+//! It opens or accepts associations, sends numbered messages at a given rate, and reports as JSON lines what its stack
+//! tells it (`sctp_monitor_lab::endpoint::Event`). Lines on standard input: `rate N`, `size N`, `set_primary ADDR`,
+//! `paths`, `shutdown`, `abort`, `quit`.
+//!
+//! It needs raw sockets, so root, and a network namespace or host without the kernel's own SCTP.
+
+mod association;
+mod command;
+mod driver;
+mod input;
+mod output;
+mod schedule;
+mod source_address;
+mod stack;
+
+use clap::Parser;
+use sctp_monitor_lab::EndpointConfig;
+
+/// An SCTP endpoint that sends messages and reports what its stack says of its associations and paths, as JSON lines.
+///
+/// Lines on standard input are commands: `rate N`, `size N`, `set_primary ADDR`, `paths`, `shutdown`, `abort`, `quit`.
+#[derive(Parser)]
+#[command(name = "sctp-lab-endpoint", version)]
+struct CommandLine {
+    #[command(flatten)]
+    endpoint: EndpointConfig,
+}
+
+fn main() -> anyhow::Result<()> {
+    let CommandLine { endpoint } = CommandLine::parse();
+    source_address::choose_among(&endpoint.local);
+    driver::Driver::start(endpoint)?.run()?;
+    // The stack's threads run on and its sockets stay open; whatever they would still do is over with the process.
+    std::process::exit(0)
+}

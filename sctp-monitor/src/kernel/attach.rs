@@ -1,0 +1,286 @@
+//! Which hook a NIC gets, and why.
+//!
+//! Native XDP sees a packet first and costs least. Where it cannot be had (a driver without it, another XDP program on
+//! the NIC, too large an MTU), TC ingress sees the same packets a little later. Generic XDP is slower than TC and
+//! linearises every packet, so it is only used on request.
+
+use std::{fmt, io};
+
+use aya::programs::{
+    ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
+    tc::{self, SchedClassifierLink},
+    xdp::XdpLink,
+};
+use aya::util::KernelVersion;
+use nix::net::if_::if_nametoindex;
+
+use super::{Kernel, KernelError, XDP_FRAGS_SINCE};
+
+/// Which hook is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookChoice {
+    /// Native XDP, or TC ingress where that cannot be had.
+    Auto,
+    /// Native XDP or nothing.
+    XdpNative,
+    /// Generic XDP or nothing.
+    XdpGeneric,
+    /// TC ingress or nothing.
+    Tc,
+}
+
+/// Which hook a NIC got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// XDP in the driver.
+    XdpNative,
+    /// XDP in the network stack.
+    XdpGeneric,
+    /// TC ingress.
+    Tc,
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::XdpNative => "xdp-native",
+            Self::XdpGeneric => "xdp-generic",
+            Self::Tc => "tc",
+        })
+    }
+}
+
+/// Why a NIC is not watched.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// There is no such interface here.
+    #[error("there is no interface {0} in this network namespace (`ip link` lists those there are)")]
+    NoInterface(String),
+    /// The hook that was asked for cannot be had.
+    #[error("{interface} cannot take {hook}: {why}")]
+    Refused {
+        /// The NIC.
+        interface: String,
+        /// The hook that was tried.
+        hook: &'static str,
+        /// The reason, and what to do.
+        why: String,
+        /// What the kernel said.
+        #[source]
+        source: Box<ProgramError>,
+    },
+    /// A program could not be loaded.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+}
+
+/// The programs on one NIC. Dropping it takes them off.
+#[derive(Debug)]
+pub struct Attachment {
+    interface: String,
+    if_index: u32,
+    hook: Hook,
+    why: String,
+    _ingress: IngressLink,
+    egress: Option<SchedClassifierLink>,
+}
+
+impl Attachment {
+    /// The NIC's name when it was attached to.
+    #[must_use]
+    pub fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// The NIC's index.
+    #[must_use]
+    pub fn if_index(&self) -> u32 {
+        self.if_index
+    }
+
+    /// The hook that sees what arrives.
+    #[must_use]
+    pub fn hook(&self) -> Hook {
+        self.hook
+    }
+
+    /// Why it is this hook.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// Whether a program sees what the host sends.
+    #[must_use]
+    pub fn sees_egress(&self) -> bool {
+        self.egress.is_some()
+    }
+}
+
+#[derive(Debug)]
+enum IngressLink {
+    Xdp(#[expect(dead_code, reason = "dropping it detaches")] XdpLink),
+    Tc(#[expect(dead_code, reason = "dropping it detaches")] SchedClassifierLink),
+}
+
+impl Kernel {
+    /// Attaches to a NIC of this network namespace: ingress by `choice`, and TC egress if `egress`.
+    ///
+    /// # Errors
+    /// [`AttachError`]; nothing stays attached then.
+    pub fn attach(&mut self, interface: &str, choice: HookChoice, egress: bool) -> Result<Attachment, AttachError> {
+        let if_index =
+            if_nametoindex(interface).map_err(|_| AttachError::NoInterface(interface.to_owned()))?;
+        let egress = egress.then(|| self.attach_tc(interface, TcAttachType::Egress)).transpose()?;
+        let (hook, why, ingress) = self.attach_ingress(interface, choice)?;
+        Ok(Attachment {
+            interface: interface.to_owned(),
+            if_index,
+            hook,
+            why,
+            _ingress: ingress,
+            egress,
+        })
+    }
+
+    fn attach_ingress(
+        &mut self,
+        interface: &str,
+        choice: HookChoice,
+    ) -> Result<(Hook, String, IngressLink), AttachError> {
+        match choice {
+            HookChoice::XdpNative => {
+                let link = self.attach_xdp(interface, XdpMode::Driver)?;
+                Ok((Hook::XdpNative, "as asked".to_owned(), IngressLink::Xdp(link)))
+            }
+            HookChoice::XdpGeneric => {
+                let link = self.attach_xdp(interface, XdpMode::Skb)?;
+                Ok((Hook::XdpGeneric, "as asked".to_owned(), IngressLink::Xdp(link)))
+            }
+            HookChoice::Tc => {
+                let link = self.attach_tc(interface, TcAttachType::Ingress)?;
+                Ok((Hook::Tc, "as asked".to_owned(), IngressLink::Tc(link)))
+            }
+            HookChoice::Auto => match self.attach_xdp(interface, XdpMode::Driver) {
+                Ok(link) => Ok((Hook::XdpNative, "the driver takes it".to_owned(), IngressLink::Xdp(link))),
+                Err(AttachError::Refused { why, .. }) => {
+                    let link = self.attach_tc(interface, TcAttachType::Ingress)?;
+                    Ok((Hook::Tc, format!("no native XDP: {why}"), IngressLink::Tc(link)))
+                }
+                Err(other) => Err(other),
+            },
+        }
+    }
+
+    fn attach_xdp(&mut self, interface: &str, mode: XdpMode) -> Result<XdpLink, AttachError> {
+        let program = self.xdp(xdp_program())?;
+        let hook = if matches!(mode, XdpMode::Skb) { "generic XDP" } else { "native XDP" };
+        program
+            .attach(interface, mode)
+            .and_then(|link| program.take_link(link))
+            .map_err(|source| refused(interface, hook, source))
+    }
+
+    fn attach_tc(&mut self, interface: &str, side: TcAttachType) -> Result<SchedClassifierLink, AttachError> {
+        let (name, hook) = match side {
+            TcAttachType::Egress => ("tc_egress", "TC egress"),
+            _ => ("tc_ingress", "TC ingress"),
+        };
+        if !has_tcx() {
+            // It may be there already; if it cannot be made, attaching says so.
+            let _ = tc::qdisc_add_clsact(interface);
+            // What an agent that was killed left behind. There is none as a rule.
+            let _ = tc::qdisc_detach_program(interface, side, name);
+        }
+        let program = self.classifier(name)?;
+        program
+            .attach(interface, side)
+            .and_then(|link| program.take_link(link))
+            .map_err(|source| refused(interface, hook, source))
+    }
+
+    /// An XDP program, loaded.
+    ///
+    /// # Errors
+    /// If the kernel refuses it.
+    pub fn xdp(&mut self, name: &'static str) -> Result<&mut Xdp, KernelError> {
+        let program = self.ebpf.program_mut(name).ok_or(KernelError::NoProgram(name))?;
+        let program: &mut Xdp = program.try_into().map_err(program_error(name))?;
+        if program.fd().is_err() {
+            program.load().map_err(program_error(name))?;
+        }
+        Ok(program)
+    }
+
+    /// A TC program, loaded.
+    ///
+    /// # Errors
+    /// If the kernel refuses it.
+    pub fn classifier(&mut self, name: &'static str) -> Result<&mut SchedClassifier, KernelError> {
+        let program = self.ebpf.program_mut(name).ok_or(KernelError::NoProgram(name))?;
+        let program: &mut SchedClassifier = program.try_into().map_err(program_error(name))?;
+        if program.fd().is_err() {
+            program.load().map_err(program_error(name))?;
+        }
+        Ok(program)
+    }
+}
+
+/// The XDP program for this kernel: with fragments, so that a large MTU is no obstacle, where the kernel has them.
+#[must_use]
+pub fn xdp_program() -> &'static str {
+    match KernelVersion::current() {
+        Ok(version) if version >= XDP_FRAGS_SINCE => "xdp_ingress_frags",
+        _ => "xdp_ingress",
+    }
+}
+
+/// Whether this kernel has TCX, whose links go away with the agent (Linux 6.6).
+#[must_use]
+pub fn has_tcx() -> bool {
+    KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0))
+}
+
+fn program_error(name: &'static str) -> impl FnOnce(ProgramError) -> KernelError {
+    move |source| KernelError::Program {
+        name,
+        source: Box::new(source),
+    }
+}
+
+fn refused(interface: &str, hook: &'static str, source: ProgramError) -> AttachError {
+    AttachError::Refused {
+        interface: interface.to_owned(),
+        hook,
+        why: explain(&source),
+        source: Box::new(source),
+    }
+}
+
+/// The kernel's answer in words, with what to do about it.
+fn explain(error: &ProgramError) -> String {
+    let errno = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
+        .find_map(|error| error.downcast_ref::<io::Error>())
+        .and_then(io::Error::raw_os_error);
+    match errno {
+        Some(libc::EBUSY) => "another XDP program is attached (`ip -details link show` names it)".to_owned(),
+        Some(libc::EEXIST) => "a program is attached in another XDP mode".to_owned(),
+        Some(libc::EOPNOTSUPP) => "the driver does not support it".to_owned(),
+        Some(libc::EPERM | libc::EACCES) => "not permitted; run as root or with CAP_BPF and CAP_NET_ADMIN".to_owned(),
+        Some(libc::EINVAL | libc::ERANGE | libc::EFBIG | libc::E2BIG) => {
+            "the driver refused it, as drivers do over a large MTU, LRO or too few queues (the kernel log says more)"
+                .to_owned()
+        }
+        Some(libc::ENODEV) => "the interface is gone".to_owned(),
+        Some(libc::ENOMEM | libc::ENOSPC) => "no memory or no queues left for it".to_owned(),
+        _ => chain(error),
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -1,0 +1,3 @@
+//! The agent of sctp-monitor: loads the programs, feeds the engine, reports what it finds.
+
+pub mod kernel;
