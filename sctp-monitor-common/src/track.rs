@@ -11,8 +11,9 @@ use network_types::sctp::SctpHdr;
 
 use crate::{
     abi::{
-        AckOutcome, Counter, ControlHeader, FlowKey, FlowOpened, FlowRecord, HeartbeatAcked, HeartbeatSent, Interface,
-        NO_SLOT, OutstandingHeartbeat, RingHeader, RingKind, TimedTsn, tsn_after, tsn_at_or_before,
+        AckOutcome, ControlHeader, Counter, FlowKey, FlowOpened, FlowRecord, HeartbeatAcked, HeartbeatSent,
+        Interface, NO_SLOT, OutstandingHeartbeat, RingHeader, RingKind, TimedTsn, tsn_after,
+        tsn_at_or_before,
     },
     wire::{
         Chunk, ChunkKind, LinkType, ParseOptions, Pass, ReadPacket, SctpPacket,
@@ -92,7 +93,12 @@ pub const MAX_SIBLINGS: usize = 16;
 
 /// Looks at one packet.
 #[inline(always)]
-pub fn observe<R: ReadPacket, T: FlowTable>(reader: &R, interface: Interface, options: &Options, table: &mut T) {
+pub fn observe<R: ReadPacket, T: FlowTable>(
+    reader: &R,
+    interface: Interface,
+    options: &Options,
+    table: &mut T,
+) {
     match parse(reader, options.link, options.parse) {
         Ok(packet) => track(reader, &packet, interface, options.max_chunks, table),
         Err(Pass::Counted(counter)) => table.count(counter),
@@ -190,7 +196,14 @@ fn open_flow<T: FlowTable>(key: &FlowKey, tag: u32, table: &mut T) -> Result<u32
         slot,
         time_ns: now_ns,
     };
-    table.emit(&FlowOpened { header, key: *key, tag }, true);
+    table.emit(
+        &FlowOpened {
+            header,
+            key: *key,
+            tag,
+        },
+        true,
+    );
     Ok(slot)
 }
 
@@ -270,7 +283,8 @@ impl Scratch {
     #[inline(always)]
     fn reflects_tag(&self) -> bool {
         (self.has(ChunkKind::Abort) && self.last(ChunkKind::Abort).reflects_tag())
-            || (self.has(ChunkKind::ShutdownComplete) && self.last(ChunkKind::ShutdownComplete).reflects_tag())
+            || (self.has(ChunkKind::ShutdownComplete)
+                && self.last(ChunkKind::ShutdownComplete).reflects_tag())
     }
 
     #[inline(always)]
@@ -410,13 +424,7 @@ fn count_oddities<T: FlowTable>(end: u32, found: Found, table: &mut T) {
 
 /// What the packet says about the association, its tag being right.
 #[inline(always)]
-fn apply<R: ReadPacket, T: FlowTable>(
-    reader: &R,
-    slot: u32,
-    found: Found,
-    max_chunks: usize,
-    table: &mut T,
-) {
+fn apply<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, found: Found, max_chunks: usize, table: &mut T) {
     if found.any(DATA) {
         on_data(reader, slot, max_chunks, table);
     }
@@ -438,7 +446,11 @@ fn apply<R: ReadPacket, T: FlowTable>(
 }
 
 #[inline(always)]
-fn heartbeat_info<R: ReadPacket, T: FlowTable>(reader: &R, kind: ChunkKind, table: &mut T) -> Option<HeartbeatInfo> {
+fn heartbeat_info<R: ReadPacket, T: FlowTable>(
+    reader: &R,
+    kind: ChunkKind,
+    table: &mut T,
+) -> Option<HeartbeatInfo> {
     HeartbeatInfo::read(reader, table.scratch()?.last(kind))
 }
 
@@ -447,7 +459,11 @@ fn on_sack_chunk<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, table: &mut
     let Some(scratch) = table.scratch() else {
         return;
     };
-    let kind = if scratch.has(ChunkKind::Sack) { ChunkKind::Sack } else { ChunkKind::NrSack };
+    let kind = if scratch.has(ChunkKind::Sack) {
+        ChunkKind::Sack
+    } else {
+        ChunkKind::NrSack
+    };
     match Sack::read(reader, scratch.last(kind)) {
         Some(sack) => on_sack(slot, sack, table),
         None => table.count(Counter::ChunkTruncated),
@@ -459,7 +475,11 @@ fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_chunks: usize
     let Some((record, scratch)) = table.record_and_scratch(slot) else {
         return;
     };
-    let kind = if scratch.has(ChunkKind::Data) { ChunkKind::Data } else { ChunkKind::IData };
+    let kind = if scratch.has(ChunkKind::Data) {
+        ChunkKind::Data
+    } else {
+        ChunkKind::IData
+    };
     let Some(data) = Data::read(reader, scratch.last(kind)) else {
         return table.count(Counter::ChunkTruncated);
     };
@@ -570,7 +590,10 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
     let Some(canonical) = table.record(data_slot) else {
         return;
     };
-    if !canonical.sender.acknowledged(sack.cum_tsn_ack, sack.highest_acked) {
+    if !canonical
+        .sender
+        .acknowledged(sack.cum_tsn_ack, sack.highest_acked)
+    {
         return;
     }
     let mut at = first;
@@ -607,11 +630,16 @@ impl Progress {
     #[inline(always)]
     fn of(timed: &TimedTsn, highest_sent: u32, sack: Sack) -> Self {
         if tsn_at_or_before(timed.tsn, sack.cum_tsn_ack) {
-            return if timed.is_resent() { Self::Ambiguous } else { Self::Timed };
+            return if timed.is_resent() {
+                Self::Ambiguous
+            } else {
+                Self::Timed
+            };
         }
         // Whoever acknowledges beyond the timed chunk has something newer. It came over this flow if this flow was
         // the first to carry a TSN as high.
-        let newer = tsn_after(sack.highest_acked, timed.tsn) && tsn_at_or_before(sack.highest_acked, highest_sent);
+        let newer =
+            tsn_after(sack.highest_acked, timed.tsn) && tsn_at_or_before(sack.highest_acked, highest_sent);
         if newer { Self::Later } else { Self::None }
     }
 }
@@ -628,7 +656,9 @@ fn credit<T: FlowTable>(slot: u32, progress: Progress, table: &mut T) {
         return;
     };
     if progress == Progress::Timed {
-        record.data_rtt.sample(now_ns.saturating_sub(record.timed.sent_at_ns));
+        record
+            .data_rtt
+            .sample(now_ns.saturating_sub(record.timed.sent_at_ns));
     }
     if progress != Progress::Ambiguous {
         record.acked_ticks = now_ticks;

@@ -112,8 +112,14 @@ impl ReadPacket for SkbFragments<'_> {
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let mut bytes = MaybeUninit::<[u8; N]>::uninit();
         // SAFETY: the buffer has room for the N bytes asked for, and the context is the program's own.
-        let failed =
-            unsafe { bpf_skb_load_bytes(self.0.as_ptr(), offset as u32, bytes.as_mut_ptr().cast(), N as u32) };
+        let failed = unsafe {
+            bpf_skb_load_bytes(
+                self.0.as_ptr(),
+                offset as u32,
+                bytes.as_mut_ptr().cast(),
+                N as u32,
+            )
+        };
         // SAFETY: the helper fills the buffer whenever it returns 0.
         (failed == 0).then(|| unsafe { bytes.assume_init() })
     }
@@ -171,7 +177,12 @@ unsafe fn load<const N: usize>(start: *const u8) -> [u8; N] {
         // SAFETY: as above.
         8 => copy(&mut bytes, unsafe { *start.cast::<u64>() }.to_ne_bytes()),
         // SAFETY: as above.
-        16 => copy(&mut bytes, unsafe { *start.cast::<[u64; 2]>() }.map(u64::to_ne_bytes).as_flattened()),
+        16 => copy(
+            &mut bytes,
+            unsafe { *start.cast::<[u64; 2]>() }
+                .map(u64::to_ne_bytes)
+                .as_flattened(),
+        ),
         // SAFETY: as above.
         _ => bytes = unsafe { *start.cast::<[u8; N]>() },
     }

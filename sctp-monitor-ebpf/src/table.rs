@@ -82,7 +82,10 @@ impl<'a, C: EbpfContext> KernelTable<'a, C> {
             if limits.log.admits(now_ns, 1) {
                 match reason {
                     Counter::FlowTableFull => warn!(self.ctx, "flow table full: new flows are not tracked"),
-                    _ => warn!(self.ctx, "too many new flows in this second: some are not tracked"),
+                    _ => warn!(
+                        self.ctx,
+                        "too many new flows in this second: some are not tracked"
+                    ),
                 }
             }
         }
@@ -182,7 +185,10 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
         let Some(limits) = rate_limits() else {
             return;
         };
-        if !limits.control.admits(header.header.time_ns, CONTROL_PER_SECOND.load()) {
+        if !limits
+            .control
+            .admits(header.header.time_ns, CONTROL_PER_SECOND.load())
+        {
             return self.count(Counter::ControlLimited);
         }
         if header.packet_length as usize <= CONTROL_SHORT {
@@ -204,7 +210,12 @@ impl<C: EbpfContext> KernelTable<'_, C> {
         // not initialised, and `bytes` behind `captured` stay what they are: user space reads `captured_length`.
         unsafe {
             (&raw mut (*record).header).write(*header);
-            let captured = copy_packet::<R, N>(reader, at, header.packet_length as usize, (&raw mut (*record).bytes).cast());
+            let captured = copy_packet::<R, N>(
+                reader,
+                at,
+                header.packet_length as usize,
+                (&raw mut (*record).bytes).cast(),
+            );
             (&raw mut (*record).header.captured_length).write(captured as u32);
         }
         entry.submit(wake_up(true));
@@ -223,7 +234,12 @@ struct ControlRecord<const N: usize> {
 /// # Safety
 /// `to` has room for `N` bytes, a multiple of 8.
 #[inline(always)]
-unsafe fn copy_packet<R: ReadPacket, const N: usize>(reader: &R, at: usize, length: usize, to: *mut u8) -> usize {
+unsafe fn copy_packet<R: ReadPacket, const N: usize>(
+    reader: &R,
+    at: usize,
+    length: usize,
+    to: *mut u8,
+) -> usize {
     let length = length.min(N);
     for index in 0..N / WORD {
         let done = index * WORD;
@@ -260,5 +276,9 @@ fn rate_limits() -> Option<&'static mut RateLimits> {
 /// Waking user space costs the packet 5 microseconds; what is not urgent waits for its next sweep.
 #[inline(always)]
 fn wake_up(urgent: bool) -> u64 {
-    u64::from(if urgent { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
+    u64::from(if urgent {
+        BPF_RB_FORCE_WAKEUP
+    } else {
+        BPF_RB_NO_WAKEUP
+    })
 }

@@ -26,7 +26,12 @@ fn main() -> anyhow::Result<()> {
     let mut floor = EbpfLoader::new().load(FLOOR)?;
     let mut kernel = Kernel::load(&LoadOptions::default())?;
     let mut rows = Vec::new();
-    for program in [Program::Xdp("xdp_ingress"), Program::Xdp("xdp_ingress_frags"), Program::Tc("tc_ingress"), Program::Tc("tc_egress")] {
+    for program in [
+        Program::Xdp("xdp_ingress"),
+        Program::Xdp("xdp_ingress_frags"),
+        Program::Tc("tc_ingress"),
+        Program::Tc("tc_egress"),
+    ] {
         for (packet, learn, frame) in packets() {
             for frame in learn {
                 program.run(&mut kernel, &frame, 1)?;
@@ -60,7 +65,10 @@ struct Row {
 
 fn print(rows: &[Row], json: bool) {
     if !json {
-        println!("{:<20} {:<14} {:>8} {:>8} {:>8}", "program", "packet", "ns", "empty", "above");
+        println!(
+            "{:<20} {:<14} {:>8} {:>8} {:>8}",
+            "program", "packet", "ns", "empty", "above"
+        );
     }
     for Row {
         program,
@@ -87,16 +95,43 @@ fn packets() -> Vec<(&'static str, Vec<Vec<u8>>, Vec<u8>)> {
     let v4 = |chunks| Packet::v4(TAG, chunks);
     let back = |chunks| Packet::v4(TAG, chunks).reversed();
     let addresses = ["10.1.0.1".parse().unwrap(), "10.2.0.1".parse().unwrap()];
-    let known = vec![v4(vec![frames::data(1, 64)]).ethernet(), back(vec![frames::data(1, 64)]).ethernet()];
+    let known = vec![
+        v4(vec![frames::data(1, 64)]).ethernet(),
+        back(vec![frames::data(1, 64)]).ethernet(),
+    ];
     vec![
-        ("HEARTBEAT", known.clone(), v4(vec![frames::heartbeat(&info)]).ethernet()),
-        ("HEARTBEAT_ACK", known.clone(), back(vec![frames::heartbeat_ack(&info)]).ethernet()),
+        (
+            "HEARTBEAT",
+            known.clone(),
+            v4(vec![frames::heartbeat(&info)]).ethernet(),
+        ),
+        (
+            "HEARTBEAT_ACK",
+            known.clone(),
+            back(vec![frames::heartbeat_ack(&info)]).ethernet(),
+        ),
         ("DATA", known.clone(), v4(vec![frames::data(2, 64)]).ethernet()),
-        ("DATA x4", known.clone(), v4((3..7).map(|tsn| frames::data(tsn, 64)).collect()).ethernet()),
+        (
+            "DATA x4",
+            known.clone(),
+            v4((3..7).map(|tsn| frames::data(tsn, 64)).collect()).ethernet(),
+        ),
         ("SACK", known.clone(), back(vec![frames::sack(2, &[])]).ethernet()),
-        ("INIT", known.clone(), Packet::v4(0, vec![frames::init(1, TAG, &addresses)]).ethernet()),
-        ("IPv6 DATA", vec![], Packet::v6(TAG, vec![frames::data(1, 64)]).ethernet()),
-        ("VLAN DATA", known.clone(), v4(vec![frames::data(2, 64)]).vlan(&[100])),
+        (
+            "INIT",
+            known.clone(),
+            Packet::v4(0, vec![frames::init(1, TAG, &addresses)]).ethernet(),
+        ),
+        (
+            "IPv6 DATA",
+            vec![],
+            Packet::v6(TAG, vec![frames::data(1, 64)]).ethernet(),
+        ),
+        (
+            "VLAN DATA",
+            known.clone(),
+            v4(vec![frames::data(2, 64)]).vlan(&[100]),
+        ),
         ("TCP", vec![], v4(vec![frames::data(1, 64)]).tcp()),
     ]
 }
@@ -129,7 +164,10 @@ impl Program {
 }
 
 fn floor_xdp(floor: &mut Ebpf) -> anyhow::Result<&mut Xdp> {
-    let program: &mut Xdp = floor.program_mut("xdp_floor").context("no xdp_floor")?.try_into()?;
+    let program: &mut Xdp = floor
+        .program_mut("xdp_floor")
+        .context("no xdp_floor")?
+        .try_into()?;
     if program.fd().is_err() {
         program.load()?;
     }

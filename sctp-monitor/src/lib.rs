@@ -1,3 +1,10 @@
 //! The agent of sctp-monitor: loads the programs, feeds the engine, reports what it finds.
 
+pub mod cli;
+pub mod clock;
+pub mod driver;
+pub mod export;
 pub mod kernel;
+pub mod nic;
+pub mod run;
+pub mod slots;

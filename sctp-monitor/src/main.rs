@@ -1,2 +1,50 @@
-//! x
-fn main() {}
+//! The agent's command line.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use sctp_monitor::{
+    cli::{Cli, Command},
+    run,
+};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.verbose);
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Check(_) => Ok(()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sctp-monitor: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The programs' own log lines come here too, through the `log` crate.
+fn log_to_stderr(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "info,sctp_monitor=debug",
+        _ => "debug,sctp_monitor=trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Whoever read the output has left, as `head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

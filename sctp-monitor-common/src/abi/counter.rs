@@ -101,7 +101,9 @@ impl Counters {
 
     /// Name and value of every counter.
     pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
-        Counter::ALL.iter().map(|counter| (*counter, self.value(*counter)))
+        Counter::ALL
+            .iter()
+            .map(|counter| (*counter, self.value(*counter)))
     }
 }
 

@@ -245,7 +245,11 @@ fn run_mask(from: u32, length: u32, word: u32) -> u64 {
     // The run in positions relative to the word's first bit, around the ring of 128.
     let start = from.wrapping_sub(word * 64) & 127;
     let end = start + length;
-    let low = if start < 64 { ones(end.min(64)) & !ones(start) } else { 0 };
+    let low = if start < 64 {
+        ones(end.min(64)) & !ones(start)
+    } else {
+        0
+    };
     let wrapped = if end > 128 { ones((end - 128).min(64)) } else { 0 };
     low | wrapped
 }
@@ -253,7 +257,11 @@ fn run_mask(from: u32, length: u32, word: u32) -> u64 {
 /// The lowest `count` (at most 64) bits.
 #[inline(always)]
 fn ones(count: u32) -> u64 {
-    if count >= 64 { u64::MAX } else { (1_u64 << count) - 1 }
+    if count >= 64 {
+        u64::MAX
+    } else {
+        (1_u64 << count) - 1
+    }
 }
 
 /// One DATA chunk of a flow that waits for a SACK, to time it.
@@ -507,7 +515,11 @@ mod tests {
                     highest.wrapping_add(jump).wrapping_sub(100)
                 };
                 let behind = highest.wrapping_sub(tsn) as i32;
-                let expected = if step > 0 && behind >= 128 { false } else { set.insert(tsn) };
+                let expected = if step > 0 && behind >= 128 {
+                    false
+                } else {
+                    set.insert(tsn)
+                };
                 assert_eq!(window.sent(tsn), expected, "start {start} step {step} tsn {tsn}");
                 if step == 0 || behind < 0 {
                     highest = tsn;

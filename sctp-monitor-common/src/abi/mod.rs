@@ -11,6 +11,6 @@ pub use flow::{
     TimedTsn, tsn_after, tsn_at_or_before,
 };
 pub use ring::{
-    AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent, RingHeader,
-    RingKind, RingRecord, RingRecordError, UnknownRingKind,
+    AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent,
+    RingHeader, RingKind, RingRecord, RingRecordError, UnknownRingKind,
 };

@@ -37,10 +37,15 @@ impl TryFrom<u32> for RingKind {
     type Error = UnknownRingKind;
 
     fn try_from(value: u32) -> Result<Self, UnknownRingKind> {
-        [Self::FlowOpened, Self::HeartbeatSent, Self::HeartbeatAcked, Self::Control]
-            .into_iter()
-            .find(|kind| *kind as u32 == value)
-            .ok_or(UnknownRingKind(value))
+        [
+            Self::FlowOpened,
+            Self::HeartbeatSent,
+            Self::HeartbeatAcked,
+            Self::Control,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u32 == value)
+        .ok_or(UnknownRingKind(value))
     }
 }
 
@@ -85,7 +90,9 @@ impl<'a> RingRecord<'a> {
 }
 
 fn read<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Result<T, RingRecordError> {
-    let exact = bytes.get(..size_of::<T>()).ok_or(RingRecordError::Short(bytes.len()))?;
+    let exact = bytes
+        .get(..size_of::<T>())
+        .ok_or(RingRecordError::Short(bytes.len()))?;
     Ok(bytemuck::pod_read_unaligned(exact))
 }
 
@@ -213,7 +220,12 @@ mod tests {
 
     #[test]
     fn kinds_survive_the_round_trip() {
-        for kind in [RingKind::FlowOpened, RingKind::HeartbeatSent, RingKind::HeartbeatAcked, RingKind::Control] {
+        for kind in [
+            RingKind::FlowOpened,
+            RingKind::HeartbeatSent,
+            RingKind::HeartbeatAcked,
+            RingKind::Control,
+        ] {
             assert_eq!(RingKind::try_from(kind as u32), Ok(kind));
         }
         assert_eq!(RingKind::try_from(0), Err(UnknownRingKind(0)));
@@ -226,7 +238,10 @@ mod tests {
         header.captured_length = 3;
         let mut bytes = bytemuck::bytes_of(&header).to_vec();
         bytes.extend([1, 2, 3, 0, 0]);
-        assert_eq!(RingRecord::parse(&bytes), Ok(RingRecord::Control(header, &[1, 2, 3])));
+        assert_eq!(
+            RingRecord::parse(&bytes),
+            Ok(RingRecord::Control(header, &[1, 2, 3]))
+        );
         bytes.truncate(size_of::<ControlHeader>() + 2);
         assert_eq!(RingRecord::parse(&bytes), Err(RingRecordError::Short(74)));
     }
@@ -235,6 +250,9 @@ mod tests {
     fn nonsense_is_an_error() {
         assert_eq!(RingRecord::parse(&[1, 0, 0, 0]), Err(RingRecordError::Short(4)));
         let unknown = [9; 64];
-        assert!(matches!(RingRecord::parse(&unknown), Err(RingRecordError::Kind(_))));
+        assert!(matches!(
+            RingRecord::parse(&unknown),
+            Err(RingRecordError::Kind(_))
+        ));
     }
 }

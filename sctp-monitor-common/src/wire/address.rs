@@ -80,7 +80,14 @@ mod tests {
 
     #[test]
     fn both_families_survive_the_round_trip() {
-        for text in ["10.0.0.1", "255.255.255.255", "0.0.0.0", "2001:db8::1", "::", "fe80::1"] {
+        for text in [
+            "10.0.0.1",
+            "255.255.255.255",
+            "0.0.0.0",
+            "2001:db8::1",
+            "::",
+            "fe80::1",
+        ] {
             let ip: IpAddr = text.parse().unwrap();
             let address = Address::from(ip);
             assert_eq!(address.to_ip(), ip, "{text}");

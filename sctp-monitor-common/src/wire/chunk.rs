@@ -42,7 +42,10 @@ impl Chunk {
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> ChunkKind {
-        ChunkKind::ALL.get(self.index as usize).copied().unwrap_or(ChunkKind::Other)
+        ChunkKind::ALL
+            .get(self.index as usize)
+            .copied()
+            .unwrap_or(ChunkKind::Other)
     }
 
     /// The discriminant of its kind, below [`KIND_SLOTS`].
@@ -333,7 +336,10 @@ mod tests {
             kinds(&padded, 12, 32),
             (vec![ChunkKind::Auth, ChunkKind::CookieAck], WalkEnd::Complete)
         );
-        assert_eq!(kinds(&padded[..5], 5, 32), (vec![ChunkKind::Auth], WalkEnd::Complete));
+        assert_eq!(
+            kinds(&padded[..5], 5, 32),
+            (vec![ChunkKind::Auth], WalkEnd::Complete)
+        );
     }
 
     #[test]
@@ -345,20 +351,32 @@ mod tests {
     fn a_length_below_the_header_ends_the_walk() {
         for length in 0..4 {
             let bytes = [11, 0, 0, 4, 0, 0, 0, length];
-            assert_eq!(kinds(&bytes, 8, 32), (vec![ChunkKind::CookieAck], WalkEnd::LengthTooShort));
+            assert_eq!(
+                kinds(&bytes, 8, 32),
+                (vec![ChunkKind::CookieAck], WalkEnd::LengthTooShort)
+            );
         }
     }
 
     #[test]
     fn a_length_past_the_end_is_visited_last() {
         let bytes = [3, 0, 0, 200, 0, 0, 0, 0, 11, 0, 0, 4];
-        assert_eq!(kinds(&bytes, 12, 32), (vec![ChunkKind::Sack], WalkEnd::LengthPastEnd));
+        assert_eq!(
+            kinds(&bytes, 12, 32),
+            (vec![ChunkKind::Sack], WalkEnd::LengthPastEnd)
+        );
     }
 
     #[test]
     fn a_cut_header_ends_the_walk() {
-        assert_eq!(kinds(TWO, 6, 32), (vec![ChunkKind::CookieAck], WalkEnd::HeaderTruncated));
-        assert_eq!(kinds(&TWO[..6], 12, 32), (vec![ChunkKind::CookieAck], WalkEnd::HeaderTruncated));
+        assert_eq!(
+            kinds(TWO, 6, 32),
+            (vec![ChunkKind::CookieAck], WalkEnd::HeaderTruncated)
+        );
+        assert_eq!(
+            kinds(&TWO[..6], 12, 32),
+            (vec![ChunkKind::CookieAck], WalkEnd::HeaderTruncated)
+        );
     }
 
     #[test]

@@ -134,7 +134,13 @@ mod tests {
         let frame = Frame(&bytes);
         assert_eq!(asconf_serial(&frame, &asconf), Some(7));
         let changes: Vec<_> = address_changes(&frame, &asconf)
-            .map(|change| (change.kind, change.address.to_ip().to_string(), change.correlation_id))
+            .map(|change| {
+                (
+                    change.kind,
+                    change.address.to_ip().to_string(),
+                    change.correlation_id,
+                )
+            })
             .collect();
         assert_eq!(
             changes,
@@ -147,7 +153,9 @@ mod tests {
 
     #[test]
     fn a_cut_asconf_yields_what_is_whole() {
-        let bytes = [193, 0, 0, 32, 0, 0, 0, 7, 0xc0, 0x01, 0, 16, 0, 0, 0, 1, 0, 5, 0, 8, 10, 2];
+        let bytes = [
+            193, 0, 0, 32, 0, 0, 0, 7, 0xc0, 0x01, 0, 16, 0, 0, 0, 1, 0, 5, 0, 8, 10, 2,
+        ];
         let frame = Frame(&bytes);
         assert_eq!(address_changes(&frame, &chunk(ChunkKind::Asconf, 32)).count(), 0);
     }
@@ -155,7 +163,13 @@ mod tests {
     #[test]
     fn shutdown_acknowledges() {
         let bytes = [7, 0, 0, 8, 0, 0, 1, 0];
-        assert_eq!(shutdown_cum_tsn_ack(&Frame(&bytes), &chunk(ChunkKind::Shutdown, 8)), Some(256));
-        assert_eq!(shutdown_cum_tsn_ack(&Frame(&bytes[..6]), &chunk(ChunkKind::Shutdown, 8)), None);
+        assert_eq!(
+            shutdown_cum_tsn_ack(&Frame(&bytes), &chunk(ChunkKind::Shutdown, 8)),
+            Some(256)
+        );
+        assert_eq!(
+            shutdown_cum_tsn_ack(&Frame(&bytes[..6]), &chunk(ChunkKind::Shutdown, 8)),
+            None
+        );
     }
 }

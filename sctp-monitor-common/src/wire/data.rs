@@ -110,7 +110,9 @@ mod tests {
     #[test]
     fn a_length_shorter_than_the_header_is_no_payload() {
         assert_eq!(
-            first(&[0, 3, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap().payload_length,
+            first(&[0, 3, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
+                .unwrap()
+                .payload_length,
             0
         );
     }

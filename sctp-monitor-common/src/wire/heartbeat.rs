@@ -82,7 +82,10 @@ mod tests {
     #[test]
     fn padding_is_no_part_of_it() {
         let info = [1, 2, 3, 4, 5];
-        assert_eq!(first(&heartbeat(4, &info, &[0, 0, 0])), first(&heartbeat(5, &info, &[9, 9, 9])));
+        assert_eq!(
+            first(&heartbeat(4, &info, &[0, 0, 0])),
+            first(&heartbeat(5, &info, &[9, 9, 9]))
+        );
     }
 
     #[test]
@@ -92,7 +95,11 @@ mod tests {
         for at in 0..info.len() {
             let mut other = info;
             other[at] = 1;
-            assert_ne!(first(&heartbeat(4, &other, &[0; 3])).unwrap(), original, "byte {at}");
+            assert_ne!(
+                first(&heartbeat(4, &other, &[0; 3])).unwrap(),
+                original,
+                "byte {at}"
+            );
         }
         assert_ne!(first(&heartbeat(4, &[0; 38], &[0; 2])).unwrap(), original);
     }

@@ -76,9 +76,14 @@ mod tests {
         let frame = Frame(&INIT);
         let init = Init::read(&frame, &chunk(48)).unwrap();
         assert_eq!(init.initiate_tag, 0x1122_3344);
-        assert_eq!((init.a_rwnd, init.outbound_streams, init.inbound_streams), (65536, 10, 2048));
+        assert_eq!(
+            (init.a_rwnd, init.outbound_streams, init.inbound_streams),
+            (65536, 10, 2048)
+        );
         assert_eq!(init.initial_tsn, 0x5566_7788);
-        let addresses: Vec<_> = Init::addresses(&frame, &chunk(48)).map(|a| a.to_ip().to_string()).collect();
+        let addresses: Vec<_> = Init::addresses(&frame, &chunk(48))
+            .map(|a| a.to_ip().to_string())
+            .collect();
         assert_eq!(addresses, ["10.1.0.1", "2001:db8::1"]);
     }
 

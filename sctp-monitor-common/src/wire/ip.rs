@@ -163,7 +163,14 @@ fn is_wanted(protocol: u8, with_udp: bool) -> bool {
 fn is_extension(next_header: u8) -> bool {
     matches!(
         next_header,
-        HOP_BY_HOP | ROUTING | FRAGMENT_HEADER | AUTHENTICATION | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6
+        HOP_BY_HOP
+            | ROUTING
+            | FRAGMENT_HEADER
+            | AUTHENTICATION
+            | DESTINATION_OPTIONS
+            | MOBILITY
+            | HIP
+            | SHIM6
     )
 }
 
@@ -330,7 +337,11 @@ mod tests {
         endless.extend([0; 8 * (MAX_EXTENSION_HEADERS + 2)]);
         assert_eq!(v6(&endless), Err(Pass::Counted(Counter::ExtensionHeadersTooMany)));
         assert_eq!(v6(&v6_header(0)), Err(Pass::Counted(Counter::IpHeaderTruncated)));
-        assert_eq!(v6(&v6_header(50)), Err(Pass::NotSctp), "ESP hides what it carries");
+        assert_eq!(
+            v6(&v6_header(50)),
+            Err(Pass::NotSctp),
+            "ESP hides what it carries"
+        );
         let mut version = v6_header(132);
         version[0] = 0x40;
         assert_eq!(v6(&version), Err(Pass::Counted(Counter::IpHeaderInvalid)));

@@ -125,7 +125,12 @@ mod tests {
 
     #[test]
     fn ip_is_found_behind_vlan_tags() {
-        for (tags, at) in [(&[][..], 14), (&[0x8100], 18), (&[0x88a8, 0x8100], 22), (&[0x9100, 0x8100, 0x8100], 26)] {
+        for (tags, at) in [
+            (&[][..], 14),
+            (&[0x8100], 18),
+            (&[0x88a8, 0x8100], 22),
+            (&[0x9100, 0x8100, 0x8100], 26),
+        ] {
             assert_eq!(
                 network_layer(&Frame(&ethernet(tags, 0x0800)), LinkType::Ethernet),
                 Ok(NetworkLayer { at, version: 4 })
@@ -158,7 +163,10 @@ mod tests {
     fn other_protocols_pass() {
         for ether_type in [0x0806, 0x8847, 0x88cc, 0x0020] {
             let frame = ethernet(&[], ether_type);
-            assert_eq!(network_layer(&Frame(&frame), LinkType::Ethernet), Err(Pass::NotSctp));
+            assert_eq!(
+                network_layer(&Frame(&frame), LinkType::Ethernet),
+                Err(Pass::NotSctp)
+            );
         }
     }
 
@@ -180,6 +188,9 @@ mod tests {
             network_layer(&Frame(&[0x60]), LinkType::RawIp),
             Ok(NetworkLayer { at: 0, version: 6 })
         );
-        assert_eq!(network_layer(&Frame(&[0x10]), LinkType::RawIp), Err(Pass::NotSctp));
+        assert_eq!(
+            network_layer(&Frame(&[0x10]), LinkType::RawIp),
+            Err(Pass::NotSctp)
+        );
     }
 }

@@ -85,10 +85,16 @@ mod tests {
             0xc0, 0x00, 0, 4, // forward TSN supported
         ];
         let frame = Frame(&bytes);
-        let found: Vec<_> = params(&frame, 0, bytes.len()).map(|p| (p.kind, p.length)).collect();
+        let found: Vec<_> = params(&frame, 0, bytes.len())
+            .map(|p| (p.kind, p.length))
+            .collect();
         assert_eq!(
             found,
-            [(IPV4_ADDRESS, 8), (SUPPORTED_EXTENSIONS, 6), (FORWARD_TSN_SUPPORTED, 4)]
+            [
+                (IPV4_ADDRESS, 8),
+                (SUPPORTED_EXTENSIONS, 6),
+                (FORWARD_TSN_SUPPORTED, 4)
+            ]
         );
         let first = params(&frame, 0, bytes.len()).next().unwrap();
         assert_eq!(first.address(&frame).unwrap().to_ip().to_string(), "192.0.2.1");
@@ -96,7 +102,11 @@ mod tests {
 
     #[test]
     fn nonsense_ends_the_walk() {
-        for bytes in [&[0, 5, 0, 3, 0, 0, 0, 0][..], &[0, 5, 0, 9, 0, 0, 0, 0], &[0, 5, 0]] {
+        for bytes in [
+            &[0, 5, 0, 3, 0, 0, 0, 0][..],
+            &[0, 5, 0, 9, 0, 0, 0, 0],
+            &[0, 5, 0],
+        ] {
             assert_eq!(params(&Frame(bytes), 0, bytes.len()).count(), 0, "{bytes:?}");
         }
     }

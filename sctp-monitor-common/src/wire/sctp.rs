@@ -147,7 +147,9 @@ mod tests {
     /// between the IP header and the common header.
     fn packet(protocol: u8, before: &[u8]) -> Vec<u8> {
         let total = u8::try_from(20 + before.len() + 16).unwrap();
-        let mut bytes = vec![0x45, 0, 0, total, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 1, 0, 1, 10, 2, 0, 2];
+        let mut bytes = vec![
+            0x45, 0, 0, total, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 1, 0, 1, 10, 2, 0, 2,
+        ];
         bytes.extend(before);
         bytes.extend([0x8e, 0x3c, 0x0b, 0x59, 0xde, 0xad, 0xbe, 0xef, 0, 0, 0, 0]); // common header
         bytes.extend([11, 0, 0, 4]); // COOKIE ACK
@@ -161,7 +163,10 @@ mod tests {
     #[test]
     fn common_header_is_read() {
         let packet = parse_raw(&packet(132, &[]), 0).unwrap();
-        assert_eq!((packet.src_port, packet.dst_port, packet.tag), (36412, 2905, 0xdead_beef));
+        assert_eq!(
+            (packet.src_port, packet.dst_port, packet.tag),
+            (36412, 2905, 0xdead_beef)
+        );
         assert_eq!((packet.at, packet.chunks_at(), packet.end), (20, 32, 36));
         assert!(!packet.in_udp);
     }
@@ -177,7 +182,11 @@ mod tests {
 
     #[test]
     fn udp_encapsulation_is_found_by_either_port() {
-        for ports in [[0x26, 0xab, 0x26, 0xab], [0x26, 0xab, 0x01, 0x00], [0x01, 0x00, 0x26, 0xab]] {
+        for ports in [
+            [0x26, 0xab, 0x26, 0xab],
+            [0x26, 0xab, 0x01, 0x00],
+            [0x01, 0x00, 0x26, 0xab],
+        ] {
             let mut udp = ports.to_vec();
             udp.extend([0, 24, 0, 0]);
             let bytes = packet(17, &udp);

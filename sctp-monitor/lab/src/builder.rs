@@ -4,7 +4,7 @@
 //! own ([`Port::routes`]), so that healing a link says the same as building it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ impl Builder {
                 nodes.insert(end.node.clone(), Arc::new(self.node(&end.node)?));
             }
         }
-        middle.ip(&self.middle_script(&nodes))?;
+        middle.ip(&[], &self.middle_script(&nodes))?;
         for (index, (_, ends)) in self.paths.iter().enumerate() {
             for (side, end) in ends.iter().enumerate() {
                 nodes[&end.node]
@@ -104,10 +104,10 @@ impl Builder {
             }
         }
         for (name, node) in &nodes {
-            node.ip(&self.node_script(name))?;
+            node.ip(&[], &self.node_script(name))?;
             if self.role_of(name) == Role::Host {
-                node.ip_of_family("-4", &self.rules(name, IpAddr::is_ipv4))?;
-                node.ip_of_family("-6", &self.rules(name, IpAddr::is_ipv6))?;
+                node.ip(&["-4"], &self.rules(name, IpAddr::is_ipv4))?;
+                node.ip(&["-6"], &self.rules(name, IpAddr::is_ipv6))?;
             }
         }
         let packet_filter = Arc::new(PacketFilter::new(Arc::clone(&middle))?);
@@ -305,24 +305,11 @@ impl End {
 
 impl Address {
     fn subnet(self) -> String {
-        let mask = self.mask();
-        match self.ip {
-            IpAddr::V4(ip) => {
-                let mask = u32::try_from(mask >> 96).expect("32 of 128 bits are left");
-                format!(
-                    "{}/{}",
-                    IpAddr::from((ip.to_bits() & mask).to_be_bytes()),
-                    self.prefix_length
-                )
-            }
-            IpAddr::V6(ip) => {
-                format!(
-                    "{}/{}",
-                    IpAddr::from((ip.to_bits() & mask).to_be_bytes()),
-                    self.prefix_length
-                )
-            }
-        }
+        let network = match self.ip {
+            IpAddr::V4(ip) => IpAddr::from(Ipv4Addr::from_bits(ip.to_bits() & (self.mask() >> 96) as u32)),
+            IpAddr::V6(ip) => IpAddr::from(Ipv6Addr::from_bits(ip.to_bits() & self.mask())),
+        };
+        format!("{network}/{}", self.prefix_length)
     }
 
     fn shares_subnet_with(self, other: IpAddr) -> bool {

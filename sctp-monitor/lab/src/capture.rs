@@ -112,25 +112,19 @@ impl Capture {
     /// # Errors
     /// When tcpdump died, or lost packets.
     pub fn stop(mut self) -> Result<Recording, CaptureError> {
-        let mut seen_by_now = None;
         let mut counts = self.tcpdump.counts()?;
-        let complete = wait::until(READ_WITHIN, || {
-            let goal = *seen_by_now.get_or_insert(counts.received);
+        let goal = counts.received;
+        wait::until(READ_WITHIN, || {
             if counts.captured + counts.dropped >= goal {
                 return Some(Ok(()));
             }
-            match self.tcpdump.counts() {
-                Ok(next) => {
-                    counts = next;
-                    None
-                }
-                Err(error) => Some(Err(error)),
-            }
-        });
-        match complete {
-            Ok(result) => result?,
-            Err(_) => return Err(CaptureError::Incomplete { counts: counts.line }),
-        }
+            self.tcpdump.counts().map(|next| counts = next).err().map(Err)
+        })
+        .unwrap_or_else(|_| {
+            Err(CaptureError::Incomplete {
+                counts: counts.line.clone(),
+            })
+        })?;
         self.tcpdump.signal(Signal::SIGINT);
         let _ = self.tcpdump.child.wait();
         if counts.dropped > 0 {
@@ -180,7 +174,8 @@ impl Tcpdump {
             .filter_map(|word| word.parse().ok())
             .collect();
         match numbers[..] {
-            [captured, received, dropped] => Ok(Counts {
+            // Drops by the interface itself may follow.
+            [captured, received, dropped, ..] => Ok(Counts {
                 line,
                 captured,
                 received,

@@ -237,7 +237,7 @@ impl Endpoint {
     }
 
     /// Ends every association by SHUTDOWN and the process after it, and answers all of its events; the last is the
-    /// summary.
+    /// summary. Associations that are not up yet are forgotten.
     ///
     /// # Errors
     /// When the handshake does not end within ten seconds: the paths may be broken.
@@ -253,8 +253,10 @@ impl Endpoint {
         self.end("abort")
     }
 
-    /// Kills the process, as a crash does: its peer hears nothing, and answers all of its events. The namespace's kernel,
-    /// which has no SCTP, then answers what the peer sends with ICMP protocol unreachable.
+    /// Kills the process, as a crash does, and answers all of its events.
+    ///
+    /// The stack says nothing to its peer, but the namespace's kernel, which has no SCTP, then answers what the peer sends
+    /// with ICMP protocol unreachable, or ICMPv6 unrecognized next header, at a limited rate.
     #[must_use]
     pub fn kill(mut self) -> Vec<Event> {
         self.reap();

@@ -166,7 +166,7 @@ impl Path {
         if let Some(relay) = &state.relay {
             relay.set_delay(delay, jitter);
         } else {
-            self.middle.ip(&self.for_each_port("nomaster"))?;
+            self.middle.ip(&[], &self.for_each_port("nomaster"))?;
             let devices = self.ports.each_ref().map(|port| port.device.as_str());
             let relay = Relay::start(&self.middle.namespace, devices, delay, jitter)?;
             relay.set_broken(state.broken);
@@ -199,7 +199,7 @@ impl Path {
         let mut state = self.state();
         if state.relay.take().is_some() {
             self.middle
-                .ip(&self.for_each_port(&format!("master {}", self.bridge)))?;
+                .ip(&[], &self.for_each_port(&format!("master {}", self.bridge)))?;
         }
         for (port, is_down) in self.ports.iter().zip(&mut state.links_down) {
             if *is_down {
@@ -254,15 +254,12 @@ impl Port {
     /// other routes depend on these.
     fn bring_up(&self) -> Result<(), FaultError> {
         self.node.control.set_up(&self.interface, true)?;
-        let mut refusal = None;
-        let restored = wait::until(ROUTES_WITHIN, || match self.node.ip(&self.routes) {
-            Ok(()) => Some(()),
-            Err(error) => {
-                refusal = Some(error);
-                None
-            }
+        let mut restored = Ok(());
+        let _ = wait::until(ROUTES_WITHIN, || {
+            restored = self.node.ip(&[], &self.routes);
+            restored.is_ok().then_some(())
         });
-        restored.or_else(|_| refusal.map_or(Ok(()), |error| Err(error.into())))
+        Ok(restored?)
     }
 }
 

@@ -21,7 +21,7 @@
 //! # }
 //! ```
 
-pub mod builder;
+mod builder;
 mod capture;
 pub mod clock;
 pub mod dissect;
@@ -36,7 +36,7 @@ mod tool;
 mod topology;
 pub mod wait;
 
-pub use builder::End;
+pub use builder::{Builder, End};
 pub use capture::{Capture, CaptureError, Recording};
 pub use dissect::{ChunkType, Flow, Packet};
 pub use endpoint::{Endpoint, EndpointConfig, EndpointError, Event, EventKind, Timers, endpoint_binary};

@@ -32,7 +32,7 @@ pub struct Namespace {
 #[derive(Debug, thiserror::Error)]
 pub enum NetnsError {
     /// `ip netns add` did not work.
-    #[error("cannot create network namespace `{namespace}`")]
+    #[error("cannot create network namespace `{namespace}`; the lab must run as root")]
     Create {
         /// Its name.
         namespace: String,

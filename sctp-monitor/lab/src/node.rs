@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::process::Command;
 
 use crate::interface::Control;
 use crate::netns::Namespace;
@@ -41,18 +40,13 @@ impl Node {
         Ok(node)
     }
 
-    /// Runs a batch of `ip` commands inside.
-    pub(crate) fn ip(&self, script: &str) -> Result<(), LabError> {
-        self.batch(self.namespace.command("ip").arg("-batch"), script)
-    }
-
-    /// Runs a batch of `ip` commands that do not show by an address which family they mean: `-4` or `-6`.
-    pub(crate) fn ip_of_family(&self, family: &str, script: &str) -> Result<(), LabError> {
-        self.batch(self.namespace.command("ip").args([family, "-batch"]), script)
-    }
-
-    fn batch(&self, ip: &mut Command, script: &str) -> Result<(), LabError> {
-        tool::run(ip.arg("-"), script)
+    /// Runs a batch of `ip` commands inside; the option `-4` or `-6` helps those that do not show the family by an address.
+    pub(crate) fn ip(&self, options: &[&str], script: &str) -> Result<(), LabError> {
+        if script.is_empty() {
+            return Ok(());
+        }
+        let mut ip = self.namespace.command("ip");
+        tool::run(ip.args(options).args(["-batch", "-"]), script)
             .map(drop)
             .map_err(|source| LabError::Tool {
                 node: self.name.clone(),

@@ -7,21 +7,31 @@ use std::time::Duration;
 
 use sctp_monitor_lab::clock::monotonic_ns;
 use sctp_monitor_lab::endpoint::AddressChange;
-use sctp_monitor_lab::{Capture, ChunkType, EventKind, Lab, dissect, wait};
+use sctp_monitor_lab::{Capture, ChunkType, EndpointConfig, EventKind, Lab, Timers, dissect, wait};
 use support::{
-    SOON, connect, delivered, paths_once_all_are_active, round_trips, udp_pair, wait_for_messages,
+    SOON, connect, delivered, paths_once_all_are_active, round_trips, start, udp_pair, wait_for_messages,
     wait_for_path,
 };
 
 #[test]
 fn a_silent_break_moves_the_data_to_the_other_path_and_heals() {
     let lab = Lab::two_hosts_two_paths().unwrap();
-    let (mut client, server) = connect(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"), 50.0);
+    let mut listen = EndpointConfig::listen(lab.ipv4("hss"), 3868).timers(Timers::tuned());
+    listen.gap_threshold = Duration::from_millis(90);
+    let connect = EndpointConfig::connect(lab.ipv4("mme"), lab.ipv4("hss"), 3868)
+        .timers(Timers::tuned())
+        .rate(50.0);
+    let (mut client, server) = start(&lab, &connect, &listen);
     paths_once_all_are_active(&mut client);
     let before_ns = monotonic_ns();
     let broken_at_ns = lab.path("path1").break_silently().unwrap();
     assert!((before_ns..=monotonic_ns()).contains(&broken_at_ns));
 
+    // The first retransmission comes after RTO.Min: 100 ms.
+    let is_gap = |kind: &EventKind| matches!(kind, EventKind::DeliveryGap { .. });
+    server
+        .wait_for(SOON, |event| event.time_ns > broken_at_ns && is_gap(&event.kind))
+        .unwrap();
     wait_for_messages(&server, broken_at_ns + 500_000_000, 20);
     wait_for_path(&client, broken_at_ns, "10.1.1.2", AddressChange::Unreachable);
     wait_for_path(&server, broken_at_ns, "10.1.1.1", AddressChange::Unreachable);

@@ -128,10 +128,17 @@ impl Kernel {
     ///
     /// # Errors
     /// [`AttachError`]; nothing stays attached then.
-    pub fn attach(&mut self, interface: &str, choice: HookChoice, egress: bool) -> Result<Attachment, AttachError> {
+    pub fn attach(
+        &mut self,
+        interface: &str,
+        choice: HookChoice,
+        egress: bool,
+    ) -> Result<Attachment, AttachError> {
         let if_index =
             if_nametoindex(interface).map_err(|_| AttachError::NoInterface(interface.to_owned()))?;
-        let egress = egress.then(|| self.attach_tc(interface, TcAttachType::Egress)).transpose()?;
+        let egress = egress
+            .then(|| self.attach_tc(interface, TcAttachType::Egress))
+            .transpose()?;
         let (hook, why, ingress) = self.attach_ingress(interface, choice)?;
         Ok(Attachment {
             interface: interface.to_owned(),
@@ -162,7 +169,11 @@ impl Kernel {
                 Ok((Hook::Tc, "as asked".to_owned(), IngressLink::Tc(link)))
             }
             HookChoice::Auto => match self.attach_xdp(interface, XdpMode::Driver) {
-                Ok(link) => Ok((Hook::XdpNative, "the driver takes it".to_owned(), IngressLink::Xdp(link))),
+                Ok(link) => Ok((
+                    Hook::XdpNative,
+                    "the driver takes it".to_owned(),
+                    IngressLink::Xdp(link),
+                )),
                 Err(AttachError::Refused { why, .. }) => {
                     let link = self.attach_tc(interface, TcAttachType::Ingress)?;
                     Ok((Hook::Tc, format!("no native XDP: {why}"), IngressLink::Tc(link)))
@@ -174,7 +185,11 @@ impl Kernel {
 
     fn attach_xdp(&mut self, interface: &str, mode: XdpMode) -> Result<XdpLink, AttachError> {
         let program = self.xdp(xdp_program())?;
-        let hook = if matches!(mode, XdpMode::Skb) { "generic XDP" } else { "native XDP" };
+        let hook = if matches!(mode, XdpMode::Skb) {
+            "generic XDP"
+        } else {
+            "native XDP"
+        };
         program
             .attach(interface, mode)
             .and_then(|link| program.take_link(link))

@@ -7,7 +7,10 @@ mod attach;
 mod records;
 mod shared;
 
-use std::{io, os::fd::AsRawFd as _};
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -15,16 +18,18 @@ use aya::{
     programs::ProgramError,
     util::KernelVersion,
 };
+use aya_log::EbpfLogger;
 use sctp_monitor_common::{
     abi::{Counters, FlowKey, FlowRecord},
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
+use tokio::io::{Interest, unix::AsyncFd};
 
+use self::shared::Shared;
 pub use self::{
     attach::{AttachError, Attachment, Hook, HookChoice, has_tcx, xdp_program},
     records::Records,
 };
-use self::shared::Shared;
 
 /// The programs as [`aya_build`] left them.
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-ebpf"));
@@ -86,6 +91,9 @@ pub enum KernelError {
         #[source]
         source: MapError,
     },
+    /// The programs' log cannot be read.
+    #[error("the programs' log cannot be read")]
+    Log(#[source] aya_log::Error),
     /// The flow records could not be mapped into memory.
     #[error("the flow records could not be mapped into memory")]
     Mmap(#[source] io::Error),
@@ -99,6 +107,7 @@ pub struct Kernel {
     free_slots: Queue<MapData, u32>,
     counters: PerCpuArray<MapData, Shared<Counters>>,
     ring: RingBuf<MapData>,
+    logger: EbpfLogger<&'static dyn log::Log>,
     max_flows: u32,
 }
 
@@ -119,10 +128,19 @@ impl Kernel {
             .load(PROGRAMS)
             .map_err(KernelError::Load)?;
         let records = Records::map(take_map(&mut ebpf, "FLOWS")?, options.max_flows)?;
-        let index = take_map(&mut ebpf, "FLOW_INDEX")?.try_into().map_err(map_error("FLOW_INDEX"))?;
-        let free_slots = take_map(&mut ebpf, "FREE_SLOTS")?.try_into().map_err(map_error("FREE_SLOTS"))?;
-        let counters = take_map(&mut ebpf, "COUNTERS")?.try_into().map_err(map_error("COUNTERS"))?;
-        let ring = take_map(&mut ebpf, "RING")?.try_into().map_err(map_error("RING"))?;
+        let index = take_map(&mut ebpf, "FLOW_INDEX")?
+            .try_into()
+            .map_err(map_error("FLOW_INDEX"))?;
+        let free_slots = take_map(&mut ebpf, "FREE_SLOTS")?
+            .try_into()
+            .map_err(map_error("FREE_SLOTS"))?;
+        let counters = take_map(&mut ebpf, "COUNTERS")?
+            .try_into()
+            .map_err(map_error("COUNTERS"))?;
+        let ring = take_map(&mut ebpf, "RING")?
+            .try_into()
+            .map_err(map_error("RING"))?;
+        let logger = EbpfLogger::init(&mut ebpf).map_err(KernelError::Log)?;
         let mut kernel = Self {
             ebpf,
             records,
@@ -130,6 +148,7 @@ impl Kernel {
             free_slots,
             counters,
             ring,
+            logger,
             max_flows: options.max_flows,
         };
         for slot in 0..options.max_flows {
@@ -180,10 +199,20 @@ impl Kernel {
         }
     }
 
-    /// A descriptor that becomes readable when an urgent record waits in the ring buffer.
-    #[must_use]
-    pub fn ring_fd(&self) -> std::os::fd::RawFd {
-        self.ring.as_raw_fd()
+    /// Becomes readable when an urgent record waits in the ring buffer. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// If no more descriptors can be had.
+    pub fn ring_signal(&self) -> io::Result<AsyncFd<OwnedFd>> {
+        let descriptor = self.ring.as_fd().try_clone_to_owned()?;
+        // SAFETY: the descriptor belongs to the AsyncFd, which keeps it open as long as it is registered.
+        let signal = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
+        signal.map_err(io::Error::from)
+    }
+
+    /// Hands the programs' own log lines to the `log` crate.
+    pub fn flush_log(&mut self) {
+        self.logger.flush();
     }
 
     /// Ties a flow to its association (see [`FlowRecord`]).

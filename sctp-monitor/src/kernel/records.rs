@@ -83,7 +83,9 @@ impl Records {
 
     pub(super) fn clear(&mut self, slot: u32) {
         // SAFETY: `write` checked the slot.
-        self.write(slot, |record| unsafe { record.write_volatile(FlowRecord::zeroed()) });
+        self.write(slot, |record| unsafe {
+            record.write_volatile(FlowRecord::zeroed())
+        });
     }
 
     fn write(&mut self, slot: u32, change: impl FnOnce(*mut FlowRecord)) {

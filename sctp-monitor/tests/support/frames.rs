@@ -102,12 +102,12 @@ impl Packet {
         macro_rules! ip {
             ($step:expr) => {
                 match (src, dst) {
-                    (IpAddr::V4(src), IpAddr::V4(dst)) => {
-                        $step.ipv4(src.octets(), dst.octets(), 64).write(&mut frame, protocol, payload)
-                    }
-                    (IpAddr::V6(src), IpAddr::V6(dst)) => {
-                        $step.ipv6(src.octets(), dst.octets(), 64).write(&mut frame, protocol, payload)
-                    }
+                    (IpAddr::V4(src), IpAddr::V4(dst)) => $step
+                        .ipv4(src.octets(), dst.octets(), 64)
+                        .write(&mut frame, protocol, payload),
+                    (IpAddr::V6(src), IpAddr::V6(dst)) => $step
+                        .ipv6(src.octets(), dst.octets(), 64)
+                        .write(&mut frame, protocol, payload),
                     _ => panic!("addresses of two families"),
                 }
             };

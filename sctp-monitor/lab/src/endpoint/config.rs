@@ -25,7 +25,8 @@ pub struct EndpointConfig {
     #[arg(long, visible_alias = "peer", value_name = "ADDR[,ADDR..]:PORT")]
     pub connect: Option<Peer>,
 
-    /// Local addresses, IPv4 and IPv6 mixed; all of them are listed in the INIT or INIT ACK
+    /// Local addresses, IPv4 and IPv6 mixed; all of them are listed in the INIT or INIT ACK (private IPv4 ones only if it
+    /// goes over IPv4)
     #[arg(long, value_name = "ADDR[,ADDR..]", value_delimiter = ',', required = true)]
     pub local: Vec<IpAddr>,
 
@@ -129,7 +130,10 @@ pub struct Timers {
 /// The other endpoint: its addresses and its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// The addresses to send the INIT to, tried in this order; the peer adds its own list.
+    /// The addresses to send the INIT to, the first one at first; the peer adds its own list.
+    ///
+    /// With private IPv4 addresses (10.0.0.0/8 and so on) an IPv4 address must stand first: usrsctp does not list them when
+    /// the handshake goes over IPv6.
     pub addresses: Vec<IpAddr>,
     /// The SCTP port.
     pub port: u16,

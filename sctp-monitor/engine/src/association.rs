@@ -1,0 +1,278 @@
+//! An association: two endpoints, their addresses, and the paths between them.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use crate::{
+    config::Vantage,
+    event::{AssociationId, AssociationRef, Origin, PathId, PathState, Reason},
+    flow::{Direction, Verdict},
+    time::Timestamp,
+};
+
+/// An association as the engine knows it.
+#[derive(Debug, Clone)]
+pub struct Association {
+    pub(crate) id: AssociationId,
+    pub(crate) local_port: u16,
+    pub(crate) remote_port: u16,
+    pub(crate) local_tag: Option<u32>,
+    pub(crate) remote_tag: Option<u32>,
+    pub(crate) origin: Origin,
+    pub(crate) phase: Phase,
+    pub(crate) known_since: Timestamp,
+    pub(crate) local: Vec<IpAddr>,
+    pub(crate) remote: Vec<IpAddr>,
+    pub(crate) paths: BTreeMap<PathId, Path>,
+    /// Slots of the flows to the remote endpoint, in the order in which they joined. The first one's record holds the
+    /// TSN state of the direction.
+    pub(crate) sent: Vec<u32>,
+    /// The same for the flows from the remote endpoint.
+    pub(crate) received: Vec<u32>,
+}
+
+/// Where an association is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not yet reported.
+    Opening,
+    /// Reported as up.
+    Up,
+    /// Reported as over.
+    Ended { at: Timestamp },
+}
+
+impl Association {
+    /// One of which only the ports are known.
+    pub(crate) fn opening(
+        id: AssociationId,
+        local_port: u16,
+        remote_port: u16,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            local_port,
+            remote_port,
+            local_tag: None,
+            remote_tag: None,
+            origin,
+            phase: Phase::Opening,
+            known_since: now,
+            local: Vec::new(),
+            remote: Vec::new(),
+            paths: BTreeMap::new(),
+            sent: Vec::new(),
+            received: Vec::new(),
+        }
+    }
+
+    /// Its name in reports.
+    #[must_use]
+    pub fn reference(&self) -> AssociationRef {
+        AssociationRef {
+            id: self.id,
+            local_port: self.local_port,
+            remote_port: self.remote_port,
+            local_tag: self.local_tag,
+            remote_tag: self.remote_tag,
+        }
+    }
+
+    /// How it became known.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Whether it was reported as up and is not over.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.phase == Phase::Up
+    }
+
+    /// Since when it is known.
+    #[must_use]
+    pub fn known_since(&self) -> Timestamp {
+        self.known_since
+    }
+
+    /// Its paths, by their addresses.
+    pub fn paths(&self) -> impl Iterator<Item = (&PathId, &Path)> {
+        self.paths.iter()
+    }
+
+    /// The tag that packets in this direction carry.
+    pub(crate) fn tag(&self, direction: Direction) -> Option<u32> {
+        match direction {
+            Direction::Sent => self.remote_tag,
+            Direction::Received => self.local_tag,
+        }
+    }
+
+    pub(crate) fn set_tag(&mut self, direction: Direction, tag: u32) {
+        match direction {
+            Direction::Sent => self.remote_tag = Some(tag),
+            Direction::Received => self.local_tag = Some(tag),
+        }
+    }
+
+    pub(crate) fn flows(&self, direction: Direction) -> &[u32] {
+        match direction {
+            Direction::Sent => &self.sent,
+            Direction::Received => &self.received,
+        }
+    }
+
+    pub(crate) fn flows_mut(&mut self, direction: Direction) -> &mut Vec<u32> {
+        match direction {
+            Direction::Sent => &mut self.sent,
+            Direction::Received => &mut self.received,
+        }
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended { .. })
+    }
+
+    /// The addresses of one side, without repetition.
+    pub(crate) fn add_addresses(
+        &mut self,
+        local: impl IntoIterator<Item = IpAddr>,
+        remote: impl IntoIterator<Item = IpAddr>,
+    ) {
+        for (list, addresses) in [
+            (&mut self.local, local.into_iter().collect::<Vec<_>>()),
+            (&mut self.remote, remote.into_iter().collect()),
+        ] {
+            for address in addresses {
+                if !list.contains(&address) {
+                    list.push(address);
+                }
+            }
+        }
+    }
+
+    /// Every pair of addresses of one family is a path, whether or not anything ever crosses it.
+    pub(crate) fn list_paths(&mut self, now: Timestamp) {
+        for local in &self.local {
+            for remote in self
+                .remote
+                .iter()
+                .filter(|remote| remote.is_ipv4() == local.is_ipv4())
+            {
+                let path = PathId {
+                    local: *local,
+                    remote: *remote,
+                };
+                self.paths.entry(path).or_insert_with(|| Path::new(now));
+            }
+        }
+    }
+}
+
+/// One (local address, remote address) pair of an association.
+#[derive(Debug, Clone)]
+pub struct Path {
+    state: PathState,
+    since: Timestamp,
+    reason: Option<Reason>,
+    pub(crate) sent: Option<u32>,
+    pub(crate) received: Option<u32>,
+}
+
+impl Path {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self {
+            state: PathState::Unconfirmed,
+            since: now,
+            reason: None,
+            sent: None,
+            received: None,
+        }
+    }
+
+    /// Its state.
+    #[must_use]
+    pub fn state(&self) -> PathState {
+        self.state
+    }
+
+    /// Since when it has this state.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Why it has this state; `None` while nothing was found out.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
+    }
+
+    /// The slot of the flow in a direction, if anything was seen of it.
+    #[must_use]
+    pub fn flow(&self, direction: Direction) -> Option<u32> {
+        match direction {
+            Direction::Sent => self.sent,
+            Direction::Received => self.received,
+        }
+    }
+
+    pub(crate) fn set_flow(&mut self, direction: Direction, slot: Option<u32>) {
+        match direction {
+            Direction::Sent => self.sent = slot,
+            Direction::Received => self.received = slot,
+        }
+    }
+
+    /// Draws the conclusion from what is thought of both directions and of the NIC. Gives the old state, the new one
+    /// and the reason if it changed.
+    pub(crate) fn conclude(
+        &mut self,
+        sent: &Verdict,
+        received: &Verdict,
+        nic: Option<Reason>,
+        vantage: Vantage,
+        now: Timestamp,
+    ) -> Option<(PathState, PathState, Reason)> {
+        let (state, reason) = match nic {
+            Some(reason) => (PathState::Inactive, reason),
+            None => judge(sent, received, vantage)?,
+        };
+        let from = self.state;
+        if state == from || (from == PathState::Unconfirmed && state == PathState::PotentiallyFailed) {
+            return None;
+        }
+        self.state = state;
+        self.since = now;
+        self.reason = Some(reason.clone());
+        Some((from, state, reason))
+    }
+}
+
+/// A path is as good as its worse direction. On an endpoint only what the host itself sends can be missed: what the
+/// peer sends and this host does not answer says nothing of the path. But it proves that the way back works, which
+/// confirms a path that this host never probes.
+fn judge(sent: &Verdict, received: &Verdict, vantage: Vantage) -> Option<(PathState, Reason)> {
+    let judged: &[&Verdict] = match vantage {
+        Vantage::Endpoint => &[sent],
+        Vantage::Gateway => &[sent, received],
+    };
+    let worst = judged
+        .iter()
+        .filter_map(|verdict| match verdict {
+            Verdict::Unknown => None,
+            Verdict::Alive(reason) => Some((PathState::Active, reason)),
+            Verdict::Suspect(reason) => Some((PathState::PotentiallyFailed, reason)),
+            Verdict::Dead(reason) => Some((PathState::Inactive, reason)),
+        })
+        .max_by_key(|(state, _)| *state);
+    match (worst, received) {
+        (Some((state, reason)), _) => Some((state, reason.clone())),
+        (None, Verdict::Alive(Reason::HeartbeatAnswered { .. })) => {
+            Some((PathState::Active, Reason::PeerHeartbeatAnswered))
+        }
+        (None, _) => None,
+    }
+}

@@ -1,0 +1,410 @@
+//! The engine's state and its four verbs.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::Duration,
+};
+
+use sctp_monitor_common::abi::{AckOutcome, FlowKey, FlowRecord, HeartbeatAcked, RingRecord};
+
+use crate::{
+    association::{Association, Phase},
+    config::{Config, Vantage},
+    control::Handshakes,
+    event::{AssociationId, EndReason, Event, EventKind, Origin, PathId, Reason},
+    flow::{Direction, Flow, FlowView, Verdict},
+    grouping::opposite,
+    time::Timestamp,
+};
+
+/// What the engine wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Report this.
+    Event(Event),
+    /// Tie the flow in `slot` to its association (see [`FlowRecord`]).
+    Link {
+        /// The flow.
+        slot: u32,
+        /// Where the TSN state of its direction is.
+        data_slot: u32,
+        /// A flow of the opposite direction.
+        reverse_slot: u32,
+        /// The next flow of its direction.
+        sibling_slot: u32,
+    },
+    /// Set the verification tag of the flow in `slot`.
+    SetTag {
+        /// The flow.
+        slot: u32,
+        /// Its association's tag.
+        tag: u32,
+    },
+    /// Forget the flow in `slot`.
+    Release {
+        /// The flow.
+        slot: u32,
+        /// Its key.
+        key: FlowKey,
+    },
+}
+
+/// The state of a NIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NicState {
+    /// It has a link.
+    Up,
+    /// It has none.
+    Down,
+    /// It no longer exists.
+    Gone,
+}
+
+#[derive(Debug, Clone)]
+struct Nic {
+    name: String,
+    state: NicState,
+}
+
+/// The engine. See the crate's documentation.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: Config,
+    /// One tick of the coarse clock in flow records.
+    tick: Duration,
+    pub(crate) flows: HashMap<u32, Flow>,
+    pub(crate) by_key: HashMap<FlowKey, u32>,
+    pub(crate) associations: BTreeMap<AssociationId, Association>,
+    /// Associations by source port, destination port and tag of their packets.
+    pub(crate) by_tag: HashMap<(u16, u16, u32), (AssociationId, Direction)>,
+    pub(crate) handshakes: Handshakes,
+    nics: BTreeMap<u32, Nic>,
+    outputs: VecDeque<Output>,
+    next_id: u64,
+    housekeeping_at: Option<Timestamp>,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet. `tick` is one tick of the flow records' coarse clock.
+    #[must_use]
+    pub fn new(config: Config, tick: Duration) -> Self {
+        Self {
+            config,
+            tick,
+            flows: HashMap::new(),
+            by_key: HashMap::new(),
+            associations: BTreeMap::new(),
+            by_tag: HashMap::new(),
+            handshakes: Handshakes::default(),
+            nics: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            next_id: 1,
+            housekeeping_at: None,
+        }
+    }
+
+    /// Takes a ring record. Take all that wait before any flow record: they tell why a flow is there.
+    pub fn handle_ring(&mut self, record: &RingRecord<'_>) {
+        match record {
+            RingRecord::Control(header, packet) => self.handle_control(header, packet),
+            RingRecord::HeartbeatAcked(acked) => self.handle_ack(acked),
+            // The flow record says the same, and cannot be lost.
+            RingRecord::FlowOpened(_) | RingRecord::HeartbeatSent(_) => {}
+        }
+    }
+
+    /// Takes the newest record of a slot. Needed when it has changed, and while the flow waits for an answer.
+    pub fn handle_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) {
+        if record.first_seen_ns == 0 {
+            return;
+        }
+        let stale = self
+            .flows
+            .get(&slot)
+            .is_some_and(|flow| flow.view.key != record.key);
+        if stale {
+            self.remove_flow(slot, now);
+        }
+        let tick = self.tick;
+        match self.flows.get_mut(&slot) {
+            Some(flow) => flow.update(record, tick, now),
+            None => {
+                self.by_key.insert(record.key, slot);
+                self.flows.insert(slot, Flow::new(record, tick));
+            }
+        }
+        if self.flows.get(&slot).is_some_and(|flow| flow.member.is_none()) {
+            self.assign(slot, now);
+        }
+        let Some(flow) = self.flows.get_mut(&slot) else {
+            return;
+        };
+        flow.health.judge(record, tick, &self.config, now);
+        if let Some(member) = flow.member {
+            self.report_up(member.association, now);
+            self.conclude(member.association, member.path, now);
+        }
+    }
+
+    /// Takes the state of a NIC, whenever it changes.
+    pub fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
+        let nic = Nic {
+            name: name.to_owned(),
+            state,
+        };
+        self.nics.insert(if_index, nic);
+        let affected: Vec<_> = self
+            .flows
+            .values()
+            .filter(|flow| flow.view.interface.if_index() == if_index)
+            .filter_map(|flow| flow.member)
+            .collect();
+        for member in affected {
+            self.conclude(member.association, member.path, now);
+        }
+    }
+
+    /// Does what time alone brings about.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if self.housekeeping_at.is_some_and(|at| at > now) {
+            return;
+        }
+        self.housekeeping_at = Some(now + HOUSEKEEPING);
+        self.handshakes.expire(now);
+        self.keep_house(now);
+    }
+
+    /// When [`Engine::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.housekeeping_at
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The associations that are known, by id.
+    pub fn associations(&self) -> impl Iterator<Item = &Association> {
+        self.associations.values()
+    }
+
+    /// What is known of the flow in a slot.
+    #[must_use]
+    pub fn flow(&self, slot: u32) -> Option<&FlowView> {
+        self.flows.get(&slot).map(|flow| &flow.view)
+    }
+
+    pub(crate) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn next_id(&mut self) -> AssociationId {
+        let id = AssociationId(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    pub(crate) fn report(&mut self, id: AssociationId, kind: EventKind, time: Timestamp) {
+        if let Some(association) = self.associations.get(&id) {
+            let event = Event {
+                time,
+                association: association.reference(),
+                kind,
+            };
+            self.output(Output::Event(event));
+        }
+    }
+
+    /// An ack that the programs could not match, because the flows were not tied together yet.
+    fn handle_ack(&mut self, acked: &HeartbeatAcked) {
+        if acked.outcome != AckOutcome::Unmatched as u16 {
+            return;
+        }
+        let now = Timestamp::from_nanos(acked.header.time_ns);
+        let member = self.flows.get(&acked.header.slot).and_then(|flow| flow.member);
+        let Some((member, association)) =
+            member.and_then(|member| Some((member, self.associations.get(&member.association)?)))
+        else {
+            return;
+        };
+        let found = association
+            .flows(opposite(member.direction))
+            .iter()
+            .find_map(|slot| {
+                let sent_at = self.flows.get(slot)?.health.waiting(acked.fingerprint)?;
+                Some((*slot, sent_at))
+            });
+        if let Some((slot, sent_at)) = found {
+            if let Some(flow) = self.flows.get_mut(&slot) {
+                flow.health
+                    .answered_elsewhere(acked.fingerprint, now.since(sent_at), now);
+                if let Some(member) = flow.member {
+                    self.conclude(member.association, member.path, now);
+                }
+            }
+        }
+    }
+
+    /// Reports an association once enough is known of it.
+    fn report_up(&mut self, id: AssociationId, now: Timestamp) {
+        let Some(association) = self.associations.get(&id) else {
+            return;
+        };
+        if association.phase != Phase::Opening {
+            return;
+        }
+        let both_sides = association.local_tag.is_some() && association.remote_tag.is_some();
+        let one_side_for_long = now.since(association.known_since) >= self.config.one_sided_after
+            && self.packets_of(association) > 1;
+        if both_sides && association.origin == Origin::MidLife || one_side_for_long {
+            self.bring_up(id, now);
+        }
+    }
+
+    pub(crate) fn bring_up(&mut self, id: AssociationId, now: Timestamp) {
+        let Some(association) = self.associations.get_mut(&id) else {
+            return;
+        };
+        if association.phase != Phase::Opening {
+            return;
+        }
+        association.phase = Phase::Up;
+        association.list_paths(now);
+        let kind = EventKind::AssociationUp {
+            origin: association.origin,
+            local: association.local.clone(),
+            remote: association.remote.clone(),
+        };
+        let paths: Vec<_> = association.paths.keys().copied().collect();
+        self.report(id, kind, now);
+        for path in paths {
+            self.conclude(id, path, now);
+        }
+    }
+
+    pub(crate) fn end(&mut self, id: AssociationId, reason: EndReason, now: Timestamp) {
+        let Some(association) = self.associations.get_mut(&id) else {
+            return;
+        };
+        let was = std::mem::replace(&mut association.phase, Phase::Ended { at: now });
+        self.by_tag.retain(|_, (known, _)| *known != id);
+        if was == Phase::Up {
+            self.report(id, EventKind::AssociationDown { reason }, now);
+        }
+    }
+
+    /// Draws the conclusion for one path, and reports it if it changed.
+    pub(crate) fn conclude(&mut self, id: AssociationId, path_id: PathId, now: Timestamp) {
+        let Some(path) = self
+            .associations
+            .get(&id)
+            .filter(|association| association.is_up())
+            .and_then(|a| a.paths.get(&path_id))
+        else {
+            return;
+        };
+        let verdict = |slot: Option<u32>| {
+            slot.and_then(|slot| self.flows.get(&slot))
+                .map_or(&Verdict::Unknown, |flow| flow.health.verdict())
+        };
+        let sent = verdict(path.sent).clone();
+        let received = verdict(path.received).clone();
+        let nic = self.nic_trouble(path.sent, path.received);
+        let vantage = self.config.vantage;
+        let Some(path) = self
+            .associations
+            .get_mut(&id)
+            .and_then(|association| association.paths.get_mut(&path_id))
+        else {
+            return;
+        };
+        if let Some((from, to, reason)) = path.conclude(&sent, &received, nic, vantage, now) {
+            let kind = EventKind::PathStateChanged {
+                path: path_id,
+                from,
+                to,
+                reason,
+            };
+            self.report(id, kind, now);
+        }
+    }
+
+    /// Why the path's NIC cannot carry it. On an endpoint what the host sends counts, if it sends at all.
+    fn nic_trouble(&self, sent: Option<u32>, received: Option<u32>) -> Option<Reason> {
+        let slots = match self.config.vantage {
+            Vantage::Endpoint => [sent.or(received), None],
+            Vantage::Gateway => [sent, received],
+        };
+        slots.into_iter().flatten().find_map(|slot| {
+            let interface = self.flows.get(&slot)?.view.interface;
+            let nic = self.nics.get(&interface.if_index())?;
+            match nic.state {
+                NicState::Up => None,
+                NicState::Down => Some(Reason::LinkDown {
+                    interface: nic.name.clone(),
+                }),
+                NicState::Gone => Some(Reason::InterfaceGone {
+                    interface: nic.name.clone(),
+                }),
+            }
+        })
+    }
+
+    fn packets_of(&self, association: &Association) -> u64 {
+        association
+            .sent
+            .iter()
+            .chain(&association.received)
+            .filter_map(|slot| self.flows.get(slot))
+            .map(|flow| flow.view.packets)
+            .sum()
+    }
+
+    fn keep_house(&mut self, now: Timestamp) {
+        let opening: Vec<_> = self
+            .associations
+            .values()
+            .filter(|association| association.phase == Phase::Opening)
+            .map(|association| association.id)
+            .collect();
+        for id in opening {
+            self.report_up(id, now);
+        }
+        self.replace_restarted(now);
+        let mut over: Vec<_> = self
+            .flows
+            .iter()
+            .filter(|(_, flow)| self.is_over(flow, now))
+            .map(|(slot, _)| *slot)
+            .collect();
+        over.sort_unstable();
+        for slot in over {
+            self.remove_flow(slot, now);
+        }
+        self.associations.retain(|_, association| {
+            !(association.is_ended() && association.sent.is_empty() && association.received.is_empty())
+        });
+    }
+
+    /// Whether a flow has nothing more to tell.
+    fn is_over(&self, flow: &Flow, now: Timestamp) -> bool {
+        let silent = now.since(flow.view.last_seen);
+        if silent > self.config.idle_after {
+            return true;
+        }
+        let phase = flow
+            .member
+            .and_then(|member| self.associations.get(&member.association))
+            .map(|a| a.phase);
+        match phase {
+            Some(Phase::Ended { at }) => now.since(at) > self.config.ended_after,
+            Some(Phase::Up) => false,
+            Some(Phase::Opening) | None => silent > self.config.unanswered_after,
+        }
+    }
+}
+
+/// How often the engine looks after what only time changes.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);

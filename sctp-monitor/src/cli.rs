@@ -1,0 +1,140 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sctp_monitor_common::wire::sctp::UDP_ENCAPSULATION_PORT;
+
+use crate::kernel::HookChoice;
+
+/// Watches every SCTP path that crosses a NIC, and reports which one broke, and how.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    /// More about what the agent itself does (on standard error); RUST_LOG refines it.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The agent's commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch NICs until interrupted.
+    Run(RunArgs),
+    /// Say what this kernel, these privileges and these NICs allow, without attaching anything.
+    Check(CheckArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// NIC to watch; repeat it for each.
+    #[arg(long = "iface", value_name = "NIC", required = true)]
+    pub interfaces: Vec<String>,
+    /// Hook for what arrives.
+    #[arg(long, value_enum, default_value_t = HookArg::Auto)]
+    pub hook: HookArg,
+    /// Where the monitor stands.
+    #[arg(long, value_enum, default_value_t = VantageArg::Endpoint)]
+    pub vantage: VantageArg,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Also append every event to this file, as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Stop after this time, e.g. 30s or 10min.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// UDP port of SCTP in UDP (RFC 6951); 0 looks at no UDP packet.
+    #[arg(long, default_value_t = UDP_ENCAPSULATION_PORT)]
+    pub udp_port: u16,
+    /// Flows to track at a time; two make a path.
+    #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    pub max_flows: u32,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// NIC to look at; all of this network namespace if none is named.
+    #[arg(long = "iface", value_name = "NIC")]
+    pub interfaces: Vec<String>,
+}
+
+/// Hook for what arrives at a NIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HookArg {
+    /// Native XDP, or TC ingress where the NIC cannot take it.
+    Auto,
+    /// Native XDP only.
+    XdpNative,
+    /// Generic XDP only.
+    XdpGeneric,
+    /// TC ingress only.
+    Tc,
+}
+
+impl From<HookArg> for HookChoice {
+    fn from(hook: HookArg) -> Self {
+        match hook {
+            HookArg::Auto => Self::Auto,
+            HookArg::XdpNative => Self::XdpNative,
+            HookArg::XdpGeneric => Self::XdpGeneric,
+            HookArg::Tc => Self::Tc,
+        }
+    }
+}
+
+/// Where the monitor stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VantageArg {
+    /// On the host that terminates the associations; what it sends is watched by TC egress.
+    Endpoint,
+    /// Between the hosts: router, bump in the wire, mirror port.
+    Gateway,
+}
+
+/// How to report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Lines and a table, for people.
+    Table,
+    /// JSON lines, for programs.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_several_nics() {
+        let cli = Cli::parse_from([
+            "sctp-monitor",
+            "run",
+            "--iface",
+            "a",
+            "--iface",
+            "b",
+            "--duration",
+            "30s",
+        ]);
+        let Command::Run(run) = cli.command else {
+            panic!("not run");
+        };
+        assert_eq!(run.interfaces, ["a", "b"]);
+        assert_eq!(run.duration, Some(Duration::from_secs(30)));
+        assert_eq!(run.udp_port, 9899);
+    }
+}

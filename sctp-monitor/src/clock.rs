@@ -1,0 +1,81 @@
+//! The only place that reads clocks.
+
+use std::time::Duration;
+
+use jiff::Timestamp as WallTime;
+use nix::time::{ClockId, clock_getres, clock_gettime};
+use sctp_monitor_engine::Timestamp;
+
+/// Ties CLOCK_MONOTONIC, which the programs and the engine use, to the time of day.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    /// The time of day at monotonic zero, in nanoseconds since 1970.
+    epoch_ns: i128,
+}
+
+impl Clock {
+    /// Reads both clocks. Do it again now and then: the time of day may be set.
+    ///
+    /// # Errors
+    /// If the kernel has no such clock, which it has.
+    pub fn read() -> nix::Result<Self> {
+        let monotonic = nanoseconds(ClockId::CLOCK_MONOTONIC)?;
+        let wall = nanoseconds(ClockId::CLOCK_REALTIME)?;
+        Ok(Self {
+            epoch_ns: i128::from(wall) - i128::from(monotonic),
+        })
+    }
+
+    /// The time now, as the programs' `bpf_ktime_get_ns` tells it.
+    ///
+    /// # Errors
+    /// If the kernel has no such clock, which it has.
+    pub fn now() -> nix::Result<Timestamp> {
+        nanoseconds(ClockId::CLOCK_MONOTONIC).map(Timestamp::from_nanos)
+    }
+
+    /// The time of day of a moment.
+    #[must_use]
+    pub fn wall(&self, time: Timestamp) -> WallTime {
+        let nanos = self.epoch_ns + i128::from(time.as_nanos());
+        WallTime::from_nanosecond(nanos).unwrap_or(WallTime::UNIX_EPOCH)
+    }
+}
+
+/// One tick of the coarse clock in flow records: a jiffy, which is what the kernel's coarse clocks advance by
+/// (`KTIME_LOW_RES`, kernel/time/posix-timers.c).
+///
+/// # Errors
+/// If the kernel has no such clock, which it has.
+pub fn tick() -> nix::Result<Duration> {
+    clock_getres(ClockId::CLOCK_MONOTONIC_COARSE).map(Duration::from)
+}
+
+fn nanoseconds(clock: ClockId) -> nix::Result<u64> {
+    let nanos = Duration::from(clock_gettime(clock)?).as_nanos();
+    Ok(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_follows_the_monotonic_clock() {
+        let clock = Clock::read().unwrap();
+        let now = Clock::now().unwrap();
+        let later = now + Duration::from_secs(1);
+        let between = clock.wall(later).duration_since(clock.wall(now));
+        assert_eq!(between.as_nanos(), 1_000_000_000);
+        assert!(clock.wall(now).as_second() > 1_700_000_000, "after 2023");
+    }
+
+    #[test]
+    fn a_tick_is_a_jiffy() {
+        let tick = tick().unwrap();
+        assert!(
+            (Duration::from_millis(1)..=Duration::from_millis(10)).contains(&tick),
+            "{tick:?}"
+        );
+    }
+}

@@ -1,0 +1,326 @@
+//! The one loop: what the programs saw goes into the engine, what the engine decides goes out.
+//!
+//! Nothing blocks here and nothing is decided here. The ring buffer wakes the loop for what is urgent; a sweep over
+//! the flow records every [`SWEEP`] finds the rest.
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+use anyhow::Context as _;
+use sctp_monitor_common::abi::{FlowRecord, RingRecord};
+use sctp_monitor_engine::{Engine, NicState, Output, Timestamp};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{debug, warn};
+
+use crate::{
+    clock::Clock,
+    export::{Notice, Report, Snapshot},
+    kernel::{Attachment, HookChoice, Kernel},
+    nic::{NicChange, NicWatch},
+    slots::Slots,
+};
+
+/// How often the flow records are swept. A failure is noticed one sweep late on average; a sweep over 16,384 unchanged
+/// records takes some 50 us.
+pub const SWEEP: Duration = Duration::from_millis(20);
+
+/// What to watch, and how.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// The hook on each NIC.
+    pub hook: HookChoice,
+    /// Whether the host's own packets are watched too.
+    pub egress: bool,
+    /// Stop after this time.
+    pub duration: Option<Duration>,
+}
+
+/// The loop's state.
+pub struct Driver {
+    kernel: Kernel,
+    engine: Engine,
+    watch: Watch,
+    attachments: BTreeMap<u32, Attachment>,
+    /// NICs that went away, by name: they are watched again if they come back.
+    lost: Vec<String>,
+    slots: Slots,
+    reports: Vec<Box<dyn Report>>,
+    clock: Clock,
+}
+
+impl Driver {
+    /// A driver that is attached to nothing yet.
+    ///
+    /// # Errors
+    /// If the clocks cannot be read.
+    pub fn new(
+        kernel: Kernel,
+        engine: Engine,
+        watch: Watch,
+        reports: Vec<Box<dyn Report>>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            kernel,
+            engine,
+            watch,
+            attachments: BTreeMap::new(),
+            lost: Vec::new(),
+            slots: Slots::new(),
+            reports,
+            clock: Clock::read()?,
+        })
+    }
+
+    /// Attaches to a NIC and says how.
+    ///
+    /// # Errors
+    /// If the NIC takes no program, or the report cannot be written.
+    pub fn attach(&mut self, interface: &str) -> anyhow::Result<()> {
+        let attachment = self
+            .kernel
+            .attach(interface, self.watch.hook, self.watch.egress)?;
+        let now = Clock::now()?;
+        self.notice(&Notice::watching(&attachment), now)?;
+        self.attachments.insert(attachment.if_index(), attachment);
+        Ok(())
+    }
+
+    /// Runs until SIGINT, SIGTERM or the end of the duration; then takes the programs off and writes the summary.
+    ///
+    /// # Errors
+    /// If a map fails, or a report cannot be written.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut nics = NicWatch::start().context("no netlink socket to watch the interfaces")?;
+        for nic in nics
+            .all()
+            .await
+            .context("the kernel did not list the interfaces")?
+            .into_values()
+        {
+            self.on_nic(&nic)?;
+        }
+        let ring = self.kernel.ring_signal()?;
+        let mut sweep = interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut refresh = interval(Duration::from_secs(1));
+        refresh.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let end = self.watch.duration;
+        let ended = async {
+            match end {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                _ = sweep.tick() => self.sweep()?,
+                ready = ring.readable() => {
+                    self.drain_ring();
+                    ready?.clear_ready();
+                    self.sweep()?;
+                }
+                change = nics.next() => match change {
+                    Some(change) => self.on_nic(&change)?,
+                    None => anyhow::bail!("the kernel closed the netlink socket"),
+                },
+                _ = refresh.tick() => self.refresh()?,
+                () = &mut ended => break,
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+            }
+        }
+        drop(ring);
+        self.stop()
+    }
+
+    /// Everything that the programs saw until now.
+    fn sweep(&mut self) -> anyhow::Result<()> {
+        self.drain_ring();
+        self.kernel.flush_log();
+        let now = Clock::now()?;
+        let records = self.kernel.records();
+        let changed: Vec<_> = self.slots.changed(|slot| records.packets(slot)).collect();
+        for slot in changed {
+            if let Some(record) = self.kernel.record(slot) {
+                self.engine.handle_record(slot, &record, now);
+                self.slots.looked(slot, record.packets, waits(&record));
+            }
+        }
+        self.engine.handle_timeout(now);
+        self.carry_out(now)?;
+        while let Some(slot) = self.slots.poll_free(now) {
+            self.kernel.offer_slot(slot)?;
+        }
+        Ok(())
+    }
+
+    fn drain_ring(&mut self) {
+        let Self {
+            kernel,
+            engine,
+            slots,
+            ..
+        } = self;
+        while kernel.with_ring_record(|bytes| match RingRecord::parse(bytes) {
+            Ok(record) => {
+                if let RingRecord::FlowOpened(opened) = &record {
+                    slots.take(opened.header.slot);
+                }
+                engine.handle_ring(&record);
+            }
+            Err(error) => warn!("{error}"),
+        }) {}
+    }
+
+    /// Does what the engine wants done.
+    fn carry_out(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Event(event) => {
+                    let time = event.time;
+                    self.notice(&Notice::Event(event), time)?;
+                }
+                Output::Link {
+                    slot,
+                    data_slot,
+                    reverse_slot,
+                    sibling_slot,
+                } => self.kernel.link(slot, data_slot, reverse_slot, sibling_slot),
+                Output::SetTag { slot, tag } => self.kernel.set_tag(slot, tag),
+                Output::Release { slot, key } => {
+                    self.kernel.forget(&key)?;
+                    self.slots.release(slot, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_nic(&mut self, change: &NicChange) -> anyhow::Result<()> {
+        let now = Clock::now()?;
+        debug!(interface = change.name, state = ?change.state, "interface");
+        self.engine
+            .handle_nic(change.if_index, &change.name, change.state, now);
+        let watched = self.attachments.contains_key(&change.if_index);
+        if watched {
+            self.notice(&Notice::Nic(change.clone()), now)?;
+        }
+        if watched && change.state == NicState::Gone {
+            self.on_gone(change, now)?;
+        } else if !watched && change.state != NicState::Gone && self.lost.contains(&change.name) {
+            self.on_back(change, now)?;
+        }
+        self.carry_out(now)
+    }
+
+    /// A NIC that vanishes ends its own watch only.
+    fn on_gone(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
+        self.attachments.remove(&change.if_index);
+        self.lost.push(change.name.clone());
+        let why = "the interface is gone; it is watched again if it comes back".to_owned();
+        let interface = change.name.clone();
+        self.notice(&Notice::Unwatched { interface, why }, now)
+    }
+
+    fn on_back(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
+        self.lost.retain(|name| *name != change.name);
+        match self.attach(&change.name) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let interface = change.name.clone();
+                self.notice(
+                    &Notice::Unwatched {
+                        interface,
+                        why: format!("it came back, but {error:#}"),
+                    },
+                    now,
+                )
+            }
+        }
+    }
+
+    fn refresh(&mut self) -> anyhow::Result<()> {
+        self.clock = Clock::read()?;
+        self.find_unannounced();
+        self.show(|report, snapshot| report.refresh(snapshot))
+    }
+
+    /// Flows whose ring record was lost.
+    fn find_unannounced(&mut self) {
+        for slot in 0..self.kernel.max_flows() {
+            if self.slots.is_free(slot) && self.kernel.records().packets(slot) > 0 {
+                debug!(slot, "flow found without its ring record");
+                self.slots.take(slot);
+            }
+        }
+    }
+
+    fn stop(mut self) -> anyhow::Result<()> {
+        self.sweep()?;
+        let detached: Vec<_> = std::mem::take(&mut self.attachments).into_values().collect();
+        let now = Clock::now()?;
+        let names: Vec<_> = detached
+            .iter()
+            .map(|attachment| attachment.interface().to_owned())
+            .collect();
+        let counters = self.kernel.counters()?;
+        let watched: Vec<_> = detached.iter().collect();
+        let kernel = &self.kernel;
+        let snapshot = Snapshot {
+            now,
+            clock: self.clock,
+            engine: &self.engine,
+            record: &|slot| kernel.record(slot),
+            counters: &counters,
+            attachments: &watched,
+        };
+        for report in &mut self.reports {
+            report.finish(&snapshot)?;
+        }
+        drop(detached);
+        debug!(interfaces = names.join(","), "detached");
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: &Notice, time: Timestamp) -> anyhow::Result<()> {
+        for report in &mut self.reports {
+            report.notice(notice, time, &self.clock)?;
+        }
+        Ok(())
+    }
+
+    fn show(
+        &mut self,
+        show: impl Fn(&mut dyn Report, &Snapshot<'_>) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let counters = self.kernel.counters()?;
+        let attachments: Vec<_> = self.attachments.values().collect();
+        let kernel = &self.kernel;
+        let snapshot = Snapshot {
+            now: Clock::now()?,
+            clock: self.clock,
+            engine: &self.engine,
+            record: &|slot| kernel.record(slot),
+            counters: &counters,
+            attachments: &attachments,
+        };
+        for report in &mut self.reports {
+            show(report.as_mut(), &snapshot)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a flow waits for an answer, so that time alone may change what is thought of it.
+fn waits(record: &FlowRecord) -> bool {
+    record.timed.is_armed()
+        || record
+            .outstanding
+            .iter()
+            .any(|heartbeat| heartbeat.sent_at_ns != 0)
+}

@@ -1,0 +1,248 @@
+//! JSON lines: one object for each thing that happens, and one summary at the end.
+//!
+//! Every line has `event` and `time` (RFC 3339 with nanoseconds). Times in `evidence` are milliseconds, under names
+//! that end in `_ms`; tags are hexadecimal strings, as Wireshark shows them.
+
+use std::io::{self, Write};
+
+use jiff::{Timestamp as WallTime, fmt::temporal::DateTimePrinter};
+use sctp_monitor_common::{abi::FlowRecord, wire::ChunkKind};
+use sctp_monitor_engine::{
+    Association, Direction, FlowView, NicState, Path, Timestamp,
+    event::{AssociationRef, Event, EventKind, Figure, PathId, Reason},
+};
+use serde_json::{Map, Value, json};
+
+use super::{Notice, Report, Snapshot};
+use crate::clock::Clock;
+
+/// Writes JSON lines.
+#[derive(Debug)]
+pub struct JsonLines<W> {
+    out: W,
+}
+
+impl<W: Write> JsonLines<W> {
+    /// Writes to `out`, and flushes after each line.
+    pub fn new(out: W) -> Self {
+        Self { out }
+    }
+
+    fn line(&mut self, event: &str, time: WallTime, fields: Map<String, Value>) -> io::Result<()> {
+        let mut object = Map::new();
+        object.insert("event".into(), event.into());
+        object.insert("time".into(), rfc3339(time).into());
+        object.extend(fields);
+        serde_json::to_writer(&mut self.out, &object)?;
+        self.out.write_all(b"\n")?;
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Report for JsonLines<W> {
+    fn notice(&mut self, notice: &Notice, time: Timestamp, clock: &Clock) -> io::Result<()> {
+        let wall = clock.wall(time);
+        match notice {
+            Notice::Watching {
+                interface,
+                hook,
+                why,
+                egress,
+            } => {
+                let fields = json!({
+                    "interface": interface, "hook": hook.to_string(), "reason": why, "egress": egress,
+                });
+                self.line("watch_started", wall, object(fields))
+            }
+            Notice::Unwatched { interface, why } => self.line(
+                "watch_ended",
+                wall,
+                object(json!({ "interface": interface, "reason": why })),
+            ),
+            Notice::Nic(change) => {
+                let state = match change.state {
+                    NicState::Up => "up",
+                    NicState::Down => "down",
+                    NicState::Gone => "gone",
+                };
+                self.line(
+                    "interface_state_changed",
+                    wall,
+                    object(json!({ "interface": change.name, "state": state })),
+                )
+            }
+            Notice::Event(event) => {
+                let (name, fields) = engine_event(event);
+                self.line(name, wall, fields)
+            }
+        }
+    }
+
+    fn refresh(&mut self, _snapshot: &Snapshot<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
+        let interfaces: Vec<_> = snapshot
+            .attachments
+            .iter()
+            .map(|attachment| json!({ "interface": attachment.interface(), "hook": attachment.hook().to_string() }))
+            .collect();
+        let associations: Vec<_> = snapshot
+            .engine
+            .associations()
+            .map(|known| association(known, snapshot))
+            .collect();
+        let counters: Map<_, _> = snapshot
+            .counters
+            .iter()
+            .filter(|(_, value)| *value > 0)
+            .map(|(counter, value)| (counter.name().to_owned(), value.into()))
+            .collect();
+        let fields = json!({ "interfaces": interfaces, "associations": associations, "counters": counters });
+        self.line("summary", snapshot.clock.wall(snapshot.now), object(fields))
+    }
+}
+
+fn engine_event(event: &Event) -> (&'static str, Map<String, Value>) {
+    let mut fields = reference(&event.association);
+    let name = match &event.kind {
+        EventKind::AssociationUp {
+            origin,
+            local,
+            remote,
+        } => {
+            fields.insert("origin".into(), origin.to_string().into());
+            fields.insert("local_addresses".into(), json!(local));
+            fields.insert("remote_addresses".into(), json!(remote));
+            "association_up"
+        }
+        EventKind::AssociationDown { reason } => {
+            fields.insert("reason".into(), reason.to_string().into());
+            "association_down"
+        }
+        EventKind::PathStateChanged {
+            path,
+            from,
+            to,
+            reason,
+        } => {
+            fields.extend(addresses(path));
+            fields.insert("from".into(), from.to_string().into());
+            fields.insert("to".into(), to.to_string().into());
+            fields.insert("reason".into(), reason.to_string().into());
+            fields.insert("evidence".into(), evidence(reason).into());
+            "path_state_changed"
+        }
+    };
+    (name, fields)
+}
+
+fn reference(association: &AssociationRef) -> Map<String, Value> {
+    object(json!({
+        "association": association.id.0,
+        "local_port": association.local_port,
+        "remote_port": association.remote_port,
+        "local_tag": association.local_tag.map(hex),
+        "remote_tag": association.remote_tag.map(hex),
+    }))
+}
+
+fn addresses(path: &PathId) -> Map<String, Value> {
+    object(json!({ "local": path.local, "remote": path.remote }))
+}
+
+fn evidence(reason: &Reason) -> Map<String, Value> {
+    reason
+        .figures()
+        .into_iter()
+        .map(|(name, figure)| match figure {
+            Figure::Time(time) => (format!("{name}_ms"), json!(milliseconds(time))),
+            Figure::Number(number) => (name.to_owned(), number.into()),
+            Figure::Text(text) => (name.to_owned(), text.into()),
+        })
+        .collect()
+}
+
+fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
+    let mut fields = reference(&association.reference());
+    fields.insert("origin".into(), association.origin().to_string().into());
+    fields.insert("up".into(), association.is_up().into());
+    let paths: Vec<_> = association
+        .paths()
+        .map(|(id, known)| path(id, known, snapshot))
+        .collect();
+    fields.insert("paths".into(), paths.into());
+    fields.into()
+}
+
+fn path(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> Value {
+    let mut fields = addresses(id);
+    fields.insert("state".into(), path.state().to_string().into());
+    fields.insert("since".into(), rfc3339(snapshot.clock.wall(path.since())).into());
+    fields.insert("reason".into(), path.reason().map(ToString::to_string).into());
+    for (name, direction) in [("sent", Direction::Sent), ("received", Direction::Received)] {
+        let flow = path.flow(direction).and_then(|slot| {
+            let view = snapshot.engine.flow(slot)?;
+            Some(flow(view, (snapshot.record)(slot).as_ref()))
+        });
+        fields.insert(name.into(), flow.into());
+    }
+    fields.into()
+}
+
+fn flow(view: &FlowView, record: Option<&FlowRecord>) -> Value {
+    let chunks: Option<Map<_, _>> = record.map(|record| {
+        ChunkKind::ALL
+            .iter()
+            .map(|kind| (kind.name().to_owned(), record.chunk_count(*kind)))
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| (name, count.into()))
+            .collect()
+    });
+    let rtt = |rtt: Option<sctp_monitor_engine::RttView>| {
+        rtt.map(|rtt| {
+            json!({
+                "last_ms": milliseconds(rtt.last),
+                "min_ms": milliseconds(rtt.min),
+                "srtt_ms": milliseconds(rtt.srtt),
+                "rttvar_ms": milliseconds(rtt.rttvar),
+            })
+        })
+    };
+    json!({
+        "tag": hex(view.tag),
+        "packets": record.map_or(view.packets, |record| record.packets),
+        "bytes": record.map_or(view.bytes, |record| record.bytes),
+        "chunks": chunks,
+        "data_chunks": record.map_or(view.data_chunks, |record| record.data_chunks),
+        "data_bytes": record.map_or(view.data_bytes, |record| record.data_bytes),
+        "data_retransmissions": view.retransmissions,
+        "heartbeats_answered": view.heartbeats_answered,
+        "tag_mismatches": view.tag_mismatches,
+        "ppid": view.ppid,
+        "heartbeat_rtt": rtt(view.heartbeat_rtt),
+        "data_rtt": rtt(view.data_rtt),
+    })
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn hex(tag: u32) -> String {
+    format!("{tag:#010x}")
+}
+
+fn milliseconds(time: std::time::Duration) -> f64 {
+    time.as_nanos() as f64 / 1e6
+}
+
+fn rfc3339(time: WallTime) -> String {
+    DateTimePrinter::new()
+        .precision(Some(9))
+        .timestamp_to_string(&time)
+}

@@ -1,0 +1,92 @@
+//! What the agent shows: lines and tables for people, JSON lines for programs.
+
+pub mod json;
+pub mod table;
+
+use std::io;
+
+use sctp_monitor_common::abi::{Counters, FlowRecord};
+use sctp_monitor_engine::{Engine, Timestamp, event::Event};
+
+use crate::{
+    clock::Clock,
+    kernel::{Attachment, Hook},
+    nic::NicChange,
+};
+
+/// Something to report at once.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// A NIC is watched from now on.
+    Watching {
+        /// Its name.
+        interface: String,
+        /// The hook that sees what arrives.
+        hook: Hook,
+        /// Why it is this one.
+        why: String,
+        /// Whether a program sees what the host sends.
+        egress: bool,
+    },
+    /// A NIC is not watched any more.
+    Unwatched {
+        /// Its name.
+        interface: String,
+        /// Why.
+        why: String,
+    },
+    /// A watched NIC changed its state.
+    Nic(NicChange),
+    /// The engine found something.
+    Event(Event),
+}
+
+impl Notice {
+    /// A NIC that was attached to.
+    #[must_use]
+    pub fn watching(attachment: &Attachment) -> Self {
+        Self::Watching {
+            interface: attachment.interface().to_owned(),
+            hook: attachment.hook(),
+            why: attachment.why().to_owned(),
+            egress: attachment.sees_egress(),
+        }
+    }
+}
+
+/// Everything that is known at a moment.
+pub struct Snapshot<'a> {
+    /// The moment.
+    pub now: Timestamp,
+    /// For the time of day.
+    pub clock: Clock,
+    /// Associations and paths.
+    pub engine: &'a Engine,
+    /// Records of the flows, by slot.
+    pub record: &'a dyn Fn(u32) -> Option<FlowRecord>,
+    /// What was not understood or not kept.
+    pub counters: &'a Counters,
+    /// The NICs that are watched.
+    pub attachments: &'a [&'a Attachment],
+}
+
+/// Somebody to report to.
+pub trait Report {
+    /// Reports something at once.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn notice(&mut self, notice: &Notice, time: Timestamp, clock: &Clock) -> io::Result<()>;
+
+    /// Shows how things are, once a second.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn refresh(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()>;
+
+    /// Shows how things were at the end.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()>;
+}

@@ -1,0 +1,276 @@
+//! For people: a line for each thing that happens, and a table of the paths.
+//!
+//! On a terminal the table is redrawn in place, with the last lines below it. Elsewhere lines are written as they come,
+//! and the table every ten seconds and at the end.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Write},
+    time::Duration,
+};
+
+use comfy_table::{Table, presets::NOTHING};
+use sctp_monitor_engine::{
+    Association, Direction, FlowView, NicState, Path, Short, Timestamp,
+    event::{Event, EventKind, PathId},
+};
+
+use super::{Notice, Report, Snapshot};
+use crate::clock::Clock;
+
+/// Writes lines and tables.
+#[derive(Debug)]
+pub struct Tables<W> {
+    out: W,
+    terminal: bool,
+    lines: VecDeque<String>,
+    drawn_at: Option<Timestamp>,
+}
+
+impl<W: Write> Tables<W> {
+    /// Writes to `out`; `terminal` redraws in place.
+    pub fn new(out: W, terminal: bool) -> Self {
+        Self {
+            out,
+            terminal,
+            lines: VecDeque::new(),
+            drawn_at: None,
+        }
+    }
+}
+
+impl<W: Write> Report for Tables<W> {
+    fn notice(&mut self, notice: &Notice, time: Timestamp, clock: &Clock) -> io::Result<()> {
+        let line = format!("{}  {}", clock_time(clock, time), words(notice));
+        if self.terminal {
+            if self.lines.len() == LINES_KEPT {
+                self.lines.pop_front();
+            }
+            self.lines.push_back(line);
+            return Ok(());
+        }
+        writeln!(self.out, "{line}")?;
+        self.out.flush()
+    }
+
+    fn refresh(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
+        if self.terminal {
+            write!(self.out, "{HOME_AND_CLEAR}")?;
+            draw(&mut self.out, snapshot)?;
+            writeln!(self.out)?;
+            for line in &self.lines {
+                writeln!(self.out, "{line}")?;
+            }
+            return self.out.flush();
+        }
+        let due = self.drawn_at.is_none_or(|at| snapshot.now.since(at) >= INTERVAL);
+        if due && snapshot.engine.associations().next().is_some() {
+            self.drawn_at = Some(snapshot.now);
+            draw(&mut self.out, snapshot)?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
+        if self.terminal {
+            for line in &self.lines {
+                writeln!(self.out, "{line}")?;
+            }
+        }
+        writeln!(self.out, "Summary")?;
+        draw(&mut self.out, snapshot)?;
+        for (counter, value) in snapshot.counters.iter().filter(|(_, value)| *value > 0) {
+            writeln!(self.out, "{:>12} {}", value, counter.name().replace('_', " "))?;
+        }
+        self.out.flush()
+    }
+}
+
+fn draw(out: &mut impl Write, snapshot: &Snapshot<'_>) -> io::Result<()> {
+    let mut none = true;
+    for association in snapshot
+        .engine
+        .associations()
+        .filter(|association| association.is_up())
+    {
+        none = false;
+        draw_association(out, association, snapshot)?;
+    }
+    if none {
+        let watched: Vec<_> = snapshot
+            .attachments
+            .iter()
+            .map(|attachment| attachment.interface())
+            .collect();
+        writeln!(out, "no association seen yet on {}", watched.join(", "))?;
+    }
+    Ok(())
+}
+
+fn draw_association(
+    out: &mut impl Write,
+    association: &Association,
+    snapshot: &Snapshot<'_>,
+) -> io::Result<()> {
+    let known = association.reference();
+    writeln!(
+        out,
+        "association {}  ports {} > {}  tags {} / {}  ({})",
+        known.id,
+        known.local_port,
+        known.remote_port,
+        tag(known.local_tag),
+        tag(known.remote_tag),
+        association.origin(),
+    )?;
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    table.set_header(HEADER);
+    let mut unused = 0;
+    for (id, path) in association.paths() {
+        if path.flow(Direction::Sent).is_none() && path.flow(Direction::Received).is_none() {
+            unused += 1;
+            continue;
+        }
+        table.add_row(row(id, path, snapshot));
+    }
+    writeln!(out, "{table}")?;
+    if unused > 0 {
+        writeln!(out, " and {unused} address pairs that nothing has crossed yet")?;
+    }
+    Ok(())
+}
+
+const HEADER: [&str; 9] = [
+    "local",
+    "remote",
+    "state",
+    "for",
+    "RTT",
+    "DATA sent/received",
+    "retransmitted",
+    "HEARTBEATs answered",
+    "reason",
+];
+
+fn row(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> [String; 9] {
+    let view = |direction| path.flow(direction).and_then(|slot| snapshot.engine.flow(slot));
+    let sent = view(Direction::Sent);
+    let received = view(Direction::Received);
+    let count = |view: Option<&FlowView>, of: fn(&FlowView) -> u64| {
+        view.map_or_else(|| "-".to_owned(), |view| of(view).to_string())
+    };
+    [
+        id.local.to_string(),
+        id.remote.to_string(),
+        path.state().to_string(),
+        Short(snapshot.now.since(path.since())).to_string(),
+        rtt(sent, received),
+        format!(
+            "{}/{}",
+            count(sent, |view| view.data_chunks),
+            count(received, |view| view.data_chunks)
+        ),
+        count(sent, |view| view.retransmissions),
+        sent.map_or_else(
+            || "-".to_owned(),
+            |view| format!("{}/{}", view.heartbeats_answered, view.heartbeats),
+        ),
+        path.reason().map_or_else(String::new, ToString::to_string),
+    ]
+}
+
+/// By heartbeats if there were any: they are answered at once, DATA not always.
+fn rtt(sent: Option<&FlowView>, received: Option<&FlowView>) -> String {
+    let by_heartbeat = [sent, received]
+        .into_iter()
+        .flatten()
+        .find_map(|view| view.heartbeat_rtt);
+    match (by_heartbeat, sent.and_then(|view| view.data_rtt)) {
+        (Some(rtt), _) => Short(rtt.srtt).to_string(),
+        (None, Some(rtt)) => format!("{} (DATA)", Short(rtt.srtt)),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+fn words(notice: &Notice) -> String {
+    match notice {
+        Notice::Watching {
+            interface,
+            hook,
+            why,
+            egress,
+        } => {
+            let egress = if *egress {
+                ", and what the host sends by tc"
+            } else {
+                ""
+            };
+            format!("watching {interface} by {hook} ({why}){egress}")
+        }
+        Notice::Unwatched { interface, why } => format!("no longer watching {interface}: {why}"),
+        Notice::Nic(change) => {
+            let state = match change.state {
+                NicState::Up => "has a link",
+                NicState::Down => "has no link",
+                NicState::Gone => "is gone",
+            };
+            format!("{} {state}", change.name)
+        }
+        Notice::Event(event) => event_words(event),
+    }
+}
+
+fn event_words(event: &Event) -> String {
+    let known = &event.association;
+    let name = format!(
+        "association {} ({} > {})",
+        known.id, known.local_port, known.remote_port
+    );
+    match &event.kind {
+        EventKind::AssociationUp {
+            origin,
+            local,
+            remote,
+        } => {
+            let list = |addresses: &[std::net::IpAddr]| {
+                addresses
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            format!(
+                "{name} is up, known by {origin}: {} to {}",
+                list(local),
+                list(remote)
+            )
+        }
+        EventKind::AssociationDown { reason } => format!("{name} is down: {reason}"),
+        EventKind::PathStateChanged {
+            path,
+            from,
+            to,
+            reason,
+        } => {
+            format!(
+                "{name} path {} > {}: {from} -> {to}: {reason}",
+                path.local, path.remote
+            )
+        }
+    }
+}
+
+fn tag(tag: Option<u32>) -> String {
+    tag.map_or_else(|| "unknown".to_owned(), |tag| format!("{tag:#010x}"))
+}
+
+/// The time of day in UTC, to the millisecond.
+fn clock_time(clock: &Clock, time: Timestamp) -> String {
+    clock.wall(time).strftime("%H:%M:%S%.3fZ").to_string()
+}
+
+const HOME_AND_CLEAR: &str = "\x1b[H\x1b[J";
+const LINES_KEPT: usize = 12;
+const INTERVAL: Duration = Duration::from_secs(10);

@@ -1,0 +1,149 @@
+//! Which slots of the flow table are in use, and which may be offered again.
+
+use std::{collections::VecDeque, time::Duration};
+
+use sctp_monitor_engine::Timestamp;
+
+/// The agent's side of the flow table.
+#[derive(Debug)]
+pub struct Slots {
+    /// By slot, up to the highest one ever used.
+    used: Vec<Slot>,
+    released: VecDeque<(u32, Timestamp)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Free,
+    /// A flow, with the packets it had at the last look, and whether it waits for an answer.
+    Used {
+        packets: u64,
+        waiting: bool,
+    },
+    /// Forgotten, but a program may still hold it.
+    Released,
+}
+
+impl Slots {
+    /// All slots are free.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            used: Vec::new(),
+            released: VecDeque::new(),
+        }
+    }
+
+    /// A flow got this slot.
+    pub fn take(&mut self, slot: u32) {
+        let index = slot as usize;
+        if index >= self.used.len() {
+            self.used.resize(index + 1, Slot::Free);
+        }
+        if self.used[index] == Slot::Free {
+            self.used[index] = Slot::Used {
+                packets: 0,
+                waiting: false,
+            };
+        }
+    }
+
+    /// Whether a flow that is in this slot was never announced.
+    #[must_use]
+    pub fn is_free(&self, slot: u32) -> bool {
+        self.used
+            .get(slot as usize)
+            .is_none_or(|slot| *slot == Slot::Free)
+    }
+
+    /// The slots whose records are worth reading: `packets_now` says how many packets each has.
+    pub fn changed(&self, packets_now: impl Fn(u32) -> u64) -> impl Iterator<Item = u32> {
+        self.used
+            .iter()
+            .zip(0_u32..)
+            .filter_map(move |(state, slot)| match state {
+                Slot::Used { packets, waiting } if *waiting || packets_now(slot) != *packets => Some(slot),
+                _ => None,
+            })
+    }
+
+    /// A record was read.
+    pub fn looked(&mut self, slot: u32, packets: u64, waiting: bool) {
+        if let Some(state @ Slot::Used { .. }) = self.used.get_mut(slot as usize) {
+            *state = Slot::Used { packets, waiting };
+        }
+    }
+
+    /// The flow in this slot was forgotten.
+    pub fn release(&mut self, slot: u32, now: Timestamp) {
+        if let Some(state @ Slot::Used { .. }) = self.used.get_mut(slot as usize) {
+            *state = Slot::Released;
+            self.released.push_back((slot, now));
+        }
+    }
+
+    /// A slot that no program can hold any more.
+    pub fn poll_free(&mut self, now: Timestamp) -> Option<u32> {
+        let (slot, released_at) = self.released.front().copied()?;
+        if now.since(released_at) < GRACE {
+            return None;
+        }
+        self.released.pop_front();
+        if let Some(state) = self.used.get_mut(slot as usize) {
+            *state = Slot::Free;
+        }
+        Some(slot)
+    }
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A program runs for microseconds; a stalled virtual CPU may hold one up for longer.
+const GRACE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn only_what_changed_or_waits_is_read() {
+        let mut slots = Slots::new();
+        for slot in [0, 2, 3] {
+            slots.take(slot);
+            slots.looked(slot, 5, slot == 3);
+        }
+        let packets_now = |slot| if slot == 2 { 6 } else { 5 };
+        assert_eq!(slots.changed(packets_now).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn a_released_slot_is_free_after_the_grace_time() {
+        let mut slots = Slots::new();
+        slots.take(1);
+        slots.release(1, at(10));
+        assert!(!slots.is_free(1));
+        assert_eq!(slots.poll_free(at(10)), None);
+        assert_eq!(slots.changed(|_| 9).count(), 0, "nobody reads it");
+        assert_eq!(slots.poll_free(at(11)), Some(1));
+        assert!(slots.is_free(1));
+        assert_eq!(slots.poll_free(at(12)), None);
+    }
+
+    #[test]
+    fn a_slot_is_released_once() {
+        let mut slots = Slots::new();
+        slots.take(0);
+        slots.release(0, at(1));
+        slots.release(0, at(1));
+        assert_eq!(slots.poll_free(at(9)), Some(0));
+        assert_eq!(slots.poll_free(at(9)), None);
+    }
+}
