@@ -524,10 +524,10 @@ struct NoteTsns<'a, R> {
 impl<R: ReadPacket> Visit for NoteTsns<'_, R> {
     #[inline(always)]
     fn visit(&mut self, chunk: &Chunk) {
-        if is_data(chunk) {
-            if let Some(tsn) = self.reader.read_u32(chunk.value_at()) {
-                self.scratch.note_tsn(tsn, self.canonical.sender.sent(tsn));
-            }
+        if is_data(chunk)
+            && let Some(tsn) = self.reader.read_u32(chunk.value_at())
+        {
+            self.scratch.note_tsn(tsn, self.canonical.sender.sent(tsn));
         }
     }
 }

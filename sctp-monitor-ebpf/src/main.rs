@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
+#![expect(clippy::needless_pass_by_value, reason = "aya's macros hand the context over")]
 
 mod reader;
 mod table;

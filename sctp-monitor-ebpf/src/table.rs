@@ -78,15 +78,13 @@ impl<'a, C: EbpfContext> KernelTable<'a, C> {
     /// The reason, logged and returned.
     #[inline(always)]
     fn refuse(&self, reason: Counter, now_ns: u64) -> Counter {
-        if let Some(limits) = rate_limits() {
-            if limits.log.admits(now_ns, 1) {
-                match reason {
-                    Counter::FlowTableFull => warn!(self.ctx, "flow table full: new flows are not tracked"),
-                    _ => warn!(
-                        self.ctx,
-                        "too many new flows in this second: some are not tracked"
-                    ),
-                }
+        if rate_limits().is_some_and(|limits| limits.log.admits(now_ns, 1)) {
+            match reason {
+                Counter::FlowTableFull => warn!(self.ctx, "flow table full: new flows are not tracked"),
+                _ => warn!(
+                    self.ctx,
+                    "too many new flows in this second: some are not tracked"
+                ),
             }
         }
         reason
@@ -255,12 +253,14 @@ unsafe fn copy_packet<R: ReadPacket, const N: usize>(
     // The last word overlaps the one before. LLVM knows that the bound holds and would drop it; the verifier does not
     // know and wants to see it.
     let last = sum(length, WORD.wrapping_neg());
-    if length % WORD != 0 && last <= N - WORD {
-        if let Some(word) = reader.read::<WORD>(at + last) {
-            // SAFETY: `last + WORD <= N`; BPF has no alignment trap.
-            unsafe { (sum(to as usize, last) as *mut u64).write(u64::from_ne_bytes(word)) };
-        }
+    if length.is_multiple_of(WORD) || last > N - WORD {
+        return length;
     }
+    let Some(word) = reader.read::<WORD>(at + last) else {
+        return length & !(WORD - 1);
+    };
+    // SAFETY: `last + WORD <= N`; BPF has no alignment trap.
+    unsafe { (sum(to as usize, last) as *mut u64).write(u64::from_ne_bytes(word)) };
     length
 }
 

@@ -4,17 +4,13 @@
 //! and reports the mean time of a repetition. The median over rounds is printed, and the programs take turns, so that
 //! a drift of the machine meets all of them.
 
-#[path = "../tests/support/frames.rs"]
-#[expect(dead_code, reason = "shared with the tests, which use more of it")]
-mod frames;
-
 use anyhow::Context as _;
 use aya::{
     Ebpf, EbpfLoader,
     programs::{ProgramError, SchedClassifier, TestRunOptions, Xdp},
 };
-use frames::Packet;
 use sctp_monitor::kernel::{Kernel, LoadOptions};
+use sctp_monitor_lab::frames::{self, Packet};
 
 /// Rounds over which the median is taken.
 const ROUNDS: usize = 15;
@@ -32,19 +28,19 @@ fn main() -> anyhow::Result<()> {
         Program::Tc("tc_ingress"),
         Program::Tc("tc_egress"),
     ] {
-        for (packet, learn, frame) in packets() {
-            for frame in learn {
-                program.run(&mut kernel, &frame, 1)?;
+        for case in cases() {
+            for frame in &case.before {
+                program.run(&mut kernel, frame, 1)?;
             }
             let mut rounds = Vec::new();
             let mut empty_rounds = Vec::new();
             for _ in 0..ROUNDS {
-                empty_rounds.push(program.run_floor(&mut floor, &frame)?);
-                rounds.push(program.run(&mut kernel, &frame, REPEAT)?);
+                empty_rounds.push(program.run_floor(&mut floor, &case.frame)?);
+                rounds.push(program.run(&mut kernel, &case.frame, REPEAT)?);
             }
             rows.push(Row {
                 program: program.name(),
-                packet,
+                packet: case.name,
                 ns: median(rounds),
                 empty_ns: median(empty_rounds),
             });
@@ -88,51 +84,43 @@ fn print(rows: &[Row], json: bool) {
     }
 }
 
-/// Name, frames that make the flow known, and the frame to measure.
-fn packets() -> Vec<(&'static str, Vec<Vec<u8>>, Vec<u8>)> {
+/// A packet to measure.
+struct Case {
+    name: &'static str,
+    /// Frames that make its flow known.
+    before: Vec<Vec<u8>>,
+    frame: Vec<u8>,
+}
+
+fn cases() -> Vec<Case> {
     const TAG: u32 = 0x1234_5678;
     let info: Vec<u8> = (0..40).collect();
     let v4 = |chunks| Packet::v4(TAG, chunks);
-    let back = |chunks| Packet::v4(TAG, chunks).reversed();
-    let addresses = ["10.1.0.1".parse().unwrap(), "10.2.0.1".parse().unwrap()];
+    let back = |chunks| v4(chunks).reversed();
     let known = vec![
         v4(vec![frames::data(1, 64)]).ethernet(),
         back(vec![frames::data(1, 64)]).ethernet(),
     ];
+    let case = |name, frame| Case {
+        name,
+        before: known.clone(),
+        frame,
+    };
+    let four = (3..7).map(|tsn| frames::data(tsn, 64)).collect();
+    let init = frames::init(TAG, &["10.1.0.1", "10.2.0.1"]);
     vec![
-        (
-            "HEARTBEAT",
-            known.clone(),
-            v4(vec![frames::heartbeat(&info)]).ethernet(),
-        ),
-        (
+        case("HEARTBEAT", v4(vec![frames::heartbeat(&info)]).ethernet()),
+        case(
             "HEARTBEAT_ACK",
-            known.clone(),
             back(vec![frames::heartbeat_ack(&info)]).ethernet(),
         ),
-        ("DATA", known.clone(), v4(vec![frames::data(2, 64)]).ethernet()),
-        (
-            "DATA x4",
-            known.clone(),
-            v4((3..7).map(|tsn| frames::data(tsn, 64)).collect()).ethernet(),
-        ),
-        ("SACK", known.clone(), back(vec![frames::sack(2, &[])]).ethernet()),
-        (
-            "INIT",
-            known.clone(),
-            Packet::v4(0, vec![frames::init(1, TAG, &addresses)]).ethernet(),
-        ),
-        (
-            "IPv6 DATA",
-            vec![],
-            Packet::v6(TAG, vec![frames::data(1, 64)]).ethernet(),
-        ),
-        (
-            "VLAN DATA",
-            known.clone(),
-            v4(vec![frames::data(2, 64)]).vlan(&[100]),
-        ),
-        ("TCP", vec![], v4(vec![frames::data(1, 64)]).tcp()),
+        case("DATA", v4(vec![frames::data(2, 64)]).ethernet()),
+        case("DATA x4", v4(four).ethernet()),
+        case("SACK", back(vec![frames::sack(2, &[])]).ethernet()),
+        case("INIT", Packet::v4(0, vec![init]).ethernet()),
+        case("IPv6 DATA", Packet::v6(TAG, vec![frames::data(1, 64)]).ethernet()),
+        case("VLAN DATA", v4(vec![frames::data(2, 64)]).vlan(&[100])),
+        case("TCP", v4(vec![frames::data(1, 64)]).tcp()),
     ]
 }
 

@@ -1,2 +1,62 @@
-//! x
-fn main() {}
+//! The commands of the workspace, a file each. `cargo xtask` lists them.
+
+mod bench;
+mod build;
+mod cargo;
+mod lint;
+mod run;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs, shows and tests sctp-monitor.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what the other commands need and this machine lacks (each of them calls it first).
+    Setup,
+    /// Build the agent with its programs.
+    Build(build::Args),
+    /// Build the agent and run it with the arguments behind `--`.
+    Run(run::Args),
+    /// Check format, lints and documentation, for the host and for the BPF target.
+    Lint,
+    /// Run all tests; needs root, for network namespaces.
+    Test(test::Args),
+    /// Measure what a packet costs in each program; needs root.
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    match execute(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> anyhow::Result<()> {
+    setup::setup()?;
+    match cli.command {
+        Command::Setup => {
+            println!("everything is there");
+            Ok(())
+        }
+        Command::Build(args) => build::build(&args),
+        Command::Run(args) => run::run_agent(&args),
+        Command::Lint => lint::lint(),
+        Command::Test(args) => test::test(&args),
+        Command::Bench(args) => bench::bench(&args),
+    }
+}

@@ -46,7 +46,7 @@ impl Engine {
                     self.on_end(&header.key, tag, &chunk, EndReason::Abort(causes), now);
                 }
                 ChunkKind::ShutdownComplete => {
-                    self.on_end(&header.key, tag, &chunk, EndReason::Shutdown, now)
+                    self.on_end(&header.key, tag, &chunk, EndReason::Shutdown, now);
                 }
                 _ => {}
             }

@@ -236,13 +236,13 @@ impl Engine {
                 let sent_at = self.flows.get(slot)?.health.waiting(acked.fingerprint)?;
                 Some((*slot, sent_at))
             });
-        if let Some((slot, sent_at)) = found {
-            if let Some(flow) = self.flows.get_mut(&slot) {
-                flow.health
-                    .answered_elsewhere(acked.fingerprint, now.since(sent_at), now);
-                if let Some(member) = flow.member {
-                    self.conclude(member.association, member.path, now);
-                }
+        if let Some((slot, sent_at)) = found
+            && let Some(flow) = self.flows.get_mut(&slot)
+        {
+            flow.health
+                .answered_elsewhere(acked.fingerprint, now.since(sent_at), now);
+            if let Some(member) = flow.member {
+                self.conclude(member.association, member.path, now);
             }
         }
     }

@@ -196,17 +196,17 @@ impl Engine {
             }
         }
         for (slot, link) in links {
-            if let Some(flow) = self.flows.get_mut(&slot) {
-                if flow.link != Some(link) {
-                    flow.link = Some(link);
-                    let (data_slot, reverse_slot, sibling_slot) = link;
-                    self.output(Output::Link {
-                        slot,
-                        data_slot,
-                        reverse_slot,
-                        sibling_slot,
-                    });
-                }
+            if let Some(flow) = self.flows.get_mut(&slot)
+                && flow.link != Some(link)
+            {
+                flow.link = Some(link);
+                let (data_slot, reverse_slot, sibling_slot) = link;
+                self.output(Output::Link {
+                    slot,
+                    data_slot,
+                    reverse_slot,
+                    sibling_slot,
+                });
             }
         }
     }
@@ -233,12 +233,12 @@ impl Engine {
             self.end(id, EndReason::Replaced, now);
             for slot in slots {
                 self.leave(slot);
-                if let Some(flow) = self.flows.get_mut(&slot) {
-                    if flow.mismatching_since.take().is_some() {
-                        flow.view.tag = flow.mismatched_tag;
-                        let tag = flow.mismatched_tag;
-                        self.output(Output::SetTag { slot, tag });
-                    }
+                if let Some(flow) = self.flows.get_mut(&slot)
+                    && flow.mismatching_since.take().is_some()
+                {
+                    flow.view.tag = flow.mismatched_tag;
+                    let tag = flow.mismatched_tag;
+                    self.output(Output::SetTag { slot, tag });
                 }
                 self.assign(slot, now);
             }

@@ -28,6 +28,7 @@ pub mod dissect;
 pub mod endpoint;
 mod fault;
 mod filter;
+pub mod frames;
 mod interface;
 mod netns;
 mod node;

@@ -52,39 +52,33 @@ impl Records {
         let Some(record) = self.pointer(slot) else {
             return 0;
         };
-        // SAFETY: `pointer` checked the slot.
-        let packets = unsafe { &raw const (*record).packets };
-        // SAFETY: a field of the record.
-        unsafe { packets.read_volatile() }
+        // SAFETY: `pointer` checked the slot, and the field is the record's own.
+        unsafe { (&raw const (*record).packets).read_volatile() }
     }
 
     pub(super) fn link(&mut self, slot: u32, data_slot: u32, reverse_slot: u32, sibling_slot: u32) {
-        self.write(slot, |record| {
-            // SAFETY: `write` checked the slot; the same holds for the next two.
-            unsafe { (&raw mut (*record).data_slot).write_volatile(data_slot) };
-            // SAFETY: as above.
-            unsafe { (&raw mut (*record).reverse_slot).write_volatile(reverse_slot) };
-            // SAFETY: as above.
-            unsafe { (&raw mut (*record).sibling_slot).write_volatile(sibling_slot) };
+        // SAFETY: `write` checked the slot, and the fields are the record's own.
+        self.write(slot, |record| unsafe {
+            (&raw mut (*record).data_slot).write_volatile(data_slot);
+            (&raw mut (*record).reverse_slot).write_volatile(reverse_slot);
+            (&raw mut (*record).sibling_slot).write_volatile(sibling_slot);
         });
     }
 
     pub(super) fn set_tag(&mut self, slot: u32, tag: u32) {
-        self.write(slot, |record| {
-            let fresh = FlowRecord::zeroed();
-            // SAFETY: `write` checked the slot; the same holds for the next two.
-            unsafe { (&raw mut (*record).sender).write_volatile(fresh.sender) };
-            // SAFETY: as above.
-            unsafe { (&raw mut (*record).timed).write_volatile(fresh.timed) };
-            // SAFETY: as above.
-            unsafe { (&raw mut (*record).tag).write_volatile(tag) };
+        let fresh = FlowRecord::zeroed();
+        // SAFETY: `write` checked the slot, and the fields are the record's own.
+        self.write(slot, |record| unsafe {
+            (&raw mut (*record).sender).write_volatile(fresh.sender);
+            (&raw mut (*record).timed).write_volatile(fresh.timed);
+            (&raw mut (*record).tag).write_volatile(tag);
         });
     }
 
     pub(super) fn clear(&mut self, slot: u32) {
         // SAFETY: `write` checked the slot.
         self.write(slot, |record| unsafe {
-            record.write_volatile(FlowRecord::zeroed())
+            record.write_volatile(FlowRecord::zeroed());
         });
     }
 

@@ -1,9 +1,11 @@
 //! Frames for tests and benchmarks, built by etherparse and crc32c: nothing here shares code with the parser under
 //! test.
+//!
+//! These are literals in the shape of functions, so what cannot be built panics.
 
 use std::net::IpAddr;
 
-use etherparse::{EtherType, IpNumber, PacketBuilder, VlanId};
+use etherparse::{IpNumber, PacketBuilder, VlanId};
 
 /// An SCTP packet to put into a frame.
 #[derive(Debug, Clone)]
@@ -20,9 +22,10 @@ pub struct Packet {
 
 impl Packet {
     /// A packet from 10.1.0.1:36412 to 10.1.0.2:36412.
+    #[must_use]
     pub fn v4(tag: u32, chunks: Vec<Vec<u8>>) -> Self {
         Self {
-            addresses: ([10, 1, 0, 1].into(), [10, 1, 0, 2].into()),
+            addresses: (ip("10.1.0.1"), ip("10.1.0.2")),
             ports: (36412, 36412),
             tag,
             chunks,
@@ -30,14 +33,13 @@ impl Packet {
     }
 
     /// A packet from 2001:db8::1 to 2001:db8::2.
+    #[must_use]
     pub fn v6(tag: u32, chunks: Vec<Vec<u8>>) -> Self {
-        Self {
-            addresses: ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap()),
-            ..Self::v4(tag, chunks)
-        }
+        Self::v4(tag, chunks).between("2001:db8::1", "2001:db8::2")
     }
 
     /// The same packet in the opposite direction.
+    #[must_use]
     pub fn reversed(self) -> Self {
         Self {
             addresses: (self.addresses.1, self.addresses.0),
@@ -47,14 +49,25 @@ impl Packet {
     }
 
     /// Between other addresses.
+    #[must_use]
     pub fn between(self, src: &str, dst: &str) -> Self {
         Self {
-            addresses: (src.parse().unwrap(), dst.parse().unwrap()),
+            addresses: (ip(src), ip(dst)),
+            ..self
+        }
+    }
+
+    /// Between other ports.
+    #[must_use]
+    pub fn ports(self, src: u16, dst: u16) -> Self {
+        Self {
+            ports: (src, dst),
             ..self
         }
     }
 
     /// From the common header on, with its CRC32c.
+    #[must_use]
     pub fn sctp(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(self.ports.0.to_be_bytes());
@@ -68,40 +81,43 @@ impl Packet {
     }
 
     /// In an Ethernet frame.
+    #[must_use]
     pub fn ethernet(&self) -> Vec<u8> {
-        self.build(&[], IpNumber::SCTP, &self.sctp())
+        self.frame(&[], IpNumber::SCTP, &self.sctp())
     }
 
-    /// Behind one or two VLAN tags.
+    /// In an Ethernet frame, behind one or two VLAN tags.
+    #[must_use]
     pub fn vlan(&self, ids: &[u16]) -> Vec<u8> {
-        self.build(ids, IpNumber::SCTP, &self.sctp())
+        self.frame(ids, IpNumber::SCTP, &self.sctp())
     }
 
-    /// In UDP (RFC 6951).
+    /// In UDP, from and to this port (RFC 6951).
+    #[must_use]
     pub fn udp(&self, port: u16) -> Vec<u8> {
         let sctp = self.sctp();
         let mut bytes = Vec::new();
         bytes.extend(port.to_be_bytes());
         bytes.extend(port.to_be_bytes());
-        bytes.extend(u16::try_from(8 + sctp.len()).unwrap().to_be_bytes());
+        bytes.extend(length(8 + sctp.len()));
         bytes.extend([0; 2]);
         bytes.extend(sctp);
-        self.build(&[], IpNumber::UDP, &bytes)
+        self.frame(&[], IpNumber::UDP, &bytes)
     }
 
-    /// As another protocol, of which the programs want nothing.
+    /// As TCP, of which the programs want nothing.
+    #[must_use]
     pub fn tcp(&self) -> Vec<u8> {
-        self.build(&[], IpNumber::TCP, &self.sctp())
+        self.frame(&[], IpNumber::TCP, &self.sctp())
     }
 
-    fn build(&self, vlan: &[u16], protocol: IpNumber, payload: &[u8]) -> Vec<u8> {
+    fn frame(&self, vlan: &[u16], protocol: IpNumber, payload: &[u8]) -> Vec<u8> {
         let link = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
-        let id = |id: u16| VlanId::try_new(id).unwrap();
+        let id = |id: u16| VlanId::try_new(id).expect("a VLAN id has 12 bits");
         let mut frame = Vec::new();
-        let (src, dst) = self.addresses;
         macro_rules! ip {
             ($step:expr) => {
-                match (src, dst) {
+                match self.addresses {
                     (IpAddr::V4(src), IpAddr::V4(dst)) => $step
                         .ipv4(src.octets(), dst.octets(), 64)
                         .write(&mut frame, protocol, payload),
@@ -118,26 +134,23 @@ impl Packet {
             [outer, inner] => ip!(link.double_vlan(id(*outer), id(*inner))),
             _ => panic!("etherparse builds two VLAN tags at most"),
         }
-        .unwrap();
+        .expect("the payload fits into an IP packet");
         frame
     }
 }
 
-/// The EtherType field of an Ethernet frame.
-pub const ETHER_TYPE_AT: usize = 12;
-/// MPLS, for frames that carry something else.
-pub const MPLS: EtherType = EtherType(0x8847);
-
 /// A chunk with its header and padding.
+#[must_use]
 pub fn chunk(kind: u8, flags: u8, value: &[u8]) -> Vec<u8> {
     let mut bytes = vec![kind, flags];
-    bytes.extend(u16::try_from(4 + value.len()).unwrap().to_be_bytes());
+    bytes.extend(length(4 + value.len()));
     bytes.extend(value);
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes
 }
 
 /// A DATA chunk on stream 1 with Diameter's PPID.
+#[must_use]
 pub fn data(tsn: u32, payload: usize) -> Vec<u8> {
     let mut value = tsn.to_be_bytes().to_vec();
     value.extend([0, 1, 0, 0, 0, 0, 0, 46]);
@@ -145,7 +158,8 @@ pub fn data(tsn: u32, payload: usize) -> Vec<u8> {
     chunk(0, 3, &value)
 }
 
-/// An I-DATA chunk, unfragmented.
+/// An I-DATA chunk on stream 1, unfragmented, with NGAP's PPID.
+#[must_use]
 pub fn i_data(tsn: u32, payload: usize) -> Vec<u8> {
     let mut value = tsn.to_be_bytes().to_vec();
     value.extend([0, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 60]);
@@ -154,10 +168,11 @@ pub fn i_data(tsn: u32, payload: usize) -> Vec<u8> {
 }
 
 /// A SACK with gap ack blocks.
+#[must_use]
 pub fn sack(cum_tsn_ack: u32, gaps: &[(u16, u16)]) -> Vec<u8> {
     let mut value = cum_tsn_ack.to_be_bytes().to_vec();
     value.extend(65_536_u32.to_be_bytes());
-    value.extend(u16::try_from(gaps.len()).unwrap().to_be_bytes());
+    value.extend(length(gaps.len()));
     value.extend([0, 0]);
     for (start, end) in gaps {
         value.extend(start.to_be_bytes());
@@ -167,29 +182,44 @@ pub fn sack(cum_tsn_ack: u32, gaps: &[(u16, u16)]) -> Vec<u8> {
 }
 
 /// A HEARTBEAT with this information.
+#[must_use]
 pub fn heartbeat(info: &[u8]) -> Vec<u8> {
     chunk(4, 0, &heartbeat_info(info))
 }
 
 /// The HEARTBEAT ACK that answers it.
+#[must_use]
 pub fn heartbeat_ack(info: &[u8]) -> Vec<u8> {
     chunk(5, 0, &heartbeat_info(info))
 }
 
 fn heartbeat_info(info: &[u8]) -> Vec<u8> {
     let mut value = vec![0, 1];
-    value.extend(u16::try_from(4 + info.len()).unwrap().to_be_bytes());
+    value.extend(length(4 + info.len()));
     value.extend(info);
     value
 }
 
-/// INIT (1) or INIT ACK (2) with these addresses.
-pub fn init(kind: u8, initiate_tag: u32, addresses: &[IpAddr]) -> Vec<u8> {
+/// INIT with these addresses.
+#[must_use]
+pub fn init(initiate_tag: u32, addresses: &[&str]) -> Vec<u8> {
+    chunk(1, 0, &init_value(initiate_tag, addresses))
+}
+
+/// INIT ACK with these addresses and a cookie.
+#[must_use]
+pub fn init_ack(initiate_tag: u32, addresses: &[&str]) -> Vec<u8> {
+    let mut value = init_value(initiate_tag, addresses);
+    value.extend([0, 7, 0, 8, 0xc0, 0x0c, 0x1e, 0x00]);
+    chunk(2, 0, &value)
+}
+
+fn init_value(initiate_tag: u32, addresses: &[&str]) -> Vec<u8> {
     let mut value = initiate_tag.to_be_bytes().to_vec();
     value.extend([0, 1, 0, 0, 0, 10, 0, 10]);
     value.extend(1_000_u32.to_be_bytes());
     for address in addresses {
-        match address {
+        match ip(address) {
             IpAddr::V4(ip) => {
                 value.extend([0, 5, 0, 8]);
                 value.extend(ip.octets());
@@ -200,5 +230,37 @@ pub fn init(kind: u8, initiate_tag: u32, addresses: &[IpAddr]) -> Vec<u8> {
             }
         }
     }
-    chunk(kind, 0, &value)
+    value
+}
+
+/// COOKIE ECHO.
+#[must_use]
+pub fn cookie_echo() -> Vec<u8> {
+    chunk(10, 0, &[0xc0, 0x0c, 0x1e, 0x00])
+}
+
+/// COOKIE ACK.
+#[must_use]
+pub fn cookie_ack() -> Vec<u8> {
+    chunk(11, 0, &[])
+}
+
+/// ABORT, with the T bit if the tag is `reflected`, and the cause "user-initiated abort".
+#[must_use]
+pub fn abort(reflected: bool) -> Vec<u8> {
+    chunk(6, u8::from(reflected), &[0, 12, 0, 4])
+}
+
+/// SHUTDOWN COMPLETE.
+#[must_use]
+pub fn shutdown_complete() -> Vec<u8> {
+    chunk(14, 0, &[])
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an IP address")
+}
+
+fn length(length: usize) -> [u8; 2] {
+    u16::try_from(length).expect("a length of 16 bits").to_be_bytes()
 }

@@ -1,0 +1,117 @@
+//! `cargo xtask test`.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    cargo::{cargo, require_root, run, target},
+    lint,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Leave the lints out.
+    #[arg(long)]
+    no_lint: bool,
+    /// Run only tests whose name contains this.
+    filter: Option<String>,
+}
+
+/// Runs the lints and all tests, and ends with one line of counts.
+pub(crate) fn test(args: &Args) -> anyhow::Result<()> {
+    require_root("cargo xtask test")?;
+    if !args.no_lint {
+        lint::lint()?;
+    }
+    // Tests of other crates start it, and cargo builds binaries only for their own crate's tests.
+    run(&mut cargo(&["build", "--package", "sctp-monitor-lab", "--bins"]))?;
+    let skips = target("debug").join("skipped-tests.txt");
+    std::fs::write(&skips, "").with_context(|| format!("{} cannot be written", skips.display()))?;
+    let mut command = cargo(&["test", "--no-fail-fast"]);
+    command.env("SCTP_MONITOR_SKIPS", &skips);
+    if let Some(filter) = &args.filter {
+        command.args(["--", filter]);
+    }
+    let (counts, success) = counted(&mut command)?;
+    let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
+    for line in skipped.lines() {
+        println!("skipped: {line}");
+    }
+    let skipped = u64::try_from(skipped.lines().count()).unwrap_or(u64::MAX);
+    println!(
+        "tests: {} passed, {} failed, {} skipped",
+        counts.passed.saturating_sub(skipped),
+        counts.failed,
+        skipped + counts.ignored
+    );
+    if !success || counts.failed > 0 {
+        bail!("tests failed");
+    }
+    if counts.passed == 0 {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+/// Runs `cargo test`, shows what it prints, and adds up what it counts.
+fn counted(command: &mut Command) -> anyhow::Result<(Counts, bool)> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo did not start")?;
+    let output = child.stdout.take().context("cargo has no output")?;
+    let mut counts = Counts::default();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        counts.add(&line);
+    }
+    Ok((counts, child.wait()?.success()))
+}
+
+impl Counts {
+    /// `test result: ok. 63 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.03s`
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        for part in result.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            if let (Some(Ok(count)), Some(what)) = (words.next().map(str::parse::<u64>), words.next()) {
+                match what {
+                    "passed" => self.passed += count,
+                    "failed" => self.failed += count,
+                    "ignored" => self.ignored += count,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_added_up() {
+        let mut counts = Counts::default();
+        counts.add("running 3 tests");
+        counts.add(
+            "test result: ok. 63 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.03s",
+        );
+        counts.add("test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.3s");
+        assert_eq!((counts.passed, counts.failed, counts.ignored), (67, 2, 1));
+    }
+}
