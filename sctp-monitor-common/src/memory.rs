@@ -51,6 +51,11 @@ impl MemoryTable {
         &mut self.records
     }
 
+    /// Removes a flow from the index; its record stays.
+    pub fn forget(&mut self, key: &FlowKey) {
+        self.index.remove(key);
+    }
+
     /// The counters so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {

@@ -131,6 +131,17 @@ impl Association {
         }
     }
 
+    /// Which way a packet between these addresses goes, if they tell. The ports do not always: both may be the same.
+    pub(crate) fn direction_between(&self, src: IpAddr, dst: IpAddr) -> Option<Direction> {
+        let sent = self.local.contains(&src) || self.remote.contains(&dst);
+        let received = self.local.contains(&dst) || self.remote.contains(&src);
+        match (sent, received) {
+            (true, false) => Some(Direction::Sent),
+            (false, true) => Some(Direction::Received),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended { .. })
     }

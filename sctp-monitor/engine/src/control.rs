@@ -57,7 +57,7 @@ impl Engine {
         let Some(handshake) = self.handshakes.answered(key, tag) else {
             return;
         };
-        let known = self.by_tag.get(&(key.src_port, key.dst_port, tag)).copied();
+        let known = self.by_tag(key, tag);
         if known.is_some_and(|(id, direction)| {
             self.associations
                 .get(&id)
@@ -65,6 +65,7 @@ impl Engine {
         }) {
             return; // sent again
         }
+        self.handshakes.complete(handshake.initiator.tag, tag);
         self.open_handshake(key, &handshake, now);
     }
 
@@ -128,18 +129,19 @@ impl Engine {
     }
 
     fn on_cookie_ack(&mut self, key: &FlowKey, tag: u32, now: Timestamp) {
-        if let Some((id, _)) = self.by_tag.get(&(key.src_port, key.dst_port, tag)).copied() {
+        if let Some((id, _)) = self.by_tag(key, tag) {
             self.bring_up(id, now);
         }
     }
 
     fn on_end(&mut self, key: &FlowKey, tag: u32, chunk: &Chunk, reason: EndReason, now: Timestamp) {
+        // A reflected tag is that of the packets which it answers.
         let found = if chunk.reflects_tag() {
-            self.by_tag.get(&(key.dst_port, key.src_port, tag))
+            self.by_tag(&key.reversed(), tag)
         } else {
-            self.by_tag.get(&(key.src_port, key.dst_port, tag))
+            self.by_tag(key, tag)
         };
-        if let Some((id, _)) = found.copied() {
+        if let Some((id, _)) = found {
             self.end(id, reason, now);
         }
     }
@@ -226,6 +228,14 @@ impl Handshakes {
                 },
             )
         })
+    }
+
+    /// Forgets a handshake that did what it was for.
+    fn complete(&mut self, initiator_tag: u32, responder_tag: u32) {
+        self.pending.retain(|pending| {
+            let responder = pending.responder.as_ref().map(|responder| responder.tag);
+            !(pending.initiator.tag == initiator_tag && responder == Some(responder_tag))
+        });
     }
 
     /// Whether a handshake between these addresses is under way, in either direction.

@@ -66,6 +66,18 @@ struct Nic {
     state: NicState,
 }
 
+impl Nic {
+    /// Why it carries nothing, if so.
+    fn trouble(&self) -> Option<Reason> {
+        let interface = self.name.clone();
+        match self.state {
+            NicState::Up => None,
+            NicState::Down => Some(Reason::LinkDown { interface }),
+            NicState::Gone => Some(Reason::InterfaceGone { interface }),
+        }
+    }
+}
+
 /// The engine. See the crate's documentation.
 #[derive(Debug)]
 pub struct Engine {
@@ -78,6 +90,8 @@ pub struct Engine {
     /// Associations by source port, destination port and tag of their packets.
     pub(crate) by_tag: HashMap<(u16, u16, u32), (AssociationId, Direction)>,
     pub(crate) handshakes: Handshakes,
+    /// Acks that came over flows whose association was not known yet.
+    early_acks: VecDeque<HeartbeatAcked>,
     nics: BTreeMap<u32, Nic>,
     outputs: VecDeque<Output>,
     next_id: u64,
@@ -96,6 +110,7 @@ impl Engine {
             associations: BTreeMap::new(),
             by_tag: HashMap::new(),
             handshakes: Handshakes::default(),
+            early_acks: VecDeque::new(),
             nics: BTreeMap::new(),
             outputs: VecDeque::new(),
             next_id: 1,
@@ -135,6 +150,7 @@ impl Engine {
         }
         if self.flows.get(&slot).is_some_and(|flow| flow.member.is_none()) {
             self.assign(slot, now);
+            self.retry_early_acks(slot);
         }
         let Some(flow) = self.flows.get_mut(&slot) else {
             return;
@@ -152,13 +168,20 @@ impl Engine {
             name: name.to_owned(),
             state,
         };
+        let reason = nic.trouble();
         self.nics.insert(if_index, nic);
-        let affected: Vec<_> = self
+        let mut affected = Vec::new();
+        for flow in self
             .flows
-            .values()
+            .values_mut()
             .filter(|flow| flow.view.interface.if_index() == if_index)
-            .filter_map(|flow| flow.member)
-            .collect();
+        {
+            if let Some(reason) = &reason {
+                flow.health.cut_off(reason);
+            }
+            affected.extend(flow.member);
+        }
+        affected.sort_unstable_by_key(|member| (member.association, member.path));
         for member in affected {
             self.conclude(member.association, member.path, now);
         }
@@ -222,28 +245,41 @@ impl Engine {
         if acked.outcome != AckOutcome::Unmatched as u16 {
             return;
         }
-        let now = Timestamp::from_nanos(acked.header.time_ns);
         let member = self.flows.get(&acked.header.slot).and_then(|flow| flow.member);
-        let Some((member, association)) =
-            member.and_then(|member| Some((member, self.associations.get(&member.association)?)))
+        let Some((direction, association)) =
+            member.and_then(|member| Some((member.direction, self.associations.get(&member.association)?)))
         else {
+            if self.early_acks.len() >= MAX_EARLY_ACKS {
+                self.early_acks.pop_front();
+            }
+            self.early_acks.push_back(*acked);
             return;
         };
-        let found = association
-            .flows(opposite(member.direction))
-            .iter()
-            .find_map(|slot| {
-                let sent_at = self.flows.get(slot)?.health.waiting(acked.fingerprint)?;
-                Some((*slot, sent_at))
-            });
-        if let Some((slot, sent_at)) = found
-            && let Some(flow) = self.flows.get_mut(&slot)
-        {
+        let found = association.flows(opposite(direction)).iter().find_map(|slot| {
+            let sent_at = self.flows.get(slot)?.health.waiting(acked.fingerprint)?;
+            Some((*slot, sent_at))
+        });
+        let Some((slot, sent_at)) = found else {
+            return;
+        };
+        let now = Timestamp::from_nanos(acked.header.time_ns);
+        if let Some(flow) = self.flows.get_mut(&slot) {
             flow.health
                 .answered_elsewhere(acked.fingerprint, now.since(sent_at), now);
             if let Some(member) = flow.member {
                 self.conclude(member.association, member.path, now);
             }
+        }
+    }
+
+    /// The flow in this slot may have an association now.
+    fn retry_early_acks(&mut self, slot: u32) {
+        let (early, others): (VecDeque<_>, _) = std::mem::take(&mut self.early_acks)
+            .into_iter()
+            .partition(|ack| ack.header.slot == slot);
+        self.early_acks = others;
+        for ack in early {
+            self.handle_ack(&ack);
         }
     }
 
@@ -339,16 +375,7 @@ impl Engine {
         };
         slots.into_iter().flatten().find_map(|slot| {
             let interface = self.flows.get(&slot)?.view.interface;
-            let nic = self.nics.get(&interface.if_index())?;
-            match nic.state {
-                NicState::Up => None,
-                NicState::Down => Some(Reason::LinkDown {
-                    interface: nic.name.clone(),
-                }),
-                NicState::Gone => Some(Reason::InterfaceGone {
-                    interface: nic.name.clone(),
-                }),
-            }
+            self.nics.get(&interface.if_index())?.trouble()
         })
     }
 
@@ -405,6 +432,9 @@ impl Engine {
         }
     }
 }
+
+/// Acks that are kept until their flow's association is known: a flow is known one sweep after its first packet.
+const MAX_EARLY_ACKS: usize = 256;
 
 /// How often the engine looks after what only time changes.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);

@@ -228,6 +228,11 @@ impl Health {
         }
     }
 
+    /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
+    pub(crate) fn cut_off(&mut self, reason: &Reason) {
+        self.verdict = Verdict::Dead(reason.clone());
+    }
+
     fn take_signs_of_life(&mut self, record: &FlowRecord, tick: Duration) {
         if record.answered_at_ns != 0 {
             let rtt = Duration::from_nanos(record.heartbeat_rtt.last_ns);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sctp_monitor_common::abi::NO_SLOT;
+use sctp_monitor_common::abi::{FlowKey, NO_SLOT};
 
 use crate::{
     association::{Association, Path},
@@ -26,7 +26,7 @@ impl Engine {
         if view.tag == 0 {
             return;
         }
-        let by_tag = self.by_tag.get(&(key.src_port, key.dst_port, view.tag)).copied();
+        let by_tag = self.by_tag(&key, view.tag);
         if let Some((id, direction)) = by_tag.or_else(|| self.reverse_association(&view)) {
             self.join(slot, id, direction, now);
             return;
@@ -38,6 +38,19 @@ impl Engine {
         let direction = self.direction(&view);
         let id = self.open_mid_life(&view, direction, now);
         self.join(slot, id, direction, now);
+    }
+
+    /// The association whose packets between these ports carry this tag, and their direction. Where both ports are the
+    /// same, a tag alone does not tell a packet from one that goes the other way with a reflected tag.
+    pub(crate) fn by_tag(&self, key: &FlowKey, tag: u32) -> Option<(AssociationId, Direction)> {
+        let (id, direction) = self.by_tag.get(&(key.src_port, key.dst_port, tag)).copied()?;
+        let between = self
+            .associations
+            .get(&id)?
+            .direction_between(key.src.to_ip(), key.dst.to_ip());
+        between
+            .is_none_or(|between| between == direction)
+            .then_some((id, direction))
     }
 
     /// The association of the opposite direction, which must be up: it may have ended since.
@@ -231,13 +244,15 @@ impl Engine {
                 .copied()
                 .collect();
             self.end(id, EndReason::Replaced, now);
+            for slot in &slots {
+                self.leave(*slot);
+            }
             for slot in slots {
-                self.leave(slot);
-                if let Some(flow) = self.flows.get_mut(&slot)
-                    && flow.mismatching_since.take().is_some()
-                {
-                    flow.view.tag = flow.mismatched_tag;
-                    let tag = flow.mismatched_tag;
+                if let Some(flow) = self.flows.get_mut(&slot) {
+                    // A flow that was silent meanwhile learns its tag from its next packet.
+                    let mismatching = flow.mismatching_since.take().is_some();
+                    flow.view.tag = if mismatching { flow.mismatched_tag } else { 0 };
+                    let tag = flow.view.tag;
                     self.output(Output::SetTag { slot, tag });
                 }
                 self.assign(slot, now);

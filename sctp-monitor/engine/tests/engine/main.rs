@@ -1,0 +1,5 @@
+//! The engine in virtual time.
+
+mod associations;
+mod paths;
+mod world;

@@ -1,0 +1,248 @@
+//! A world in virtual time: packets go through the tracker into a table in memory, as in the kernel, and the engine
+//! sees what the agent would see, when it would see it.
+
+use std::{collections::HashSet, time::Duration};
+
+use sctp_monitor_common::{
+    abi::{Interface, RingRecord},
+    memory::MemoryTable,
+    track::{FlowTable as _, MAX_CHUNKS, Options, observe},
+    wire::{Frame, LinkType, ParseOptions},
+};
+use sctp_monitor_engine::{
+    Engine, Output, Timestamp,
+    config::{Config, Vantage},
+    event::{Event, EventKind, PathId, PathState, Reason},
+};
+use sctp_monitor_lab::frames::{self, Packet};
+
+/// The local endpoint's tag, in packets to it.
+pub(crate) const LOCAL_TAG: u32 = 0x10ca_1000;
+/// The remote endpoint's tag, in packets to it.
+pub(crate) const REMOTE_TAG: u32 = 0x4e01_e000;
+/// The interface index of path 1; path 2 uses the next one.
+pub(crate) const NIC: u32 = 11;
+
+pub(crate) const SWEEP: Duration = Duration::from_millis(20);
+
+pub(crate) fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// Everything between the first packet and the last event.
+pub(crate) struct World {
+    pub(crate) table: MemoryTable,
+    pub(crate) engine: Engine,
+    pub(crate) now: Timestamp,
+    pub(crate) events: Vec<Event>,
+    pub(crate) released: HashSet<u32>,
+    vantage: Vantage,
+    next_info: u8,
+}
+
+impl World {
+    pub(crate) fn new(vantage: Vantage) -> Self {
+        let config = Config {
+            vantage,
+            ..Config::default()
+        };
+        Self {
+            table: MemoryTable::new(),
+            engine: Engine::new(config, Duration::from_nanos(1)),
+            now: Timestamp::from_nanos(1_000_000_000_000),
+            events: Vec::new(),
+            released: HashSet::new(),
+            vantage,
+            next_info: 1,
+        }
+    }
+
+    /// A world with an endpoint's association over two paths, both confirmed by a heartbeat.
+    pub(crate) fn with_two_paths() -> Self {
+        let mut world = Self::new(Vantage::Endpoint);
+        world.handshake();
+        for path in [1, 2] {
+            world.heartbeat_answered(path, ms(1));
+        }
+        world.advance(ms(100));
+        assert_eq!(world.states(), [PathState::Active, PathState::Active]);
+        world.events.clear();
+        world
+    }
+
+    /// Local address of a path.
+    pub(crate) fn local(path: u8) -> String {
+        format!("10.{path}.0.1")
+    }
+
+    /// Remote address of a path.
+    pub(crate) fn remote(path: u8) -> String {
+        format!("10.{path}.0.2")
+    }
+
+    pub(crate) fn path_id(path: u8) -> PathId {
+        PathId {
+            local: Self::local(path).parse().unwrap(),
+            remote: Self::remote(path).parse().unwrap(),
+        }
+    }
+
+    /// A packet from the local endpoint over a path.
+    pub(crate) fn sent(&mut self, path: u8, tag: u32, chunks: Vec<Vec<u8>>) {
+        let packet = Packet::v4(tag, chunks).between(&Self::local(path), &Self::remote(path));
+        self.packet(&packet, path, true);
+    }
+
+    /// A packet from the remote endpoint over a path.
+    pub(crate) fn received(&mut self, path: u8, tag: u32, chunks: Vec<Vec<u8>>) {
+        let packet = Packet::v4(tag, chunks).between(&Self::remote(path), &Self::local(path));
+        self.packet(&packet, path, false);
+    }
+
+    /// Any packet on a path's NIC.
+    pub(crate) fn packet(&mut self, packet: &Packet, path: u8, leaves: bool) {
+        let if_index = NIC - 1 + u32::from(path);
+        let interface = match (self.vantage, leaves) {
+            (Vantage::Endpoint, true) => Interface::egress(if_index),
+            (Vantage::Endpoint, false) => Interface::ingress(if_index),
+            // A gateway has a NIC on each side.
+            (Vantage::Gateway, true) => Interface::ingress(if_index),
+            (Vantage::Gateway, false) => Interface::ingress(if_index + 100),
+        };
+        let options = Options {
+            link: LinkType::Ethernet,
+            parse: ParseOptions::default(),
+            max_chunks: MAX_CHUNKS,
+        };
+        self.table.set_now(self.now.as_nanos());
+        observe(&Frame(&packet.ethernet()), interface, &options, &mut self.table);
+    }
+
+    /// INIT to COOKIE ACK over path 1; both endpoints list two addresses.
+    pub(crate) fn handshake(&mut self) {
+        let local = [Self::local(1), Self::local(2)];
+        let remote = [Self::remote(1), Self::remote(2)];
+        let local: Vec<&str> = local.iter().map(String::as_str).collect();
+        let remote: Vec<&str> = remote.iter().map(String::as_str).collect();
+        self.handshake_with(LOCAL_TAG, &local, REMOTE_TAG, &remote);
+    }
+
+    pub(crate) fn handshake_with(
+        &mut self,
+        local_tag: u32,
+        local: &[&str],
+        remote_tag: u32,
+        remote: &[&str],
+    ) {
+        self.sent(1, 0, vec![frames::init(local_tag, local)]);
+        self.received(1, local_tag, vec![frames::init_ack(remote_tag, remote)]);
+        self.sent(1, remote_tag, vec![frames::cookie_echo()]);
+        self.received(1, local_tag, vec![frames::cookie_ack()]);
+        self.sweep();
+    }
+
+    /// A heartbeat that nobody answers; gives its information.
+    pub(crate) fn heartbeat(&mut self, path: u8) -> Vec<u8> {
+        self.next_info = self.next_info.wrapping_add(1);
+        let info = vec![self.next_info; 40];
+        self.sent(path, REMOTE_TAG, vec![frames::heartbeat(&info)]);
+        info
+    }
+
+    /// A heartbeat of the local endpoint that is answered after `rtt`.
+    pub(crate) fn heartbeat_answered(&mut self, path: u8, rtt: Duration) {
+        let info = self.heartbeat(path);
+        self.advance(rtt);
+        self.received(path, LOCAL_TAG, vec![frames::heartbeat_ack(&info)]);
+        self.sweep();
+    }
+
+    /// Sends one DATA chunk.
+    pub(crate) fn data(&mut self, path: u8, tsn: u32) {
+        self.sent(path, REMOTE_TAG, vec![frames::data(tsn, 100)]);
+    }
+
+    /// The peer acknowledges up to `tsn`.
+    pub(crate) fn sack(&mut self, path: u8, tsn: u32) {
+        self.received(path, LOCAL_TAG, vec![frames::sack(tsn, &[])]);
+    }
+
+    /// Lets time pass, with a sweep every 20 ms as the agent does.
+    pub(crate) fn advance(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now + SWEEP <= end {
+            self.now = self.now + SWEEP;
+            self.sweep();
+        }
+        self.now = end;
+        self.sweep();
+    }
+
+    /// What the agent's loop does.
+    pub(crate) fn sweep(&mut self) {
+        while let Some(record) = self.table.pop_record() {
+            self.engine.handle_ring(&RingRecord::parse(&record).unwrap());
+        }
+        for (slot, record) in (0_u32..).zip(self.table.records()) {
+            if !self.released.contains(&slot) {
+                self.engine.handle_record(slot, record, self.now);
+            }
+        }
+        self.engine.handle_timeout(self.now);
+        while let Some(output) = self.engine.poll_output() {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Event(event) => self.events.push(event),
+            Output::Link {
+                slot,
+                data_slot,
+                reverse_slot,
+                sibling_slot,
+            } => {
+                let record = self.table.record(slot).unwrap();
+                record.data_slot = data_slot;
+                record.reverse_slot = reverse_slot;
+                record.sibling_slot = sibling_slot;
+            }
+            Output::SetTag { slot, tag } => self.table.record(slot).unwrap().tag = tag,
+            Output::Release { slot, key } => {
+                self.table.forget(&key);
+                self.released.insert(slot);
+            }
+        }
+    }
+
+    /// States of path 1 and path 2 of the first association.
+    pub(crate) fn states(&self) -> [PathState; 2] {
+        [1, 2].map(|path| self.state(path))
+    }
+
+    pub(crate) fn state(&self, path: u8) -> PathState {
+        let association = self.engine.associations().next().expect("an association");
+        let (_, path) = association
+            .paths()
+            .find(|(id, _)| **id == Self::path_id(path))
+            .expect("the path");
+        path.state()
+    }
+
+    /// State changes since the events were last taken, as (path, from, to, reason).
+    pub(crate) fn take_changes(&mut self) -> Vec<(PathId, PathState, PathState, Reason)> {
+        std::mem::take(&mut self.events)
+            .into_iter()
+            .filter_map(|event| match event.kind {
+                EventKind::PathStateChanged {
+                    path,
+                    from,
+                    to,
+                    reason,
+                } => Some((path, from, to, reason)),
+                _ => None,
+            })
+            .collect()
+    }
+}
