@@ -63,6 +63,9 @@ pub struct CheckArgs {
     /// NIC to look at; all of this network namespace if none is named.
     #[arg(long = "iface", value_name = "NIC")]
     pub interfaces: Vec<String>,
+    /// How to report: lines for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// Hook for what arrives at a NIC.

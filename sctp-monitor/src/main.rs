@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use sctp_monitor::{
+    check,
     cli::{Cli, Command},
     run,
 };
@@ -14,7 +15,7 @@ fn main() -> ExitCode {
     log_to_stderr(cli.verbose);
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
-        Command::Check(_) => Ok(()),
+        Command::Check(args) => check::check(args, cli.verbose),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod cargo;
+mod demo;
 mod lint;
 mod run;
 mod setup;
@@ -28,6 +29,8 @@ enum Command {
     Build(build::Args),
     /// Build the agent and run it with the arguments behind `--`.
     Run(run::Args),
+    /// Show the agent at work: two hosts, two paths, one of which dies and comes back; needs root.
+    Demo,
     /// Check format, lints and documentation, for the host and for the BPF target.
     Lint,
     /// Run all tests; needs root, for network namespaces.
@@ -55,6 +58,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Build(args) => build::build(&args),
         Command::Run(args) => run::run_agent(&args),
+        Command::Demo => demo::demo(),
         Command::Lint => lint::lint(),
         Command::Test(args) => test::test(&args),
         Command::Bench(args) => bench::bench(&args),

@@ -6,12 +6,9 @@
 mod config;
 mod event;
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use config::{EndpointConfig, Peer, Timers, TrafficConfig};
@@ -20,14 +17,12 @@ pub use event::{
 };
 
 use crate::netns::Namespace;
+use crate::process::{JsonProcess, NoSuchEvent};
 
 /// A running endpoint; dropping it kills the process, silently for its peer.
 #[derive(Debug)]
 pub struct Endpoint {
-    child: Child,
-    stdin: ChildStdin,
-    output: Arc<Output>,
-    readers: Vec<JoinHandle<()>>,
+    process: JsonProcess<Event>,
 }
 
 /// An endpoint could not be started or did not do what it was asked.
@@ -61,38 +56,8 @@ pub enum EndpointError {
         stderr: String,
     },
     /// The awaited event did not come.
-    #[error("the awaited event did not come {}; last events: {last:#?}; the endpoint said: {stderr}",
-        if *ended { "before the endpoint ended".to_owned() } else { format!("within {within:?}") })]
-    NoSuchEvent {
-        /// How long it was waited for at most.
-        within: Duration,
-        /// Whether the process ended meanwhile.
-        ended: bool,
-        /// The end of what came.
-        last: Vec<Event>,
-        /// The process's standard error.
-        stderr: String,
-    },
-}
-
-#[derive(Debug, Default)]
-struct Output {
-    received: Mutex<Received>,
-    arrived: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Received {
-    events: Vec<Event>,
-    stderr: String,
-    /// How many of the two pipes have closed.
-    closed_pipes: u8,
-}
-
-impl Received {
-    fn is_ended(&self) -> bool {
-        self.closed_pipes == 2
-    }
+    #[error(transparent)]
+    NoSuchEvent(#[from] NoSuchEvent),
 }
 
 impl Endpoint {
@@ -106,50 +71,24 @@ impl Endpoint {
             supervised: true,
             ..config.clone()
         };
-        let mut child = namespace
-            .command(&binary)
-            .args(config.arguments())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+        let process = JsonProcess::spawn(namespace.command(&binary).args(config.arguments()))
             .map_err(|source| EndpointError::Start { binary, source })?;
-        let stdin = child.stdin.take().expect("standard input was piped above");
-        let stdout = child.stdout.take().expect("standard output was piped above");
-        let stderr = child.stderr.take().expect("standard error was piped above");
-        let output = Arc::new(Output::default());
-        let readers = vec![
-            std::thread::spawn({
-                let output = Arc::clone(&output);
-                move || output.collect_stderr(stderr)
-            }),
-            std::thread::spawn({
-                let output = Arc::clone(&output);
-                move || output.collect_events(stdout)
-            }),
-        ];
-        let endpoint = Self {
-            child,
-            stdin,
-            output,
-            readers,
-        };
-        endpoint.wait_for(READY_WITHIN, |event| {
+        process.wait_for(READY_WITHIN, |event: &Event| {
             matches!(event.kind, EventKind::Ready { .. })
         })?;
-        Ok(endpoint)
+        Ok(Self { process })
     }
 
     /// Every event so far, oldest first.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
-        self.output.lock().events.clone()
+        self.process.events()
     }
 
     /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     /// The oldest event, past or future, that `is_awaited` says yes to; it may look at `time_ns` to leave the past out.
@@ -159,29 +98,9 @@ impl Endpoint {
     pub fn wait_for(
         &self,
         within: Duration,
-        mut is_awaited: impl FnMut(&Event) -> bool,
+        is_awaited: impl FnMut(&Event) -> bool,
     ) -> Result<Event, EndpointError> {
-        let mut seen = 0;
-        let mut found = None;
-        let still_waiting = |received: &mut Received| {
-            found = received.events[seen..]
-                .iter()
-                .find(|event| is_awaited(event))
-                .cloned();
-            seen = received.events.len();
-            found.is_none() && !received.is_ended()
-        };
-        let waited = self
-            .output
-            .arrived
-            .wait_timeout_while(self.output.lock(), within, still_waiting);
-        let (received, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        found.ok_or_else(|| EndpointError::NoSuchEvent {
-            within,
-            ended: received.is_ended(),
-            last: received.events[received.events.len().saturating_sub(SHOWN_EVENTS)..].to_vec(),
-            stderr: received.stderr.clone(),
-        })
+        Ok(self.process.wait_for(within, is_awaited)?)
     }
 
     /// Waits until `count` associations are up.
@@ -259,7 +178,7 @@ impl Endpoint {
     /// with ICMP protocol unreachable, or ICMPv6 unrecognized next header, at a limited rate.
     #[must_use]
     pub fn kill(mut self) -> Vec<Event> {
-        self.reap();
+        self.process.reap();
         self.events()
     }
 
@@ -268,62 +187,18 @@ impl Endpoint {
         self.wait_for(ANSWER_WITHIN, |event| {
             matches!(event.kind, EventKind::Summary { .. })
         })?;
-        self.reap();
+        self.process.reap();
         Ok(self.events())
     }
 
     fn command(&mut self, command: &str) -> Result<(), EndpointError> {
-        writeln!(self.stdin, "{command}").map_err(|source| EndpointError::Command {
-            command: command.to_owned(),
-            source,
-            stderr: self.output.lock().stderr.clone(),
-        })
-    }
-
-    fn reap(&mut self) {
-        // Fails only for a process that has been waited for; the reading threads end with its pipes.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        for reader in self.readers.drain(..) {
-            let _ = reader.join();
-        }
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.reap();
-    }
-}
-
-impl Output {
-    fn lock(&self) -> MutexGuard<'_, Received> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn collect_events(&self, stdout: impl io::Read) {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            let mut received = self.lock();
-            match serde_json::from_str(&line) {
-                Ok(event) => received.events.push(event),
-                Err(error) => received.stderr += &format!("not an event ({error}): {line}\n"),
-            }
-            drop(received);
-            self.arrived.notify_all();
-        }
-        self.on_closed();
-    }
-
-    fn collect_stderr(&self, stderr: impl io::Read) {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            self.lock().stderr += &format!("{line}\n");
-        }
-        self.on_closed();
-    }
-
-    fn on_closed(&self) {
-        self.lock().closed_pipes += 1;
-        self.arrived.notify_all();
+        self.process
+            .say(command)
+            .map_err(|source| EndpointError::Command {
+                command: command.to_owned(),
+                source,
+                stderr: self.process.stderr(),
+            })
     }
 }
 
@@ -362,6 +237,3 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A shutdown over healthy paths takes some round-trip times; one lost packet costs an RTO, three seconds at first.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// How many events an error shows.
-const SHOWN_EVENTS: usize = 12;

@@ -7,8 +7,8 @@ use futures_util::StreamExt as _;
 use genetlink::{GenetlinkError, new_connection};
 use netlink_packet_generic::{GenlFamily, GenlHeader, GenlMessage};
 use rtnetlink::packet_core::{
-    DecodeError, Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload, NlasIterator,
-    ParseableParametrized, parse_u32, parse_u64,
+    DecodeError, Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NlasIterator, ParseableParametrized, parse_u32, parse_u64,
 };
 
 use super::super::facts::XdpFeatures;

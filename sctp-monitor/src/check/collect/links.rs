@@ -187,10 +187,7 @@ fn master(link: &LinkMessage) -> Option<u32> {
     })
 }
 
-fn find<'a, T>(
-    link: &'a LinkMessage,
-    choose: impl Fn(&'a LinkAttribute) -> Option<T>,
-) -> Option<T> {
+fn find<'a, T>(link: &'a LinkMessage, choose: impl Fn(&'a LinkAttribute) -> Option<T>) -> Option<T> {
     link.attributes.iter().find_map(choose)
 }
 
@@ -224,7 +221,17 @@ mod tests {
     fn an_xdp_program_is_found_by_its_mode() {
         let link = link(2, "a", InfoKind::Veth, &[native_program()]);
         let found = &facts(&link, &[]).xdp[..];
-        assert!(matches!(found, [AttachedXdp { mode: XdpMode::Native, id: 7, .. }]), "{found:?}");
+        assert!(
+            matches!(
+                found,
+                [AttachedXdp {
+                    mode: XdpMode::Native,
+                    id: 7,
+                    ..
+                }]
+            ),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -236,7 +243,12 @@ mod tests {
     #[test]
     fn the_other_end_of_a_veth_is_a_peer_and_not_below() {
         let a = link(2, "a", InfoKind::Veth, &[LinkAttribute::Link(3)]);
-        let b = link(3, "b", InfoKind::Veth, &[LinkAttribute::Link(2), LinkAttribute::Mtu(9000)]);
+        let b = link(
+            3,
+            "b",
+            InfoKind::Veth,
+            &[LinkAttribute::Link(2), LinkAttribute::Mtu(9000)],
+        );
         let ties = facts(&a, &[a.clone(), b]).ties;
         let peer = ties.peer.unwrap();
         assert_eq!((peer.name.as_str(), peer.mtu), ("b", 9000));
@@ -245,7 +257,12 @@ mod tests {
 
     #[test]
     fn an_index_of_another_namespace_names_nobody_here() {
-        let a = link(2, "a", InfoKind::Veth, &[LinkAttribute::Link(3), LinkAttribute::LinkNetNsId(0)]);
+        let a = link(
+            2,
+            "a",
+            InfoKind::Veth,
+            &[LinkAttribute::Link(3), LinkAttribute::LinkNetNsId(0)],
+        );
         let stranger = link(3, "eth0", InfoKind::Dummy, &[]);
         assert_eq!(facts(&a, &[a.clone(), stranger]).ties.peer, None);
     }
@@ -264,7 +281,12 @@ mod tests {
     #[test]
     fn a_vlan_stands_on_its_lower_interface() {
         let eth0 = link(2, "eth0", InfoKind::Dummy, &[]);
-        let vlan = link(3, "eth0.7", InfoKind::Vlan, &[LinkAttribute::Link(2), native_program()]);
+        let vlan = link(
+            3,
+            "eth0.7",
+            InfoKind::Vlan,
+            &[LinkAttribute::Link(2), native_program()],
+        );
         let listed = [eth0.clone(), vlan.clone()];
         assert_eq!(facts(&vlan, &listed).ties.lower.as_deref(), Some("eth0"));
         assert_eq!(facts(&eth0, &listed).ties.uppers_with_xdp, ["eth0.7"]);

@@ -1,8 +1,8 @@
 //! Offloads and queues: generic netlink family "ethtool" (Linux 5.10).
 
 use ethtool::{
-    EthtoolAttr, EthtoolChannelAttr, EthtoolError, EthtoolFeatureAttr, EthtoolFeatureBit, EthtoolHandle, EthtoolMessage,
-    new_connection,
+    EthtoolAttr, EthtoolChannelAttr, EthtoolError, EthtoolFeatureAttr, EthtoolFeatureBit, EthtoolHandle,
+    EthtoolMessage, new_connection,
 };
 use futures_util::{Stream, TryStreamExt as _};
 use netlink_packet_generic::GenlMessage;

@@ -56,14 +56,14 @@ fn verified(kernel: &mut Kernel, program: &Program) -> Result<ProgramInfo, Kerne
 
 /// The causes only: what the agent's own error says around them sends its reader to `check`.
 fn refusal(error: &KernelError) -> Refusal {
-    let causes = || iter::successors(error.source(), |cause| cause.source());
-    let log = causes()
-        .filter_map(|cause| cause.downcast_ref::<Box<ProgramError>>())
-        .find_map(|cause| match cause.as_ref() {
-            ProgramError::LoadError { verifier_log, .. } => Some(verifier_log.to_string()),
-            _ => None,
-        })
-        .unwrap_or_default();
+    let causes = || iter::successors(error.source(), |&cause| cause.source());
+    let log = match error {
+        KernelError::Program { source, .. } => match source.as_ref() {
+            ProgramError::LoadError { verifier_log, .. } => verifier_log.to_string(),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
     let errno = causes()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .find_map(io::Error::raw_os_error);
@@ -126,7 +126,7 @@ fn name_of(info: &ProgramInfo) -> String {
 }
 
 fn errno(error: &ProgramError) -> Option<i32> {
-    iter::successors(Some(error as &dyn Error), |error| error.source())
+    iter::successors(Some(error as &dyn Error), |&error| error.source())
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .find_map(io::Error::raw_os_error)
 }

@@ -101,7 +101,10 @@ impl Privileges {
             ("CAP_NET_ADMIN", self.net_admin),
             ("CAP_PERFMON", self.perfmon || self.sys_admin),
         ];
-        has.iter().filter(|(_, has)| !has).map(|(name, _)| *name).collect()
+        has.iter()
+            .filter(|(_, has)| !has)
+            .map(|(name, _)| *name)
+            .collect()
     }
 }
 

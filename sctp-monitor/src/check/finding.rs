@@ -1,0 +1,67 @@
+//! One line of the report.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What it is about, in a word.
+    pub topic: &'static str,
+    /// What was found.
+    pub says: String,
+    /// What to do about it.
+    pub advice: Option<String>,
+    /// What only a programmer wants to read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// `run` works, with a drawback.
+    Limitation,
+    /// It could not be found out.
+    Unknown,
+    /// `run` does not work.
+    Problem,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Limitation => "limitation",
+            Self::Unknown => "unknown",
+            Self::Problem => "PROBLEM",
+        })
+    }
+}
+
+impl Finding {
+    pub(super) fn ok(topic: &'static str, says: impl Into<String>) -> Self {
+        Self::new(Level::Ok, topic, says)
+    }
+
+    pub(super) fn new(level: Level, topic: &'static str, says: impl Into<String>) -> Self {
+        Self {
+            level,
+            topic,
+            says: says.into(),
+            advice: None,
+            detail: Vec::new(),
+        }
+    }
+
+    pub(super) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}

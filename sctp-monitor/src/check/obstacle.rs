@@ -1,0 +1,252 @@
+//! What keeps a native XDP program from a NIC, in the order in which the kernel looks (`dev_xdp_attach`, net/core/dev.c,
+//! then the driver).
+
+use super::{
+    drivers::{self, Driver, MtuLimit, Queues, Refuses},
+    facts::{Framing, HostFacts, NicFacts, Offload, XdpMode},
+};
+
+/// Something in the way of native XDP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Obstacle {
+    /// What it is.
+    pub(super) why: String,
+    /// What would remove it, if anything does.
+    pub(super) advice: Option<String>,
+    /// Whether the kernel refuses for certain.
+    pub(super) certain: bool,
+}
+
+impl Obstacle {
+    fn certain(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            advice: None,
+            certain: true,
+        }
+    }
+
+    fn likely(why: impl Into<String>) -> Self {
+        Self {
+            certain: false,
+            ..Self::certain(why)
+        }
+    }
+
+    fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+/// The first thing in the way of native XDP on this NIC; `None` if nothing is known to be.
+pub(super) fn to_native_xdp(name: &str, nic: &NicFacts, host: &HostFacts) -> Option<Obstacle> {
+    let driver = nic.maker().and_then(drivers::by_name);
+    occupied(nic)
+        .or_else(|| not_supported(name, nic, driver, host))
+        .or_else(|| merging(name, nic, driver))
+        .or_else(|| channels(name, nic, driver))
+        .or_else(|| mtu(name, nic, driver, host))
+}
+
+fn occupied(nic: &NicFacts) -> Option<Obstacle> {
+    let attached = |mode| nic.xdp.iter().find(|program| program.mode == mode);
+    if let Some(program) = attached(XdpMode::Native) {
+        let whose = describe(program.id, program.name.as_deref());
+        return Some(
+            Obstacle::certain(format!("another XDP program is attached in the driver ({whose})"))
+                .advise("native XDP needs that program off the NIC; TC beside it sees what it lets pass"),
+        );
+    }
+    if let Some(upper) = nic.ties.uppers_with_xdp.first() {
+        return Some(
+            Obstacle::certain(format!("{upper}, on top of it, has an XDP program"))
+                .advise(format!("watch {upper} instead, or take its program off")),
+        );
+    }
+    let program = attached(XdpMode::Generic)?;
+    let whose = describe(program.id, program.name.as_deref());
+    Some(
+        Obstacle::certain(format!(
+            "another XDP program is attached in generic mode ({whose})"
+        ))
+        .advise("native XDP needs that program off the NIC; TC beside it sees what it lets pass"),
+    )
+}
+
+/// Our own program is named as such: a second agent is a common reason.
+pub(super) fn describe(id: u32, name: Option<&str>) -> String {
+    match name {
+        // The kernel cuts names after 15 bytes.
+        Some(name) if name.starts_with("xdp_ingress") => {
+            format!("id {id}, {name}: another sctp-monitor by its name")
+        }
+        Some(name) => format!("id {id}, {name}"),
+        None => format!("id {id}"),
+    }
+}
+
+fn not_supported(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &HostFacts) -> Option<Obstacle> {
+    let maker = nic.maker().unwrap_or("this");
+    match nic.xdp_features {
+        Some(features) if features.native() => None,
+        // A bond passes on what its members have, and so says nothing as long as it has none.
+        Some(_) if maker == "bond" && nic.ties.members.is_empty() => {
+            Some(Obstacle::likely("a bond without members does not offer it"))
+        }
+        Some(_) if maker == "bond" => {
+            let why = "a member of the bond does not support it, or the bond's mode does not allow it";
+            Some(Obstacle::certain(why))
+        }
+        // It says so when the rule below is broken, also where the other end cannot be seen.
+        Some(_) if maker == "veth" => Some(veth_queues(name, nic).unwrap_or_else(|| {
+            let why = "it has fewer receive queues than its other end sends by";
+            Obstacle::certain(why).advise(format!(
+                "for native XDP: ethtool -L {name} rx N, N being the other end's tx"
+            ))
+        })),
+        Some(_) => Some(Obstacle::certain(format!("the {maker} driver does not support it"))),
+        None if nic.framing == Framing::Loopback => {
+            Some(Obstacle::certain("the loopback interface does not support it"))
+        }
+        None if nic.kind.as_deref().is_some_and(drivers::has_no_native_xdp) => {
+            Some(Obstacle::certain(format!("the {maker} driver does not support it")))
+        }
+        None => {
+            let since = driver?.native_since?;
+            let too_old = host.kernel.version.is_some_and(|version| version < since);
+            too_old.then(|| {
+                Obstacle::certain(format!("the {maker} driver supports it from Linux {since} on"))
+            })
+        }
+    }
+}
+
+fn merging(name: &str, nic: &NicFacts, driver: Option<&Driver>) -> Option<Obstacle> {
+    let merging = nic.merging?;
+    let refuses = driver.map(|driver| driver.refuses);
+    let lro = merging.lro != Offload::Off;
+    let gro_hw = merging.gro_hw != Offload::Off;
+    match refuses {
+        Some(Refuses::Lro | Refuses::LroAndGroHw) if lro => {
+            Some(off(Obstacle::certain("the driver refuses it while LRO is on"), name, "lro", merging.lro))
+        }
+        Some(Refuses::LroAndGroHw) if gro_hw => Some(off(
+            Obstacle::certain("the driver refuses it while hardware GRO is on"),
+            name,
+            "rx-gro-hw",
+            merging.gro_hw,
+        )),
+        Some(Refuses::FixedGroHw) if merging.gro_hw == Offload::Fixed => Some(
+            Obstacle::certain("the device merges packets (hardware GRO), and the driver cannot switch that off")
+                .advise(
+                    "for native XDP give the virtual machine's NIC a control queue (VIRTIO_NET_F_CTRL_GUEST_OFFLOADS), or \
+                     switch its guest_tso4 and guest_tso6 off",
+                ),
+        ),
+        None if lro => {
+            Some(off(Obstacle::likely("LRO is on, and most drivers refuse it then"), name, "lro", merging.lro))
+        }
+        _ => None,
+    }
+}
+
+fn off(obstacle: Obstacle, name: &str, offload: &str, state: Offload) -> Obstacle {
+    if state == Offload::Fixed {
+        return obstacle;
+    }
+    obstacle.advise(format!("for native XDP: ethtool -K {name} {offload} off"))
+}
+
+fn channels(name: &str, nic: &NicFacts, driver: Option<&Driver>) -> Option<Obstacle> {
+    if nic.kind.as_deref() == Some("veth") {
+        return veth_queues(name, nic);
+    }
+    let channels = nic.channels?;
+    match driver?.queues {
+        Queues::Combined if channels.combined == 0 => Some(
+            Obstacle::certain("the driver wants queues for both directions (combined) for it").advise(
+                format!(
+                    "for native XDP: ethtool -L {name} rx 0 tx 0 combined {}",
+                    channels.rx.max(1)
+                ),
+            ),
+        ),
+        Queues::HalfOfMax if channels.combined * 2 > channels.combined_max && channels.combined_max > 0 => {
+            Some(
+                Obstacle::certain(format!(
+                    "{} of at most {} queues are in use, and the driver wants as many again for it",
+                    channels.combined, channels.combined_max
+                ))
+                .advise(format!(
+                    "for native XDP: ethtool -L {name} combined {}",
+                    (channels.combined_max / 2).max(1)
+                )),
+            )
+        }
+        _ => None,
+    }
+}
+
+/// `veth_xdp_set`: "XDP expects number of rx queues not less than peer tx queues".
+fn veth_queues(name: &str, nic: &NicFacts) -> Option<Obstacle> {
+    let own = nic.channels?;
+    let receives_by = own.rx + own.combined;
+    let peer = nic.ties.peer.as_ref()?;
+    let sends_by = peer.tx_queues?;
+    (receives_by < sends_by).then(|| {
+        Obstacle::certain(format!(
+            "it has {receives_by} receive queues, fewer than the {sends_by} that {} sends by",
+            peer.name
+        ))
+        .advise(format!("for native XDP: ethtool -L {name} rx {sends_by}"))
+    })
+}
+
+/// A packet must fit one buffer, unless the driver and the program know fragments.
+fn mtu(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &HostFacts) -> Option<Obstacle> {
+    // The peer's packets must fit, not its own.
+    let mtu = match &nic.ties.peer {
+        Some(peer) => peer.mtu,
+        None => nic.mtu,
+    };
+    let limit = match driver.map_or(MtuLimit::Page, |driver| driver.mtu) {
+        MtuLimit::None => return None,
+        MtuLimit::Bytes(bytes) => bytes,
+        MtuLimit::Page => host.kernel.page_bytes.saturating_sub(BESIDE_THE_PACKET),
+    };
+    if mtu <= ETHERNET_MTU.min(limit) {
+        return None;
+    }
+    let fragments = match nic.xdp_features {
+        _ if !host.kernel.xdp_fragments => Some(false),
+        Some(features) => Some(features.fragments()),
+        None if nic.kind.as_deref() == Some("veth") => Some(true),
+        None => None,
+    };
+    let advice = format!("for native XDP: ip link set {name} mtu {}", limit.min(mtu));
+    match fragments {
+        Some(false) if mtu > limit => {
+            let why = format!("an MTU of {mtu} bytes is more than the {limit} that fit one buffer");
+            let why = if host.kernel.xdp_fragments {
+                format!("{why}, and the driver has no XDP fragments")
+            } else {
+                format!("{why}, and XDP fragments need Linux 5.18")
+            };
+            Some(Obstacle::certain(why).advise(advice))
+        }
+        None if mtu > limit => Some(
+            Obstacle::likely(format!(
+                "an MTU of {mtu} bytes needs XDP fragments, and this kernel does not say whether the driver has them"
+            ))
+            .advise(advice),
+        ),
+        _ => None,
+    }
+}
+
+/// Headroom (256), `struct skb_shared_info` (320), Ethernet header with a VLAN tag and checksum (22).
+const BESIDE_THE_PACKET: u32 = 598;
+
+/// Every driver's buffers hold this.
+const ETHERNET_MTU: u32 = 1500;

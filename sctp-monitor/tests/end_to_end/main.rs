@@ -1,0 +1,8 @@
+//! The agent as its users run it: real programs on real veths, real SCTP stacks as peers, in network namespaces.
+
+mod counts;
+mod detach;
+mod gateway;
+mod paths;
+mod setup;
+mod trouble;
