@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use anyhow::Context as _;
-use sctp_monitor_common::abi::{FlowRecord, RingRecord};
+use sctp_monitor_common::abi::{Counter, FlowRecord, RingRecord};
 use sctp_monitor_engine::{Engine, NicState, Output, Timestamp};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -48,6 +48,7 @@ pub struct Driver {
     slots: Slots,
     reports: Vec<Box<dyn Report>>,
     clock: Clock,
+    ring_records_lost: u64,
 }
 
 impl Driver {
@@ -70,6 +71,7 @@ impl Driver {
             slots: Slots::new(),
             reports,
             clock: Clock::read()?,
+            ring_records_lost: 0,
         })
     }
 
@@ -246,7 +248,15 @@ impl Driver {
 
     fn refresh(&mut self) -> anyhow::Result<()> {
         self.clock = Clock::read()?;
-        self.find_unannounced();
+        let lost = self.kernel.counters()?.value(Counter::RingFull);
+        if lost != self.ring_records_lost {
+            warn!(
+                records = lost - self.ring_records_lost,
+                "ring buffer full; the flow records still tell"
+            );
+            self.ring_records_lost = lost;
+            self.find_unannounced();
+        }
         self.show(|report, snapshot| report.refresh(snapshot))
     }
 

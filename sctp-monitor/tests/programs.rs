@@ -1,6 +1,8 @@
 //! The programs in the running kernel: the verifier takes them within budget, and they do packet by packet what the
 //! same functions do over a slice.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+
 use aya::programs::{ProgramError, TestRun, TestRunOptions, TestRunResult, XdpMode};
 use sctp_monitor::kernel::{Kernel, LoadOptions};
 use sctp_monitor_common::{

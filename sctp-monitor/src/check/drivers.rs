@@ -19,7 +19,7 @@ pub(super) struct Driver {
     pub(super) refuses: Refuses,
     /// Queues that it wants.
     pub(super) queues: Queues,
-    /// What attaching and detaching does; `None` if nobody notices.
+    /// What attaching, and as a rule detaching too, does; `None` if nobody notices.
     pub(super) disturbance: Option<&'static str>,
 }
 
@@ -104,8 +104,8 @@ const DRIVERS: &[Driver] = &[
     Driver {
         names: &["veth"],
         disturbance: Some(
-            "the peer's GSO goes off and its MTU is limited as long as the program is attached: its packets get smaller \
-             and cost more CPU",
+            "as long as native XDP is attached, the peer's segmentation offload (GSO) is off: what it sends costs more \
+             CPU",
         ),
         ..QUIET
     },
@@ -120,7 +120,7 @@ const DRIVERS: &[Driver] = &[
         names: &["bond"],
         mtu: MtuLimit::None,
         disturbance: Some(
-            "the program goes into the driver of every member, with the side effects that it has there",
+            "native XDP goes into the driver of every member, with the side effects that it has there",
         ),
         ..QUIET
     },
@@ -129,8 +129,8 @@ const DRIVERS: &[Driver] = &[
         names: &["virtio_net"],
         refuses: Refuses::FixedGroHw,
         disturbance: Some(
-            "its queues pause for a moment, and hardware GRO is off as long as the program is attached: TCP costs more \
-             CPU",
+            "attaching native XDP pauses its queues for a moment, and as long as it is attached hardware GRO is off: TCP \
+             costs more CPU",
         ),
         ..QUIET
     },
@@ -139,14 +139,14 @@ const DRIVERS: &[Driver] = &[
         names: &["mlx5_core", "mlx5_core.sf"],
         refuses: Refuses::LroAndGroHw,
         disturbance: Some(
-            "its queues are opened anew: packets are lost for some milliseconds, the link stays",
+            "attaching native XDP opens its queues anew: packets are lost for some milliseconds, the link stays",
         ),
         ..QUIET
     },
     // drivers/net/ethernet/mellanox/mlx4/en_netdev.c
     Driver {
-        names: &["mlx4_en", "mlx4_core"],
-        disturbance: Some("the port stops and starts: packets are lost for a moment"),
+        names: &["mlx4_core"],
+        disturbance: Some("attaching native XDP stops and starts the port: packets are lost for a moment"),
         ..QUIET
     },
     // drivers/net/ethernet/intel/ixgbe/ixgbe_main.c
@@ -154,33 +154,38 @@ const DRIVERS: &[Driver] = &[
         names: &["ixgbe"],
         refuses: Refuses::Lro,
         disturbance: Some(
-            "the device is reset: the link goes down for seconds. It refuses while SR-IOV or DCB is on",
+            "attaching native XDP resets the device: the link goes down for seconds (it is refused \
+             while SR-IOV or DCB is on)",
         ),
         ..QUIET
     },
     // drivers/net/ethernet/intel/ixgbevf/ixgbevf_main.c, igb/igb_main.c
     Driver {
         names: &["ixgbevf", "igb"],
-        disturbance: Some("the device is closed and opened: the link goes down for seconds"),
+        disturbance: Some("attaching native XDP closes and opens the device: the link goes down for seconds"),
         ..QUIET
     },
     // drivers/net/ethernet/intel/igc/igc_xdp.c
     Driver {
         names: &["igc"],
         mtu: MtuLimit::Bytes(1500),
-        disturbance: Some("the device is closed and opened: the link goes down for seconds"),
+        disturbance: Some("attaching native XDP closes and opens the device: the link goes down for seconds"),
         ..QUIET
     },
     // drivers/net/ethernet/intel/i40e/i40e_main.c
     Driver {
         names: &["i40e"],
-        disturbance: Some("the device is reset and rebuilt: no packet passes for about a second"),
+        disturbance: Some(
+            "attaching native XDP resets and rebuilds the device: no packet passes for about a second",
+        ),
         ..QUIET
     },
     // drivers/net/ethernet/intel/ice/ice_main.c
     Driver {
         names: &["ice"],
-        disturbance: Some("its queues go down and up: the link is toggled"),
+        disturbance: Some(
+            "attaching native XDP takes its queues down and up: packets are lost, and the link may be toggled",
+        ),
         ..QUIET
     },
     // drivers/net/ethernet/broadcom/bnxt/bnxt_xdp.c
@@ -188,7 +193,8 @@ const DRIVERS: &[Driver] = &[
         names: &["bnxt_en"],
         queues: Queues::Combined,
         disturbance: Some(
-            "the device is closed and opened: packets are lost for a moment; LRO is off as long as the program is attached",
+            "attaching native XDP closes and opens the device: packets are lost for a moment; LRO is off as long as it is \
+             attached",
         ),
         ..QUIET
     },
@@ -197,8 +203,8 @@ const DRIVERS: &[Driver] = &[
         names: &["ena"],
         queues: Queues::HalfOfMax,
         disturbance: Some(
-            "its queues go down and up: packets are lost for a moment; the MTU is limited as long as the program is \
-             attached",
+            "attaching native XDP takes its queues down and up: packets are lost for a moment; the MTU is limited as long as \
+             it is attached",
         ),
         ..QUIET
     },
@@ -206,9 +212,9 @@ const DRIVERS: &[Driver] = &[
     Driver {
         names: &["gve"],
         native_since: Some(Version::new(6, 4)),
+        mtu: MtuLimit::Bytes(2032),
         refuses: Refuses::Lro,
-        queues: Queues::HalfOfMax,
-        disturbance: Some("queues are added: packets may be lost for a moment"),
+        disturbance: Some("attaching native XDP takes its queues down and up: packets are lost for a moment"),
         ..QUIET
     },
     // drivers/net/hyperv/netvsc_bpf.c
@@ -216,7 +222,7 @@ const DRIVERS: &[Driver] = &[
         names: &["hv_netvsc"],
         refuses: Refuses::Lro,
         disturbance: Some(
-            "the program goes into the virtual function behind it too, with the side effects of its driver",
+            "native XDP goes into the virtual function behind it too, with the side effects of its driver",
         ),
         ..QUIET
     },
@@ -225,7 +231,7 @@ const DRIVERS: &[Driver] = &[
         names: &["mana"],
         native_since: Some(Version::new(5, 17)),
         disturbance: Some(
-            "its queues are made anew: packets are lost for a moment; the MTU is limited as long as the program is \
+            "attaching native XDP makes its queues anew: packets are lost for a moment; the MTU is limited as long as it is \
              attached",
         ),
         ..QUIET
@@ -234,7 +240,9 @@ const DRIVERS: &[Driver] = &[
     Driver {
         names: &["vmxnet3"],
         native_since: Some(Version::new(6, 6)),
-        disturbance: Some("the device is reset: packets are lost for a moment; LRO goes off and stays off"),
+        disturbance: Some(
+            "attaching native XDP resets the device: packets are lost for a moment; LRO goes off and stays off",
+        ),
         ..QUIET
     },
 ];

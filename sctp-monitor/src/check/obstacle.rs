@@ -87,9 +87,15 @@ pub(super) fn describe(id: u32, name: Option<&str>) -> String {
 }
 
 fn not_supported(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &HostFacts) -> Option<Obstacle> {
-    let maker = nic.maker().unwrap_or("this");
+    let maker = nic.maker().unwrap_or("NIC's");
+    let not_supported = || {
+        Some(Obstacle::certain(format!(
+            "the {maker} driver does not support it"
+        )))
+    };
     match nic.xdp_features {
         Some(features) if features.native() => None,
+        _ if nic.framing == Framing::Loopback => Some(Obstacle::certain("the loopback does not support it")),
         // A bond passes on what its members have, and so says nothing as long as it has none.
         Some(_) if maker == "bond" && nic.ties.members.is_empty() => {
             Some(Obstacle::likely("a bond without members does not offer it"))
@@ -105,19 +111,13 @@ fn not_supported(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &Hos
                 "for native XDP: ethtool -L {name} rx N, N being the other end's tx"
             ))
         })),
-        Some(_) => Some(Obstacle::certain(format!("the {maker} driver does not support it"))),
-        None if nic.framing == Framing::Loopback => {
-            Some(Obstacle::certain("the loopback interface does not support it"))
-        }
-        None if nic.kind.as_deref().is_some_and(drivers::has_no_native_xdp) => {
-            Some(Obstacle::certain(format!("the {maker} driver does not support it")))
-        }
+        Some(_) => not_supported(),
+        None if nic.kind.as_deref().is_some_and(drivers::has_no_native_xdp) => not_supported(),
         None => {
             let since = driver?.native_since?;
             let too_old = host.kernel.version.is_some_and(|version| version < since);
-            too_old.then(|| {
-                Obstacle::certain(format!("the {maker} driver supports it from Linux {since} on"))
-            })
+            too_old
+                .then(|| Obstacle::certain(format!("the {maker} driver supports it from Linux {since} on")))
         }
     }
 }

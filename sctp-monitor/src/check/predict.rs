@@ -27,6 +27,8 @@ pub enum Prediction {
         why: String,
         /// What to do.
         advice: String,
+        /// How it would attach once that is done, as far as it can be told.
+        otherwise: Option<Attached>,
     },
 }
 
@@ -52,22 +54,12 @@ impl Prediction {
         matches!(self, Self::Watched(_))
     }
 
-    /// How it attaches, if it does.
+    /// How it attaches, or would if nothing kept it from that.
     #[must_use]
     pub fn attached(&self) -> Option<&Attached> {
         match self {
             Self::Watched(attached) | Self::Blind { attached, .. } => Some(attached),
-            Self::Refused { .. } => None,
-        }
-    }
-
-    /// One word for it.
-    #[must_use]
-    pub fn outcome(&self) -> &'static str {
-        match self {
-            Self::Watched(_) => "watched",
-            Self::Blind { .. } => "blind",
-            Self::Refused { .. } => "refused",
+            Self::Refused { otherwise, .. } => otherwise.as_ref(),
         }
     }
 }
@@ -76,46 +68,60 @@ impl Prediction {
 #[must_use]
 pub fn predict(nic: &Nic, host: &HostFacts) -> Prediction {
     let Some(facts) = nic.facts.as_deref() else {
-        return refused(
-            format!("there is no interface {} in this network namespace", nic.name),
-            "`ip link` lists those there are",
-        );
+        return Prediction::Refused {
+            why: format!("there is no interface {} in this network namespace", nic.name),
+            advice: "`ip link` lists those there are".to_owned(),
+            otherwise: None,
+        };
     };
-    if let Some(problem) = assess::host(host)
-        .into_iter()
-        .find(|finding| finding.level == Level::Problem)
-    {
-        let advice = problem.advice.unwrap_or_default();
-        return refused(problem.says, advice);
-    }
-    if host.tc == Tc::Tcx && facts.tcx == TcxPrograms::NotThere {
-        return refused(
-            "this kernel takes no TC program: it was built without CONFIG_NET_XGRESS",
-            "use a kernel with CONFIG_NET_CLS_ACT and CONFIG_NET_SCH_INGRESS",
-        );
-    }
     let attached = match obstacle::to_native_xdp(&nic.name, facts, host) {
         None => native(facts, host),
-        Some(obstacle) => match refusal_of(host, Side::TcIngress) {
-            Some(refusal) => {
-                return refused(
-                    format!(
-                        "{}, and the kernel refused the program for TC ingress: {}",
-                        obstacle.why, refusal.why
-                    ),
-                    assess::VERIFIER_ADVICE,
-                );
-            }
-            None => tc(obstacle, host),
-        },
+        Some(obstacle) => tc(obstacle, host),
     };
-    match &facts.framing {
-        Framing::Ethernet | Framing::Loopback => Prediction::Watched(attached),
-        Framing::Other(framing) => Prediction::Blind {
-            attached,
-            why: format!("its packets have no Ethernet header ({framing}); only Ethernet can be watched yet"),
+    let blind = match &facts.framing {
+        Framing::Ethernet | Framing::Loopback => None,
+        Framing::Other(framing) => Some(format!(
+            "its packets have no Ethernet header ({framing}), and only Ethernet can be watched yet"
+        )),
+    };
+    match (blocked(facts, &attached, host), blind) {
+        (None, None) => Prediction::Watched(attached),
+        (None, Some(why)) => Prediction::Blind { attached, why },
+        (Some((why, advice)), None) => Prediction::Refused {
+            why,
+            advice,
+            otherwise: Some(attached),
+        },
+        (Some((why, advice)), Some(blind)) => Prediction::Refused {
+            why: format!("{why}; besides, {blind}"),
+            advice,
+            otherwise: None,
         },
     }
+}
+
+/// What makes `run` fail, and what to do about it.
+fn blocked(nic: &NicFacts, attached: &Attached, host: &HostFacts) -> Option<(String, String)> {
+    let mut findings = assess::host(host).into_iter();
+    if let Some(problem) = findings.find(|finding| finding.level == Level::Problem) {
+        return Some((problem.says, problem.advice.unwrap_or_default()));
+    }
+    if host.tc == Tc::Tcx && nic.tcx == TcxPrograms::NotThere {
+        return Some((
+            "this kernel takes no TC program: it was built without CONFIG_NET_XGRESS".to_owned(),
+            "use a kernel with CONFIG_NET_CLS_ACT".to_owned(),
+        ));
+    }
+    let refusal = refusal_of(host, Side::TcIngress)?;
+    (attached.hook == Hook::Tc).then(|| {
+        (
+            format!(
+                "{}, and the kernel refused the program for TC ingress: {}",
+                attached.why, refusal.why
+            ),
+            assess::VERIFIER_ADVICE.to_owned(),
+        )
+    })
 }
 
 fn native(nic: &NicFacts, host: &HostFacts) -> Attached {
@@ -165,11 +171,4 @@ fn refusal_of(host: &HostFacts, side: Side) -> Option<&Refusal> {
             Load::Refused(refusal) => Some(refusal),
             Load::Verified { .. } | Load::NotTried => None,
         })
-}
-
-fn refused(why: impl Into<String>, advice: impl Into<String>) -> Prediction {
-    Prediction::Refused {
-        why: why.into(),
-        advice: advice.into(),
-    }
 }

@@ -91,9 +91,20 @@ fn prediction(nic: &NicReport) -> Finding {
             "run",
             format!("would attach ({}) and see nothing: {why}", attached.hook),
         )
-        .advise(format!("leave {} out", nic.name)),
-        Prediction::Refused { why, advice } => {
-            Finding::new(Level::Problem, "run", format!("would fail: {why}")).advise(advice)
+        .advise(format!(
+            "leave {} out, and watch the Ethernet NIC that its packets go through, if they are not encrypted there",
+            nic.name
+        )),
+        Prediction::Refused {
+            why,
+            advice,
+            otherwise,
+        } => {
+            let then = otherwise
+                .as_ref()
+                .map(|attached| format!(". Otherwise: {}", words(attached)))
+                .unwrap_or_default();
+            Finding::new(Level::Problem, "run", format!("would fail: {why}{then}")).advise(advice)
         }
     }
 }
@@ -114,23 +125,31 @@ fn words(attached: &Attached) -> String {
 }
 
 fn prediction_json(prediction: &Prediction) -> Value {
-    let mut object = json!({ "outcome": prediction.outcome() });
-    if let Some(attached) = prediction.attached() {
-        object["hook"] = attached.hook.to_string().into();
-        object["certain"] = attached.certain.into();
-        object["reason"] = attached.why.as_str().into();
-        object["advice"] = attached.advice.as_deref().into();
-        object["egress"] = attached.egress.name().into();
-    }
+    let attached = |attached: &Attached| {
+        json!({
+            "hook": attached.hook.to_string(),
+            "certain": attached.certain,
+            "reason": attached.why,
+            "advice": attached.advice,
+            "egress": attached.egress.name(),
+        })
+    };
     match prediction {
-        Prediction::Watched(_) => {}
-        Prediction::Blind { why, .. } => object["problem"] = why.as_str().into(),
-        Prediction::Refused { why, advice } => {
-            object["problem"] = why.as_str().into();
-            object["advice"] = advice.as_str().into();
+        Prediction::Watched(how) => json!({ "outcome": "watched", "attached": attached(how) }),
+        Prediction::Blind { attached: how, why } => {
+            json!({ "outcome": "blind", "problem": why, "attached": attached(how) })
         }
+        Prediction::Refused {
+            why,
+            advice,
+            otherwise,
+        } => json!({
+            "outcome": "refused",
+            "problem": why,
+            "advice": advice,
+            "otherwise": otherwise.as_ref().map(attached),
+        }),
     }
-    object
 }
 
 fn line(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
@@ -141,7 +160,7 @@ fn line(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
         advice,
         detail,
     } = finding;
-    writeln!(out, "  {level:<10}  {topic:<12}  {says}")?;
+    writeln!(out, "  {level:<10}  {:<12}  {says}", topic.replace('_', " "))?;
     if let Some(advice) = advice {
         writeln!(out, "{INDENT}> {advice}")?;
     }

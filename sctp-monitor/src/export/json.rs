@@ -219,6 +219,8 @@ fn flow(view: &FlowView, record: Option<&FlowRecord>) -> Value {
         "data_bytes": record.map_or(view.data_bytes, |record| record.data_bytes),
         "data_retransmissions": view.retransmissions,
         "heartbeats_answered": view.heartbeats_answered,
+        "answered_elsewhere": record.map(|record| record.answered_elsewhere),
+        "ack_source": record.filter(|record| record.answered_elsewhere > 0).map(|record| record.ack_source.to_ip()),
         "tag_mismatches": view.tag_mismatches,
         "ppid": view.ppid,
         "heartbeat_rtt": rtt(view.heartbeat_rtt),

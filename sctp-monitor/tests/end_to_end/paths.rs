@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sctp_monitor_lab::{End, Lab};
+use nix::sys::signal::Signal;
+use sctp_monitor_lab::{End, EndpointConfig, Event, EventKind, Lab, Timers, wait};
 
-use crate::setup::{Pair, SOON, changes, monitor, times};
+use crate::setup::{Pair, SOON, changes, monitor, path, times};
 
 /// A break that heals: the agent reports each once, and the other path never.
 fn break_and_recovery_are_reported_once(lab: &Lab, local: &[std::net::IpAddr], remote: &[std::net::IpAddr]) {
@@ -120,17 +121,32 @@ fn partial_multihoming_has_two_paths_to_one_address() {
         .build()
         .unwrap();
     let agent = monitor(lab.host("hss"), &["eth0"], &[]);
-    let _pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
+    let pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
     let up = agent.wait_for("association_up", SOON, |_| true).unwrap();
     assert_eq!(up["local_addresses"], serde_json::json!(["10.2.1.2"]));
     assert_eq!(up["remote_addresses"].as_array().unwrap().len(), 2);
     for remote in ["10.1.1.1", "10.1.2.1"] {
         agent.wait_for_path(remote, "active", SOON).unwrap();
     }
-    lab.path("path2").break_silently().unwrap();
-    let down = agent.wait_for_path("10.1.2.1", "inactive", SOON).unwrap();
+    // Two heartbeats on each path, so that the programs know the flows for siblings.
+    let stats = |event: &Event| matches!(event.kind, EventKind::Stats(_));
+    let stats = || pair.client.events().iter().filter(|event| stats(event)).count();
+    wait::until(SOON, || (stats() >= 3).then_some(())).unwrap();
+    // The stack at mme answers every heartbeat by the route that its kernel prefers, which is path2.
+    lab.path("path1").break_silently().unwrap();
+    let down = agent.wait_for_path("10.1.1.1", "inactive", SOON).unwrap();
     assert_eq!(down["local"], "10.2.1.2");
-    assert_eq!(times(&agent, "10.1.1.1", "inactive"), 0);
+    assert_eq!(
+        times(&agent, "10.1.2.1", "inactive"),
+        0,
+        "{:?}",
+        changes(&agent, "10.1.2.1")
+    );
+    let (_, summary) = agent.stop(Signal::SIGTERM).unwrap();
+    let summary = summary.unwrap();
+    let first = &path(&summary, "10.2.1.2", "10.1.1.1")["sent"];
+    assert!(first["answered_elsewhere"].as_u64().unwrap() > 0, "{first:#}");
+    assert_eq!(first["ack_source"], "10.1.2.1");
 }
 
 #[test]
@@ -158,11 +174,11 @@ fn an_association_is_joined_mid_life() {
 fn an_association_in_udp_is_watched_like_any_other() {
     let lab = Lab::two_hosts_two_paths().unwrap();
     let agent = monitor(lab.host("mme"), &["path1", "path2"], &[]);
-    let timers = sctp_monitor_lab::Timers::tuned();
-    let server = sctp_monitor_lab::EndpointConfig::listen(lab.ipv4("hss"), 3868)
+    let timers = Timers::tuned();
+    let server = EndpointConfig::listen(lab.ipv4("hss"), 3868)
         .timers(timers.clone())
         .udp_encap(9899);
-    let client = sctp_monitor_lab::EndpointConfig::connect(lab.ipv4("mme"), lab.ipv4("hss"), 3868)
+    let client = EndpointConfig::connect(lab.ipv4("mme"), lab.ipv4("hss"), 3868)
         .rate(20.0)
         .timers(timers)
         .udp_encap(9899);
@@ -181,6 +197,8 @@ fn the_end_of_an_association_is_reported_with_its_reason() {
     pair.client.stop().unwrap();
     let down = agent.wait_for("association_down", SOON, |_| true).unwrap();
     assert_eq!(down["reason"], "shut down");
+    // Two listeners on one port would both answer.
+    drop(pair.server);
 
     let pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
     pair.server.abort().unwrap();
@@ -198,13 +216,13 @@ fn healthy_paths_under_load_report_nothing() {
     }
     pair.client.set_rate(5_000.0).unwrap();
     // Heartbeats of the idle path mark the time: some twenty of them.
-    let heartbeats = |events: Vec<sctp_monitor_lab::Event>| {
+    let heartbeats = |events: Vec<Event>| {
         events
             .iter()
-            .filter(|event| matches!(event.kind, sctp_monitor_lab::EventKind::Stats(_)))
+            .filter(|event| matches!(event.kind, EventKind::Stats(_)))
             .count()
     };
-    sctp_monitor_lab::wait::until(Duration::from_secs(30), || {
+    wait::until(Duration::from_secs(30), || {
         (heartbeats(pair.client.events()) >= 8).then_some(())
     })
     .unwrap();

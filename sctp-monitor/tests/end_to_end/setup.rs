@@ -32,6 +32,7 @@ impl Pair {
         let server = Endpoint::spawn(lab.host("hss"), server).unwrap();
         let client = Endpoint::spawn(lab.host("mme"), client).unwrap();
         client.wait_until_up(1, SOON).unwrap();
+        server.wait_until_up(1, SOON).unwrap();
         Self { client, server }
     }
 }

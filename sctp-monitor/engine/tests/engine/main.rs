@@ -1,5 +1,7 @@
 //! The engine in virtual time.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+
 mod associations;
 mod paths;
 mod world;

@@ -104,10 +104,9 @@ impl World {
         let if_index = NIC - 1 + u32::from(path);
         let interface = match (self.vantage, leaves) {
             (Vantage::Endpoint, true) => Interface::egress(if_index),
-            (Vantage::Endpoint, false) => Interface::ingress(if_index),
-            // A gateway has a NIC on each side.
-            (Vantage::Gateway, true) => Interface::ingress(if_index),
+            // A gateway has a NIC on each side, and sees what arrives there.
             (Vantage::Gateway, false) => Interface::ingress(if_index + 100),
+            _ => Interface::ingress(if_index),
         };
         let options = Options {
             link: LinkType::Ethernet,

@@ -94,14 +94,16 @@ fn program(program: &Program, host: &HostFacts) -> Finding {
             let count = match instructions {
                 Some(count) => {
                     let percent = u64::from(*count) * 100 / u64::from(MAX_INSTRUCTIONS);
-                    format!("verified in {count} instructions, {percent} % of the limit of {MAX_INSTRUCTIONS}")
+                    format!(
+                        "verified in {count} instructions, {percent} % of the limit of {MAX_INSTRUCTIONS}"
+                    )
                 }
                 None => "verified".to_owned(),
             };
             return Finding::ok("program", format!("{name} ({of}): {count}"));
         }
         Load::NotTried => {
-            let says = format!("{name} ({of}): not tried without the maps");
+            let says = format!("{name} ({of}): unknown without the maps");
             return Finding::new(Level::Unknown, "program", says);
         }
         Load::Refused(refusal) => refusal,
@@ -232,6 +234,5 @@ const MAX_INSTRUCTIONS: u32 = 1_000_000;
 /// For a program that the verifier rejects.
 pub(in super::super) const VERIFIER_ADVICE: &str = "this build and this kernel do not fit: try another kernel, and report it with `sctp-monitor -v check` and `uname -a`";
 
-const PRIVILEGE_ADVICE: &str = "run as root, or give it the capabilities: AmbientCapabilities=CAP_BPF CAP_NET_ADMIN \
-                                CAP_PERFMON in its systemd unit, `capabilities.add: [BPF, NET_ADMIN, PERFMON]` in its pod, \
-                                or `setcap cap_bpf,cap_net_admin,cap_perfmon+ep FILE`";
+const PRIVILEGE_ADVICE: &str = "run it as root or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (AmbientCapabilities= in a \
+                                systemd unit, capabilities.add in a pod, setcap on the file)";

@@ -12,7 +12,6 @@ use crate::kernel::Hook;
 /// What is to be told of a NIC besides the prediction.
 pub(super) fn nic(name: &str, nic: &NicFacts, prediction: &Prediction, host: &HostFacts) -> Vec<Finding> {
     let mut findings = vec![link(name, nic)];
-    findings.extend(framing(nic));
     findings.extend(native_xdp(name, nic, host));
     findings.extend(beside_another_xdp_program(nic));
     findings.extend(merging(nic));
@@ -53,17 +52,6 @@ fn link(name: &str, nic: &NicFacts) -> Finding {
     }
 }
 
-fn framing(nic: &NicFacts) -> Option<Finding> {
-    let Framing::Other(framing) = &nic.framing else {
-        return None;
-    };
-    let says = format!("no Ethernet header ({framing}): run would attach and understand nothing");
-    Some(
-        Finding::new(Level::Problem, "framing", says)
-            .advise("watch the Ethernet NIC that its packets go through, if they are not encrypted there"),
-    )
-}
-
 /// Only where nothing keeps it away: the prediction says what does.
 fn native_xdp(name: &str, nic: &NicFacts, host: &HostFacts) -> Option<Finding> {
     if obstacle::to_native_xdp(name, nic, host).is_some() {
@@ -71,12 +59,12 @@ fn native_xdp(name: &str, nic: &NicFacts, host: &HostFacts) -> Option<Finding> {
     }
     Some(match nic.xdp_features {
         Some(features) if features.fragments() => {
-            Finding::ok("native xdp", "the driver has it, with fragments")
+            Finding::ok("native_xdp", "the driver has it, with fragments")
         }
-        Some(_) => Finding::ok("native xdp", "the driver has it, without fragments"),
+        Some(_) => Finding::ok("native_xdp", "the driver has it, without fragments"),
         None => Finding::new(
             Level::Unknown,
-            "native xdp",
+            "native_xdp",
             "Linux before 6.3 does not say whether the driver has it; run will try it",
         ),
     })
@@ -88,16 +76,30 @@ fn beside_another_xdp_program(nic: &NicFacts) -> Option<Finding> {
         .xdp
         .iter()
         .find(|program| program.mode != XdpMode::Offloaded)?;
+    if is_ours(other.name.as_deref().unwrap_or_default()) {
+        let says = "another sctp-monitor watches it already, by its program's name";
+        return Some(
+            Finding::new(Level::Limitation, "other_xdp", says)
+                .advise("stop one of them, if it is not meant so"),
+        );
+    }
     let whose = obstacle::describe(other.id, other.name.as_deref());
     let says = format!(
         "another program ({}, {whose}) sees packets first: what it drops or redirects is not watched",
         other.mode
     );
     Some(
-        Finding::new(Level::Limitation, "other xdp", says).advise(
+        Finding::new(Level::Limitation, "other_xdp", says).advise(
             "if that program forwards SCTP (a load balancer, a CNI), watch the NIC that it forwards to",
         ),
     )
+}
+
+/// Our own programs let everything pass. The kernel cuts names after 15 bytes.
+fn is_ours(program: &str) -> bool {
+    ["xdp_ingress", "tc_ingress", "tc_egress"]
+        .iter()
+        .any(|name| program.starts_with(name))
 }
 
 fn merging(nic: &NicFacts) -> Option<Finding> {
@@ -141,13 +143,15 @@ fn tcx(nic: &NicFacts, prediction: &Prediction) -> Option<Finding> {
     let TcxPrograms::Listed { ingress, egress } = &nic.tcx else {
         return None;
     };
+    let foreign = |programs: &[String]| {
+        let foreign: Vec<_> = programs.iter().filter(|name| !is_ours(name)).cloned().collect();
+        (!foreign.is_empty()).then(|| foreign.join(", "))
+    };
     let mut others = Vec::new();
-    if attached.hook == Hook::Tc && !ingress.is_empty() {
-        others.push(format!("ingress: {}", ingress.join(", ")));
+    if attached.hook == Hook::Tc {
+        others.extend(foreign(ingress).map(|names| format!("ingress: {names}")));
     }
-    if !egress.is_empty() {
-        others.push(format!("egress: {}", egress.join(", ")));
-    }
+    others.extend(foreign(egress).map(|names| format!("egress: {names}")));
     if others.is_empty() {
         return None;
     }
@@ -155,7 +159,7 @@ fn tcx(nic: &NicFacts, prediction: &Prediction) -> Option<Finding> {
         "other programs run before ours ({}): what they take out or redirect is not watched",
         others.join("; ")
     );
-    Some(Finding::new(Level::Limitation, "other tc", says).advise(
+    Some(Finding::new(Level::Limitation, "other_tc", says).advise(
         "look whether run sees the associations here; if not, watch the NIC that those programs send to",
     ))
 }
@@ -218,11 +222,9 @@ fn ties(name: &str, nic: &NicFacts) -> Vec<Finding> {
 fn disturbance(nic: &NicFacts) -> Option<Finding> {
     let Some(driver) = nic.maker().and_then(drivers::by_name) else {
         let says = "what attaching does to the traffic is not known of this driver: some reset the link";
-        return Some(Finding::new(Level::Unknown, "side effects", says).advise(GENTLE));
+        return Some(Finding::new(Level::Unknown, "side_effects", says).advise(GENTLE));
     };
-    let what = driver.disturbance?;
-    let says = format!("attaching and detaching native XDP: {what}");
-    Some(Finding::new(Level::Limitation, "side effects", says).advise(GENTLE))
+    Some(Finding::new(Level::Limitation, "side_effects", driver.disturbance?).advise(GENTLE))
 }
 
 const GENTLE: &str = "attach when that may happen, or run with --hook tc, which disturbs nothing";

@@ -139,6 +139,8 @@ const LOG_LINES: usize = 30;
 
 #[cfg(test)]
 mod tests {
+    use aya::sys::SyscallError;
+
     use super::*;
 
     #[test]
@@ -149,15 +151,30 @@ mod tests {
         assert_eq!(kept.last().map(String::as_str), Some("99"));
     }
 
-    #[test]
-    fn a_refusal_tells_the_kernels_answer_and_not_the_log() {
-        let source = ProgramError::IOError(io::Error::from_raw_os_error(libc::EPERM));
-        let error = KernelError::Program {
+    fn refused_with(errno: i32) -> Refusal {
+        let source = ProgramError::SyscallError(SyscallError {
+            call: "bpf_prog_load",
+            io_error: io::Error::from_raw_os_error(errno),
+        });
+        refusal(&KernelError::Program {
             name: "xdp_ingress",
             source: Box::new(source),
-        };
-        let refusal = refusal(&error);
-        assert!(refusal.denied);
+        })
+    }
+
+    #[test]
+    fn a_refusal_tells_the_kernels_answer() {
+        let refusal = refused_with(libc::EPERM);
         assert!(refusal.why.contains("not permitted"), "{}", refusal.why);
+    }
+
+    #[test]
+    fn only_eperm_is_for_want_of_a_privilege() {
+        assert!(refused_with(libc::EPERM).denied);
+        assert!(
+            !refused_with(libc::EACCES).denied,
+            "the verifier says so when it rejects"
+        );
+        assert!(!refused_with(libc::EINVAL).denied);
     }
 }
