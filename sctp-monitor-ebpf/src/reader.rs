@@ -55,11 +55,10 @@ pub(crate) struct Direct<'a, C>(pub(crate) &'a C);
 impl<C: Linear> ReadPacket for Direct<'_, C> {
     #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        // The verifier forgets a bound on its way through a spilled register, so it must stand right before the sum.
         if offset > MAX_OFFSET {
             return None;
         }
-        let start = sum(self.0.start(), offset);
+        let start = bounded_sum(self.0.start(), offset);
         if start + N > self.0.end() {
             return None;
         }
@@ -150,6 +149,24 @@ fn forget(offset: usize) -> usize {
     unsafe { slot.read_volatile() as usize }
 }
 
+/// Adds an offset of at most [`MAX_OFFSET`], out of LLVM's sight, with a mask that changes nothing.
+///
+/// LLVM may check one copy of the offset and add another, which a verifier before Linux 6.4 takes for unbounded.
+#[inline(always)]
+fn bounded_sum(mut pointer: usize, offset: usize) -> usize {
+    // SAFETY: a mask and an addition.
+    unsafe {
+        asm!(
+            "{1} &= 16383",
+            "{0} += {1}",
+            inout(reg) pointer,
+            inout(reg) offset => _,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    pointer
+}
+
 /// Adds, out of LLVM's sight: it would otherwise compute the sum once for the check and once for the load, and the
 /// verifier would not know that they are the same.
 #[inline(always)]
@@ -194,5 +211,8 @@ fn copy<const N: usize>(to: &mut [u8; N], from: impl AsRef<[u8]>) {
     to.copy_from_slice(from.as_ref());
 }
 
-/// The verifier refuses a packet pointer plus an unknown offset beyond 16 bits; no linear packet is this long.
+/// The verifier refuses a packet pointer plus an unknown offset beyond 16 bits; no linear packet is this long. A mask
+/// of ones, for [`bounded_sum`].
 const MAX_OFFSET: usize = 0x3fff;
+
+const _: () = assert!(MAX_OFFSET == 16383);

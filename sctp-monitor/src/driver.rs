@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, io, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, FlowRecord, RingRecord};
 use sctp_monitor_engine::{Engine, NicState, Output, Timestamp};
 use tokio::{
@@ -75,34 +75,28 @@ impl Driver {
         })
     }
 
-    /// Attaches to a NIC and says how.
+    /// Attaches to the NICs and runs until SIGINT, SIGTERM or the end of the duration; then takes the programs off and
+    /// writes the summary.
     ///
     /// # Errors
-    /// If the NIC takes no program, or the report cannot be written.
-    pub fn attach(&mut self, interface: &str) -> anyhow::Result<()> {
-        let attachment = self
-            .kernel
-            .attach(interface, self.watch.hook, self.watch.egress)?;
-        let now = Clock::now()?;
-        self.notice(&Notice::watching(&attachment), now)?;
-        self.attachments.insert(attachment.if_index(), attachment);
-        Ok(())
-    }
-
-    /// Runs until SIGINT, SIGTERM or the end of the duration; then takes the programs off and writes the summary.
-    ///
-    /// # Errors
-    /// If a map fails, or a report cannot be written.
-    pub async fn run(mut self) -> anyhow::Result<()> {
+    /// If a NIC cannot be watched, a map fails, or a report cannot be written.
+    pub async fn run(mut self, interfaces: &[String]) -> anyhow::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut nics = NicWatch::start().context("no netlink socket to watch the interfaces")?;
-        for nic in nics
+        let known = nics
             .all()
             .await
-            .context("the kernel did not list the interfaces")?
-            .into_values()
-        {
+            .context("the kernel did not list the interfaces")?;
+        for interface in interfaces {
+            if known.values().any(|nic| nic.name == *interface && !nic.ethernet) {
+                bail!(
+                    "{interface} has no Ethernet header in front of its packets, and only Ethernet can be watched yet"
+                );
+            }
+            self.attach(interface)?;
+        }
+        for nic in known.into_values() {
             self.on_nic(&nic)?;
         }
         let ring = self.kernel.ring_signal()?;
@@ -128,7 +122,7 @@ impl Driver {
                 }
                 change = nics.next() => match change {
                     Some(change) => self.on_nic(&change)?,
-                    None => anyhow::bail!("the kernel closed the netlink socket"),
+                    None => bail!("the kernel closed the netlink socket"),
                 },
                 _ = refresh.tick() => self.refresh()?,
                 () = &mut ended => break,
@@ -138,6 +132,17 @@ impl Driver {
         }
         drop(ring);
         self.stop()
+    }
+
+    /// Attaches to a NIC and says how.
+    fn attach(&mut self, interface: &str) -> anyhow::Result<()> {
+        let attachment = self
+            .kernel
+            .attach(interface, self.watch.hook, self.watch.egress)?;
+        let now = Clock::now()?;
+        self.notice(&Notice::watching(&attachment), now)?;
+        self.attachments.insert(attachment.if_index(), attachment);
+        Ok(())
     }
 
     /// Everything that the programs saw until now.

@@ -8,7 +8,7 @@ use rtnetlink::{
     packet_core::NetlinkPayload,
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
-        link::{LinkAttribute, LinkFlags, LinkMessage},
+        link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
     },
 };
 use sctp_monitor_engine::NicState;
@@ -22,6 +22,8 @@ pub struct NicChange {
     pub name: String,
     /// Its state now.
     pub state: NicState,
+    /// Whether its packets begin with an Ethernet header, which the programs need.
+    pub ethernet: bool,
 }
 
 /// Watches the NICs of this network namespace.
@@ -93,5 +95,9 @@ fn change(link: &LinkMessage, gone: bool) -> NicChange {
             (false, true) => NicState::Up,
             (false, false) => NicState::Down,
         },
+        ethernet: matches!(
+            link.header.link_layer_type,
+            LinkLayerType::Ether | LinkLayerType::Loopback
+        ),
     }
 }

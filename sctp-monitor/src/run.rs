@@ -51,14 +51,11 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         duration: args.duration,
     };
     let engine = Engine::new(config, clock::tick()?);
-    let mut driver = Driver::new(kernel, engine, watch, reports)?;
-    for interface in &args.interfaces {
-        driver.attach(interface)?;
-    }
+    let driver = Driver::new(kernel, engine, watch, reports)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(driver.run())
+    runtime.block_on(driver.run(&args.interfaces))
 }
 
 fn events_file(path: &Path) -> anyhow::Result<JsonLines<std::fs::File>> {

@@ -96,10 +96,8 @@ fn not_supported(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &Hos
     match nic.xdp_features {
         Some(features) if features.native() => None,
         _ if nic.framing == Framing::Loopback => Some(Obstacle::certain("the loopback does not support it")),
-        // A bond passes on what its members have, and so says nothing as long as it has none.
-        Some(_) if maker == "bond" && nic.ties.members.is_empty() => {
-            Some(Obstacle::likely("a bond without members does not offer it"))
-        }
+        // A bond tells what its members have, and takes a program while it has none (tried on Linux 6.1).
+        Some(_) if maker == "bond" && nic.ties.members.is_empty() => None,
         Some(_) if maker == "bond" => {
             let why = "a member of the bond does not support it, or the bond's mode does not allow it";
             Some(Obstacle::certain(why))

@@ -14,13 +14,6 @@ use crate::kernel::Hook;
 pub enum Prediction {
     /// It watches it.
     Watched(Attached),
-    /// It attaches, and understands nothing of what it sees.
-    Blind {
-        /// How it attaches.
-        attached: Attached,
-        /// Why it understands nothing.
-        why: String,
-    },
     /// It ends with an error.
     Refused {
         /// Why.
@@ -58,7 +51,7 @@ impl Prediction {
     #[must_use]
     pub fn attached(&self) -> Option<&Attached> {
         match self {
-            Self::Watched(attached) | Self::Blind { attached, .. } => Some(attached),
+            Self::Watched(attached) => Some(attached),
             Self::Refused { otherwise, .. } => otherwise.as_ref(),
         }
     }
@@ -74,28 +67,28 @@ pub fn predict(nic: &Nic, host: &HostFacts) -> Prediction {
             otherwise: None,
         };
     };
+    if let Framing::Other(framing) = &facts.framing {
+        return Prediction::Refused {
+            why: format!(
+                "its packets have no Ethernet header ({framing}), and only Ethernet can be watched yet"
+            ),
+            advice: format!(
+                "leave {} out, and watch the Ethernet NIC that its packets go through, if they are not encrypted there",
+                nic.name
+            ),
+            otherwise: None,
+        };
+    }
     let attached = match obstacle::to_native_xdp(&nic.name, facts, host) {
         None => native(facts, host),
         Some(obstacle) => tc(obstacle, host),
     };
-    let blind = match &facts.framing {
-        Framing::Ethernet | Framing::Loopback => None,
-        Framing::Other(framing) => Some(format!(
-            "its packets have no Ethernet header ({framing}), and only Ethernet can be watched yet"
-        )),
-    };
-    match (blocked(facts, &attached, host), blind) {
-        (None, None) => Prediction::Watched(attached),
-        (None, Some(why)) => Prediction::Blind { attached, why },
-        (Some((why, advice)), None) => Prediction::Refused {
+    match blocked(facts, &attached, host) {
+        None => Prediction::Watched(attached),
+        Some((why, advice)) => Prediction::Refused {
             why,
             advice,
             otherwise: Some(attached),
-        },
-        (Some((why, advice)), Some(blind)) => Prediction::Refused {
-            why: format!("{why}; besides, {blind}"),
-            advice,
-            otherwise: None,
         },
     }
 }

@@ -86,15 +86,6 @@ fn prediction(nic: &NicReport) -> Finding {
                 None => finding,
             }
         }
-        Prediction::Blind { attached, why } => Finding::new(
-            Level::Problem,
-            "run",
-            format!("would attach ({}) and see nothing: {why}", attached.hook),
-        )
-        .advise(format!(
-            "leave {} out, and watch the Ethernet NIC that its packets go through, if they are not encrypted there",
-            nic.name
-        )),
         Prediction::Refused {
             why,
             advice,
@@ -136,9 +127,6 @@ fn prediction_json(prediction: &Prediction) -> Value {
     };
     match prediction {
         Prediction::Watched(how) => json!({ "outcome": "watched", "attached": attached(how) }),
-        Prediction::Blind { attached: how, why } => {
-            json!({ "outcome": "blind", "problem": why, "attached": attached(how) })
-        }
         Prediction::Refused {
             why,
             advice,
