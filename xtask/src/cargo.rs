@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+use crate::toolchain::toolchain;
+
 /// The workspace's folder.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -23,12 +25,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// A call to the nightly cargo, which builds for the BPF target.
+/// A call to the cargo that builds for the BPF target.
 pub(crate) fn nightly(arguments: &[&str]) -> Command {
     let mut command = Command::new("rustup");
     command
         .current_dir(root())
-        .args(["run", "nightly", "cargo"])
+        .args(["run", toolchain(), "cargo"])
         .args(arguments);
     // What the outer cargo set for itself would lead the inner one to the outer toolchain.
     for variable in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "CARGO_TERM_QUIET"] {

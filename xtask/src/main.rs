@@ -8,6 +8,7 @@ mod lint;
 mod run;
 mod setup;
 mod test;
+mod toolchain;
 
 use std::process::ExitCode;
 

@@ -2,14 +2,14 @@
 //!
 //! What is there is found by looking at files, so a machine that has everything pays nothing.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, bail};
 
-use crate::cargo::run;
+use crate::{
+    cargo::run,
+    toolchain::{LLVM, PINNED, has_rust_src, toolchain},
+};
 
 /// Installs what is missing, and says what.
 ///
@@ -21,14 +21,7 @@ pub(crate) fn setup() -> anyhow::Result<()> {
         return Ok(());
     }
     if missing.rust_src {
-        println!("setup: installing the nightly toolchain's rust-src");
-        run(Command::new("rustup")
-            .args(["toolchain", "install", "nightly", "--profile", "minimal"])
-            .args(["--component", "rust-src,clippy,rustfmt", "--no-self-update"]))
-        .or_else(|_| {
-            run(Command::new("rustup").args(["component", "add", "rust-src", "--toolchain", "nightly"]))
-        })
-        .with_context(|| by_hand(&missing, "rustup could not install rust-src"))?;
+        install_rust_src(&missing)?;
     }
     if !missing.packages.is_empty() {
         install_packages(&missing)?;
@@ -50,8 +43,6 @@ pub(crate) fn setup() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The LLVM of the nightly compiler, with which the linker must agree.
-const LLVM: &str = "22";
 const BPF_LINKER_VERSION: &str = "0.13.0";
 
 /// Packages of the lab, each with a file by which it is found.
@@ -82,7 +73,7 @@ impl Missing {
             packages.extend([format!("llvm-{LLVM}-dev"), format!("libpolly-{LLVM}-dev")]);
         }
         Self {
-            rust_src: !rust_src_is_there(),
+            rust_src: !has_rust_src(toolchain()),
             bpf_linker,
             packages,
         }
@@ -93,32 +84,37 @@ impl Missing {
     }
 }
 
-/// Looks where rustup keeps the nightly toolchain of this machine's kind.
-fn rust_src_is_there() -> bool {
-    let home = std::env::var_os("RUSTUP_HOME").map(PathBuf::from).or_else(|| {
-        let home = std::env::var_os("HOME")?;
-        Some(PathBuf::from(home).join(".rustup"))
-    });
-    let Some(toolchains) = home.map(|home| home.join("toolchains")) else {
-        return false;
-    };
-    let Ok(entries) = std::fs::read_dir(toolchains) else {
-        return false;
-    };
-    entries
-        .flatten()
-        .filter(|entry| {
-            entry.file_name().to_str().is_some_and(|name| {
-                // Not a dated nightly: `rustup run nightly` is what builds the programs.
-                name == "nightly" || (name.starts_with("nightly-") && !name.starts_with("nightly-2"))
-            })
-        })
-        .any(|entry| {
-            entry
-                .path()
-                .join("lib/rustlib/src/rust/library/core/src/lib.rs")
-                .exists()
-        })
+/// Adds rust-src to the machine's nightly, which is left at its version: a newer one may have another LLVM.
+fn install_rust_src(missing: &Missing) -> anyhow::Result<()> {
+    println!("setup: installing rust-src for the toolchain {}", toolchain());
+    let rustup = |arguments: &[&str]| run(Command::new("rustup").args(arguments));
+    if toolchain() == PINNED {
+        rustup(&[
+            "toolchain",
+            "install",
+            PINNED,
+            "--profile",
+            "minimal",
+            "--component",
+            "rust-src,clippy",
+            "--no-self-update",
+        ])
+    } else {
+        rustup(&[
+            "component",
+            "add",
+            "rust-src",
+            "clippy",
+            "--toolchain",
+            toolchain(),
+        ])
+    }
+    .with_context(|| {
+        by_hand(
+            missing,
+            "rustup could not install rust-src (is the machine offline?)",
+        )
+    })
 }
 
 fn install_packages(missing: &Missing) -> anyhow::Result<()> {
@@ -149,7 +145,9 @@ fn install_packages(missing: &Missing) -> anyhow::Result<()> {
 fn by_hand(missing: &Missing, reason: &str) -> String {
     let mut steps = vec![format!("{reason}; to do it by hand:")];
     if missing.rust_src {
-        steps.push("  rustup toolchain install nightly --component rust-src".to_owned());
+        steps.push(format!(
+            "  rustup toolchain install {PINNED} --component rust-src,clippy"
+        ));
     }
     if !missing.packages.is_empty() {
         steps.push(format!(
