@@ -90,8 +90,8 @@ impl FlowTable for MemoryTable {
         self.records.get_mut(slot as usize)
     }
 
-    fn scratch(&mut self) -> Option<&mut Scratch> {
-        Some(&mut self.scratch)
+    fn scratch(&mut self) -> &mut Scratch {
+        &mut self.scratch
     }
 
     fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)> {

@@ -43,7 +43,7 @@ pub trait FlowTable {
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord>;
 
     /// Memory for the packet at hand. It holds whatever was left there.
-    fn scratch(&mut self) -> Option<&mut Scratch>;
+    fn scratch(&mut self) -> &mut Scratch;
 
     /// Both.
     fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)>;
@@ -118,9 +118,7 @@ fn track<R: ReadPacket, T: FlowTable>(
     if packet.first_fragment {
         table.count(Counter::FirstFragment);
     }
-    if let Some(scratch) = table.scratch() {
-        scratch.begin(packet);
-    }
+    table.scratch().begin(packet);
     let key = FlowKey {
         src: packet.src,
         dst: packet.dst,
@@ -165,9 +163,7 @@ fn track<R: ReadPacket, T: FlowTable>(
 /// a control chunk; that costs no walk.
 #[inline(always)]
 fn untracked<R: ReadPacket, T: FlowTable>(reader: &R, key: &FlowKey, interface: Interface, table: &mut T) {
-    let Some(at) = table.scratch().map(|scratch| scratch.chunks_at()) else {
-        return;
-    };
+    let at = table.scratch().chunks_at();
     if let Some(chunk_type) = reader.read_u8(at) {
         let first = Chunk::new(at, chunk_type, 0, 0);
         if Found(1 << first.slot()).any(CONTROL) {
@@ -451,14 +447,12 @@ fn heartbeat_info<R: ReadPacket, T: FlowTable>(
     kind: ChunkKind,
     table: &mut T,
 ) -> Option<HeartbeatInfo> {
-    HeartbeatInfo::read(reader, table.scratch()?.last(kind))
+    HeartbeatInfo::read(reader, table.scratch().last(kind))
 }
 
 #[inline(always)]
 fn on_sack_chunk<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, table: &mut T) {
-    let Some(scratch) = table.scratch() else {
-        return;
-    };
+    let scratch = table.scratch();
     let kind = if scratch.has(ChunkKind::Sack) {
         ChunkKind::Sack
     } else {
@@ -779,9 +773,7 @@ fn emit_control<R: ReadPacket, T: FlowTable>(
     table: &mut T,
 ) {
     let time_ns = table.now_ns();
-    let Some((at, end)) = table.scratch().map(|scratch| (scratch.at, scratch.end)) else {
-        return;
-    };
+    let (at, end) = (table.scratch().at, table.scratch().end);
     let packet_length = end.saturating_sub(at);
     let header = ControlHeader {
         header: RingHeader {

@@ -88,7 +88,9 @@ fn look<C: EbpfContext, R: ReadPacket>(ctx: &C, reader: &R, interface: Interface
         },
         max_chunks: MAX_CHUNKS,
     };
-    observe(reader, interface, &options, &mut KernelTable::new(ctx));
+    if let Some(mut table) = KernelTable::new(ctx) {
+        observe(reader, interface, &options, &mut table);
+    }
 }
 
 #[inline(always)]

@@ -66,13 +66,18 @@ struct RateLimits {
 /// The flow table over the maps, for one packet.
 pub(crate) struct KernelTable<'a, C> {
     ctx: &'a C,
+    /// Looked up once: every look-up of a per-CPU map is a call.
+    scratch: &'a mut Scratch,
 }
 
 impl<'a, C: EbpfContext> KernelTable<'a, C> {
-    /// `ctx` is what the log macros want.
+    /// `ctx` is what the log macros want. `None` never happens, but the verifier wants it looked at.
     #[inline(always)]
-    pub(crate) fn new(ctx: &'a C) -> Self {
-        Self { ctx }
+    pub(crate) fn new(ctx: &'a C) -> Option<Self> {
+        let scratch = SCRATCH.get_ptr_mut(0)?;
+        // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
+        let scratch = unsafe { &mut *scratch };
+        Some(Self { ctx, scratch })
     }
 
     /// The reason, logged and returned.
@@ -125,26 +130,17 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
 
     #[inline(always)]
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord> {
-        let record = FLOWS.get_ptr_mut(slot)?;
-        // SAFETY: the pointer is the map's own and lives as long as the program; the borrow of `self` lets no second
-        // reference exist on this CPU. What other CPUs and user space write meanwhile is allowed for by the record's
-        // rules.
-        Some(unsafe { &mut *record })
+        record(slot)
     }
 
     #[inline(always)]
-    fn scratch(&mut self) -> Option<&mut Scratch> {
-        let scratch = SCRATCH.get_ptr_mut(0)?;
-        // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
-        Some(unsafe { &mut *scratch })
+    fn scratch(&mut self) -> &mut Scratch {
+        self.scratch
     }
 
     #[inline(always)]
     fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)> {
-        let scratch = SCRATCH.get_ptr_mut(0)?;
-        let record = self.record(slot)?;
-        // SAFETY: as in `scratch`; the two lie in different maps.
-        Some((record, unsafe { &mut *scratch }))
+        Some((record(slot)?, self.scratch))
     }
 
     #[inline(always)]
@@ -265,6 +261,15 @@ unsafe fn copy_packet<R: ReadPacket, const N: usize>(
 }
 
 const WORD: usize = 8;
+
+/// A record, for as long as the caller's borrow of the table lets it be the only one.
+#[inline(always)]
+fn record<'a>(slot: u32) -> Option<&'a mut FlowRecord> {
+    let record = FLOWS.get_ptr_mut(slot)?;
+    // SAFETY: the pointer is the map's own and lives as long as the program. What other CPUs and user space write
+    // meanwhile is allowed for by the record's rules.
+    Some(unsafe { &mut *record })
+}
 
 #[inline(always)]
 fn rate_limits() -> Option<&'static mut RateLimits> {
