@@ -91,8 +91,8 @@ const _: () = assert!(MAX_CHUNKS >= 32, "SCTP_MONITOR_MAX_CHUNKS must be 32 or m
 /// either side.
 pub const MAX_SIBLINGS: usize = 16;
 
-/// Looks at one packet.
-#[inline(always)]
+/// Looks at one frame: parses it, and tracks it if it is SCTP. The programs do the two steps themselves, so that a
+/// packet that is not SCTP costs no look-up.
 pub fn observe<R: ReadPacket, T: FlowTable>(
     reader: &R,
     interface: Interface,
@@ -108,7 +108,7 @@ pub fn observe<R: ReadPacket, T: FlowTable>(
 
 /// Enters one SCTP packet into the records.
 #[inline(always)]
-fn track<R: ReadPacket, T: FlowTable>(
+pub fn track<R: ReadPacket, T: FlowTable>(
     reader: &R,
     packet: &SctpPacket,
     interface: Interface,

@@ -18,13 +18,13 @@ use aya_ebpf::{
 };
 use sctp_monitor_common::{
     abi::Interface,
-    track::{MAX_CHUNKS, Options, observe},
-    wire::{LinkType, ParseOptions, ReadPacket},
+    track::{MAX_CHUNKS, track},
+    wire::{LinkType, ParseOptions, Pass, ReadPacket, parse},
 };
 
 use crate::{
     reader::{Direct, SkbFragments, XdpFragments},
-    table::KernelTable,
+    table::{KernelTable, count},
 };
 
 /// UDP port of SCTP in UDP; 0 looks at no UDP packet.
@@ -81,15 +81,17 @@ fn look_at_skb(ctx: &TcContext, interface: Interface) {
 
 #[inline(always)]
 fn look<C: EbpfContext, R: ReadPacket>(ctx: &C, reader: &R, interface: Interface) {
-    let options = Options {
-        link: LinkType::Ethernet,
-        parse: ParseOptions {
-            udp_port: UDP_PORT.load(),
-        },
-        max_chunks: MAX_CHUNKS,
+    let options = ParseOptions {
+        udp_port: UDP_PORT.load(),
     };
-    if let Some(mut table) = KernelTable::new(ctx) {
-        observe(reader, interface, &options, &mut table);
+    match parse(reader, LinkType::Ethernet, options) {
+        Ok(packet) => {
+            if let Some(mut table) = KernelTable::new(ctx) {
+                track(reader, &packet, interface, MAX_CHUNKS, &mut table);
+            }
+        }
+        Err(Pass::Counted(counter)) => count(counter),
+        Err(Pass::NotSctp) => {}
     }
 }
 

@@ -12,6 +12,7 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{TcContext, XdpContext},
 };
+use bytemuck::AnyBitPattern;
 use sctp_monitor_common::wire::ReadPacket;
 
 /// A program's context with a linear packet between two pointers.
@@ -67,6 +68,19 @@ impl<C: Linear> ReadPacket for Direct<'_, C> {
     }
 
     #[inline(always)]
+    fn read_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        if offset > MAX_OFFSET {
+            return None;
+        }
+        let start = bounded_sum(self.0.start(), offset);
+        if start + N * 4 > self.0.end() {
+            return None;
+        }
+        // SAFETY: the words were just compared with the packet's end; BPF has no alignment trap.
+        Some(unsafe { *(start as *const [u32; N]) })
+    }
+
+    #[inline(always)]
     fn forget(&self, offset: usize) -> usize {
         forget(offset)
     }
@@ -83,12 +97,12 @@ pub(crate) struct XdpFragments<'a>(pub(crate) &'a XdpContext);
 impl ReadPacket for XdpFragments<'_> {
     #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        let mut bytes = MaybeUninit::<[u8; N]>::uninit();
-        // SAFETY: the buffer has room for the N bytes asked for, and the context is the program's own.
-        let failed =
-            unsafe { bpf_xdp_load_bytes(self.0.ctx, offset as u32, bytes.as_mut_ptr().cast(), N as u32) };
-        // SAFETY: the helper fills the buffer whenever it returns 0.
-        (failed == 0).then(|| unsafe { bytes.assume_init() })
+        xdp_load(self.0, offset)
+    }
+
+    #[inline(always)]
+    fn read_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        xdp_load(self.0, offset)
     }
 
     #[inline(always)]
@@ -109,18 +123,12 @@ pub(crate) struct SkbFragments<'a>(pub(crate) &'a TcContext);
 impl ReadPacket for SkbFragments<'_> {
     #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        let mut bytes = MaybeUninit::<[u8; N]>::uninit();
-        // SAFETY: the buffer has room for the N bytes asked for, and the context is the program's own.
-        let failed = unsafe {
-            bpf_skb_load_bytes(
-                self.0.as_ptr(),
-                offset as u32,
-                bytes.as_mut_ptr().cast(),
-                N as u32,
-            )
-        };
-        // SAFETY: the helper fills the buffer whenever it returns 0.
-        (failed == 0).then(|| unsafe { bytes.assume_init() })
+        skb_load(self.0, offset)
+    }
+
+    #[inline(always)]
+    fn read_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        skb_load(self.0, offset)
     }
 
     #[inline(always)]
@@ -132,6 +140,38 @@ impl ReadPacket for SkbFragments<'_> {
     fn len(&self) -> usize {
         self.0.len() as usize
     }
+}
+
+#[inline(always)]
+fn xdp_load<T: AnyBitPattern>(ctx: &XdpContext, offset: usize) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the value has room for the bytes asked for, and the context is the program's own.
+    let failed = unsafe {
+        bpf_xdp_load_bytes(
+            ctx.ctx,
+            offset as u32,
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+        )
+    };
+    // SAFETY: the helper fills the value whenever it returns 0, and any bits are a value.
+    (failed == 0).then(|| unsafe { value.assume_init() })
+}
+
+#[inline(always)]
+fn skb_load<T: AnyBitPattern>(ctx: &TcContext, offset: usize) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the value has room for the bytes asked for, and the context is the program's own.
+    let failed = unsafe {
+        bpf_skb_load_bytes(
+            ctx.as_ptr(),
+            offset as u32,
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+        )
+    };
+    // SAFETY: the helper fills the value whenever it returns 0, and any bits are a value.
+    (failed == 0).then(|| unsafe { value.assume_init() })
 }
 
 #[map]

@@ -14,7 +14,9 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use bytemuck::Pod;
 use sctp_monitor_common::{
-    abi::{CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowRecord, NO_SLOT},
+    abi::{
+        CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IndexKey, NO_SLOT,
+    },
     track::{FlowTable, RateLimit, Scratch},
     wire::ReadPacket,
 };
@@ -24,7 +26,7 @@ use crate::reader::sum;
 // User space sets the sizes when it loads the programs; these are its defaults.
 
 #[map]
-static FLOW_INDEX: HashMap<FlowKey, u32> = HashMap::with_max_entries(DEFAULT_FLOWS, 0);
+static FLOW_INDEX: HashMap<IndexKey, u32> = HashMap::with_max_entries(DEFAULT_FLOWS, 0);
 
 #[map]
 static FLOWS: Array<FlowRecord> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
@@ -43,6 +45,10 @@ static RATE_LIMITS: PerCpuArray<RateLimits> = PerCpuArray::with_max_entries(1, 0
 
 #[map]
 static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// See [`FlowKey::index`]; user space sets it at random.
+#[unsafe(no_mangle)]
+static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
 
 /// New flows that one CPU opens in a second.
 #[unsafe(no_mangle)]
@@ -100,7 +106,7 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
     #[inline(always)]
     fn find(&mut self, key: &FlowKey) -> u32 {
         // SAFETY: a slot is written once, when its key is inserted.
-        match unsafe { FLOW_INDEX.get(key) } {
+        match unsafe { FLOW_INDEX.get(key.index(index_seed())) } {
             Some(slot) => *slot,
             None => NO_SLOT,
         }
@@ -116,7 +122,10 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
         let Ok(Some(slot)) = FREE_SLOTS.pop() else {
             return Err(self.refuse(Counter::FlowTableFull, now_ns));
         };
-        if FLOW_INDEX.insert(key, slot, u64::from(BPF_NOEXIST)).is_err() {
+        if FLOW_INDEX
+            .insert(key.index(index_seed()), slot, u64::from(BPF_NOEXIST))
+            .is_err()
+        {
             // Another CPU was faster, or the index has no room. The slot is as free as before; should the queue
             // refuse it, user space finds it missing when it counts.
             let _ = FREE_SLOTS.push(slot, u64::from(BPF_ANY));
@@ -157,10 +166,7 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
 
     #[inline(always)]
     fn count(&mut self, counter: Counter) {
-        if let Some(counters) = COUNTERS.get_ptr_mut(0) {
-            // SAFETY: the pointer is this CPU's own value of the map.
-            unsafe { &mut *counters }.count(counter);
-        }
+        count(counter);
     }
 
     #[inline(always)]
@@ -269,6 +275,20 @@ fn record<'a>(slot: u32) -> Option<&'a mut FlowRecord> {
     // SAFETY: the pointer is the map's own and lives as long as the program. What other CPUs and user space write
     // meanwhile is allowed for by the record's rules.
     Some(unsafe { &mut *record })
+}
+
+/// Adds one to a counter of this CPU.
+#[inline(always)]
+pub(crate) fn count(counter: Counter) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(0) {
+        // SAFETY: the pointer is this CPU's own value of the map.
+        unsafe { &mut *counters }.count(counter);
+    }
+}
+
+#[inline(always)]
+fn index_seed() -> [u64; 2] {
+    INDEX_SEED.load()
 }
 
 #[inline(always)]

@@ -7,8 +7,8 @@ mod ring;
 
 pub use counter::{Counter, Counters};
 pub use flow::{
-    FlowKey, FlowRecord, HEARTBEAT_SLOTS, Interface, NO_SLOT, OutstandingHeartbeat, Rtt, SenderState,
-    TimedTsn, tsn_after, tsn_at_or_before,
+    FlowKey, FlowRecord, HEARTBEAT_SLOTS, IndexKey, Interface, NO_SLOT, OutstandingHeartbeat, Rtt,
+    SenderState, TimedTsn, tsn_after, tsn_at_or_before,
 };
 pub use ring::{
     AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent,

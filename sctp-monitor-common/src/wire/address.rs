@@ -12,18 +12,18 @@ use bytemuck::{Pod, Zeroable};
 pub struct Address([u32; 4]);
 
 impl Address {
-    /// From the four bytes of an IPv4 header's address field.
+    /// From the word of an IPv4 header's address field.
     #[inline(always)]
     #[must_use]
-    pub const fn from_v4(octets: [u8; 4]) -> Self {
-        Self([0, 0, V4_MAPPED, u32::from_ne_bytes(octets)])
+    pub const fn from_v4(word: u32) -> Self {
+        Self([0, 0, V4_MAPPED, word])
     }
 
-    /// From the sixteen bytes of an IPv6 header's address field.
+    /// From the words of an IPv6 header's address field.
     #[inline(always)]
     #[must_use]
-    pub fn from_v6(octets: [u8; 16]) -> Self {
-        Self(bytemuck::must_cast(octets))
+    pub const fn from_v6(words: [u32; 4]) -> Self {
+        Self(words)
     }
 
     /// Equality, word by word: derived equality is a call to `bcmp`, byte by byte.
@@ -52,13 +52,13 @@ impl Address {
 
 impl From<Ipv4Addr> for Address {
     fn from(ip: Ipv4Addr) -> Self {
-        Self::from_v4(ip.octets())
+        Self::from_v4(u32::from_ne_bytes(ip.octets()))
     }
 }
 
 impl From<Ipv6Addr> for Address {
     fn from(ip: Ipv6Addr) -> Self {
-        Self::from_v6(ip.octets())
+        Self::from_v6(bytemuck::must_cast(ip.octets()))
     }
 }
 

@@ -140,10 +140,10 @@ pub fn walk<R: ReadPacket>(
         if at + CHUNK_HEADER_LEN > end {
             return WalkEnd::HeaderTruncated;
         }
-        let Some([chunk_type, flags, length_high, length_low]) = reader.read::<CHUNK_HEADER_LEN>(at) else {
+        let Some(header) = reader.read_u32(at) else {
             return WalkEnd::HeaderTruncated;
         };
-        let length = u16::from_be_bytes([length_high, length_low]);
+        let (chunk_type, flags, length) = ((header >> 24) as u8, (header >> 16) as u8, header as u16);
         if (length as usize) < CHUNK_HEADER_LEN {
             return WalkEnd::LengthTooShort;
         }

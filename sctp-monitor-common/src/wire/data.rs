@@ -19,18 +19,17 @@ impl Data {
     /// Reads the header of `chunk`, which must be DATA or I-DATA; `None` if it is cut.
     #[inline(always)]
     pub fn read<R: ReadPacket>(reader: &R, chunk: &Chunk) -> Option<Self> {
-        let tsn = reader.read_u32(chunk.at() + TSN_AT)?;
-        let stream = reader.read_u16(chunk.at() + STREAM_AT)?;
+        let [tsn, stream, ppid_or_mid] = reader.read_words(chunk.value_at())?;
         let ppid = if !chunk.is(ChunkKind::IData) {
-            Some(reader.read_u32(chunk.at() + PPID_AT)?)
+            Some(u32::from_be(ppid_or_mid))
         } else if chunk.flags & FLAG_BEGINNING != 0 {
             Some(reader.read_u32(chunk.at() + I_DATA_PPID_AT)?)
         } else {
             None
         };
         Some(Self {
-            tsn,
-            stream,
+            tsn: u32::from_be(tsn),
+            stream: (u32::from_be(stream) >> 16) as u16,
             ppid,
             payload_length: Self::payload_length(chunk),
         })
@@ -49,9 +48,6 @@ impl Data {
     }
 }
 
-const TSN_AT: usize = 4;
-const STREAM_AT: usize = 8;
-const PPID_AT: usize = 12;
 const I_DATA_PPID_AT: usize = 16;
 const DATA_HEADER_LEN: u32 = 16;
 const I_DATA_HEADER_LEN: u32 = 20;

@@ -46,23 +46,21 @@ pub const MAX_EXTENSION_HEADERS: usize = 8;
 
 #[inline(always)]
 fn parse_v4<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPacket, Pass> {
-    let protocol = reader.read_u8(at + V4_PROTOCOL_AT).ok_or(TRUNCATED)?;
+    let [version_length, fragment, ttl_protocol, src, dst] = reader.read_words(at).ok_or(TRUNCATED)?;
+    let protocol = (u32::from_be(ttl_protocol) >> 16) as u8;
     if !is_wanted(protocol, with_udp) {
         return Err(Pass::NotSctp);
     }
-    let version_ihl = reader.read_u8(at).ok_or(TRUNCATED)?;
-    let header_length = (version_ihl & 0x0f) as usize * 4;
-    if version_ihl >> 4 != 4 || header_length < Ipv4Hdr::LEN {
-        return Err(Pass::Counted(Counter::IpHeaderInvalid));
+    let version_length = u32::from_be(version_length);
+    let header_length = (version_length >> 24 & 0x0f) as usize * 4;
+    if version_length >> 28 != 4 || header_length < Ipv4Hdr::LEN {
+        return Err(INVALID);
     }
-    let total_length = reader.read_u16(at + V4_TOTAL_LENGTH_AT).ok_or(TRUNCATED)?;
-    let fragment = reader.read_u16(at + V4_FRAGMENT_AT).ok_or(TRUNCATED)?;
-    let src = reader.read::<4>(at + V4_SRC_AT).ok_or(TRUNCATED)?;
-    let dst = reader.read::<4>(at + V4_DST_AT).ok_or(TRUNCATED)?;
-    let total_length = or_rest(u32::from(total_length), reader.len(), at);
+    let total_length = or_rest(version_length & 0xffff, reader, at);
     if (total_length as usize) < header_length {
-        return Err(Pass::Counted(Counter::IpHeaderInvalid));
+        return Err(INVALID);
     }
+    let fragment = u32::from_be(fragment);
     if fragment & V4_FRAGMENT_OFFSET != 0 {
         return Err(later_fragment(protocol));
     }
@@ -79,12 +77,24 @@ fn parse_v4<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPa
 
 #[inline(always)]
 fn parse_v6<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPacket, Pass> {
-    let mut next_header = reader.read_u8(at + V6_NEXT_HEADER_AT).ok_or(TRUNCATED)?;
+    let [version, length_next] = reader.read_words(at).ok_or(TRUNCATED)?;
+    let length_next = u32::from_be(length_next);
+    let mut next_header = (length_next >> 8) as u8;
     let mut payload_at = at + Ipv6Hdr::LEN;
     let mut first_fragment = false;
     for _ in 0..=MAX_EXTENSION_HEADERS {
         if is_wanted(next_header, with_udp) {
-            return v6_addresses(reader, at, next_header, payload_at, first_fragment);
+            if u32::from_be(version) >> 28 != 6 {
+                return Err(INVALID);
+            }
+            return v6_addresses(
+                reader,
+                at,
+                length_next >> 16,
+                next_header,
+                payload_at,
+                first_fragment,
+            );
         }
         if !is_extension(next_header) {
             return Err(Pass::NotSctp);
@@ -107,25 +117,20 @@ fn parse_v6<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPa
 fn v6_addresses<R: ReadPacket>(
     reader: &R,
     at: usize,
+    payload_length: u32,
     protocol: u8,
     payload_at: usize,
     first_fragment: bool,
 ) -> Result<IpPacket, Pass> {
-    let version = reader.read_u8(at).ok_or(TRUNCATED)?;
-    let payload_length = reader.read_u16(at + V6_PAYLOAD_LENGTH_AT).ok_or(TRUNCATED)?;
-    let src = reader.read::<16>(at + V6_SRC_AT).ok_or(TRUNCATED)?;
-    let dst = reader.read::<16>(at + V6_DST_AT).ok_or(TRUNCATED)?;
-    if version >> 4 != 6 {
-        return Err(Pass::Counted(Counter::IpHeaderInvalid));
-    }
+    let [a, b, c, d, e, f, g, h] = reader.read_words(at + V6_ADDRESSES_AT).ok_or(TRUNCATED)?;
     let total_length = if payload_length == 0 {
-        or_rest(0, reader.len(), at)
+        or_rest(0, reader, at)
     } else {
-        Ipv6Hdr::LEN as u32 + u32::from(payload_length)
+        Ipv6Hdr::LEN as u32 + payload_length
     };
     Ok(IpPacket {
-        src: Address::from_v6(src),
-        dst: Address::from_v6(dst),
+        src: Address::from_v6([a, b, c, d]),
+        dst: Address::from_v6([e, f, g, h]),
         protocol,
         payload_at,
         end: at + total_length as usize,
@@ -136,9 +141,9 @@ fn v6_addresses<R: ReadPacket>(
 
 /// A length of 0 stands for "too long for the field" (segmentation offload, jumbograms): the frame's end counts then.
 #[inline(always)]
-fn or_rest(length: u32, frame_length: usize, at: usize) -> u32 {
+fn or_rest<R: ReadPacket>(length: u32, reader: &R, at: usize) -> u32 {
     if length == 0 {
-        frame_length.saturating_sub(at) as u32
+        reader.len().saturating_sub(at) as u32
     } else {
         length
     }
@@ -186,18 +191,13 @@ fn extension_length(next_header: u8, length: u8) -> usize {
 
 const TRUNCATED: Pass = Pass::Counted(Counter::IpHeaderTruncated);
 
-const V4_TOTAL_LENGTH_AT: usize = 2;
-const V4_FRAGMENT_AT: usize = 6;
-const V4_PROTOCOL_AT: usize = 9;
-const V4_SRC_AT: usize = 12;
-const V4_DST_AT: usize = 16;
-const V4_MORE_FRAGMENTS: u16 = 0x2000;
-const V4_FRAGMENT_OFFSET: u16 = 0x1fff;
+const INVALID: Pass = Pass::Counted(Counter::IpHeaderInvalid);
 
-const V6_PAYLOAD_LENGTH_AT: usize = 4;
-const V6_NEXT_HEADER_AT: usize = 6;
-const V6_SRC_AT: usize = 8;
-const V6_DST_AT: usize = 24;
+/// Flags and fragment offset, in the low half of the second word.
+const V4_MORE_FRAGMENTS: u32 = 0x2000;
+const V4_FRAGMENT_OFFSET: u32 = 0x1fff;
+
+const V6_ADDRESSES_AT: usize = 8;
 const V6_MORE_FRAGMENTS: u16 = 0x0001;
 const V6_FRAGMENT_OFFSET: u16 = 0xfff8;
 

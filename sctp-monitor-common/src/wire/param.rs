@@ -29,8 +29,8 @@ impl Param {
     /// The address of an IPv4 or IPv6 address parameter (RFC 9260 sections 3.3.2.1.1 and 3.3.2.1.2), if it is one.
     pub fn address<R: ReadPacket>(&self, reader: &R) -> Option<Address> {
         match (self.kind, self.length) {
-            (IPV4_ADDRESS, 8) => Some(Address::from_v4(reader.read(self.value_at())?)),
-            (IPV6_ADDRESS, 20) => Some(Address::from_v6(reader.read(self.value_at())?)),
+            (IPV4_ADDRESS, 8) => Some(Address::from_v4(reader.read_words::<1>(self.value_at())?[0])),
+            (IPV6_ADDRESS, 20) => Some(Address::from_v6(reader.read_words(self.value_at())?)),
             _ => None,
         }
     }

@@ -21,9 +21,10 @@ impl Sack {
     /// Gap ack blocks that are counted but lie outside the chunk are not believed.
     #[inline(always)]
     pub fn read<R: ReadPacket>(reader: &R, chunk: &Chunk) -> Option<Self> {
-        let cum_tsn_ack = reader.read_u32(chunk.at() + CUM_TSN_ACK_AT)?;
-        let gap_blocks = reader.read_u16(chunk.at() + GAP_BLOCKS_AT)?;
-        let duplicate_tsns = reader.read_u16(chunk.at() + DUPLICATE_TSNS_AT)?;
+        let [cum_tsn_ack, _a_rwnd, counts] = reader.read_words(chunk.value_at())?;
+        let cum_tsn_ack = u32::from_be(cum_tsn_ack);
+        let counts = u32::from_be(counts);
+        let (gap_blocks, duplicate_tsns) = ((counts >> 16) as u16, counts as u16);
         let last_gap = last_gap(reader, chunk, gap_blocks as usize).unwrap_or(0);
         Some(Self {
             cum_tsn_ack,
@@ -41,13 +42,10 @@ fn last_gap<R: ReadPacket>(reader: &R, chunk: &Chunk, gap_blocks: usize) -> Opti
         return None;
     }
     // Read whole, and from its start: an offset that is reached by going back is more than the verifier believes.
-    let [_, _, high, low] = reader.read(chunk.at() + (BLOCKS_AT - BLOCK_LEN) + gap_blocks * BLOCK_LEN)?;
-    Some(u16::from_be_bytes([high, low]))
+    let block = reader.read_u32(chunk.at() + (BLOCKS_AT - BLOCK_LEN) + gap_blocks * BLOCK_LEN)?;
+    Some(block as u16)
 }
 
-const CUM_TSN_ACK_AT: usize = 4;
-const GAP_BLOCKS_AT: usize = 12;
-const DUPLICATE_TSNS_AT: usize = 14;
 const BLOCKS_AT: usize = 16;
 const BLOCK_LEN: usize = 4;
 

@@ -89,12 +89,12 @@ pub fn parse<R: ReadPacket>(reader: &R, link: LinkType, options: ParseOptions) -
 #[inline(always)]
 fn in_udp<R: ReadPacket>(reader: &R, packet: &IpPacket, port: u16) -> Result<SctpPacket, Pass> {
     let at = packet.payload_at;
-    let src_port = reader.read_u16(at).ok_or(Pass::NotSctp)?;
-    let dst_port = reader.read_u16(at + UDP_DST_PORT_AT).ok_or(Pass::NotSctp)?;
+    let [ports, length_checksum] = reader.read_words(at).ok_or(Pass::NotSctp)?;
+    let (src_port, dst_port) = halves(ports);
     if src_port != port && dst_port != port {
         return Err(Pass::NotSctp);
     }
-    let length = reader.read_u16(at + UDP_LENGTH_AT).ok_or(TRUNCATED)?;
+    let (length, _) = halves(length_checksum);
     // A length of 0 is segmentation offload's; the IP header's length holds then.
     let end = match at + length as usize {
         end if end > at && end < packet.end => end,
@@ -114,15 +114,14 @@ fn common_header<R: ReadPacket>(
     if at + SctpHdr::LEN > end {
         return Err(TRUNCATED);
     }
-    let src_port = reader.read_u16(at).ok_or(TRUNCATED)?;
-    let dst_port = reader.read_u16(at + DST_PORT_AT).ok_or(TRUNCATED)?;
-    let tag = reader.read_u32(at + TAG_AT).ok_or(TRUNCATED)?;
+    let [ports, tag, _checksum] = reader.read_words(at).ok_or(TRUNCATED)?;
+    let (src_port, dst_port) = halves(ports);
     Ok(SctpPacket {
         src: packet.src,
         dst: packet.dst,
         src_port,
         dst_port,
-        tag,
+        tag: u32::from_be(tag),
         total_length: packet.total_length,
         at,
         end,
@@ -133,10 +132,12 @@ fn common_header<R: ReadPacket>(
 
 const TRUNCATED: Pass = Pass::Counted(Counter::CommonHeaderTruncated);
 
-const DST_PORT_AT: usize = 2;
-const TAG_AT: usize = 4;
-const UDP_DST_PORT_AT: usize = 2;
-const UDP_LENGTH_AT: usize = 4;
+/// The two numbers of a word.
+#[inline(always)]
+fn halves(word: u32) -> (u16, u16) {
+    let word = u32::from_be(word);
+    ((word >> 16) as u16, word as u16)
+}
 
 #[cfg(test)]
 mod tests {

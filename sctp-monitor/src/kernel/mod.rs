@@ -8,6 +8,7 @@ mod records;
 mod shared;
 
 use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     io,
     os::fd::{AsFd as _, OwnedFd},
 };
@@ -20,7 +21,7 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use sctp_monitor_common::{
-    abi::{Counters, FlowKey, FlowRecord},
+    abi::{Counters, FlowKey, FlowRecord, IndexKey},
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
 use tokio::io::{Interest, unix::AsyncFd};
@@ -37,7 +38,7 @@ static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/
 /// How the programs are loaded.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
-    /// Flows that can be tracked at a time; two make a path. A record takes 448 bytes, its index entry about 100.
+    /// Flows that can be tracked at a time; two make a path. A record takes 448 bytes, its index entry about 80.
     pub max_flows: u32,
     /// UDP port of SCTP in UDP; 0 looks at no UDP packet.
     pub udp_port: u16,
@@ -103,7 +104,8 @@ pub enum KernelError {
 pub struct Kernel {
     ebpf: Ebpf,
     records: Records,
-    index: HashMap<MapData, Shared<FlowKey>, u32>,
+    index: HashMap<MapData, Shared<IndexKey>, u32>,
+    index_seed: [u64; 2],
     free_slots: Queue<MapData, u32>,
     counters: PerCpuArray<MapData, Shared<Counters>>,
     ring: RingBuf<MapData>,
@@ -117,7 +119,9 @@ impl Kernel {
     /// # Errors
     /// [`KernelError`]: usually a missing privilege or a kernel without a feature.
     pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
+        let index_seed = [(); 2].map(|()| RandomState::new().build_hasher().finish());
         let mut ebpf = EbpfLoader::new()
+            .override_global("INDEX_SEED", &Shared(index_seed), true)
             .override_global("UDP_PORT", &options.udp_port, true)
             .override_global("NEW_FLOWS_PER_SECOND", &options.new_flows_per_second, true)
             .override_global("CONTROL_PER_SECOND", &options.control_per_second, true)
@@ -145,6 +149,7 @@ impl Kernel {
             ebpf,
             records,
             index,
+            index_seed,
             free_slots,
             counters,
             ring,
@@ -230,7 +235,7 @@ impl Kernel {
     /// # Errors
     /// If the map refuses; a key that is not there is none.
     pub fn forget(&mut self, key: &FlowKey) -> Result<(), KernelError> {
-        match self.index.remove(&Shared(*key)) {
+        match self.index.remove(&Shared(key.index(self.index_seed))) {
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
             Err(source) => Err(map_error("FLOW_INDEX")(source)),
         }
