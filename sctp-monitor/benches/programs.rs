@@ -2,8 +2,9 @@
 //!
 //! `cargo xtask bench` runs it; `--json` prints one object a line. BPF_PROG_TEST_RUN repeats a program in the kernel
 //! and reports the mean time of a repetition. A round is the fastest of several short runs, because whatever else a
-//! machine does (a neighbour on the other half of the core above all) only adds; the median over rounds is printed, and
-//! program and empty program take turns, so that a drift meets both.
+//! machine does (a neighbour on the other half of the core above all) only adds. Program and empty program take turns
+//! in it, so that a drift meets both, and a round goes over all rows before the next begins, so that a slow minute
+//! meets a few rounds of each row and not all rounds of some. The median over the rounds is printed.
 
 use anyhow::Context as _;
 use aya::{
@@ -26,39 +27,17 @@ const REPEAT: u32 = 20_000;
 fn main() -> anyhow::Result<()> {
     let json = std::env::args().any(|argument| argument == "--json");
     let namespace = Namespace::new("bench")?;
-    let veth = ["link", "add", "product", "type", "veth", "peer", "name", "empty"];
-    namespace.command("ip").args(veth).status()?;
     let mut floor = EbpfLoader::new().load(FLOOR)?;
     let mut kernel = Kernel::load(&LoadOptions::default())?;
-    let mut rows = Vec::new();
-    for program in [
-        Program::Xdp("xdp_ingress"),
-        Program::Xdp("xdp_ingress_frags"),
-        Program::Tc("tc_ingress"),
-        Program::Tc("tc_egress"),
-    ] {
-        let _attached = program.attach(&namespace, &mut kernel, &mut floor)?;
-        for case in cases() {
-            for frame in &case.before {
-                program.run(&mut kernel, frame, 1)?;
-            }
-            let mut rounds = Vec::new();
-            let mut empty_rounds = Vec::new();
-            for _ in 0..ROUNDS {
-                let (mut fastest, mut empty_fastest) = (u64::MAX, u64::MAX);
-                for _ in 0..RUNS {
-                    empty_fastest = empty_fastest.min(program.run_floor(&mut floor, &case.frame)?);
-                    fastest = fastest.min(program.run(&mut kernel, &case.frame, REPEAT)?);
-                }
-                rounds.push(fastest);
-                empty_rounds.push(empty_fastest);
-            }
-            rows.push(Row {
-                program: program.name(),
-                packet: case.name,
-                ns: median(rounds),
-                empty_ns: median(empty_rounds),
-            });
+    let _attached = attach(&namespace, &mut kernel, &mut floor)?;
+    let cases = cases();
+    let mut rows: Vec<Row> = PROGRAMS
+        .iter()
+        .flat_map(|program| cases.iter().map(|case| Row::new(*program, case)))
+        .collect();
+    for _ in 0..ROUNDS {
+        for row in &mut rows {
+            row.round(&mut kernel, &mut floor)?;
         }
     }
     print(&rows, json);
@@ -67,11 +46,37 @@ fn main() -> anyhow::Result<()> {
 
 static FLOOR: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-floor"));
 
-struct Row {
-    program: &'static str,
-    packet: &'static str,
-    ns: u64,
-    empty_ns: u64,
+/// One program with one packet.
+struct Row<'a> {
+    program: Program,
+    case: &'a Case,
+    rounds: Vec<u64>,
+    empty_rounds: Vec<u64>,
+}
+
+impl<'a> Row<'a> {
+    fn new(program: Program, case: &'a Case) -> Self {
+        Self {
+            program,
+            case,
+            rounds: Vec::new(),
+            empty_rounds: Vec::new(),
+        }
+    }
+
+    fn round(&mut self, kernel: &mut Kernel, floor: &mut Ebpf) -> anyhow::Result<()> {
+        for frame in &self.case.before {
+            self.program.run(kernel, frame, 1)?;
+        }
+        let (mut fastest, mut empty_fastest) = (u64::MAX, u64::MAX);
+        for _ in 0..RUNS {
+            empty_fastest = empty_fastest.min(self.program.run_floor(floor, &self.case.frame)?);
+            fastest = fastest.min(self.program.run(kernel, &self.case.frame, REPEAT)?);
+        }
+        self.rounds.push(fastest);
+        self.empty_rounds.push(empty_fastest);
+        Ok(())
+    }
 }
 
 fn print(rows: &[Row], json: bool) {
@@ -81,19 +86,15 @@ fn print(rows: &[Row], json: bool) {
             "program", "packet", "ns", "empty", "above"
         );
     }
-    for Row {
-        program,
-        packet,
-        ns,
-        empty_ns,
-    } in rows
-    {
+    for row in rows {
+        let (program, packet) = (row.program.name(), row.case.name);
+        let (ns, empty_ns) = (median(&row.rounds), median(&row.empty_rounds));
         if json {
             println!(
                 r#"{{"program":"{program}","packet":"{packet}","ns_median":{ns},"empty_ns_median":{empty_ns}}}"#
             );
         } else {
-            let above = ns.saturating_sub(*empty_ns);
+            let above = ns.saturating_sub(empty_ns);
             println!("{program:<20} {packet:<14} {ns:>8} {empty_ns:>8} {above:>8}");
         }
     }
@@ -139,6 +140,40 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+const PROGRAMS: [Program; 4] = [
+    Program::Xdp("xdp_ingress"),
+    Program::Xdp("xdp_ingress_frags"),
+    Program::Tc("tc_ingress"),
+    Program::Tc("tc_egress"),
+];
+
+/// Attaches the XDP programs and the empty one while they are measured: every call of BPF_PROG_TEST_RUN would
+/// otherwise wait for two RCU grace periods.
+fn attach(namespace: &Namespace, kernel: &mut Kernel, floor: &mut Ebpf) -> anyhow::Result<Vec<XdpLink>> {
+    let mut links = Vec::new();
+    for (name, nic) in [
+        ("xdp_ingress", "linear"),
+        ("xdp_ingress_frags", "frags"),
+        (EMPTY_XDP, "empty"),
+    ] {
+        let peer = format!("{nic}-peer");
+        let veth = ["link", "add", nic, "type", "veth", "peer", "name", &peer];
+        namespace.command("ip").args(veth).status()?;
+        let program = match name {
+            EMPTY_XDP => floor_xdp(floor)?,
+            _ => kernel.xdp(name)?,
+        };
+        let link = namespace.run(|| {
+            let link = program.attach(nic, XdpMode::Skb)?;
+            program.take_link(link)
+        });
+        links.push(link??);
+    }
+    Ok(links)
+}
+
+const EMPTY_XDP: &str = "xdp_floor";
+
 #[derive(Clone, Copy)]
 enum Program {
     Xdp(&'static str),
@@ -149,28 +184,6 @@ impl Program {
     fn name(self) -> &'static str {
         let (Self::Xdp(name) | Self::Tc(name)) = self;
         name
-    }
-
-    /// Attaches an XDP program and the empty one while they are measured: every call of BPF_PROG_TEST_RUN would
-    /// otherwise wait for two RCU grace periods.
-    fn attach(
-        self,
-        namespace: &Namespace,
-        kernel: &mut Kernel,
-        floor: &mut Ebpf,
-    ) -> anyhow::Result<Option<[XdpLink; 2]>> {
-        let Self::Xdp(name) = self else {
-            return Ok(None);
-        };
-        let links = [(kernel.xdp(name)?, "product"), (floor_xdp(floor)?, "empty")].map(|(program, nic)| {
-            let attached = namespace.run(|| {
-                let link = program.attach(nic, XdpMode::Skb)?;
-                program.take_link(link)
-            });
-            anyhow::Ok(attached??)
-        });
-        let [product, empty] = links;
-        Ok(Some([product?, empty?]))
     }
 
     fn run(self, kernel: &mut Kernel, frame: &[u8], repeat: u32) -> anyhow::Result<u64> {
@@ -190,8 +203,8 @@ impl Program {
 
 fn floor_xdp(floor: &mut Ebpf) -> anyhow::Result<&mut Xdp> {
     let program: &mut Xdp = floor
-        .program_mut("xdp_floor")
-        .context("no xdp_floor")?
+        .program_mut(EMPTY_XDP)
+        .context("no empty XDP program")?
         .try_into()?;
     if program.fd().is_err() {
         program.load()?;
@@ -218,7 +231,8 @@ where
     Ok(u64::try_from(result.duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
-fn median(mut values: Vec<u64>) -> u64 {
+fn median(values: &[u64]) -> u64 {
+    let mut values = values.to_vec();
     values.sort_unstable();
     values[values.len() / 2]
 }
