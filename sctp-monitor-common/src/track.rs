@@ -12,7 +12,7 @@ use network_types::sctp::SctpHdr;
 use crate::{
     abi::{
         AckOutcome, ControlHeader, Counter, FlowKey, FlowOpened, FlowRecord, HeartbeatAcked, HeartbeatSent,
-        Interface, NO_SLOT, OutstandingHeartbeat, RingHeader, RingKind, TimedTsn, tsn_after,
+        Interface, NO_SLOT, OutstandingHeartbeat, RingHeader, RingKind, SenderState, TimedTsn, tsn_after,
         tsn_at_or_before,
     },
     wire::{
@@ -127,7 +127,7 @@ pub fn track<R: ReadPacket, T: FlowTable>(
     };
     let mut slot = table.find(&key);
     if slot == NO_SLOT {
-        slot = match open_flow(&key, packet.tag, table) {
+        slot = match open_flow(reader, &key, packet, interface, table) {
             Ok(slot) => slot,
             Err(counter) => {
                 table.count(counter);
@@ -174,7 +174,13 @@ fn untracked<R: ReadPacket, T: FlowTable>(reader: &R, key: &FlowKey, interface: 
 
 /// Gives a flow a slot, and ties it to the opposite direction of its address pair.
 #[inline(always)]
-fn open_flow<T: FlowTable>(key: &FlowKey, tag: u32, table: &mut T) -> Result<u32, Counter> {
+fn open_flow<R: ReadPacket, T: FlowTable>(
+    reader: &R,
+    key: &FlowKey,
+    packet: &SctpPacket,
+    interface: Interface,
+    table: &mut T,
+) -> Result<u32, Counter> {
     let slot = table.open(key)?;
     let now_ns = table.now_ns();
     let now_ticks = table.now_ticks();
@@ -182,6 +188,11 @@ fn open_flow<T: FlowTable>(key: &FlowKey, tag: u32, table: &mut T) -> Result<u32
     if let Some(record) = table.record(slot) {
         record.open(key, slot, now_ns, now_ticks);
         record.reverse_slot = reverse_slot;
+        if packet.ethernet
+            && let Some(header) = reader.read::<12>(0)
+        {
+            record.next_hop = next_hop(header, interface);
+        }
     }
     if let Some(reverse) = table.record(reverse_slot) {
         // User space may have tied it to another flow of the same direction; the same address pair is nearer.
@@ -196,11 +207,22 @@ fn open_flow<T: FlowTable>(key: &FlowKey, tag: u32, table: &mut T) -> Result<u32
         &FlowOpened {
             header,
             key: *key,
-            tag,
+            tag: packet.tag,
         },
         true,
     );
     Ok(slot)
+}
+
+/// The other one of an Ethernet header's two addresses, destination first.
+#[inline(always)]
+fn next_hop(header: [u8; 12], interface: Interface) -> [u8; 6] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = header;
+    if interface.is_egress() {
+        [a, b, c, d, e, f]
+    } else {
+        [g, h, i, j, k, l]
+    }
 }
 
 /// The packet at hand: where it is, and what the walks over its chunks found.
@@ -227,13 +249,20 @@ pub struct Scratch {
     data_count: u32,
     /// Bytes of user data.
     data_bytes: u32,
-    /// TSNs of the packet that were not seen before, and the last of them.
+    /// TSNs of the packet that are higher than all before, and the last of them.
     new_tsns: u32,
     last_new_tsn: u32,
     /// TSNs of the packet that had been seen before, the first and the last of them.
     old_tsns: u32,
     first_old_tsn: u32,
     last_old_tsn: u32,
+    /// The first of the new TSNs.
+    first_new_tsn: u32,
+    /// The highest TSN of the association direction before the packet.
+    previous_highest: u32,
+    /// TSNs that were not seen before, though later ones were, and the last of them.
+    late_tsns: u32,
+    last_late_tsn: u32,
     /// Makes the layout explicit; never read.
     reserved: u32,
     /// The last chunk of each kind, valid where `kinds` has its bit.
@@ -252,6 +281,7 @@ impl Scratch {
         self.data_bytes = 0;
         self.new_tsns = 0;
         self.old_tsns = 0;
+        self.late_tsns = 0;
     }
 
     #[inline(always)]
@@ -283,11 +313,22 @@ impl Scratch {
                 && self.last(ChunkKind::ShutdownComplete).reflects_tag())
     }
 
+    /// Enters a TSN into the state of its direction, and notes what it was there.
     #[inline(always)]
-    fn note_tsn(&mut self, tsn: u32, is_new: bool) {
-        if is_new {
-            self.new_tsns += 1;
-            self.last_new_tsn = tsn;
+    fn note_tsn(&mut self, tsn: u32, sender: &mut SenderState) {
+        let behind = sender.highest_tsn.wrapping_sub(tsn) as i32;
+        let after_others = sender.data_seen();
+        if sender.sent(tsn) {
+            if !after_others || behind < 0 {
+                if self.new_tsns == 0 {
+                    self.first_new_tsn = tsn;
+                }
+                self.new_tsns += 1;
+                self.last_new_tsn = tsn;
+            } else if behind >= LATE {
+                self.late_tsns += 1;
+                self.last_late_tsn = tsn;
+            }
         } else {
             if self.old_tsns == 0 {
                 self.first_old_tsn = tsn;
@@ -313,6 +354,10 @@ impl Found {
         self.0 & kinds != 0
     }
 }
+
+/// A TSN that comes so many behind the highest one was lost and sent again; one that comes less late may just have been
+/// overtaken. A sender waits for three reports of a gap before it sends again (RFC 9260 section 7.2.4).
+const LATE: i32 = 3;
 
 #[inline(always)]
 fn is_data(chunk: &Chunk) -> bool {
@@ -484,8 +529,13 @@ fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_chunks: usize
     let Some((canonical, scratch)) = table.record_and_scratch(data_slot) else {
         return;
     };
+    scratch.previous_highest = if canonical.sender.data_seen() {
+        canonical.sender.highest_tsn
+    } else {
+        data.tsn // no flow has this one, so a run begins
+    };
     if scratch.data_count == 1 {
-        scratch.note_tsn(data.tsn, canonical.sender.sent(data.tsn));
+        scratch.note_tsn(data.tsn, &mut canonical.sender);
     } else {
         let (at, end) = (scratch.chunks_at(), scratch.end());
         let mut note = NoteTsns {
@@ -495,19 +545,24 @@ fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_chunks: usize
         };
         walk(reader, at, end, max_chunks, &mut note);
     }
-    let (new, last_new) = (scratch.new_tsns, scratch.last_new_tsn);
     let old = OldTsns {
         count: scratch.old_tsns,
         first: scratch.first_old_tsn,
         last: scratch.last_old_tsn,
+        late: scratch.late_tsns,
+        last_late: scratch.last_late_tsn,
+        bytes: data.payload_length + HEADERS_LEN,
     };
-    if new > 0 {
-        time_data(slot, last_new, table);
+    if scratch.new_tsns > 0 {
+        time_data(slot, table);
     }
-    if old.count > 0 {
+    if old.count + old.late > 0 {
         on_retransmission(slot, old, table);
     }
 }
+
+/// What stands in front of the user data in a packet of one chunk: IPv4, common header, DATA header.
+const HEADERS_LEN: u32 = 20 + 12 + 16;
 
 struct NoteTsns<'a, R> {
     reader: &'a R,
@@ -521,36 +576,52 @@ impl<R: ReadPacket> Visit for NoteTsns<'_, R> {
         if is_data(chunk)
             && let Some(tsn) = self.reader.read_u32(chunk.value_at())
         {
-            self.scratch.note_tsn(tsn, self.canonical.sender.sent(tsn));
+            self.scratch.note_tsn(tsn, &mut self.canonical.sender);
         }
     }
 }
 
-/// TSNs of one packet that had been seen before.
+/// TSNs of one packet that had been seen before, or come late.
 #[derive(Debug, Clone, Copy)]
 struct OldTsns {
     count: u32,
     first: u32,
     last: u32,
+    late: u32,
+    last_late: u32,
+    /// Bytes of a packet with just the last chunk.
+    bytes: u32,
 }
 
 /// Waits for the SACK of a packet's last new chunk, if the flow waits for none.
 #[inline(always)]
-fn time_data<T: FlowTable>(slot: u32, tsn: u32, table: &mut T) {
-    let Some(record) = table.record(slot) else {
+fn time_data<T: FlowTable>(slot: u32, table: &mut T) {
+    let Some((record, scratch)) = table.record_and_scratch(slot) else {
         return;
     };
+    if record.highest_sent != scratch.previous_highest {
+        record.run_start = scratch.first_new_tsn;
+    }
+    let (tsn, bytes) = (scratch.last_new_tsn, scratch.total_length);
     record.highest_sent = tsn;
     if record.timed.is_armed() {
-        return record.timed.another_packet();
+        if record.timed.another_packet() {
+            let now_ns = table.now_ns();
+            if let Some(record) = table.record(slot) {
+                record.second_at_ns = now_ns;
+            }
+        }
+        return;
     }
     let now_ns = table.now_ns();
     if let Some(record) = table.record(slot) {
+        record.second_at_ns = 0;
+        record.timed_bytes = bytes;
         record.timed.start(tsn, now_ns);
     }
 }
 
-/// Marks the timed chunks of this direction that the packet carries again.
+/// Tells the flows of this direction which of their chunks the packet carries again, or late.
 #[inline(always)]
 fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
     if let Some(record) = table.record(slot) {
@@ -561,9 +632,19 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
         let Some(record) = table.record(at) else {
             return;
         };
-        let resent = !tsn_after(old.first, record.timed.tsn) && !tsn_after(record.timed.tsn, old.last);
-        if record.timed.is_armed() && resent {
-            record.timed.mark_resent();
+        if old.count > 0 {
+            let resent = !tsn_after(old.first, record.timed.tsn) && !tsn_after(record.timed.tsn, old.last);
+            if record.timed.is_armed() && resent {
+                record.timed.mark_resent();
+            }
+            if record.carried_first(old.last) {
+                record.lost = record.lost.wrapping_add(old.count);
+                record.lost_bytes = old.bytes;
+            }
+        }
+        if old.late > 0 && record.carried_first(old.last_late) {
+            record.late = record.late.wrapping_add(old.late);
+            record.lost_bytes = old.bytes;
         }
         at = record.sibling_slot;
         if at == slot {
@@ -575,19 +656,21 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
 /// Credits the flows whose timed chunk the SACK reaches, whatever flow the SACK came over.
 #[inline(always)]
 fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
-    let Some(first) = table.record(slot).map(|record| record.reverse_slot) else {
+    let Some(record) = table.record(slot) else {
         return;
     };
+    record.a_rwnd = sack.a_rwnd;
+    let first = record.reverse_slot;
     let Some(data_slot) = table.record(first).map(|record| record.data_slot) else {
         return;
     };
     let Some(canonical) = table.record(data_slot) else {
         return;
     };
-    if !canonical
+    let more = canonical
         .sender
-        .acknowledged(sack.cum_tsn_ack, sack.highest_acked)
-    {
+        .acknowledged(sack.cum_tsn_ack, sack.highest_acked);
+    if !more && sack.duplicate_tsns == 0 {
         return;
     }
     let mut at = first;
@@ -596,7 +679,10 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
             return;
         };
         let sibling = record.sibling_slot;
-        if record.timed.is_armed() {
+        if sack.duplicate_tsns > 0 && record.carried_first(sack.first_duplicate) {
+            record.spurious = record.spurious.wrapping_add(u32::from(sack.duplicate_tsns));
+        }
+        if more && record.timed.is_armed() {
             let progress = Progress::of(&record.timed, record.highest_sent, sack);
             credit(at, progress, table);
         }
@@ -650,12 +736,19 @@ fn credit<T: FlowTable>(slot: u32, progress: Progress, table: &mut T) {
         return;
     };
     if progress == Progress::Timed {
-        record
-            .data_rtt
-            .sample(now_ns.saturating_sub(record.timed.sent_at_ns));
+        // From the second packet on the peer may not wait.
+        let obliged_at_ns = if record.second_at_ns == 0 {
+            record.timed.sent_at_ns
+        } else {
+            record.second_at_ns
+        };
+        record.data_rtt.sample(now_ns.saturating_sub(obliged_at_ns));
+        record.credited_bytes = record.timed_bytes;
     }
     if progress != Progress::Ambiguous {
         record.acked_ticks = now_ticks;
+        record.credits = record.credits.wrapping_add(1);
+        record.credited_packets = record.timed.packets();
     }
     record.timed.stop();
 }

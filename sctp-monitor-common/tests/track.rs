@@ -177,7 +177,12 @@ fn data_is_timed_to_the_sack_that_covers_it() {
     t.wait(4);
     t.back(vec![frames::sack(11, &[])]);
     let record = t.record(0);
-    assert_eq!(record.data_rtt.last_ns, 8 * MS);
+    assert_eq!(
+        record.data_rtt.last_ns,
+        4 * MS,
+        "from the second packet on the peer may not wait"
+    );
+    assert_eq!((record.credits, record.credited_packets), (1, 2));
     assert_eq!(record.acked_ticks, t.now_ns);
     assert!(!record.timed.is_armed());
     assert_eq!((record.sender.cum_tsn_ack, record.sender.highest_tsn), (11, 11));
@@ -235,6 +240,78 @@ fn retransmissions_are_told_from_reordering() {
     t.there(vec![frames::data(3, 1), frames::data(4, 1), frames::data(6, 1)]);
     assert_eq!(t.record(0).retransmissions, 2);
     assert_eq!(t.record(0).sender.highest_tsn, 6);
+}
+
+#[test]
+fn what_is_sent_again_was_lost_by_the_flow_that_carried_it_first() {
+    let mut t = Tracker::new();
+    let other = |chunks| Packet::v4(TAG, chunks).between("10.2.0.1", "10.2.0.2").ethernet();
+    for tsn in 10..14 {
+        t.there(vec![frames::data(tsn, 100)]);
+    }
+    t.frame(&other(vec![frames::data(14, 100)]));
+    tie(&mut t, &[0, 1]);
+    t.frame(&other(vec![frames::data(11, 100)]));
+    t.frame(&other(vec![frames::data(14, 100)]));
+    assert_eq!(
+        (t.record(0).lost, t.record(1).lost),
+        (1, 0),
+        "14 was carried before the flows were tied"
+    );
+    t.frame(&other(vec![frames::data(15, 100), frames::data(16, 100)]));
+    t.frame(&other(vec![frames::data(15, 100), frames::data(16, 100)]));
+    assert_eq!((t.record(0).lost, t.record(1).lost), (1, 2));
+    assert_eq!(t.record(1).lost_bytes, 148);
+    assert_eq!(t.record(1).retransmissions, 3);
+}
+
+#[test]
+fn what_comes_late_was_lost_before() {
+    let mut t = Tracker::new();
+    for tsn in [1, 2, 4, 5, 6, 3] {
+        t.there(vec![frames::data(tsn, 1)]);
+    }
+    assert_eq!((t.record(0).late, t.record(0).lost), (1, 0));
+    for tsn in [8, 7, 9] {
+        t.there(vec![frames::data(tsn, 1)]);
+    }
+    assert_eq!(t.record(0).late, 1, "overtaken by one is no loss");
+    assert_eq!(t.record(0).run_start, 1);
+}
+
+#[test]
+fn a_duplicate_was_sent_again_for_nothing() {
+    let mut t = Tracker::new();
+    t.back(vec![frames::data(1, 1)]);
+    for tsn in [10, 11, 10] {
+        t.there(vec![frames::data(tsn, 1)]);
+    }
+    let mut sack = frames::sack(11, &[]);
+    t.back(vec![sack.clone()]);
+    assert_eq!(t.record(1).spurious, 0);
+    sack[3] += 4;
+    sack[15] = 1;
+    sack.extend(10_u32.to_be_bytes());
+    t.back(vec![sack]);
+    assert_eq!((t.record(1).lost, t.record(1).spurious), (1, 1));
+}
+
+#[test]
+fn the_next_hop_is_known() {
+    let mut t = Tracker::new();
+    let frame = Packet::v4(TAG, vec![frames::data(1, 1)]).ethernet();
+    t.frame(&frame);
+    assert_eq!(t.record(0).next_hop, frame[6..12]);
+}
+
+/// What the agent does once it knows that flows are of one direction of an association.
+fn tie(t: &mut Tracker, slots: &[usize]) {
+    let ring = slots.iter().cycle().skip(1);
+    for (slot, next) in slots.iter().zip(ring) {
+        let record = &mut t.table.records_mut()[*slot];
+        record.data_slot = u32::try_from(slots[0]).unwrap();
+        record.sibling_slot = u32::try_from(*next).unwrap();
+    }
 }
 
 #[test]

@@ -305,6 +305,7 @@ fn timeless(record: &FlowRecord) -> FlowRecord {
     known(&mut r.acked_ticks);
     known(&mut r.answered_at_ns);
     known(&mut r.timed.sent_at_ns);
+    known(&mut r.second_at_ns);
     for entry in &mut r.outstanding {
         known(&mut entry.sent_at_ns);
     }

@@ -1,7 +1,7 @@
 //! The flow table: its key and its record.
 //!
 //! A flow is one direction of an address pair, ports included. Its record is laid out by cache lines of 64 bytes:
-//! a DATA packet touches the first two, a HEARTBEAT the third as well.
+//! a DATA packet touches the first two, a HEARTBEAT the third as well, what is rarer the others.
 //!
 //! Several CPUs and user space share a record without locks. Each field has one writing side in practice (the
 //! direction of traffic that it describes is processed by one CPU at a time), and readers must stand a value that is
@@ -155,6 +155,36 @@ pub struct FlowRecord {
     pub slot: u32,
     /// When a heartbeat on this flow was last acknowledged, CLOCK_MONOTONIC; 0 for never.
     pub answered_at_ns: u64,
+
+    // Line 7: what DATA and SACK touch now and then.
+    /// When the second packet from the timed chunk on was sent, CLOCK_MONOTONIC: the one that obliges the peer to
+    /// acknowledge (RFC 9260 section 6.2). 0 if there was none yet.
+    pub second_at_ns: u64,
+    /// The first TSN of the newest run of TSNs that this flow was the first to carry; it ends at `highest_sent`.
+    pub run_start: u32,
+    /// TSNs of that run that were sent again, on whatever flow: lost behind the place where the program stands.
+    pub lost: u32,
+    /// TSNs of that run that came late: lost before the place where the program stands.
+    pub late: u32,
+    /// TSNs of that run that were sent again although they had arrived: the peer reports them as duplicates.
+    pub spurious: u32,
+    /// Chunks whose wait ended with a SACK that credits this flow.
+    pub credits: u32,
+    /// Packets with new DATA that the last of them took, itself included.
+    pub credited_packets: u32,
+    /// Bytes of the packet, by the IP header, that carried the timed chunk.
+    pub timed_bytes: u32,
+    /// Bytes of the last such packet that was acknowledged.
+    pub credited_bytes: u32,
+    /// Bytes of a packet, by the IP header, that carries just the last lost chunk.
+    pub lost_bytes: u32,
+    /// The receiver window that the last SACK on this flow advertises.
+    pub a_rwnd: u32,
+    /// The Ethernet address of the next hop when the flow began: of its receiver if it leaves, of its sender if it
+    /// arrives. All zero if there is none.
+    pub next_hop: [u8; 6],
+    /// Makes the layout explicit; 0.
+    pub reserved: [u8; 10],
 }
 
 impl FlowRecord {
@@ -168,6 +198,13 @@ impl FlowRecord {
         self.reverse_slot = NO_SLOT;
         self.first_seen_ns = now_ns;
         self.first_seen_ticks = now_ticks;
+    }
+
+    /// Whether this flow was the first to carry a TSN, as far as its newest run tells.
+    #[inline(always)]
+    #[must_use]
+    pub fn carried_first(&self, tsn: u32) -> bool {
+        tsn.wrapping_sub(self.run_start) <= self.highest_sent.wrapping_sub(self.run_start)
     }
 
     /// Chunks of a kind that this flow carried. All but DATA and I-DATA wrap at 2^32.
@@ -340,12 +377,13 @@ impl TimedTsn {
         self.sent_at_ns != 0
     }
 
-    /// One more packet with new DATA.
+    /// One more packet with new DATA; `true` if it is the second.
     #[inline(always)]
-    pub fn another_packet(&mut self) {
+    pub fn another_packet(&mut self) -> bool {
         if self.state & !Self::RESENT < Self::RESENT - 1 {
             self.state += 1;
         }
+        self.state & !Self::RESENT == 2
     }
 
     /// Packets with new DATA on this flow from the timed one on. From the second on the receiver may not delay its
@@ -483,12 +521,13 @@ pub const fn tsn_at_or_before(a: u32, b: u32) -> bool {
 
 const _: () = assert!(size_of::<FlowKey>() == 36);
 const _: () = assert!(size_of::<IndexKey>() == 16);
-const _: () = assert!(size_of::<FlowRecord>() == 7 * 64);
+const _: () = assert!(size_of::<FlowRecord>() == 8 * 64);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, timed) == 64);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, outstanding) == 128);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, data_rtt) == 192);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, chunks) == 256);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, key) == 384);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, second_at_ns) == 448);
 
 #[cfg(test)]
 mod tests {

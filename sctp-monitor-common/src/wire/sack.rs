@@ -1,6 +1,7 @@
-//! SACK (RFC 9260 section 3.3.4). NR-SACK begins with the same fields.
+//! SACK (RFC 9260 section 3.3.4), and the part of NR-SACK that is the same: its blocks are laid out otherwise, and not
+//! looked at.
 
-use super::{Chunk, ReadPacket};
+use super::{Chunk, ChunkKind, ReadPacket};
 
 /// What a SACK says about the receiver's progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,24 +14,42 @@ pub struct Sack {
     pub gap_blocks: u16,
     /// Duplicate TSNs, by the count field.
     pub duplicate_tsns: u16,
+    /// The first of them, if there is one.
+    pub first_duplicate: u32,
+    /// Advertised receiver window credit.
+    pub a_rwnd: u32,
 }
 
 impl Sack {
     /// Reads `chunk`, which must be SACK or NR-SACK; `None` if its fixed part is cut.
     ///
-    /// Gap ack blocks that are counted but lie outside the chunk are not believed.
+    /// Gap ack blocks and duplicate TSNs that are counted but lie outside the chunk are not believed.
     #[inline(always)]
     pub fn read<R: ReadPacket>(reader: &R, chunk: &Chunk) -> Option<Self> {
-        let [cum_tsn_ack, _a_rwnd, counts] = reader.read_words(chunk.value_at())?;
+        let [cum_tsn_ack, a_rwnd, counts] = reader.read_words(chunk.value_at())?;
         let cum_tsn_ack = u32::from_be(cum_tsn_ack);
-        let counts = u32::from_be(counts);
+        let counts = if chunk.is(ChunkKind::NrSack) {
+            0
+        } else {
+            u32::from_be(counts)
+        };
         let (gap_blocks, duplicate_tsns) = ((counts >> 16) as u16, counts as u16);
         let last_gap = last_gap(reader, chunk, gap_blocks as usize).unwrap_or(0);
+        let (duplicate_tsns, first_duplicate) = if duplicate_tsns == 0 {
+            (0, 0)
+        } else {
+            match first_duplicate(reader, chunk, gap_blocks as usize) {
+                Some(tsn) => (duplicate_tsns, tsn),
+                None => (0, 0),
+            }
+        };
         Some(Self {
             cum_tsn_ack,
             highest_acked: cum_tsn_ack.wrapping_add(u32::from(last_gap)),
             gap_blocks,
             duplicate_tsns,
+            first_duplicate,
+            a_rwnd: u32::from_be(a_rwnd),
         })
     }
 }
@@ -44,6 +63,15 @@ fn last_gap<R: ReadPacket>(reader: &R, chunk: &Chunk, gap_blocks: usize) -> Opti
     // Read whole, and from its start: an offset that is reached by going back is more than the verifier believes.
     let block = reader.read_u32(chunk.at() + (BLOCKS_AT - BLOCK_LEN) + gap_blocks * BLOCK_LEN)?;
     Some(block as u16)
+}
+
+/// The first duplicate TSN, which follows the gap ack blocks.
+#[inline(always)]
+fn first_duplicate<R: ReadPacket>(reader: &R, chunk: &Chunk, gap_blocks: usize) -> Option<u32> {
+    if BLOCKS_AT + (gap_blocks + 1) * BLOCK_LEN > chunk.length as usize {
+        return None;
+    }
+    reader.read_u32(chunk.at() + BLOCKS_AT + gap_blocks * BLOCK_LEN)
 }
 
 const BLOCKS_AT: usize = 16;
@@ -76,6 +104,8 @@ mod tests {
             highest_acked: 7,
             gap_blocks: 2,
             duplicate_tsns: 1,
+            first_duplicate: 1,
+            a_rwnd: 0x1_0000,
         };
         assert_eq!(first(&WITH_GAPS), Some(expected));
     }
@@ -86,6 +116,15 @@ mod tests {
         bytes[12..14].copy_from_slice(&[0xff, 0xff]);
         assert_eq!(first(&bytes).unwrap().highest_acked, 0xffff_fffe);
         assert_eq!(first(&bytes).unwrap().gap_blocks, 0xffff);
+        assert_eq!(first(&bytes).unwrap().duplicate_tsns, 0);
+    }
+
+    #[test]
+    fn the_blocks_of_an_nr_sack_are_left_alone() {
+        let mut bytes = WITH_GAPS;
+        bytes[0] = 16;
+        let sack = first(&bytes).unwrap();
+        assert_eq!((sack.highest_acked, sack.duplicate_tsns), (0xffff_fffe, 0));
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct SctpPacket {
     pub in_udp: bool,
     /// The packet is the first of several IP fragments: its last chunk may be cut.
     pub first_fragment: bool,
+    /// The frame begins with an Ethernet header.
+    pub ethernet: bool,
 }
 
 impl SctpPacket {
@@ -79,11 +81,13 @@ impl SctpPacket {
 pub fn parse<R: ReadPacket>(reader: &R, link: LinkType, options: ParseOptions) -> Result<SctpPacket, Pass> {
     let network = link::network_layer(reader, link)?;
     let packet = ip::parse(reader, network, options.udp_port != 0)?;
-    if packet.protocol == IpProto::Sctp as u8 {
-        common_header(reader, &packet, packet.payload_at, packet.end, false)
+    let mut packet = if packet.protocol == IpProto::Sctp as u8 {
+        common_header(reader, &packet, packet.payload_at, packet.end, false)?
     } else {
-        in_udp(reader, &packet, options.udp_port)
-    }
+        in_udp(reader, &packet, options.udp_port)?
+    };
+    packet.ethernet = matches!(link, LinkType::Ethernet);
+    Ok(packet)
 }
 
 #[inline(always)]
@@ -127,6 +131,7 @@ fn common_header<R: ReadPacket>(
         end,
         in_udp,
         first_fragment: packet.first_fragment,
+        ethernet: false,
     })
 }
 

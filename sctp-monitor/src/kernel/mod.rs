@@ -38,7 +38,7 @@ static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/
 /// How the programs are loaded.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
-    /// Flows that can be tracked at a time; two make a path. A record takes 448 bytes, its index entry about 80.
+    /// Flows that can be tracked at a time; two make a path. A record takes 512 bytes, its index entry about 80.
     pub max_flows: u32,
     /// UDP port of SCTP in UDP; 0 looks at no UDP packet.
     pub udp_port: u16,
