@@ -743,12 +743,16 @@ fn credit<T: FlowTable>(slot: u32, progress: Progress, table: &mut T) {
             record.second_at_ns
         };
         record.data_rtt.sample(now_ns.saturating_sub(obliged_at_ns));
-        record.credited_bytes = record.timed_bytes;
     }
     if progress != Progress::Ambiguous {
         record.acked_ticks = now_ticks;
         record.credits = record.credits.wrapping_add(1);
         record.credited_packets = record.timed.packets();
+        record.credited_bytes = if progress == Progress::Timed {
+            record.timed_bytes
+        } else {
+            0
+        };
     }
     record.timed.stop();
 }

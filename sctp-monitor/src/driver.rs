@@ -26,6 +26,9 @@ use crate::{
 /// records takes some 50 us.
 pub const SWEEP: Duration = Duration::from_millis(20);
 
+/// Whoever did not sweep for so long stood still: a busy machine delays a sweep by one or two.
+const STALL: Duration = Duration::from_millis(80);
+
 /// What to watch, and how.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -49,6 +52,7 @@ pub struct Driver {
     reports: Vec<Box<dyn Report>>,
     clock: Clock,
     ring_records_lost: u64,
+    swept_at: Option<Timestamp>,
 }
 
 impl Driver {
@@ -72,6 +76,7 @@ impl Driver {
             reports,
             clock: Clock::read()?,
             ring_records_lost: 0,
+            swept_at: None,
         })
     }
 
@@ -113,8 +118,14 @@ impl Driver {
         };
         tokio::pin!(ended);
         loop {
+            // Between two sweeps an answer may become overdue.
+            let until_overdue = match self.engine.poll_timeout() {
+                Some(at) => at.since(Clock::now()?),
+                None => SWEEP,
+            };
             tokio::select! {
                 _ = sweep.tick() => self.sweep()?,
+                () = tokio::time::sleep(until_overdue), if until_overdue < SWEEP => self.sweep()?,
                 ready = ring.readable() => {
                     self.drain_ring();
                     ready?.clear_ready();
@@ -150,6 +161,10 @@ impl Driver {
         self.drain_ring();
         self.kernel.flush_log();
         let now = Clock::now()?;
+        if self.swept_at.is_some_and(|last| now.since(last) > STALL) {
+            self.engine.handle_stall(now);
+        }
+        self.swept_at = Some(now);
         let records = self.kernel.records();
         let changed: Vec<_> = self.slots.changed(|slot| records.packets(slot)).collect();
         for slot in changed {

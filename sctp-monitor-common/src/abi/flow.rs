@@ -174,7 +174,8 @@ pub struct FlowRecord {
     pub credited_packets: u32,
     /// Bytes of the packet, by the IP header, that carried the timed chunk.
     pub timed_bytes: u32,
-    /// Bytes of the last such packet that was acknowledged.
+    /// Bytes of the packet whose chunk the last credit acknowledges; 0 if it acknowledges only a later one, and times
+    /// nothing.
     pub credited_bytes: u32,
     /// Bytes of a packet, by the IP header, that carries just the last lost chunk.
     pub lost_bytes: u32,

@@ -1,11 +1,17 @@
 //! An association: two endpoints, their addresses, and the paths between them.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
 use crate::{
-    config::Vantage,
+    config::{Config, Vantage},
+    detector::Verdict,
     event::{AssociationId, AssociationRef, Origin, PathId, PathState, Reason},
-    flow::{Direction, Verdict},
+    finding::Finding,
+    flow::Direction,
+    primary::Primary,
     time::Timestamp,
 };
 
@@ -28,6 +34,12 @@ pub struct Association {
     pub(crate) sent: Vec<u32>,
     /// The same for the flows from the remote endpoint.
     pub(crate) received: Vec<u32>,
+    /// Where new DATA goes, by direction.
+    pub(crate) primary: [Primary; 2],
+    /// What is wrong with it as a whole, or with one address of the peer.
+    pub(crate) findings: Vec<Finding>,
+    /// Since when the peer advertises no window.
+    pub(crate) window_zero_since: Option<Timestamp>,
 }
 
 /// Where an association is in its life.
@@ -64,6 +76,9 @@ impl Association {
             paths: BTreeMap::new(),
             sent: Vec::new(),
             received: Vec::new(),
+            primary: Default::default(),
+            findings: Vec::new(),
+            window_zero_since: None,
         }
     }
 
@@ -100,6 +115,18 @@ impl Association {
     /// Its paths, by their addresses.
     pub fn paths(&self) -> impl Iterator<Item = (&PathId, &Path)> {
         self.paths.iter()
+    }
+
+    /// The path that new DATA in this direction takes, if any was seen.
+    #[must_use]
+    pub fn primary(&self, direction: Direction) -> Option<PathId> {
+        self.primary[direction as usize].path()
+    }
+
+    /// What is wrong with it as a whole, or with one address of the peer.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// The tag that packets in this direction carry.
@@ -190,6 +217,12 @@ pub struct Path {
     reason: Option<Reason>,
     pub(crate) sent: Option<u32>,
     pub(crate) received: Option<u32>,
+    /// What is wrong with it.
+    pub(crate) findings: Vec<Finding>,
+    /// When it failed, as far back as matters for flapping.
+    failures: VecDeque<Timestamp>,
+    /// Since when it works again, while it is not trusted yet.
+    works_since: Option<Timestamp>,
 }
 
 impl Path {
@@ -200,6 +233,9 @@ impl Path {
             reason: None,
             sent: None,
             received: None,
+            findings: Vec::new(),
+            failures: VecDeque::new(),
+            works_since: None,
         }
     }
 
@@ -221,6 +257,12 @@ impl Path {
         self.reason.as_ref()
     }
 
+    /// What is wrong with it.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// The slot of the flow in a direction, if anything was seen of it.
     #[must_use]
     pub fn flow(&self, direction: Direction) -> Option<u32> {
@@ -237,6 +279,21 @@ impl Path {
         }
     }
 
+    /// Failures within the window, if they are so many that the path is not trusted.
+    pub(crate) fn flapping(&self, config: &Config, now: Timestamp) -> Option<usize> {
+        let recent = self
+            .failures
+            .iter()
+            .filter(|at| now.since(**at) <= config.flap_window)
+            .count();
+        (recent >= config.flap_failures as usize).then_some(recent)
+    }
+
+    /// Whether only time keeps it from being active.
+    pub(crate) fn is_held(&self) -> bool {
+        self.works_since.is_some()
+    }
+
     /// Draws the conclusion from what is thought of both directions and of the NIC. Gives the old state, the new one
     /// and the reason if it changed.
     pub(crate) fn conclude(
@@ -244,21 +301,52 @@ impl Path {
         sent: &Verdict,
         received: &Verdict,
         nic: Option<Reason>,
-        vantage: Vantage,
+        config: &Config,
         now: Timestamp,
     ) -> Option<(PathState, PathState, Reason)> {
         let (state, reason) = match nic {
             Some(reason) => (PathState::Inactive, reason),
-            None => judge(sent, received, vantage)?,
+            None => judge(sent, received, config.vantage)?,
         };
         let from = self.state;
-        if state == from || (from == PathState::Unconfirmed && state == PathState::PotentiallyFailed) {
+        if state == from {
+            self.works_since = None;
             return None;
         }
+        if from == PathState::Unconfirmed && state == PathState::PotentiallyFailed {
+            return None;
+        }
+        if from == PathState::Inactive && self.is_distrusted(state, config, now) {
+            return None;
+        }
+        if state == PathState::Inactive {
+            while self
+                .failures
+                .front()
+                .is_some_and(|at| now.since(*at) > config.flap_window)
+            {
+                self.failures.pop_front();
+            }
+            self.failures.push_back(now);
+        }
+        self.works_since = None;
         self.state = state;
         self.since = now;
         self.reason = Some(reason.clone());
         Some((from, state, reason))
+    }
+
+    /// A path that keeps failing stays inactive until it has worked for a while.
+    fn is_distrusted(&mut self, state: PathState, config: &Config, now: Timestamp) -> bool {
+        if self.flapping(config, now).is_none() && self.works_since.is_none() {
+            return false;
+        }
+        if state != PathState::Active {
+            self.works_since = None;
+            return true;
+        }
+        let since = *self.works_since.get_or_insert(now);
+        now.since(since) < config.flap_hold
     }
 }
 

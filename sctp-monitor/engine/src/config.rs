@@ -1,6 +1,9 @@
-//! The engine's constants, each with its reason. All can be configured.
+//! The engine's constants, each with its reason. All can be configured: by their names here, in the table `detector` of
+//! the agent's configuration file.
 
 use std::time::Duration;
+
+use serde::Deserialize;
 
 /// Where the monitor stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,52 +14,98 @@ pub enum Vantage {
     Gateway,
 }
 
-/// How the engine judges.
-#[derive(Debug, Clone)]
+/// How the engine judges. Times are written like `200ms` or `1m 30s`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where the monitor stands.
+    #[serde(skip, default = "endpoint")]
     pub vantage: Vantage,
-    /// When a heartbeat counts as unanswered.
-    pub heartbeat: Timeout,
-    /// When DATA counts as unacknowledged.
-    pub data: Timeout,
+
+    /// The time-out of a path of which no round-trip time is known. Longer than any terrestrial one.
+    #[serde(with = "humantime_serde")]
+    pub rto_initial: Duration,
+    /// The least that SRTT + 4 RTTVAR (RFC 9260 section 6.3.1) counts for: interrupt coalescing and sweeps.
+    #[serde(with = "humantime_serde")]
+    pub rto_min: Duration,
+    /// The most: a path that answers later than this is of no use to a session.
+    #[serde(with = "humantime_serde")]
+    pub rto_max: Duration,
+    /// How long either host may stand still without being called dead, on top of the time-out: garbage collections,
+    /// virtual machines that are moved, and the 4 ms clock of the flow records.
+    #[serde(with = "humantime_serde")]
+    pub stall_allowance: Duration,
     /// How long the receiver of a single packet may wait before it acknowledges it (RFC 9260 section 6.2 allows
     /// 500 ms; Linux and FreeBSD wait 200 ms). From the second packet on it may not.
+    #[serde(with = "humantime_serde")]
     pub delayed_ack: Duration,
-    /// Heartbeats in a row that must go unanswered until a path is inactive. The first one makes it potentially
-    /// failed: one heartbeat is lost on every lossy path now and then.
-    pub heartbeat_misses: u32,
-    /// How often a DATA time-out must pass, without any sign of life, until a path is inactive.
-    pub data_misses: u32,
+
+    /// How rarely DATA that stays unacknowledged by chance may be called a failure. A path with 20 messages a second has
+    /// 36,000 acknowledgements an hour: one false alarm in 280 hours, if every loss were independent.
+    pub data_chance: f32,
+    /// The same for heartbeats, of which a path has 120 an hour.
+    pub heartbeat_chance: f32,
+    /// How rarely either may make a path potentially failed. A heartbeat always does, when it is not answered in time.
+    pub doubt_chance: f32,
+    /// How long DATA must have stayed unacknowledged, never sent again while more is sent, until it is clear that the
+    /// acknowledgements pass elsewhere: no sender waits longer than RTO.Initial without sending again.
+    #[serde(with = "humantime_serde")]
+    pub one_sided_data: Duration,
+
     /// How long one direction alone must be seen until an association counts as up. The other direction may pass
     /// elsewhere, or its first packet may be late.
+    #[serde(with = "humantime_serde")]
     pub one_sided_after: Duration,
     /// How long a flow must be silent until it is forgotten. Longer than any heartbeat interval in use (30 s by
     /// default, RFC 9260 section 16) with the largest RTO (60 s) on top.
+    #[serde(with = "humantime_serde")]
     pub idle_after: Duration,
     /// How long a flow is kept that never saw an answer, and had a few packets only: a scan, or forged packets.
+    #[serde(with = "humantime_serde")]
     pub unanswered_after: Duration,
     /// How long a flow is kept after its association ended, for packets that come late.
+    #[serde(with = "humantime_serde")]
     pub ended_after: Duration,
+
+    /// Failures within `flap_window` that make a path a flapping one.
+    pub flap_failures: u32,
+    /// See `flap_failures`: long enough for the failures of a link that comes and goes every ten seconds.
+    #[serde(with = "humantime_serde")]
+    pub flap_window: Duration,
+    /// How long a flapping path must work without a failure until it is active again.
+    #[serde(with = "humantime_serde")]
+    pub flap_hold: Duration,
+
+    /// The loss, in percent, that a path must exceed beyond doubt (three standard deviations) to be reported as lossy.
+    /// A session over SCTP stands 1 % without anyone noticing.
+    pub grey_loss_percent: f32,
+    /// DATA chunks that must have been sent since the first loss: with fewer the rate is not known to 5 points.
+    pub grey_loss_chunks: u32,
+
+    /// How many times its usual round-trip time a path must need to be reported as slow.
+    pub latency_factor: f32,
+    /// And how much more, at least: a path inside a rack doubles its 50 us with every burst.
+    #[serde(with = "humantime_serde")]
+    pub latency_margin: Duration,
+
+    /// How long an address of the peer may stay without any confirmed path. Stacks send a heartbeat to every address
+    /// when the association begins, and at the latest every HB.interval (30 s).
+    #[serde(with = "humantime_serde")]
+    pub unconfirmed_after: Duration,
+    /// How long a peer may advertise a receiver window of zero, or not finish a shutdown, while it answers heartbeats.
+    #[serde(with = "humantime_serde")]
+    pub zombie_after: Duration,
+    /// How long apart failures may be that have one cause. What fails later belongs to an open incident only if it gave
+    /// no sign of life since that began: heartbeats notice late.
+    #[serde(with = "humantime_serde")]
+    pub incident_window: Duration,
 }
 
-/// A time-out as RFC 9260 section 6.3.1 computes it, SRTT + 4 RTTVAR, within bounds.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeout {
-    /// Before anything was measured.
-    pub initial: Duration,
-    /// Never less: schedulers and interrupt coalescing delay an answer by tens of milliseconds now and then, whatever
-    /// the network's own round-trip time.
-    pub floor: Duration,
-    /// Never more: a path that answers later than this is of no use to a session.
-    pub ceiling: Duration,
-}
-
-impl Timeout {
-    /// The time-out for a measured round-trip time.
+impl Config {
+    /// A time-out as RFC 9260 section 6.3.1 computes it, SRTT + 4 RTTVAR, within bounds.
     #[must_use]
-    pub fn for_rtt(&self, srtt: Duration, rttvar: Duration) -> Duration {
-        (srtt + 4 * rttvar).clamp(self.floor, self.ceiling)
+    pub fn rto(&self, srtt: Duration, rttvar: Duration) -> Duration {
+        (srtt + 4 * rttvar).clamp(self.rto_min, self.rto_max)
     }
 }
 
@@ -64,25 +113,35 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             vantage: Vantage::Endpoint,
-            heartbeat: Timeout {
-                initial: Duration::from_millis(500),
-                floor: Duration::from_millis(100),
-                ceiling: Duration::from_secs(2),
-            },
-            data: Timeout {
-                initial: Duration::from_millis(500),
-                floor: Duration::from_millis(100),
-                ceiling: Duration::from_secs(2),
-            },
+            rto_initial: Duration::from_millis(300),
+            rto_min: Duration::from_millis(20),
+            rto_max: Duration::from_secs(2),
+            stall_allowance: Duration::from_millis(200),
             delayed_ack: Duration::from_millis(200),
-            heartbeat_misses: 2,
-            data_misses: 2,
+            data_chance: 1e-7,
+            heartbeat_chance: 1e-6,
+            doubt_chance: 1e-4,
+            one_sided_data: Duration::from_secs(4),
             one_sided_after: Duration::from_secs(1),
             idle_after: Duration::from_secs(300),
             unanswered_after: Duration::from_secs(10),
             ended_after: Duration::from_secs(10),
+            flap_failures: 3,
+            flap_window: Duration::from_secs(60),
+            flap_hold: Duration::from_secs(10),
+            grey_loss_percent: 3.0,
+            grey_loss_chunks: 120,
+            latency_factor: 2.0,
+            latency_margin: Duration::from_millis(10),
+            unconfirmed_after: Duration::from_secs(60),
+            zombie_after: Duration::from_secs(30),
+            incident_window: Duration::from_secs(5),
         }
     }
+}
+
+fn endpoint() -> Vantage {
+    Vantage::Endpoint
 }
 
 #[cfg(test)]
@@ -91,10 +150,10 @@ mod tests {
 
     #[test]
     fn a_timeout_keeps_its_bounds() {
-        let timeout = Config::default().heartbeat;
+        let config = Config::default();
         let ms = Duration::from_millis;
-        assert_eq!(timeout.for_rtt(ms(1), ms(1)), ms(100));
-        assert_eq!(timeout.for_rtt(ms(100), ms(50)), ms(300));
-        assert_eq!(timeout.for_rtt(ms(1_000), ms(900)), ms(2_000));
+        assert_eq!(config.rto(ms(1), ms(1)), ms(20));
+        assert_eq!(config.rto(ms(100), ms(50)), ms(300));
+        assert_eq!(config.rto(ms(1_000), ms(900)), ms(2_000));
     }
 }

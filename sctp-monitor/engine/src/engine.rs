@@ -1,7 +1,7 @@
 //! The engine's state and its four verbs.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -11,9 +11,11 @@ use crate::{
     association::{Association, Phase},
     config::{Config, Vantage},
     control::Handshakes,
-    event::{AssociationId, EndReason, Event, EventKind, Origin, PathId, Reason},
-    flow::{Direction, Flow, FlowView, Verdict},
+    detector::{Context, Verdict},
+    event::{AssociationId, EndReason, Event, EventKind, Origin, PathId, Reason, Status},
+    flow::{Counted, Direction, Flow, FlowView, Membership},
     grouping::opposite,
+    incident::{IncidentView, Incidents},
     time::Timestamp,
 };
 
@@ -93,6 +95,13 @@ pub struct Engine {
     /// Acks that came over flows whose association was not known yet.
     early_acks: VecDeque<HeartbeatAcked>,
     nics: BTreeMap<u32, Nic>,
+    pub(crate) incidents: Incidents,
+    /// Paths and associations with findings.
+    pub(crate) troubled: BTreeSet<(AssociationId, Option<PathId>)>,
+    /// When flows must be looked at again, with their slots.
+    deadlines: BTreeSet<(Timestamp, u32)>,
+    /// Nobody is accused before: this host or the agent stood still.
+    accuse_from: Timestamp,
     outputs: VecDeque<Output>,
     next_id: u64,
     housekeeping_at: Option<Timestamp>,
@@ -112,6 +121,10 @@ impl Engine {
             handshakes: Handshakes::default(),
             early_acks: VecDeque::new(),
             nics: BTreeMap::new(),
+            incidents: Incidents::default(),
+            troubled: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            accuse_from: Timestamp::default(),
             outputs: VecDeque::new(),
             next_id: 1,
             housekeeping_at: None,
@@ -152,14 +165,78 @@ impl Engine {
             self.assign(slot, now);
             self.retry_early_acks(slot);
         }
+        let member = self.flows.get(&slot).and_then(|flow| flow.member);
+        let (context, counted) = self.context(slot, member, record);
         let Some(flow) = self.flows.get_mut(&slot) else {
             return;
         };
-        flow.health.judge(record, tick, &self.config, now);
-        if let Some(member) = flow.member {
+        flow.observe(record, context, counted, tick, &self.config, now);
+        let deadline = flow.detector.deadline();
+        if let Some(old) = std::mem::replace(&mut flow.deadline, deadline)
+            && Some(old) != deadline
+        {
+            self.deadlines.remove(&(old, slot));
+        }
+        if let Some(deadline) = deadline {
+            self.deadlines.insert((deadline, slot));
+        }
+        if let Some(member) = member {
+            self.follow_data(slot, member, now);
             self.report_up(member.association, now);
             self.conclude(member.association, member.path, now);
         }
+    }
+
+    /// What the association tells of a flow.
+    fn context(&self, slot: u32, member: Option<Membership>, record: &FlowRecord) -> (Context, Counted) {
+        let association = member.and_then(|member| self.associations.get(&member.association));
+        let direction = member.map_or(Direction::Sent, |member| member.direction);
+        let canonical = association
+            .and_then(|association| association.flows(direction).first())
+            .filter(|first| **first != slot)
+            .and_then(|first| self.flows.get(first));
+        let context = Context {
+            answers_are_seen: association
+                .is_some_and(|association| !association.flows(opposite(direction)).is_empty()),
+            sacks_are_seen: record.sender.sack_seen() || canonical.is_some_and(|flow| flow.sacks_seen),
+            accuse_from: self.accuse_from,
+        };
+        let counted = match (self.config.vantage, direction) {
+            (Vantage::Endpoint, Direction::Sent) => Counted::Ahead,
+            (Vantage::Endpoint, Direction::Received) => Counted::Behind,
+            (Vantage::Gateway, _) => Counted::Both,
+        };
+        (context, counted)
+    }
+
+    /// Follows new DATA from path to path.
+    fn follow_data(&mut self, slot: u32, member: Membership, now: Timestamp) {
+        let Some(flow) = self.flows.get_mut(&slot) else {
+            return;
+        };
+        let (acked_at, new_data) = (flow.acked_at.take(), flow.new_data_at.take());
+        let Some(association) = self.associations.get_mut(&member.association) else {
+            return;
+        };
+        let primary = &mut association.primary[member.direction as usize];
+        if let Some(at) = acked_at {
+            primary.on_acked(member.path, at);
+        }
+        let moved = new_data.and_then(|at| primary.on_new_data(member.path, at));
+        if let Some(moved) = moved.filter(|_| association.is_up()) {
+            let kind = EventKind::DataMoved {
+                direction: member.direction,
+                from: moved.from,
+                to: moved.to,
+                gap: moved.gap,
+            };
+            self.report(member.association, kind, now);
+        }
+    }
+
+    /// This host or the agent stood still until now: what waits in queues was not looked at yet.
+    pub fn handle_stall(&mut self, now: Timestamp) {
+        self.accuse_from = now + STALL_GRACE;
     }
 
     /// Takes the state of a NIC, whenever it changes.
@@ -177,7 +254,7 @@ impl Engine {
             .filter(|flow| flow.view.interface.if_index() == if_index)
         {
             if let Some(reason) = &reason {
-                flow.health.cut_off(reason);
+                flow.detector.on_cut_off(reason, now);
             }
             affected.extend(flow.member);
         }
@@ -189,6 +266,16 @@ impl Engine {
 
     /// Does what time alone brings about.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        // Whoever waits was handed in just now; what is left here was not worth a look.
+        while let Some((at, slot)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.deadlines.remove(&(at, slot));
+            if let Some(flow) = self.flows.get_mut(&slot) {
+                flow.deadline = None;
+            }
+        }
+        for view in self.incidents.due(now) {
+            self.report_incident(Status::Updated, view, now);
+        }
         if self.housekeeping_at.is_some_and(|at| at > now) {
             return;
         }
@@ -197,10 +284,15 @@ impl Engine {
         self.keep_house(now);
     }
 
-    /// When [`Engine::handle_timeout`] is due.
+    /// When [`Engine::handle_timeout`] is due, at the latest. Hand in the records of all flows that wait for an answer
+    /// before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.housekeeping_at
+        let waiting = self.deadlines.first().map(|(at, _)| *at);
+        [self.housekeeping_at, waiting, self.incidents.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next thing to do, in order.
@@ -211,6 +303,11 @@ impl Engine {
     /// The associations that are known, by id.
     pub fn associations(&self) -> impl Iterator<Item = &Association> {
         self.associations.values()
+    }
+
+    /// The incidents that are open, by number.
+    pub fn incidents(&self) -> impl Iterator<Item = &IncidentView> {
+        self.incidents.views()
     }
 
     /// What is known of the flow in a slot.
@@ -233,11 +330,19 @@ impl Engine {
         if let Some(association) = self.associations.get(&id) {
             let event = Event {
                 time,
-                association: association.reference(),
+                association: Some(association.reference()),
                 kind,
             };
             self.output(Output::Event(event));
         }
+    }
+
+    pub(crate) fn report_incident(&mut self, status: Status, incident: IncidentView, time: Timestamp) {
+        self.output(Output::Event(Event {
+            time,
+            association: None,
+            kind: EventKind::Incident { status, incident },
+        }));
     }
 
     /// An ack that the programs could not match, because the flows were not tied together yet.
@@ -256,7 +361,7 @@ impl Engine {
             return;
         };
         let found = association.flows(opposite(direction)).iter().find_map(|slot| {
-            let sent_at = self.flows.get(slot)?.health.waiting(acked.fingerprint)?;
+            let sent_at = self.flows.get(slot)?.detector.waiting(acked.fingerprint)?;
             Some((*slot, sent_at))
         });
         let Some((slot, sent_at)) = found else {
@@ -264,8 +369,8 @@ impl Engine {
         };
         let now = Timestamp::from_nanos(acked.header.time_ns);
         if let Some(flow) = self.flows.get_mut(&slot) {
-            flow.health
-                .answered_elsewhere(acked.fingerprint, now.since(sent_at), now);
+            flow.detector
+                .on_answered_elsewhere(acked.fingerprint, now.since(sent_at), now);
             if let Some(member) = flow.member {
                 self.conclude(member.association, member.path, now);
             }
@@ -325,6 +430,7 @@ impl Engine {
             return;
         };
         let was = std::mem::replace(&mut association.phase, Phase::Ended { at: now });
+        self.close_findings(id, now);
         self.by_tag.retain(|_, (known, _)| *known != id);
         if was == Phase::Up {
             self.report(id, EventKind::AssociationDown { reason }, now);
@@ -343,12 +449,11 @@ impl Engine {
         };
         let verdict = |slot: Option<u32>| {
             slot.and_then(|slot| self.flows.get(&slot))
-                .map_or(&Verdict::Unknown, |flow| flow.health.verdict())
+                .map_or(&Verdict::Unknown, |flow| flow.detector.verdict())
         };
         let sent = verdict(path.sent).clone();
         let received = verdict(path.received).clone();
         let nic = self.nic_trouble(path.sent, path.received);
-        let vantage = self.config.vantage;
         let Some(path) = self
             .associations
             .get_mut(&id)
@@ -356,7 +461,7 @@ impl Engine {
         else {
             return;
         };
-        if let Some((from, to, reason)) = path.conclude(&sent, &received, nic, vantage, now) {
+        if let Some((from, to, reason)) = path.conclude(&sent, &received, nic, &self.config, now) {
             let kind = EventKind::PathStateChanged {
                 path: path_id,
                 from,
@@ -364,11 +469,15 @@ impl Engine {
                 reason,
             };
             self.report(id, kind, now);
+            self.diagnose_path(id, path_id, now);
+            self.diagnose_association(id, now);
+        } else {
+            self.diagnose_path(id, path_id, now);
         }
     }
 
     /// Why the path's NIC cannot carry it. On an endpoint what the host sends counts, if it sends at all.
-    fn nic_trouble(&self, sent: Option<u32>, received: Option<u32>) -> Option<Reason> {
+    pub(crate) fn nic_trouble(&self, sent: Option<u32>, received: Option<u32>) -> Option<Reason> {
         let slots = match self.config.vantage {
             Vantage::Endpoint => [sent.or(received), None],
             Vantage::Gateway => [sent, received],
@@ -377,6 +486,10 @@ impl Engine {
             let interface = self.flows.get(&slot)?.view.interface;
             self.nics.get(&interface.if_index())?.trouble()
         })
+    }
+
+    pub(crate) fn nic_name(&self, if_index: u32) -> Option<String> {
+        self.nics.get(&if_index).map(|nic| nic.name.clone())
     }
 
     fn packets_of(&self, association: &Association) -> u64 {
@@ -400,6 +513,7 @@ impl Engine {
             self.report_up(id, now);
         }
         self.replace_restarted(now);
+        self.review(now);
         let mut over: Vec<_> = self
             .flows
             .iter()
@@ -435,6 +549,9 @@ impl Engine {
 
 /// Acks that are kept until their flow's association is known: a flow is known one sweep after its first packet.
 const MAX_EARLY_ACKS: usize = 256;
+
+/// How long nobody is accused after a stall: the ring buffer, the records and the network's queues are looked at twice.
+const STALL_GRACE: Duration = Duration::from_millis(40);
 
 /// How often the engine looks after what only time changes.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);

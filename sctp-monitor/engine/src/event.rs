@@ -2,15 +2,20 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
-use crate::time::{Short, Timestamp};
+use crate::{
+    finding::Finding,
+    flow::Direction,
+    incident::IncidentView,
+    time::{Short, Timestamp},
+};
 
 /// Something changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// When the engine found out.
     pub time: Timestamp,
-    /// The association it is about.
-    pub association: AssociationRef,
+    /// The association it is about; an incident may have many.
+    pub association: Option<AssociationRef>,
     /// What changed.
     pub kind: EventKind,
 }
@@ -77,6 +82,52 @@ pub enum EventKind {
         /// Why.
         reason: Reason,
     },
+    /// New DATA goes over another path than before.
+    DataMoved {
+        /// Whose DATA.
+        direction: Direction,
+        /// The path that it left.
+        from: PathId,
+        /// The path that it took.
+        to: PathId,
+        /// From the last DATA that was acknowledged on the old path to the first on the new one.
+        gap: Option<Duration>,
+    },
+    /// Something is wrong, or no longer.
+    Finding {
+        /// Whether it is new.
+        status: Status,
+        /// What it is.
+        finding: Finding,
+    },
+    /// Failures with one cause.
+    Incident {
+        /// Whether it is new.
+        status: Status,
+        /// What they have in common.
+        incident: IncidentView,
+    },
+}
+
+/// What happened to a finding or an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It began.
+    Opened,
+    /// More is known of it.
+    Updated,
+    /// It is over.
+    Closed,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Opened => "opened",
+            Self::Updated => "updated",
+            Self::Closed => "closed",
+        })
+    }
 }
 
 /// The state of a path, as RFC 6458 section 6.1.2 and RFC 7829 name it.
@@ -184,6 +235,8 @@ pub enum Reason {
         timeout: Duration,
         /// Packets with new DATA on the path since then.
         packets: u32,
+        /// Acknowledgements that should have come by now.
+        missed: u32,
         /// Time since the path last worked, if it did before.
         last_alive_ago: Option<Duration>,
     },
@@ -235,13 +288,14 @@ impl fmt::Display for Reason {
                 sent_ago,
                 timeout,
                 packets,
+                missed,
                 last_alive_ago,
                 ..
             } => {
                 let plural = if *packets == 1 { "" } else { "s" };
                 write!(
                     f,
-                    "DATA unacknowledged on any path for {} (time-out {}, TSN {tsn}, {packets} packet{plural} sent since)",
+                    "DATA unacknowledged on any path for {} (time-out {}, {missed} SACKs missing; TSN {tsn}, {packets} packet{plural} since)",
                     Short(*sent_ago),
                     Short(*timeout)
                 )?;
@@ -267,6 +321,8 @@ pub enum Figure {
     Time(Duration),
     /// A count or a sequence number.
     Number(u64),
+    /// A share or a rate.
+    Rate(f32),
     /// A name.
     Text(String),
 }
@@ -297,6 +353,7 @@ impl Reason {
                 sent_ago,
                 timeout,
                 packets,
+                missed,
                 last_alive_ago,
             } => {
                 figures.push(("tsn", Figure::Number(u64::from(*tsn))));
@@ -304,6 +361,7 @@ impl Reason {
                 figures.push(("sent_ago", Figure::Time(*sent_ago)));
                 figures.push(("timeout", Figure::Time(*timeout)));
                 figures.push(("packets", Figure::Number(u64::from(*packets))));
+                figures.push(("sacks_missing", Figure::Number(u64::from(*missed))));
                 push_time(&mut figures, "last_alive_ago", *last_alive_ago);
             }
             Self::LinkDown { interface } | Self::InterfaceGone { interface } => {
@@ -332,11 +390,12 @@ mod tests {
             sent_ago: Duration::from_millis(231),
             timeout: Duration::from_millis(150),
             packets: 5,
+            missed: 2,
             last_alive_ago: Some(Duration::from_millis(262)),
         };
         assert_eq!(
             reason.to_string(),
-            "DATA unacknowledged on any path for 231 ms (time-out 150 ms, TSN 77, 5 packets sent since); \
+            "DATA unacknowledged on any path for 231 ms (time-out 150 ms, 2 SACKs missing; TSN 77, 5 packets since); \
              last sign of life 262 ms ago"
         );
         assert!(reason.figures().contains(&("tsn", Figure::Number(77))));

@@ -1,15 +1,19 @@
 //! One direction of a path: what the programs say of it, and whether it works.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowRecord, HEARTBEAT_SLOTS, Interface, Rtt},
+    abi::{FlowKey, FlowRecord, Interface, Rtt},
     wire::ChunkKind,
 };
 
 use crate::{
     config::Config,
-    event::{AssociationId, PathId, Reason},
+    detector::{Context, Detector, Verdict},
+    event::{AssociationId, PathId},
+    latency::Latency,
+    loss::Losses,
+    sizes::Sizes,
     time::Timestamp,
 };
 
@@ -49,6 +53,12 @@ pub struct FlowView {
     pub tag_mismatches: u64,
     /// The last DATA chunk's payload protocol identifier.
     pub ppid: u32,
+    /// The receiver window in the last SACK, if there was one.
+    pub a_rwnd: Option<u32>,
+    /// Heartbeats that were answered from another address, and the last such address.
+    pub answered_elsewhere: Option<(u32, IpAddr)>,
+    /// The next hop's Ethernet address when the flow began, if it was seen.
+    pub next_hop: Option<[u8; 6]>,
     /// From HEARTBEAT to HEARTBEAT ACK, if measured.
     pub heartbeat_rtt: Option<RttView>,
     /// From DATA to SACK, the peer's delayed ack included, if measured.
@@ -73,7 +83,7 @@ pub struct RttView {
 }
 
 impl RttView {
-    fn of(rtt: &Rtt) -> Option<Self> {
+    pub(crate) fn of(rtt: &Rtt) -> Option<Self> {
         rtt.is_known().then(|| Self {
             last: Duration::from_nanos(rtt.last_ns),
             min: Duration::from_nanos(rtt.min_ns),
@@ -98,6 +108,10 @@ impl FlowView {
             heartbeats_answered: u64::from(record.heartbeats_answered),
             tag_mismatches: u64::from(record.tag_mismatches),
             ppid: record.ppid,
+            a_rwnd: (record.chunk_count(ChunkKind::Sack) > 0).then_some(record.a_rwnd),
+            answered_elsewhere: (record.answered_elsewhere > 0)
+                .then(|| (record.answered_elsewhere, record.ack_source.to_ip())),
+            next_hop: (record.next_hop != [0; 6]).then_some(record.next_hop),
             heartbeat_rtt: RttView::of(&record.heartbeat_rtt),
             data_rtt: RttView::of(&record.data_rtt),
             first_seen: Timestamp::from_nanos(record.first_seen_ns),
@@ -107,7 +121,7 @@ impl FlowView {
 }
 
 /// A moment on a record's coarse clock, on the fine one.
-fn at_ticks(record: &FlowRecord, ticks: u64, tick: Duration) -> Timestamp {
+pub(crate) fn at_ticks(record: &FlowRecord, ticks: u64, tick: Duration) -> Timestamp {
     let elapsed = ticks.saturating_sub(record.first_seen_ticks);
     let tick = u64::try_from(tick.as_nanos()).unwrap_or(u64::MAX);
     Timestamp::from_nanos(record.first_seen_ns.saturating_add(elapsed.saturating_mul(tick)))
@@ -126,7 +140,20 @@ pub(crate) struct Membership {
 pub(crate) struct Flow {
     pub(crate) view: FlowView,
     pub(crate) member: Option<Membership>,
-    pub(crate) health: Health,
+    pub(crate) detector: Detector,
+    pub(crate) losses: Losses,
+    pub(crate) sizes: Sizes,
+    pub(crate) latency: Latency,
+    latency_by_data: bool,
+    /// SACKs for this direction were seen, as far as this record tells.
+    pub(crate) sacks_seen: bool,
+    /// New DATA was found on it at the last look, sent at that time.
+    pub(crate) new_data_at: Option<Timestamp>,
+    /// DATA on it was found acknowledged at the last look, at that time.
+    pub(crate) acked_at: Option<Timestamp>,
+    seen: Seen,
+    /// The deadline under which the engine has it.
+    pub(crate) deadline: Option<Timestamp>,
     /// What the record was last told of its association.
     pub(crate) link: Option<(u32, u32, u32)>,
     /// Since when every packet has had another tag than the association's.
@@ -139,7 +166,16 @@ impl Flow {
         Self {
             view: FlowView::of(record, tick),
             member: None,
-            health: Health::default(),
+            detector: Detector::default(),
+            losses: Losses::default(),
+            sizes: Sizes::default(),
+            latency: Latency::default(),
+            latency_by_data: false,
+            sacks_seen: false,
+            new_data_at: (record.data_chunks > 0).then(|| Timestamp::from_nanos(record.first_seen_ns)),
+            acked_at: None,
+            seen: Seen::of(record),
+            deadline: None,
             link: None,
             mismatching_since: None,
             mismatched_tag: 0,
@@ -159,171 +195,119 @@ impl Flow {
         }
         self.view = view;
     }
-}
-
-/// Whether packets of a flow arrive and are answered.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Health {
-    verdict: Verdict,
-    /// The last proof that the path works.
-    alive_at: Option<Timestamp>,
-    heartbeat_misses: u32,
-    last_missed: Option<Timestamp>,
-    /// Heartbeats that waited at the last record: when they were sent, and their fingerprints.
-    waiting: [(Timestamp, u32); HEARTBEAT_SLOTS],
-    /// A heartbeat that user space knows to be answered, though the programs do not.
-    answered: Option<u32>,
-}
-
-/// What is thought of a flow.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) enum Verdict {
-    /// Nothing that could be answered was seen yet.
-    #[default]
-    Unknown,
-    /// It works.
-    Alive(Reason),
-    /// An answer is missing.
-    Suspect(Reason),
-    /// It does not work.
-    Dead(Reason),
-}
-
-impl Health {
-    pub(crate) fn verdict(&self) -> &Verdict {
-        &self.verdict
-    }
-
-    /// When a heartbeat with this fingerprint was sent, if one waits.
-    pub(crate) fn waiting(&self, fingerprint: u32) -> Option<Timestamp> {
-        self.waiting
-            .iter()
-            .find(|(sent_at, known)| *known == fingerprint && *sent_at != Timestamp::default())
-            .map(|(sent_at, _)| *sent_at)
-    }
-
-    /// A heartbeat with this fingerprint was answered after all.
-    pub(crate) fn answered_elsewhere(&mut self, fingerprint: u32, rtt: Duration, at: Timestamp) {
-        self.answered = Some(fingerprint);
-        self.alive(at, Reason::HeartbeatAnswered { rtt });
-    }
-
-    /// Judges by the newest record. A miss that persists outweighs a sign of life that is older.
-    pub(crate) fn judge(&mut self, record: &FlowRecord, tick: Duration, config: &Config, now: Timestamp) {
-        self.take_signs_of_life(record, tick);
-        self.waiting = record
-            .outstanding
-            .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
-        if let Some(verdict) = self.unacknowledged_data(record, config, now) {
-            self.accuse(verdict);
-        } else if let Some(verdict) = self.unanswered_heartbeats(record, config, now) {
-            self.accuse(verdict);
-        }
-    }
-
-    /// What is dead stays dead until it gives a sign of life.
-    fn accuse(&mut self, verdict: Verdict) {
-        if !matches!(self.verdict, Verdict::Dead(_)) {
-            self.verdict = verdict;
-        }
-    }
-
-    /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
-    pub(crate) fn cut_off(&mut self, reason: &Reason) {
-        self.verdict = Verdict::Dead(reason.clone());
-    }
-
-    fn take_signs_of_life(&mut self, record: &FlowRecord, tick: Duration) {
-        if record.answered_at_ns != 0 {
-            let rtt = Duration::from_nanos(record.heartbeat_rtt.last_ns);
-            self.alive(
-                Timestamp::from_nanos(record.answered_at_ns),
-                Reason::HeartbeatAnswered { rtt },
-            );
-        }
-        if record.acked_ticks != 0 {
-            let at = at_ticks(record, record.acked_ticks, tick);
-            let after = self.alive_at.map(|last| at.since(last));
-            self.alive(at, Reason::DataAcknowledged { after });
-        }
-    }
-
-    fn alive(&mut self, at: Timestamp, reason: Reason) {
-        if self.alive_at.is_none_or(|last| at > last) {
-            self.alive_at = Some(at);
-            self.heartbeat_misses = 0;
-            self.verdict = Verdict::Alive(reason);
-        }
-    }
-
-    fn unacknowledged_data(&self, record: &FlowRecord, config: &Config, now: Timestamp) -> Option<Verdict> {
-        if !record.timed.is_armed() {
-            return None;
-        }
-        let sent_at = Timestamp::from_nanos(record.timed.sent_at_ns);
-        let sent_ago = now.since(sent_at);
-        let packets = record.timed.packets();
-        let measured = RttView::of(&record.data_rtt);
-        let mut timeout = measured.map_or(config.data.initial, |rtt| {
-            config.data.for_rtt(rtt.srtt, rtt.rttvar)
-        });
-        if packets < 2 {
-            timeout += config.delayed_ack;
-        }
-        if sent_ago <= timeout {
-            return None;
-        }
-        let reason = Reason::DataUnacknowledged {
-            tsn: record.timed.tsn,
-            cum_tsn_ack: record.sender.cum_tsn_ack,
-            sent_ago,
-            timeout,
-            packets,
-            last_alive_ago: self.alive_at.map(|at| now.since(at)),
-        };
-        let other_sign_of_life = self.alive_at.is_some_and(|at| at > sent_at);
-        if sent_ago > timeout * config.data_misses && !other_sign_of_life {
-            Some(Verdict::Dead(reason))
-        } else {
-            Some(Verdict::Suspect(reason))
-        }
-    }
-
-    fn unanswered_heartbeats(
+    /// Weighs what the newest record says.
+    pub(crate) fn observe(
         &mut self,
         record: &FlowRecord,
+        context: Context,
+        counted: Counted,
+        tick: Duration,
         config: &Config,
         now: Timestamp,
-    ) -> Option<Verdict> {
-        let measured = RttView::of(&record.heartbeat_rtt);
-        let timeout = measured.map_or(config.heartbeat.initial, |rtt| {
-            config.heartbeat.for_rtt(rtt.srtt, rtt.rttvar)
-        });
-        let mut oldest: Option<Timestamp> = None;
-        for heartbeat in record.outstanding {
-            let sent_at = Timestamp::from_nanos(heartbeat.sent_at_ns);
-            let answered =
-                self.answered == Some(heartbeat.fingerprint) || self.alive_at.is_some_and(|at| at > sent_at);
-            let waits = heartbeat.sent_at_ns != 0 && heartbeat.padded == 0 && !answered;
-            if !waits || now.since(sent_at) <= timeout {
-                continue;
-            }
-            oldest = Some(oldest.map_or(sent_at, |oldest| oldest.min(sent_at)));
-            if self.last_missed.is_none_or(|last| sent_at > last) {
-                self.last_missed = Some(sent_at);
-                self.heartbeat_misses += 1;
-            }
+    ) {
+        let before = std::mem::replace(&mut self.seen, Seen::of(record));
+        let new = self.seen.since(&before);
+        self.sacks_seen = record.sender.sack_seen();
+        self.detector.handle(record, context, tick, config, now);
+        if new.credits > 0 {
+            self.acked_at = Some(at_ticks(record, record.acked_ticks, tick));
         }
-        let reason = Reason::HeartbeatUnanswered {
-            sent_ago: now.since(oldest?),
-            timeout,
-            misses: self.heartbeat_misses,
-            last_alive_ago: self.alive_at.map(|at| now.since(at)),
+        if self.seen.highest_sent != before.highest_sent {
+            self.new_data_at = Some(self.view.last_seen);
+        }
+        let works = !matches!(self.detector.verdict(), Verdict::Dead(_));
+        let lost = match counted {
+            Counted::Ahead => new.lost.saturating_sub(new.spurious),
+            Counted::Behind => new.late,
+            Counted::Both => new.lost.saturating_sub(new.spurious) + new.late,
         };
-        if self.heartbeat_misses >= config.heartbeat_misses {
-            Some(Verdict::Dead(reason))
+        if works {
+            self.losses.count(new.data_chunks, lost, config, now);
+            if lost > 0 {
+                self.sizes.on_lost(record.lost_bytes);
+            }
+            if new.credits > 0 {
+                self.sizes.on_passed(record.credited_bytes);
+            }
         } else {
-            Some(Verdict::Suspect(reason))
+            self.sizes = Sizes::default();
+        }
+        self.time(record, new, config, now);
+    }
+
+    /// DATA tells of the round trip many times a second; heartbeats where there is none.
+    fn time(&mut self, record: &FlowRecord, new: New, config: &Config, now: Timestamp) {
+        let by_data = new.credits > 0 && record.credited_bytes > 0 && record.credited_packets > 1;
+        if by_data != self.latency_by_data && by_data {
+            self.latency = Latency::default();
+            self.latency_by_data = true;
+        }
+        if by_data {
+            let rtt = Duration::from_nanos(record.data_rtt.last_ns);
+            self.latency.sample(rtt, config, now);
+        } else if new.answers > 0 && !self.latency_by_data {
+            let rtt = Duration::from_nanos(record.heartbeat_rtt.last_ns);
+            self.latency.sample(rtt, config, now);
+        }
+    }
+}
+
+/// Which losses on a flow are the network's, seen from where the monitor stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// What this host sends is lost further on: it is sent again.
+    Ahead,
+    /// What this host receives was lost before: it comes late.
+    Behind,
+    /// Between the hosts it may be lost on either side.
+    Both,
+}
+
+/// Counters of a record.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    credits: u32,
+    lost: u32,
+    late: u32,
+    spurious: u32,
+    answers: u32,
+    data_chunks: u64,
+    highest_sent: u32,
+}
+
+/// What counters have grown by.
+#[derive(Debug, Clone, Copy)]
+struct New {
+    credits: u32,
+    lost: u32,
+    late: u32,
+    spurious: u32,
+    answers: u32,
+    data_chunks: u32,
+}
+
+impl Seen {
+    fn of(record: &FlowRecord) -> Self {
+        Self {
+            credits: record.credits,
+            lost: record.lost,
+            late: record.late,
+            spurious: record.spurious,
+            answers: record.heartbeats_answered,
+            data_chunks: record.data_chunks,
+            highest_sent: record.highest_sent,
+        }
+    }
+
+    fn since(&self, before: &Self) -> New {
+        New {
+            credits: self.credits.wrapping_sub(before.credits),
+            lost: self.lost.wrapping_sub(before.lost),
+            late: self.late.wrapping_sub(before.late),
+            spurious: self.spurious.wrapping_sub(before.spurious),
+            answers: self.answers.wrapping_sub(before.answers),
+            data_chunks: u32::try_from(self.data_chunks.saturating_sub(before.data_chunks))
+                .unwrap_or(u32::MAX),
         }
     }
 }

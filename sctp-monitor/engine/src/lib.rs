@@ -7,23 +7,37 @@
 //!
 //! - [`event`]: what is reported.
 //! - [`config`]: the constants, with their reasons.
-//! - `flow`: whether one direction of a path works.
-//! - `association`: endpoints, addresses, paths and their states.
-//! - `grouping`: which flow belongs to which association.
-//! - `control`: handshake and end of an association.
+//! - `flow`: one direction of a path, as its records tell; `detector`: whether it works, by `odds` and `rtt`.
+//! - `loss`, `sizes`, `latency`: what else may be wrong with it.
+//! - `association`: endpoints, addresses, paths and their states; `primary`: where DATA goes.
+//! - `grouping`: which flow belongs to which association; `control`: handshake and end of an association.
+//! - `diagnosis`, `redundancy`: which [`finding`] follows from all this; [`incident`]: which of them have one cause.
 
 #![forbid(unsafe_code)]
 
 mod association;
 pub mod config;
 mod control;
+mod detector;
+mod diagnosis;
 mod engine;
 pub mod event;
+pub mod finding;
 mod flow;
 mod grouping;
+pub mod incident;
+mod latency;
+mod loss;
+mod odds;
+mod primary;
+mod redundancy;
+mod rtt;
+mod sizes;
 mod time;
 
 pub use association::{Association, Path};
 pub use engine::{Engine, NicState, Output};
 pub use flow::{Direction, FlowView, RttView};
+pub use latency::Slow;
+pub use loss::Rate;
 pub use time::{Short, Timestamp};

@@ -9,7 +9,9 @@ use jiff::{Timestamp as WallTime, fmt::temporal::DateTimePrinter};
 use sctp_monitor_common::{abi::FlowRecord, wire::ChunkKind};
 use sctp_monitor_engine::{
     Association, Direction, FlowView, NicState, Path, Timestamp,
-    event::{AssociationRef, Event, EventKind, Figure, PathId, Reason},
+    event::{AssociationRef, Event, EventKind, Figure, PathId},
+    finding::{Finding, Object},
+    incident::IncidentView,
 };
 use serde_json::{Map, Value, json};
 
@@ -72,7 +74,7 @@ impl<W: Write> Report for JsonLines<W> {
                 )
             }
             Notice::Event(event) => {
-                let (name, fields) = engine_event(event);
+                let (name, fields) = engine_event(event, clock);
                 self.line(name, wall, fields)
             }
         }
@@ -99,13 +101,23 @@ impl<W: Write> Report for JsonLines<W> {
             .filter(|(_, value)| *value > 0)
             .map(|(counter, value)| (counter.name().to_owned(), value.into()))
             .collect();
-        let fields = json!({ "interfaces": interfaces, "associations": associations, "counters": counters });
+        let incidents: Vec<_> = snapshot
+            .engine
+            .incidents()
+            .map(|incident| Value::from(incident_fields(incident, &snapshot.clock)))
+            .collect();
+        let fields = json!({
+            "interfaces": interfaces,
+            "associations": associations,
+            "incidents": incidents,
+            "counters": counters,
+        });
         self.line("summary", snapshot.clock.wall(snapshot.now), object(fields))
     }
 }
 
-fn engine_event(event: &Event) -> (&'static str, Map<String, Value>) {
-    let mut fields = reference(&event.association);
+fn engine_event(event: &Event, clock: &Clock) -> (&'static str, Map<String, Value>) {
+    let mut fields = event.association.as_ref().map(reference).unwrap_or_default();
     let name = match &event.kind {
         EventKind::AssociationUp {
             origin,
@@ -131,11 +143,82 @@ fn engine_event(event: &Event) -> (&'static str, Map<String, Value>) {
             fields.insert("from".into(), from.to_string().into());
             fields.insert("to".into(), to.to_string().into());
             fields.insert("reason".into(), reason.to_string().into());
-            fields.insert("evidence".into(), evidence(reason).into());
+            fields.insert("evidence".into(), evidence(reason.figures()).into());
             "path_state_changed"
+        }
+        EventKind::DataMoved {
+            direction,
+            from,
+            to,
+            gap,
+        } => {
+            let direction = match direction {
+                Direction::Sent => "sent",
+                Direction::Received => "received",
+            };
+            fields.insert("direction".into(), direction.into());
+            fields.insert("from".into(), addresses(from).into());
+            fields.insert("to".into(), addresses(to).into());
+            fields.insert("gap_ms".into(), gap.map(milliseconds).into());
+            "data_moved"
+        }
+        EventKind::Finding { status, finding } => {
+            fields.insert("status".into(), status.to_string().into());
+            fields.extend(finding_fields(finding, clock));
+            "finding"
+        }
+        EventKind::Incident { status, incident } => {
+            fields.insert("status".into(), status.to_string().into());
+            fields.extend(incident_fields(incident, clock));
+            "incident"
         }
     };
     (name, fields)
+}
+
+fn finding_fields(finding: &Finding, clock: &Clock) -> Map<String, Value> {
+    let mut fields = object(json!({
+        "finding": finding.diagnosis.name(),
+        "incident": finding.incident.map(|id| id.0),
+        "since": rfc3339(clock.wall(finding.since)),
+        "reason": finding.diagnosis.to_string(),
+        "evidence": evidence(finding.diagnosis.figures()),
+        "next": finding.diagnosis.next(),
+    }));
+    match finding.object {
+        Object::Association => {}
+        Object::Remote(remote) => {
+            fields.insert("remote".into(), json!(remote));
+        }
+        Object::Path(path) => fields.extend(addresses(&path)),
+    }
+    fields
+}
+
+fn incident_fields(incident: &IncidentView, clock: &Clock) -> Map<String, Value> {
+    let scope = &incident.scope;
+    let mut what: Map<String, Value> = [
+        ("kind", Some(json!(scope.kind.to_string()))),
+        ("interface", scope.interface.as_ref().map(|name| json!(name))),
+        ("local", scope.local.map(|address| json!(address))),
+        ("remote", scope.remote.map(|address| json!(address))),
+        ("association", scope.association.map(|id| json!(id.0))),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect();
+    what.insert("words".into(), scope.to_string().into());
+    object(json!({
+        "incident": incident.id.0,
+        "finding": incident.finding,
+        "scope": what,
+        "members": incident.members,
+        "most_members": incident.most_members,
+        "associations": incident.associations,
+        "since": rfc3339(clock.wall(incident.since)),
+        "reason": incident.reason,
+        "next": incident.next,
+    }))
 }
 
 fn reference(association: &AssociationRef) -> Map<String, Value> {
@@ -152,13 +235,13 @@ fn addresses(path: &PathId) -> Map<String, Value> {
     object(json!({ "local": path.local, "remote": path.remote }))
 }
 
-fn evidence(reason: &Reason) -> Map<String, Value> {
-    reason
-        .figures()
+fn evidence(figures: Vec<(&'static str, Figure)>) -> Map<String, Value> {
+    figures
         .into_iter()
         .map(|(name, figure)| match figure {
             Figure::Time(time) => (format!("{name}_ms"), json!(milliseconds(time))),
             Figure::Number(number) => (name.to_owned(), number.into()),
+            Figure::Rate(rate) => (name.to_owned(), json!(rate)),
             Figure::Text(text) => (name.to_owned(), text.into()),
         })
         .collect()
@@ -168,6 +251,14 @@ fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
     let mut fields = reference(&association.reference());
     fields.insert("origin".into(), association.origin().to_string().into());
     fields.insert("up".into(), association.is_up().into());
+    for (name, direction) in [
+        ("primary_sent", Direction::Sent),
+        ("primary_received", Direction::Received),
+    ] {
+        let primary = association.primary(direction);
+        fields.insert(name.into(), primary.as_ref().map(addresses).into());
+    }
+    fields.insert("findings".into(), findings(association.findings(), snapshot));
     let paths: Vec<_> = association
         .paths()
         .map(|(id, known)| path(id, known, snapshot))
@@ -176,11 +267,19 @@ fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
     fields.into()
 }
 
+fn findings(findings: &[Finding], snapshot: &Snapshot<'_>) -> Value {
+    findings
+        .iter()
+        .map(|finding| Value::from(finding_fields(finding, &snapshot.clock)))
+        .collect()
+}
+
 fn path(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> Value {
     let mut fields = addresses(id);
     fields.insert("state".into(), path.state().to_string().into());
     fields.insert("since".into(), rfc3339(snapshot.clock.wall(path.since())).into());
     fields.insert("reason".into(), path.reason().map(ToString::to_string).into());
+    fields.insert("findings".into(), findings(path.findings(), snapshot));
     for (name, direction) in [("sent", Direction::Sent), ("received", Direction::Received)] {
         let flow = path.flow(direction).and_then(|slot| {
             let view = snapshot.engine.flow(slot)?;

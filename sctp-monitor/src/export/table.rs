@@ -12,7 +12,9 @@ use std::{
 use comfy_table::{Table, presets::NOTHING};
 use sctp_monitor_engine::{
     Association, Direction, FlowView, NicState, Path, Short, Timestamp,
-    event::{Event, EventKind, PathId},
+    event::{Event, EventKind, PathId, Status},
+    finding::Object,
+    incident::IncidentView,
 };
 
 use super::{Notice, Report, Snapshot};
@@ -41,6 +43,9 @@ impl<W: Write> Tables<W> {
 
 impl<W: Write> Report for Tables<W> {
     fn notice(&mut self, notice: &Notice, time: Timestamp, clock: &Clock) -> io::Result<()> {
+        if is_told_by_incident(notice) {
+            return Ok(());
+        }
         let line = format!("{}  {}", clock_time(clock, time), words(notice));
         if self.terminal {
             if self.lines.len() == LINES_KEPT {
@@ -194,6 +199,17 @@ fn rtt(sent: Option<&FlowView>, received: Option<&FlowView>) -> String {
     }
 }
 
+/// What begins or ends with an incident has that one's line.
+fn is_told_by_incident(notice: &Notice) -> bool {
+    match notice {
+        Notice::Event(Event {
+            kind: EventKind::Finding { status, finding },
+            ..
+        }) => *status != Status::Updated && finding.incident.is_some(),
+        _ => false,
+    }
+}
+
 fn words(notice: &Notice) -> String {
     match notice {
         Notice::Watching {
@@ -223,11 +239,12 @@ fn words(notice: &Notice) -> String {
 }
 
 fn event_words(event: &Event) -> String {
-    let known = &event.association;
-    let name = format!(
-        "association {} ({} > {})",
-        known.id, known.local_port, known.remote_port
-    );
+    let name = event.association.as_ref().map_or_else(String::new, |known| {
+        format!(
+            "association {} ({} > {})",
+            known.id, known.local_port, known.remote_port
+        )
+    });
     match &event.kind {
         EventKind::AssociationUp {
             origin,
@@ -259,6 +276,61 @@ fn event_words(event: &Event) -> String {
                 path.local, path.remote
             )
         }
+        EventKind::DataMoved {
+            direction,
+            from,
+            to,
+            gap,
+        } => {
+            let whose = match direction {
+                Direction::Sent => "DATA to the peer",
+                Direction::Received => "DATA from the peer",
+            };
+            let gap = gap.map_or_else(String::new, |gap| {
+                format!(", {} after the last that was acknowledged", Short(gap))
+            });
+            format!(
+                "{name} {whose} moved from path {} > {} to {} > {}{gap}",
+                from.local, from.remote, to.local, to.remote
+            )
+        }
+        EventKind::Finding { status, finding } => {
+            let object = match finding.object {
+                Object::Association => String::new(),
+                Object::Remote(remote) => format!(" remote address {remote}"),
+                Object::Path(path) => format!(" path {} > {}", path.local, path.remote),
+            };
+            let diagnosis = &finding.diagnosis;
+            match status {
+                Status::Closed => format!("{name}{object}: over: {diagnosis}"),
+                Status::Opened | Status::Updated => {
+                    format!("{name}{object}: {diagnosis}. Check {}", diagnosis.next())
+                }
+            }
+        }
+        EventKind::Incident { status, incident } => incident_words(*status, incident),
+    }
+}
+
+fn incident_words(status: Status, incident: &IncidentView) -> String {
+    let IncidentView {
+        id,
+        finding,
+        scope,
+        most_members,
+        associations,
+        reason,
+        next,
+        ..
+    } = incident;
+    let finding = finding.replace('_', " ");
+    match status {
+        Status::Opened => format!("INCIDENT {id}: {finding}, {scope}: {reason}. Check {next}"),
+        Status::Updated => {
+            let members = incident.members;
+            format!("INCIDENT {id}: {finding}, {scope}: {members} paths of {associations} associations")
+        }
+        Status::Closed => format!("INCIDENT {id} is over: {finding}, {scope}, {most_members} paths at most"),
     }
 }
 

@@ -1,0 +1,524 @@
+//! Whether one direction of a path works: the evidence of its flow record, weighed.
+//!
+//! Evidence for: a heartbeat was answered; a TSN that this flow carried was acknowledged, over whatever path. Evidence
+//! against: heartbeats and DATA that should have been answered by now. Each missing answer is an opportunity missed; how
+//! many in a row make a failure is for [`Odds`] to say. Nothing is missed before the path's own time-out has passed, with
+//! an allowance for a host that stands still for a moment. No evidence is no verdict.
+//!
+//! The answers to heartbeats do not excuse DATA: where heartbeats pass and DATA does not, packets are too large for the
+//! path.
+
+use std::time::Duration;
+
+use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
+
+use crate::{
+    config::Config,
+    event::Reason,
+    flow::{RttView, at_ticks},
+    odds::Odds,
+    rtt::{NetRtt, Sample},
+    time::Timestamp,
+};
+
+/// What is thought of a flow.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum Verdict {
+    /// Nothing that could be answered was seen yet.
+    #[default]
+    Unknown,
+    /// It works.
+    Alive(Reason),
+    /// An answer is missing.
+    Suspect(Reason),
+    /// It does not work.
+    Dead(Reason),
+}
+
+/// What the flow's association tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Context {
+    /// Packets of the opposite direction are seen: an answer that is missing would have been seen too.
+    pub(crate) answers_are_seen: bool,
+    /// SACKs for this direction were seen.
+    pub(crate) sacks_are_seen: bool,
+    /// This host or the agent stood still: nobody is accused before this time.
+    pub(crate) accuse_from: Timestamp,
+}
+
+/// The evidence about one flow.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Detector {
+    verdict: Verdict,
+    /// The last proof that the path works.
+    alive_at: Option<Timestamp>,
+    alive_by: Option<Reason>,
+    /// The last proof that what is sent arrives, though its answer is late or comes another way.
+    arrives_at: Option<Timestamp>,
+    /// The NIC was cut off, or the network said so, at that time.
+    doubted: Option<(Timestamp, Verdict)>,
+    heartbeats: Heartbeats,
+    data: Data,
+    rtt: NetRtt,
+    seen: Seen,
+    /// When the verdict may change by time alone.
+    deadline: Option<Timestamp>,
+}
+
+/// Heartbeats without an answer.
+#[derive(Debug, Clone, Default)]
+struct Heartbeats {
+    /// In a row.
+    missed: u32,
+    last_missed: Option<Timestamp>,
+    first_missed: Option<Timestamp>,
+    answered_at: Option<Timestamp>,
+    /// Those that waited at the last record: when they were sent, and their fingerprints.
+    waiting: [(Timestamp, u32); HEARTBEAT_SLOTS],
+    /// One that user space knows to be answered, though the programs do not.
+    answered: Option<u32>,
+    odds: Odds,
+}
+
+/// DATA without a SACK.
+#[derive(Debug, Clone, Default)]
+struct Data {
+    trial: Option<Trial>,
+    /// Missed in trials that ended without a credit, since the last credit.
+    missed: u32,
+    /// When the first of them was sent.
+    first_missed: Option<Timestamp>,
+    /// How often a heartbeat was answered after DATA had gone missing, since the last credit.
+    excused: u32,
+    /// A heartbeat was answered while DATA went missing.
+    only_heartbeats_pass: bool,
+    /// Nobody sends again what is not acknowledged: the SACKs pass elsewhere.
+    answered_elsewhere: bool,
+    odds: Odds,
+}
+
+/// The wait for one timed chunk.
+#[derive(Debug, Clone, Copy)]
+struct Trial {
+    sent_at: Timestamp,
+    /// Packets from it on that are older than the time-out.
+    ripe: u32,
+    /// Packets that become ripe next, and when they were noticed.
+    unripe: (u32, Timestamp),
+}
+
+/// Counters of the last record.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    credits: u32,
+    lost: u32,
+    spurious: u32,
+    data_chunks: u64,
+    answered_at_ns: u64,
+}
+
+impl Detector {
+    pub(crate) fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// When the record must be looked at again, though no packet came.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    /// The last proof that the path works.
+    pub(crate) fn alive_at(&self) -> Option<Timestamp> {
+        self.alive_at
+    }
+
+    /// The last proof that what is sent arrives, if the path does not work otherwise.
+    pub(crate) fn arrives_at(&self) -> Option<Timestamp> {
+        self.arrives_at
+    }
+
+    /// When the oldest unanswered packet was sent.
+    pub(crate) fn first_missed(&self) -> Option<Timestamp> {
+        [self.data.first_missed, self.heartbeats.first_missed]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Heartbeats are answered while DATA is not.
+    pub(crate) fn only_heartbeats_pass(&self) -> bool {
+        self.data.only_heartbeats_pass
+    }
+
+    /// When a heartbeat with this fingerprint was sent, if one waits.
+    pub(crate) fn waiting(&self, fingerprint: u32) -> Option<Timestamp> {
+        self.heartbeats
+            .waiting
+            .iter()
+            .find(|(sent_at, known)| *known == fingerprint && *sent_at != Timestamp::default())
+            .map(|(sent_at, _)| *sent_at)
+    }
+
+    /// A heartbeat with this fingerprint was answered after all.
+    pub(crate) fn on_answered_elsewhere(&mut self, fingerprint: u32, rtt: Duration, at: Timestamp) {
+        self.heartbeats.answered = Some(fingerprint);
+        self.on_heartbeat_answered(at, rtt);
+        self.verdict = self.weigh_signs();
+    }
+
+    /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
+    pub(crate) fn on_cut_off(&mut self, reason: &Reason, now: Timestamp) {
+        self.doubted = Some((now, Verdict::Dead(reason.clone())));
+        self.verdict = Verdict::Dead(reason.clone());
+    }
+
+    /// Takes the newest record.
+    pub(crate) fn handle(
+        &mut self,
+        record: &FlowRecord,
+        context: Context,
+        tick: Duration,
+        config: &Config,
+        now: Timestamp,
+    ) {
+        self.take_answers(record);
+        self.take_credits(record, tick, config);
+        self.count_losses(record);
+        self.follow_trial(record, config, now);
+        self.heartbeats.waiting = record
+            .outstanding
+            .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
+        self.seen = Seen {
+            credits: record.credits,
+            lost: record.lost,
+            spurious: record.spurious,
+            data_chunks: record.data_chunks,
+            answered_at_ns: record.answered_at_ns,
+        };
+        if now < context.accuse_from {
+            self.deadline = Some(context.accuse_from);
+            return;
+        }
+        self.deadline = None;
+        let heartbeats = self.weigh_heartbeats(record, context, config, now);
+        let data = self.weigh_data(record, context, config, now);
+        self.verdict = self.weigh(heartbeats, data);
+    }
+
+    fn take_answers(&mut self, record: &FlowRecord) {
+        if record.answered_at_ns != self.seen.answered_at_ns {
+            let rtt = Duration::from_nanos(record.heartbeat_rtt.last_ns);
+            self.on_heartbeat_answered(Timestamp::from_nanos(record.answered_at_ns), rtt);
+        }
+    }
+
+    fn on_heartbeat_answered(&mut self, at: Timestamp, rtt: Duration) {
+        self.heartbeats.answered_at = Some(at);
+        // Those that were missed before were lost by chance, unless the path was down.
+        let lost = match self.verdict {
+            Verdict::Dead(_) => 0,
+            _ => self.heartbeats.missed,
+        };
+        self.heartbeats.odds.count(1 + lost, lost);
+        self.heartbeats.missed = 0;
+        self.heartbeats.first_missed = None;
+        self.excuse_data();
+        self.on_alive(at, Reason::HeartbeatAnswered { rtt });
+    }
+
+    /// The path lives again as far as a heartbeat tells, and DATA begins anew. Once: where heartbeats are answered and
+    /// DATA goes missing again, it is not the path as a whole that fails.
+    fn excuse_data(&mut self) {
+        if self.data.missed == 0 || self.data.trial.is_some() {
+            return;
+        }
+        self.data.excused += 1;
+        if self.data.excused > 1 {
+            self.data.only_heartbeats_pass = true;
+        } else {
+            self.data.missed = 0;
+            self.data.first_missed = None;
+        }
+    }
+
+    fn on_alive(&mut self, at: Timestamp, reason: Reason) {
+        if self.alive_at.is_none_or(|last| at > last) {
+            self.alive_at = Some(at);
+            self.alive_by = Some(reason);
+        }
+        if self.doubted.as_ref().is_some_and(|(since, _)| at > *since) {
+            self.doubted = None;
+        }
+        self.arrives_at = None;
+    }
+
+    fn take_credits(&mut self, record: &FlowRecord, tick: Duration, config: &Config) {
+        if record.spurious != self.seen.spurious && !matches!(self.verdict, Verdict::Alive(_)) {
+            self.arrives_at = Some(at_ticks(record, record.last_seen_ticks, tick));
+        }
+        if record.credits == self.seen.credits {
+            return;
+        }
+        let at = at_ticks(record, record.acked_ticks, tick);
+        let rtt = Duration::from_nanos(record.data_rtt.last_ns);
+        let lost = if self.sample(record, rtt, config) == Sample::AnswerLost {
+            2
+        } else {
+            0
+        };
+        // A credit that ends a trial which was overdue comes by the retransmission over another path.
+        let late = record.credits.wrapping_sub(self.seen.credits) == 1
+            && self.data.trial.is_some_and(|trial| {
+                at.since(trial.sent_at) > self.allowance(record.credited_packets, config) + LATE_MARGIN
+            });
+        if late && matches!(self.verdict, Verdict::Dead(_)) {
+            self.arrives_at = Some(at);
+            self.data.trial = None;
+            return;
+        }
+        self.data.odds.count(0, lost);
+        self.data.trial = None;
+        self.data.missed = 0;
+        self.data.first_missed = None;
+        self.data.excused = 0;
+        self.data.only_heartbeats_pass = false;
+        self.data.answered_elsewhere = false;
+        self.heartbeats.missed = 0;
+        self.heartbeats.first_missed = None;
+        let after = self.alive_at.map(|last| at.since(last));
+        self.on_alive(at, Reason::DataAcknowledged { after });
+    }
+
+    fn sample(&mut self, record: &FlowRecord, rtt: Duration, config: &Config) -> Sample {
+        // The answer to a single packet may have waited.
+        if record.credited_bytes == 0 || (record.credited_packets < 2 && rtt > config.delayed_ack / 2) {
+            return Sample::Fits;
+        }
+        self.rtt.sample(rtt)
+    }
+
+    /// The path's loss, as long as it works: an outage says nothing about it.
+    fn count_losses(&mut self, record: &FlowRecord) {
+        if !matches!(self.verdict, Verdict::Alive(_)) {
+            return;
+        }
+        let sent = record.data_chunks.saturating_sub(self.seen.data_chunks);
+        let lost = record.lost.wrapping_sub(self.seen.lost);
+        self.data
+            .odds
+            .count(u32::try_from(sent).unwrap_or(u32::MAX), lost);
+    }
+
+    /// The time-out of DATA: the path's own round trip, by whatever measured it.
+    fn data_rto(&self, record: &FlowRecord, config: &Config) -> Duration {
+        self.rtt
+            .rto(config)
+            .or_else(|| heartbeat_rto(record, config))
+            .unwrap_or(config.rto_initial)
+    }
+
+    /// How long the answer to a number of packets may take in all.
+    fn allowance(&self, packets: u32, config: &Config) -> Duration {
+        let rto = self.rtt.rto(config).unwrap_or(config.rto_initial);
+        config.stall_allowance + rto + delay(packets, config)
+    }
+
+    fn follow_trial(&mut self, record: &FlowRecord, config: &Config, now: Timestamp) {
+        let sent_at = Timestamp::from_nanos(record.timed.sent_at_ns);
+        let armed = record.timed.is_armed();
+        if let Some(trial) = self.data.trial
+            && !(armed && trial.sent_at == sent_at)
+        {
+            // It ended without a credit: it was sent again, and nothing can be told from its ack.
+            let missed = trial.opportunities();
+            if missed > 0 {
+                self.data.missed = self.data.missed.saturating_add(missed);
+                self.data.first_missed.get_or_insert(trial.sent_at);
+            }
+            self.data.trial = None;
+        }
+        if !armed {
+            return;
+        }
+        let rto = self.data_rto(record, config);
+        let packets = record.timed.packets();
+        let trial = self.data.trial.get_or_insert_with(|| {
+            let noticed = match packets {
+                0 | 1 => sent_at,
+                2 if record.second_at_ns != 0 => Timestamp::from_nanos(record.second_at_ns),
+                _ => now,
+            };
+            Trial {
+                sent_at,
+                ripe: 0,
+                unripe: (packets, noticed),
+            }
+        });
+        if now.since(trial.unripe.1) >= rto + delay(trial.unripe.0, config) {
+            trial.ripe = trial.unripe.0;
+        }
+        if packets > trial.unripe.0 && (trial.ripe == trial.unripe.0 || trial.unripe.0 < 2) {
+            trial.unripe = (packets, now);
+        }
+    }
+
+    fn weigh_data(
+        &mut self,
+        record: &FlowRecord,
+        context: Context,
+        config: &Config,
+        now: Timestamp,
+    ) -> Option<Verdict> {
+        if !context.sacks_are_seen {
+            return None;
+        }
+        let rto = self.data_rto(record, config);
+        let mut missed = self.data.missed;
+        let mut waiting = None;
+        if let Some(trial) = self.data.trial {
+            let packets = record.timed.packets();
+            let overdue_at = trial.sent_at + config.stall_allowance + rto + delay(packets, config);
+            if now < overdue_at {
+                self.look_again(overdue_at);
+            } else {
+                missed = missed.saturating_add(trial.opportunities());
+                waiting = Some(trial);
+                if trial.ripe != trial.unripe.0 {
+                    self.look_again(trial.unripe.1 + rto + delay(trial.unripe.0, config));
+                }
+            }
+            if now.since(trial.sent_at) > config.one_sided_data
+                && !record.timed.is_resent()
+                && packets >= ONE_SIDED_PACKETS
+            {
+                self.data.answered_elsewhere = true;
+            }
+        }
+        if self.data.answered_elsewhere || missed == 0 {
+            return None;
+        }
+        let odds = self.data.odds;
+        let since = self.data.first_missed.or(waiting.map(|trial| trial.sent_at))?;
+        let reason = Reason::DataUnacknowledged {
+            tsn: record.timed.tsn,
+            cum_tsn_ack: record.sender.cum_tsn_ack,
+            sent_ago: now.since(since),
+            timeout: config.stall_allowance + rto,
+            packets: record.timed.packets(),
+            missed,
+            last_alive_ago: self.alive_at.map(|at| now.since(at)),
+        };
+        if missed >= odds.required(config.data_chance) {
+            self.data.first_missed.get_or_insert(since);
+            let Some(answered_at) = self.heartbeats.answered_at.filter(|at| *at > since) else {
+                return Some(Verdict::Dead(reason));
+            };
+            // The path lives, but not for DATA. Or it lives again, and what waits was sent before.
+            let waits_still = waiting.is_some() && now.since(answered_at) > config.stall_allowance + rto;
+            self.data.only_heartbeats_pass |= waits_still;
+            return Some(Verdict::Suspect(reason));
+        }
+        let doubtful = missed >= odds.required(config.doubt_chance);
+        doubtful.then_some(Verdict::Suspect(reason))
+    }
+
+    fn weigh_heartbeats(
+        &mut self,
+        record: &FlowRecord,
+        context: Context,
+        config: &Config,
+        now: Timestamp,
+    ) -> Option<Verdict> {
+        if !context.answers_are_seen {
+            return None;
+        }
+        let rto = heartbeat_rto(record, config)
+            .or_else(|| self.rtt.rto(config))
+            .unwrap_or(config.rto_initial);
+        let timeout = rto + config.stall_allowance;
+        for heartbeat in record.outstanding {
+            let sent_at = Timestamp::from_nanos(heartbeat.sent_at_ns);
+            let answered = self.heartbeats.answered == Some(heartbeat.fingerprint)
+                || self.alive_at.is_some_and(|at| at > sent_at);
+            let waits = heartbeat.sent_at_ns != 0 && heartbeat.padded == 0 && !answered;
+            if !waits || self.heartbeats.last_missed.is_some_and(|last| sent_at <= last) {
+                continue;
+            }
+            if now < sent_at + timeout {
+                self.look_again(sent_at + timeout);
+                continue;
+            }
+            self.heartbeats.last_missed = Some(sent_at);
+            self.heartbeats.first_missed.get_or_insert(sent_at);
+            self.heartbeats.missed += 1;
+        }
+        let first = self.heartbeats.first_missed?;
+        let reason = Reason::HeartbeatUnanswered {
+            sent_ago: now.since(self.heartbeats.last_missed.unwrap_or(first)),
+            timeout,
+            misses: self.heartbeats.missed,
+            last_alive_ago: self.alive_at.map(|at| now.since(at)),
+        };
+        let odds = self.heartbeats.odds.or_richer(self.data.odds);
+        // A heartbeat stays out as DATA does; both together weigh more.
+        if self.heartbeats.missed + self.data.missed >= odds.required(config.heartbeat_chance) {
+            Some(Verdict::Dead(reason))
+        } else {
+            Some(Verdict::Suspect(reason))
+        }
+    }
+
+    fn weigh(&self, heartbeats: Option<Verdict>, data: Option<Verdict>) -> Verdict {
+        match (heartbeats, data) {
+            (_, Some(verdict @ Verdict::Dead(_))) | (Some(verdict @ Verdict::Dead(_)), _) => verdict,
+            (_, Some(verdict)) | (Some(verdict), None) => match &self.doubted {
+                Some((_, doubt @ Verdict::Dead(_))) => doubt.clone(),
+                _ => verdict,
+            },
+            (None, None) => self.weigh_signs(),
+        }
+    }
+
+    fn weigh_signs(&self) -> Verdict {
+        match (&self.doubted, &self.alive_by) {
+            (Some((_, doubt)), _) => doubt.clone(),
+            (None, Some(reason)) => Verdict::Alive(reason.clone()),
+            (None, None) => Verdict::Unknown,
+        }
+    }
+
+    fn look_again(&mut self, at: Timestamp) {
+        if self.deadline.is_none_or(|deadline| at < deadline) {
+            self.deadline = Some(at);
+        }
+    }
+}
+
+impl Trial {
+    /// Answers that should have come by now: one to every second packet, and one to a single packet.
+    fn opportunities(&self) -> u32 {
+        match self.ripe {
+            0 => 0,
+            1 => 1,
+            packets => packets / 2,
+        }
+    }
+}
+
+/// What the receiver may wait on top of the round trip.
+fn delay(packets: u32, config: &Config) -> Duration {
+    if packets < 2 {
+        config.delayed_ack
+    } else {
+        Duration::ZERO
+    }
+}
+
+fn heartbeat_rto(record: &FlowRecord, config: &Config) -> Option<Duration> {
+    RttView::of(&record.heartbeat_rtt).map(|rtt| config.rto(rtt.srtt, rtt.rttvar))
+}
+
+/// Credits are timed by the coarse clock.
+const LATE_MARGIN: Duration = Duration::from_millis(10);
+/// A sender that nobody answers has no window for so many packets at the start of its life, and later sends again.
+const ONE_SIDED_PACKETS: u32 = 20;

@@ -1,0 +1,397 @@
+//! What is wrong: findings follow from verdicts, losses, sizes and delays, and end with them.
+//!
+//! Each look at a path draws up what is wrong with it now and compares that with what was reported. So a finding is
+//! opened once and closed once, whatever happens in between.
+
+use std::{mem::discriminant, time::Duration};
+
+use crate::{
+    association::Phase,
+    config::Vantage,
+    detector::Verdict,
+    engine::Engine,
+    event::{AssociationId, EventKind, PathId, PathState, Reason, Status},
+    finding::{Broken, Diagnosis, Finding, Object, Zombie},
+    flow::{Direction, Flow},
+    incident::{Keys, Member},
+    time::Timestamp,
+};
+
+impl Engine {
+    /// What is wrong with a path.
+    pub(crate) fn diagnose_path(&mut self, id: AssociationId, path_id: PathId, now: Timestamp) {
+        let found = self.wrong_with_path(id, path_id, now);
+        let known = self
+            .associations
+            .get(&id)
+            .and_then(|association| association.paths.get(&path_id))
+            .map_or(0, |path| path.findings.len());
+        if known == 0 && found.is_empty() {
+            return;
+        }
+        self.settle(id, Object::Path(path_id), found, now);
+    }
+
+    /// What is wrong with an association as far as its paths' states tell.
+    pub(crate) fn diagnose_association(&mut self, id: AssociationId, now: Timestamp) {
+        let Some(association) = self.associations.get(&id) else {
+            return;
+        };
+        let mut found: Vec<_> = association
+            .findings
+            .iter()
+            .filter(|finding| !matches!(finding.diagnosis, Diagnosis::PeerDown { .. }))
+            .map(|finding| (finding.object, finding.diagnosis.clone()))
+            .collect();
+        let states: Vec<_> = association
+            .paths
+            .values()
+            .map(|path| path.state())
+            .filter(|state| *state != PathState::Unconfirmed)
+            .collect();
+        let all_down = states.iter().all(|state| *state == PathState::Inactive);
+        if association.is_up() && states.len() > 1 && all_down {
+            let paths = states.len();
+            found.push((Object::Association, Diagnosis::PeerDown { paths }));
+        }
+        self.settle_association(id, found, now);
+    }
+
+    /// What only time brings about: findings that are refined, associations that are reviewed.
+    pub(crate) fn review(&mut self, now: Timestamp) {
+        for (id, path) in self.troubled.clone() {
+            if let Some(path) = path {
+                self.conclude(id, path, now);
+            }
+        }
+        let held: Vec<_> = self
+            .associations
+            .values()
+            .flat_map(|association| {
+                association
+                    .paths
+                    .iter()
+                    .filter(|(_, path)| path.is_held())
+                    .map(|(path, _)| (association.id, *path))
+            })
+            .collect();
+        for (id, path) in held {
+            self.conclude(id, path, now);
+        }
+        let all: Vec<_> = self.associations.keys().copied().collect();
+        for id in all {
+            self.review_association(id, now);
+        }
+    }
+
+    fn review_association(&mut self, id: AssociationId, now: Timestamp) {
+        let zombie = self.zombie(id, now);
+        let Some(association) = self.associations.get(&id) else {
+            return;
+        };
+        let mut found: Vec<_> = association
+            .findings
+            .iter()
+            .filter(|finding| matches!(finding.diagnosis, Diagnosis::PeerDown { .. }))
+            .map(|finding| (finding.object, finding.diagnosis.clone()))
+            .collect();
+        found.extend(zombie.map(|zombie| (Object::Association, Diagnosis::Zombie(zombie))));
+        if association.is_up() {
+            found.extend(self.weaknesses(association, now));
+        }
+        if !found.is_empty() || !association.findings.is_empty() {
+            self.settle_association(id, found, now);
+        }
+    }
+
+    /// Ends all findings of an association that is over.
+    pub(crate) fn close_findings(&mut self, id: AssociationId, now: Timestamp) {
+        let Some(association) = self.associations.get(&id) else {
+            return;
+        };
+        let paths: Vec<_> = association
+            .paths
+            .iter()
+            .filter(|(_, path)| !path.findings.is_empty())
+            .map(|(path, _)| *path)
+            .collect();
+        for path in paths {
+            self.settle(id, Object::Path(path), Vec::new(), now);
+        }
+        self.settle_association(id, Vec::new(), now);
+    }
+
+    fn wrong_with_path(&self, id: AssociationId, path_id: PathId, now: Timestamp) -> Vec<Diagnosis> {
+        let mut found = Vec::new();
+        let Some(association) = self.associations.get(&id).filter(|known| known.is_up()) else {
+            return found;
+        };
+        let Some(path) = association.paths.get(&path_id) else {
+            return found;
+        };
+        let flow = |slot: Option<u32>| slot.and_then(|slot| self.flows.get(&slot));
+        let (sent, received) = (flow(path.sent), flow(path.received));
+        let is_down = path.state() == PathState::Inactive;
+        match path.reason() {
+            Some(reason @ (Reason::LinkDown { .. } | Reason::InterfaceGone { .. })) if is_down => {
+                found.push(Diagnosis::LinkDown {
+                    reason: reason.clone(),
+                });
+            }
+            Some(reason) if is_down && !path.is_held() => found.push(Diagnosis::PathDown {
+                broken: self.broken(path.since(), sent, received, now),
+                reason: reason.clone(),
+            }),
+            _ => {}
+        }
+        if let Some(failures) = path.flapping(&self.config, now) {
+            found.push(Diagnosis::Flapping {
+                failures,
+                within: self.config.flap_window,
+            });
+        }
+        if is_down {
+            return found;
+        }
+        let judged = match self.config.vantage {
+            Vantage::Endpoint => [sent, None],
+            Vantage::Gateway => [sent, received],
+        };
+        found.extend(judged.into_iter().flatten().find_map(black_hole));
+        for (direction, flow) in [(Direction::Sent, sent), (Direction::Received, received)] {
+            if let Some(rate) = flow.and_then(|flow| flow.losses.rate()) {
+                found.push(Diagnosis::GreyLoss { direction, rate });
+            }
+        }
+        if let Some(slow) = judged.into_iter().flatten().find_map(|flow| flow.latency.slow()) {
+            found.push(Diagnosis::LatencyDegraded(slow));
+        }
+        if let Some((_, source)) = sent.and_then(|flow| flow.view.answered_elsewhere) {
+            found.push(Diagnosis::AnsweredElsewhere { source });
+        }
+        found
+    }
+
+    /// Which direction of a dead path is broken. What arrives after the failure proves one direction; what is acknowledged
+    /// late, or arrives twice by the peer's word, the other.
+    fn broken(
+        &self,
+        failed_at: Timestamp,
+        sent: Option<&Flow>,
+        received: Option<&Flow>,
+        now: Timestamp,
+    ) -> Broken {
+        let sent_is_dead = sent.is_some_and(|flow| matches!(flow.detector.verdict(), Verdict::Dead(_)));
+        let (dead, opposite, direction) = if sent_is_dead {
+            (sent, received, Direction::Sent)
+        } else {
+            (received, sent, Direction::Received)
+        };
+        let Some(dead) = dead else {
+            return Broken::Unknown;
+        };
+        let since = dead.detector.first_missed().unwrap_or(failed_at);
+        let arrives = dead.detector.arrives_at().is_some_and(|at| at > since);
+        let comes_back = opposite.is_some_and(|flow| flow.view.last_seen > since + UNDER_WAY);
+        let broken = match (arrives, comes_back) {
+            (true, _) => Broken::Return,
+            (false, true) => Broken::Forward,
+            (false, false) if now.since(since) >= NO_SIGN => Broken::Both,
+            (false, false) => Broken::Unknown,
+        };
+        match (direction, broken) {
+            (Direction::Received, Broken::Return) => Broken::Forward,
+            (Direction::Received, Broken::Forward) => Broken::Return,
+            _ => broken,
+        }
+    }
+
+    fn zombie(&mut self, id: AssociationId, now: Timestamp) -> Option<Zombie> {
+        let association = self.associations.get(&id)?;
+        let after = self.config.zombie_after;
+        if let Phase::Ended { at } = association.phase {
+            let answers = association
+                .sent
+                .iter()
+                .filter_map(|slot| self.flows.get(slot))
+                .any(|flow| {
+                    flow.detector
+                        .alive_at()
+                        .is_some_and(|alive| alive > at + after / 2)
+                });
+            return answers.then_some(Zombie::AnswersAfterEnd);
+        }
+        let newest_window = association
+            .received
+            .iter()
+            .filter_map(|slot| self.flows.get(slot))
+            .filter(|flow| flow.view.a_rwnd.is_some())
+            .max_by_key(|flow| flow.view.last_seen)
+            .and_then(|flow| flow.view.a_rwnd);
+        let association = self.associations.get_mut(&id)?;
+        if newest_window != Some(0) {
+            association.window_zero_since = None;
+            return None;
+        }
+        let since = *association.window_zero_since.get_or_insert(now);
+        (now.since(since) >= after).then(|| Zombie::NobodyReads(now.since(since)))
+    }
+
+    /// Makes the findings on a path what they should be.
+    fn settle(&mut self, id: AssociationId, object: Object, found: Vec<Diagnosis>, now: Timestamp) {
+        let Object::Path(path_id) = object else {
+            return;
+        };
+        let Some(path) = self
+            .associations
+            .get_mut(&id)
+            .and_then(|association| association.paths.get_mut(&path_id))
+        else {
+            return;
+        };
+        let known = std::mem::take(&mut path.findings);
+        let found = found.into_iter().map(|diagnosis| (object, diagnosis)).collect();
+        let findings = self.compare(id, known, found, now);
+        let key = (id, Some(path_id));
+        if findings.is_empty() {
+            self.troubled.remove(&key);
+        } else {
+            self.troubled.insert(key);
+        }
+        if let Some(path) = self
+            .associations
+            .get_mut(&id)
+            .and_then(|association| association.paths.get_mut(&path_id))
+        {
+            path.findings = findings;
+        }
+    }
+
+    fn settle_association(&mut self, id: AssociationId, found: Vec<(Object, Diagnosis)>, now: Timestamp) {
+        let Some(association) = self.associations.get_mut(&id) else {
+            return;
+        };
+        let known = std::mem::take(&mut association.findings);
+        let findings = self.compare(id, known, found, now);
+        if let Some(association) = self.associations.get_mut(&id) {
+            association.findings = findings;
+        }
+    }
+
+    /// Reports what is new, what has changed and what is over; gives what is wrong now.
+    fn compare(
+        &mut self,
+        id: AssociationId,
+        mut known: Vec<Finding>,
+        found: Vec<(Object, Diagnosis)>,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::with_capacity(found.len());
+        for (object, diagnosis) in found {
+            let same = known.iter().position(|finding| {
+                finding.object == object && discriminant(&finding.diagnosis) == discriminant(&diagnosis)
+            });
+            let Some(index) = same else {
+                findings.push(self.open_finding(id, object, diagnosis, now));
+                continue;
+            };
+            let mut finding = known.swap_remove(index);
+            if finding.diagnosis.differs(&diagnosis) {
+                finding.diagnosis = diagnosis;
+                self.report_finding(id, Status::Updated, finding.clone(), now);
+            }
+            findings.push(finding);
+        }
+        for finding in known {
+            let incident = finding.incident;
+            self.report_finding(id, Status::Closed, finding, now);
+            if let Some(incident) = incident
+                && let Some(view) = self.incidents.leave(incident, id, now)
+            {
+                self.report_incident(Status::Closed, view, now);
+            }
+        }
+        findings
+    }
+
+    fn open_finding(
+        &mut self,
+        id: AssociationId,
+        object: Object,
+        diagnosis: Diagnosis,
+        now: Timestamp,
+    ) -> Finding {
+        let mut finding = Finding {
+            object,
+            since: now,
+            diagnosis,
+            incident: None,
+        };
+        let mut opened = None;
+        if let Some(member) = self.member(id, &finding) {
+            let window = self.config.incident_window;
+            let (incident, view) = self.incidents.join(member, window, now);
+            finding.incident = Some(incident);
+            opened = view;
+        }
+        if let Some(view) = opened {
+            self.report_incident(Status::Opened, view, now);
+        }
+        self.report_finding(id, Status::Opened, finding.clone(), now);
+        finding
+    }
+
+    /// A finding as a member of an incident, if it may be one.
+    fn member(&self, id: AssociationId, finding: &Finding) -> Option<Member> {
+        let cause = finding.diagnosis.cause()?;
+        let Object::Path(path_id) = finding.object else {
+            return None;
+        };
+        let path = self.associations.get(&id)?.paths.get(&path_id)?;
+        let flow = path.sent.or(path.received).and_then(|slot| self.flows.get(&slot));
+        let interface = flow
+            .map(|flow| flow.view.interface.if_index())
+            .and_then(|index| Some((index, self.nic_name(index)?)));
+        Some(Member {
+            association: id,
+            cause,
+            name: finding.diagnosis.name(),
+            keys: Keys {
+                interface,
+                local: Some(path_id.local),
+                remote: Some(path_id.remote),
+                association: Some(id),
+            },
+            alive_at: flow.and_then(|flow| flow.detector.alive_at()),
+            reason: finding.diagnosis.to_string(),
+            next: finding.diagnosis.next(),
+        })
+    }
+
+    fn report_finding(&mut self, id: AssociationId, status: Status, finding: Finding, now: Timestamp) {
+        self.report(id, EventKind::Finding { status, finding }, now);
+    }
+}
+
+/// Packets too large for the path, by their sizes or because only heartbeats pass.
+fn black_hole(flow: &Flow) -> Option<Diagnosis> {
+    let only_heartbeats = flow.detector.only_heartbeats_pass();
+    let by_size = flow
+        .sizes
+        .black_hole()
+        .filter(|(_, passed)| passed.is_some() || only_heartbeats);
+    if by_size.is_none() && !only_heartbeats {
+        return None;
+    }
+    Some(Diagnosis::PathMtuBlackHole {
+        lost_bytes: by_size.map(|(lost, _)| lost),
+        passed_bytes: by_size.and_then(|(_, passed)| passed),
+        path_mtu: None,
+    })
+}
+
+/// What still arrives so long after a failure was under way when it happened.
+const UNDER_WAY: Duration = Duration::from_millis(200);
+/// After this time without a sign of either direction both count as broken: RTO.Min (1 s, RFC 9260 section 16) has
+/// passed for either side, and what was sent again would have told.
+const NO_SIGN: Duration = Duration::from_secs(5);

@@ -1,0 +1,117 @@
+//! What would break an association, though nothing is broken yet.
+
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+
+use crate::{
+    association::Association,
+    config::Vantage,
+    engine::Engine,
+    event::PathState,
+    finding::{Diagnosis, Object, Shared},
+    time::Timestamp,
+};
+
+impl Engine {
+    /// Addresses that would not take over, and what all paths share.
+    pub(crate) fn weaknesses(&self, association: &Association, now: Timestamp) -> Vec<(Object, Diagnosis)> {
+        let mut found = self.unconfirmed(association, now);
+        let known_for = now.since(association.known_since);
+        if known_for >= SETTLED {
+            let shared = self.shared(association);
+            if !shared.is_empty() {
+                found.push((Object::Association, Diagnosis::NotRedundant { shared }));
+            }
+        }
+        found
+    }
+
+    fn unconfirmed(&self, association: &Association, now: Timestamp) -> Vec<(Object, Diagnosis)> {
+        let known_for = now.since(association.known_since);
+        if known_for < self.config.unconfirmed_after || association.remote.len() < 2 {
+            return Vec::new();
+        }
+        association
+            .remote
+            .iter()
+            .filter(|remote| {
+                association
+                    .paths
+                    .iter()
+                    .filter(|(path, _)| path.remote == **remote)
+                    .all(|(_, path)| path.state() == PathState::Unconfirmed)
+            })
+            .map(|remote| {
+                (
+                    Object::Remote(*remote),
+                    Diagnosis::SecondaryUnconfirmed { known_for },
+                )
+            })
+            .collect()
+    }
+
+    /// What all paths that carry anything have in common.
+    fn shared(&self, association: &Association) -> Vec<Shared> {
+        let mut shared = Vec::new();
+        let used: Vec<_> = association
+            .paths
+            .iter()
+            .filter(|(_, path)| path.sent.or(path.received).is_some())
+            .collect();
+        if used.is_empty() {
+            return shared;
+        }
+        let flows = || {
+            used.iter()
+                .filter_map(|(_, path)| self.flows.get(&path.sent.or(path.received)?))
+        };
+        let local = only(association.local.iter().copied());
+        let at_endpoint = self.config.vantage == Vantage::Endpoint;
+        let interface = only(flows().map(|flow| flow.view.interface.if_index()))
+            .filter(|_| at_endpoint)
+            .and_then(|index| self.nic_name(index));
+        let next_hop = only(flows().map(|flow| flow.view.next_hop))
+            .flatten()
+            .filter(|_| at_endpoint);
+        // One local address has one NIC, one next hop and one subnet anyway.
+        if let Some(local) = local {
+            shared.push(Shared::LocalAddress(local));
+        } else if let Some(name) = interface {
+            shared.push(Shared::Interface(name));
+        } else if let Some(next_hop) = next_hop {
+            shared.push(Shared::NextHop(next_hop));
+        } else if let Some(subnet) = only(association.local.iter().copied().map(subnet)) {
+            shared.push(Shared::Subnet(subnet));
+        }
+        if let Some(remote) = only(association.remote.iter().copied()) {
+            shared.push(Shared::RemoteAddress(remote));
+        }
+        shared
+    }
+}
+
+/// The value, if all are the same.
+fn only<T: Ord>(values: impl Iterator<Item = T>) -> Option<T> {
+    let mut values: BTreeSet<T> = values.collect();
+    if values.len() == 1 {
+        values.pop_first()
+    } else {
+        None
+    }
+}
+
+/// The first address of the usual subnet: 24 bits of IPv4, 64 bits of IPv6.
+fn subnet(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            [a, b, c, 0].into()
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            [a, b, c, d, 0, 0, 0, 0].into()
+        }
+    }
+}
+
+/// How long an association is left alone: its first heartbeats are under way.
+const SETTLED: Duration = Duration::from_secs(5);

@@ -1,0 +1,105 @@
+//! The round-trip time of a path by its DATA, without what is no round trip.
+//!
+//! The flow record times the packet that obliges the peer to acknowledge. Where a SACK is lost, the next one comes two
+//! packets later, and that is no round-trip time: such a sample tells of a loss and stays out of the estimate, unless it
+//! turns out that all samples are like it now.
+
+use std::time::Duration;
+
+use crate::config::Config;
+
+/// Estimate over the samples of one flow.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct NetRtt {
+    srtt: Duration,
+    rttvar: Duration,
+    /// Samples in a row that did not fit.
+    misfits: u8,
+}
+
+/// What a sample was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sample {
+    /// A round-trip time.
+    Fits,
+    /// An answer must have been lost before.
+    AnswerLost,
+}
+
+impl NetRtt {
+    /// Takes a sample.
+    pub(crate) fn sample(&mut self, rtt: Duration) -> Sample {
+        if self.srtt.is_zero() {
+            self.restart(rtt);
+            return Sample::Fits;
+        }
+        let limit = (3 * self.srtt)
+            .max(self.srtt + 4 * self.rttvar)
+            .max(self.srtt + LEAST_MISFIT);
+        if rtt > limit {
+            self.misfits += 1;
+            if self.misfits < MISFITS {
+                return Sample::AnswerLost;
+            }
+            self.restart(rtt);
+            return Sample::Fits;
+        }
+        self.misfits = 0;
+        // RFC 9260 section 6.3.1: alpha 1/8, beta 1/4.
+        self.rttvar = self.rttvar * 3 / 4 + self.srtt.abs_diff(rtt) / 4;
+        self.srtt = self.srtt * 7 / 8 + rtt / 8;
+        Sample::Fits
+    }
+
+    /// The time-out, if anything was measured.
+    pub(crate) fn rto(&self, config: &Config) -> Option<Duration> {
+        (!self.srtt.is_zero()).then(|| config.rto(self.srtt, self.rttvar))
+    }
+
+    fn restart(&mut self, rtt: Duration) {
+        self.srtt = rtt.max(Duration::from_nanos(1));
+        self.rttvar = rtt / 2;
+        self.misfits = 0;
+    }
+}
+
+/// A sample must be so much longer to be a misfit: at 50 messages a second a lost SACK costs just that.
+const LEAST_MISFIT: Duration = Duration::from_millis(40);
+/// So many misfits in a row are no chance: the path has become slower.
+const MISFITS: u8 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn a_lost_answer_is_no_round_trip() {
+        let mut rtt = NetRtt::default();
+        for _ in 0..50 {
+            assert_eq!(rtt.sample(ms(2)), Sample::Fits);
+        }
+        assert_eq!(rtt.sample(ms(102)), Sample::AnswerLost);
+        assert_eq!(rtt.rto(&Config::default()), Some(ms(20)));
+    }
+
+    #[test]
+    fn a_slower_path_is_believed_after_a_while() {
+        let mut rtt = NetRtt::default();
+        rtt.sample(ms(2));
+        let fits = (0..20).filter(|_| rtt.sample(ms(150)) == Sample::Fits).count();
+        assert_eq!(fits, 13);
+        assert!(rtt.rto(&Config::default()).unwrap() > ms(150));
+    }
+
+    #[test]
+    fn jitter_fits() {
+        let mut rtt = NetRtt::default();
+        for sample in [60, 90, 100, 140, 70, 150, 50, 149] {
+            assert_eq!(rtt.sample(ms(sample)), Sample::Fits, "{sample}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Which sizes of packets a path carries.
+//!
+//! Where large packets are lost and small ones pass, some link on the way has a smaller MTU than the sender believes, and
+//! whatever should tell it does not: a path MTU black hole (RFC 2923). Random loss takes small packets as well, so one
+//! packet that passes and is as large as the smallest lost one ends the suspicion.
+
+/// What was lost and what passed since a series of losses began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    lost: u32,
+    smallest_lost: u32,
+    largest_passed: u32,
+}
+
+impl Sizes {
+    /// A packet of so many bytes was lost.
+    pub(crate) fn on_lost(&mut self, bytes: u32) {
+        if self.lost == 0 || bytes < self.smallest_lost {
+            self.smallest_lost = bytes;
+        }
+        self.lost += 1;
+        if self.smallest_lost <= self.largest_passed {
+            *self = Self::default();
+        }
+    }
+
+    /// A packet of so many bytes passed; 0 if its size is not known.
+    pub(crate) fn on_passed(&mut self, bytes: u32) {
+        if self.lost == 0 {
+            return;
+        }
+        self.largest_passed = self.largest_passed.max(bytes);
+        if self.smallest_lost <= self.largest_passed {
+            *self = Self::default();
+        }
+    }
+
+    /// The smallest packet that was lost and the largest that passed, once it is clear that size is what matters.
+    pub(crate) fn black_hole(&self) -> Option<(u32, Option<u32>)> {
+        let passed = (self.largest_passed > 0).then_some(self.largest_passed);
+        (self.lost >= LOST).then_some((self.smallest_lost, passed))
+    }
+}
+
+/// Losses in a row, all of large packets: by chance only if nearly all are.
+const LOST: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_packets_that_never_pass_are_a_black_hole() {
+        let mut sizes = Sizes::default();
+        for bytes in [1_448, 1_300, 1_448, 1_448] {
+            sizes.on_lost(bytes);
+            sizes.on_passed(148);
+            sizes.on_passed(0);
+        }
+        assert_eq!(sizes.black_hole(), Some((1_300, Some(148))));
+        sizes.on_passed(1_400);
+        assert_eq!(sizes.black_hole(), None);
+    }
+
+    #[test]
+    fn random_loss_is_none() {
+        let mut sizes = Sizes::default();
+        for _ in 0..20 {
+            sizes.on_lost(1_448);
+            sizes.on_passed(1_448);
+            sizes.on_lost(148);
+            sizes.on_passed(148);
+        }
+        assert_eq!(sizes.black_hole(), None);
+    }
+}
