@@ -6,7 +6,7 @@
 use std::{mem::discriminant, time::Duration};
 
 use crate::{
-    association::Phase,
+    association::{Path, Phase},
     config::Vantage,
     detector::Verdict,
     engine::Engine,
@@ -46,7 +46,7 @@ impl Engine {
         let states: Vec<_> = association
             .paths
             .values()
-            .map(|path| path.state())
+            .map(Path::state)
             .filter(|state| *state != PathState::Unconfirmed)
             .collect();
         let all_down = states.iter().all(|state| *state == PathState::Inactive);
@@ -330,7 +330,7 @@ impl Engine {
         let mut opened = None;
         if let Some(member) = self.member(id, &finding) {
             let window = self.config.incident_window;
-            let (incident, view) = self.incidents.join(member, window, now);
+            let (incident, view) = self.incidents.join(&member, window, now);
             finding.incident = Some(incident);
             opened = view;
         }

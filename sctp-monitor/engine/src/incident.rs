@@ -162,7 +162,7 @@ impl Incidents {
     /// Makes a finding part of an incident, of a new one if need be.
     pub(crate) fn join(
         &mut self,
-        member: Member,
+        member: &Member,
         window: Duration,
         now: Timestamp,
     ) -> (IncidentId, Option<IncidentView>) {
@@ -180,14 +180,14 @@ impl Incidents {
         {
             incident.keys = keys;
             incident.last_joined = now;
-            incident.add(&member);
+            incident.add(member);
             incident.update_at.get_or_insert(now + GROWTH);
             return (id, None);
         }
         self.next_id += 1;
         let id = IncidentId(self.next_id);
-        let mut incident = Incident::new(id, &member, now);
-        incident.add(&member);
+        let mut incident = Incident::new(id, member, now);
+        incident.add(member);
         let view = incident.view.clone();
         self.open.insert(id, incident);
         (id, Some(view))
