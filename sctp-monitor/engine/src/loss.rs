@@ -109,7 +109,7 @@ mod tests {
         let mut count = 0_u32;
         for tick in 0..seconds * 20 {
             count += 1;
-            let lost = u32::from(one_in > 0 && count % one_in == 0);
+            let lost = u32::from(one_in > 0 && count.is_multiple_of(one_in));
             let now = Timestamp::from_nanos(from * 1_000_000_000 + tick * 50_000_000);
             losses.count(1, lost, &Config::default(), now);
         }
