@@ -1,6 +1,9 @@
 //! A flow table in ordinary memory: what captures, tests and benchmarks track into.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use bytemuck::{Pod, Zeroable};
 
@@ -19,6 +22,7 @@ pub struct MemoryTable {
     ring: VecDeque<Vec<u8>>,
     scratch: Scratch,
     now_ns: u64,
+    tick_ns: u64,
 }
 
 impl MemoryTable {
@@ -32,7 +36,15 @@ impl MemoryTable {
             ring: VecDeque::new(),
             scratch: Scratch::zeroed(),
             now_ns: 0,
+            tick_ns: 1,
         }
+    }
+
+    /// Makes the coarse clock as coarse as the kernel's jiffies. A tick is a nanosecond otherwise, as in captures.
+    #[must_use]
+    pub fn with_tick(mut self, tick: Duration) -> Self {
+        self.tick_ns = u64::try_from(tick.as_nanos()).unwrap_or(u64::MAX).max(1);
+        self
     }
 
     /// Sets the clock, in nanoseconds since any epoch; both the fine and the coarse clock follow it.
@@ -103,7 +115,7 @@ impl FlowTable for MemoryTable {
     }
 
     fn now_ticks(&mut self) -> u64 {
-        self.now_ns.max(1)
+        (self.now_ns / self.tick_ns).max(1)
     }
 
     fn count(&mut self, counter: Counter) {
