@@ -6,15 +6,17 @@ use std::{collections::HashSet, time::Duration};
 use sctp_monitor_common::{
     abi::{Interface, RingRecord},
     memory::MemoryTable,
-    track::{FlowTable as _, MAX_CHUNKS, Options, observe},
+    track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Engine, Output, Timestamp,
+    Engine, Timestamp,
     config::{Config, Vantage},
     event::{Event, EventKind, PathId, PathState, Reason},
 };
 use sctp_monitor_lab::frames::{self, Packet};
+
+use crate::outputs::carry_out;
 
 /// The local endpoint's tag, in packets to it.
 pub(crate) const LOCAL_TAG: u32 = 0x10ca_1000;
@@ -189,29 +191,10 @@ impl World {
         }
         self.engine.handle_timeout(self.now);
         while let Some(output) = self.engine.poll_output() {
-            self.carry_out(output);
-        }
-    }
-
-    fn carry_out(&mut self, output: Output) {
-        match output {
-            Output::Event(event) => self.events.push(event),
-            Output::Link {
-                slot,
-                data_slot,
-                reverse_slot,
-                sibling_slot,
-            } => {
-                let record = self.table.record(slot).unwrap();
-                record.data_slot = data_slot;
-                record.reverse_slot = reverse_slot;
-                record.sibling_slot = sibling_slot;
-            }
-            Output::SetTag { slot, tag } => self.table.record(slot).unwrap().tag = tag,
-            Output::Release { slot, key } => {
-                self.table.forget(&key);
+            let released = |slot| {
                 self.released.insert(slot);
-            }
+            };
+            self.events.extend(carry_out(output, &mut self.table, released));
         }
     }
 

@@ -1,0 +1,28 @@
+//! The detector in simulated worlds. `cargo xtask simulate` runs many more of them and shows the figures.
+
+mod detection;
+mod honesty;
+mod model;
+mod quiet;
+
+use model::scenario::Scenario;
+
+/// The kind of worlds that is called so.
+fn worlds(name: &str) -> Scenario {
+    Scenario::all()
+        .into_iter()
+        .find(|scenario| scenario.name == name)
+        .unwrap_or_else(|| panic!("no kind of world is called `{name}`"))
+}
+
+/// What the detector is held to.
+mod limits {
+    use std::time::Duration;
+
+    /// DATA flows at 20 messages a second, and a path breaks: so soon must 99 of 100 breaks be reported.
+    pub(crate) const DETECTION: Duration = Duration::from_millis(300);
+    /// In every world that the tests draw.
+    pub(crate) const FALSE_REPORTS: u64 = 0;
+    /// Loss rates that nobody may notice as a failure, in all kinds of worlds.
+    pub(crate) const LOSS_RATES: [f64; 2] = [0.0, 0.01];
+}

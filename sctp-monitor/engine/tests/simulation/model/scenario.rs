@@ -1,0 +1,229 @@
+//! Kinds of worlds. A seed draws one of the kind: round-trip times, message size, the stack's habits, every phase.
+
+use std::time::Duration;
+
+use super::{
+    dice::Dice,
+    endpoint::{Character, Endpoint, Rhythm, Traffic},
+    monitor::{Capture, Monitor},
+    network::{Quality, Wire},
+    packet::Side,
+    receiver::Acks,
+    sender::Habits,
+    world::{BEGINNING, Stalled, Stalls, World},
+};
+
+/// A kind of world.
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// Packets lost in each direction.
+    pub(crate) loss: f64,
+    /// Round-trip times, drawn evenly over the orders of magnitude.
+    rtt: (Duration, Duration),
+    /// Of the round-trip time, at most, for each direction by itself.
+    jitter: f64,
+    reordered: f64,
+    acks: Acks,
+    /// Messages a second of the monitored host, and of its peer.
+    rates: [f64; 2],
+    rhythm: Rhythm,
+    nagle: bool,
+    stalls: Option<Stalls>,
+    ring_loss: f64,
+    capture: Capture,
+    joins_late: bool,
+}
+
+impl Scenario {
+    /// 20 messages a second, evenly, over two good paths.
+    pub(crate) fn calm() -> Self {
+        Self {
+            name: "calm",
+            loss: 0.0,
+            rtt: (Duration::from_micros(200), Duration::from_millis(50)),
+            jitter: 0.01,
+            reordered: 0.0,
+            acks: Acks {
+                every: 2,
+                delay: Duration::from_millis(200),
+            },
+            rates: [20.0, 0.0],
+            rhythm: Rhythm::Steady,
+            nagle: false,
+            stalls: None,
+            ring_loss: 0.0,
+            capture: Capture::Both,
+            joins_late: false,
+        }
+    }
+
+    /// All kinds: the calm one, then each with something that may look like a failure and is none.
+    pub(crate) fn all() -> Vec<Self> {
+        let calm = Self::calm;
+        let ms = Duration::from_millis;
+        let stalls = |whose| {
+            Some(Stalls {
+                whose,
+                length: ms(200),
+                every: Duration::from_secs(10),
+            })
+        };
+        let acks_by_timer = Acks {
+            every: 1_000,
+            delay: ms(200),
+        };
+        vec![
+            calm(),
+            Self {
+                name: "jitter of half the RTT",
+                jitter: 0.5,
+                rtt: (ms(10), ms(200)),
+                ..calm()
+            },
+            Self {
+                name: "acks after 200 ms only",
+                acks: acks_by_timer,
+                ..calm()
+            },
+            Self {
+                name: "reordering",
+                reordered: 0.05,
+                ..calm()
+            },
+            Self {
+                name: "reordering, 200 messages/s",
+                reordered: 0.05,
+                rates: [200.0, 0.0],
+                ..calm()
+            },
+            Self {
+                name: "peer stalls for 200 ms",
+                stalls: stalls(Stalled::Peer),
+                ..calm()
+            },
+            Self {
+                name: "host stalls for 200 ms",
+                stalls: stalls(Stalled::Host),
+                ..calm()
+            },
+            Self {
+                name: "agent stalls for 200 ms",
+                stalls: stalls(Stalled::Agent),
+                ..calm()
+            },
+            Self {
+                name: "half the ring records lost",
+                ring_loss: 0.5,
+                ..calm()
+            },
+            Self {
+                name: "only sent packets seen",
+                capture: Capture::SentOnly,
+                ..calm()
+            },
+            Self {
+                name: "only received packets seen",
+                capture: Capture::ReceivedOnly,
+                ..calm()
+            },
+            Self {
+                name: "joined mid-life",
+                joins_late: true,
+                ..calm()
+            },
+            Self {
+                name: "200 messages/s",
+                rates: [200.0, 0.0],
+                ..calm()
+            },
+            Self {
+                name: "20 messages/s both ways",
+                rates: [20.0, 20.0],
+                ..calm()
+            },
+            Self {
+                name: "20 messages/s at random",
+                rhythm: Rhythm::Poisson,
+                ..calm()
+            },
+            Self {
+                name: "4 messages/s at random",
+                rhythm: Rhythm::Poisson,
+                rates: [4.0, 0.0],
+                ..calm()
+            },
+            Self {
+                name: "Nagle",
+                nagle: true,
+                ..calm()
+            },
+            Self {
+                name: "idle",
+                rates: [0.0, 0.0],
+                ..calm()
+            },
+        ]
+    }
+
+    /// The same kind with so many packets lost.
+    pub(crate) fn losing(self, loss: f64) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// Whether a break can show in what the monitor sees, soon enough to wait for: DATA goes out, its acks come in.
+    pub(crate) fn shows_breaks(&self) -> bool {
+        self.capture == Capture::Both && self.rates[0] > 0.0
+    }
+
+    /// The world that a seed draws.
+    pub(crate) fn world(&self, seed: u64) -> World {
+        let mut dice = Dice::from_seed(seed);
+        let wires = (0..PATHS).map(|_| self.wires(&mut dice)).collect();
+        let habits = Habits {
+            errors_borne: if dice.chance(0.5) { 0 } else { 5 },
+            nagle: self.nagle,
+        };
+        // Some wrap within the hour.
+        let first_tsns = [(); 2].map(|()| u64::from(u32::MAX) - dice.below(500_000));
+        let bytes = 50 + u16::try_from(dice.below(400)).unwrap_or(0);
+        let endpoints = [Side::Local, Side::Remote].map(|side| {
+            let per_second = self.rates[side as usize];
+            let character = Character {
+                side,
+                habits,
+                acks: self.acks,
+                traffic: (per_second > 0.0).then_some(Traffic {
+                    per_second,
+                    rhythm: self.rhythm,
+                    bytes,
+                }),
+                first_tsn: first_tsns[side as usize],
+                peer_first_tsn: first_tsns[1 - side as usize],
+            };
+            Endpoint::new(&character, PATHS, BEGINNING, dice.split())
+        });
+        let monitor = Monitor::new(self.capture, self.ring_loss, BEGINNING, dice.split());
+        World::new(endpoints, wires, monitor, self.stalls, self.joins_late, dice)
+    }
+
+    /// Both directions of a path.
+    fn wires(&self, dice: &mut Dice) -> [Wire; 2] {
+        let rtt = dice.magnitude_between(self.rtt.0, self.rtt.1);
+        let forward = dice.between(rtt * 3 / 10, rtt * 7 / 10);
+        [forward, rtt.saturating_sub(forward)].map(|delay| {
+            let quality = Quality {
+                delay,
+                jitter: rtt.mul_f64(self.jitter),
+                loss: self.loss,
+                reordered: self.reordered,
+                detour: DETOUR,
+            };
+            Wire::new(quality, dice.split())
+        })
+    }
+}
+
+const PATHS: usize = 2;
+/// Long enough that a message is overtaken by the next one at 20 a second.
+const DETOUR: Duration = Duration::from_millis(75);
