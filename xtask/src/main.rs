@@ -7,6 +7,7 @@ mod demo;
 mod lint;
 mod run;
 mod setup;
+mod simulate;
 mod test;
 mod toolchain;
 
@@ -38,6 +39,8 @@ enum Command {
     Test(test::Args),
     /// Measure what a packet costs in each program; needs root.
     Bench(bench::Args),
+    /// Show how soon the detector reports a break, and how often it is wrong, in simulated worlds.
+    Simulate(simulate::Args),
 }
 
 fn main() -> ExitCode {
@@ -63,5 +66,6 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Lint => lint::lint(),
         Command::Test(args) => test::test(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
     }
 }
