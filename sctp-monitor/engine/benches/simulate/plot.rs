@@ -55,10 +55,12 @@ fn draw_false_reports(area: &Area<'_>, rows: &[Row]) -> anyhow::Result<()> {
         .map(|row| level(row.doubts_per_hour()).max(level(row.false_reports_per_hour())))
         .fold(0.0, f64::max);
     let label = move |level: &f64| {
-        if *level < never + 0.5 {
+        if (level - level.round()).abs() > 0.01 {
+            String::new()
+        } else if *level < never + 0.5 {
             "none".to_owned()
         } else {
-            format!("{}", 10_f64.powf(*level))
+            format!("{}", 10_f64.powf(level.round()))
         }
     };
     let mut chart = axes(area, rows, &title, never - 0.2..highest + 0.3, &label)?;
@@ -78,7 +80,7 @@ fn axes<'a>(
     label: &dyn Fn(&f64) -> String,
 ) -> anyhow::Result<Chart<'a>> {
     let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 16))
+        .caption(title, (FONT, 20))
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(60)
@@ -93,6 +95,7 @@ fn axes<'a>(
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
+        .label_style((FONT, 15))
         .x_labels(2 * rows.len())
         .x_label_formatter(&loss)
         .y_label_formatter(label)
@@ -123,12 +126,14 @@ fn legend<'a>(chart: &mut Chart<'a>) -> anyhow::Result<()> {
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::UpperLeft)
+        .label_font((FONT, 15))
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.2))
         .draw()?;
     Ok(())
 }
 
+const FONT: &str = "sans-serif";
 const SIZE: (u32, u32) = (800, 720);
 /// What goals.md asks for.
 const LIMIT_MS: f64 = 300.0;

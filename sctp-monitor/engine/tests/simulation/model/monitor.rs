@@ -10,7 +10,7 @@ use sctp_monitor_common::{
 };
 use sctp_monitor_engine::{
     Engine, Timestamp,
-    config::Config,
+    config::{Config, Vantage},
     event::{Event, EventKind, PathId, PathState},
 };
 
@@ -47,6 +47,7 @@ pub(crate) struct Change {
 pub(crate) struct Monitor {
     table: MemoryTable,
     engine: Engine,
+    vantage: Vantage,
     capture: Capture,
     /// Ring records that are lost, each by itself.
     ring_loss: f64,
@@ -75,11 +76,22 @@ enum Slot {
 }
 
 impl Monitor {
-    pub(crate) fn new(capture: Capture, ring_loss: f64, now: Timestamp, mut dice: Dice) -> Self {
+    pub(crate) fn new(
+        vantage: Vantage,
+        capture: Capture,
+        ring_loss: f64,
+        now: Timestamp,
+        mut dice: Dice,
+    ) -> Self {
+        let config = Config {
+            vantage,
+            ..Config::default()
+        };
         let began_at = now + dice.between(Duration::ZERO, SWEEP);
         Self {
             table: MemoryTable::new().with_tick(TICK),
-            engine: Engine::new(Config::default(), TICK),
+            engine: Engine::new(config, TICK),
+            vantage,
             capture,
             ring_loss,
             dice,
@@ -93,7 +105,11 @@ impl Monitor {
         }
     }
 
-    /// The programs see a packet: one that leaves, or one that arrives.
+    pub(crate) fn vantage(&self) -> Vantage {
+        self.vantage
+    }
+
+    /// The programs see a packet.
     pub(crate) fn handle_packet(&mut self, packet: &Packet, now: Timestamp) {
         let mut frame = std::mem::take(&mut self.frame);
         packet.write(&mut frame);
@@ -103,10 +119,19 @@ impl Monitor {
 
     pub(crate) fn handle_frame(&mut self, from: Side, path: usize, frame: &[u8], now: Timestamp) {
         let nic = u32::try_from(path + 1).expect("a few paths");
-        let interface = match (from, self.capture) {
-            (Side::Local, Capture::Both | Capture::SentOnly) => Interface::egress(nic),
-            (Side::Remote, Capture::Both | Capture::ReceivedOnly) => Interface::ingress(nic),
-            _ => return,
+        let unseen = match self.capture {
+            Capture::Both => None,
+            Capture::SentOnly => Some(Side::Remote),
+            Capture::ReceivedOnly => Some(Side::Local),
+        };
+        if unseen == Some(from) {
+            return;
+        }
+        let interface = match (self.vantage, from) {
+            (Vantage::Endpoint, Side::Local) => Interface::egress(nic),
+            (_, Side::Remote) => Interface::ingress(nic),
+            // A gateway has a NIC on each side, and sees what arrives there.
+            (Vantage::Gateway, Side::Local) => Interface::ingress(nic + 100),
         };
         let options = Options {
             link: LinkType::Ethernet,

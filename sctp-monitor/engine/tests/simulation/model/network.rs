@@ -10,10 +10,24 @@ use super::dice::Dice;
 #[derive(Debug)]
 pub(crate) struct Wire {
     quality: Quality,
-    broken: bool,
+    broken: Option<Broken>,
     /// When the last packet that kept its place arrives.
     arrives_at: Timestamp,
     dice: Dice,
+}
+
+/// What becomes of a packet. Half-way there may be a tap.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Course {
+    pub(crate) passes_tap_at: Option<Timestamp>,
+    pub(crate) arrives_at: Option<Timestamp>,
+}
+
+/// Where nothing gets through any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broken {
+    BeforeTap,
+    BehindTap,
 }
 
 /// How well a direction of a path carries packets.
@@ -34,37 +48,54 @@ impl Wire {
     pub(crate) fn new(quality: Quality, dice: Dice) -> Self {
         Self {
             quality,
-            broken: false,
+            broken: None,
             arrives_at: Timestamp::default(),
             dice,
         }
     }
 
     /// From now on nothing gets through, and nobody is told.
-    pub(crate) fn break_silently(&mut self) {
-        self.broken = true;
+    pub(crate) fn break_silently(&mut self, place: Broken) {
+        self.broken = Some(place);
     }
 
-    /// When a packet that is sent now arrives, if it does.
-    pub(crate) fn carry(&mut self, now: Timestamp) -> Option<Timestamp> {
+    /// How far a packet gets that is sent now, and when.
+    pub(crate) fn carry(&mut self, now: Timestamp) -> Course {
+        let lost = self.broken.or_else(|| self.loss());
+        let arrives_at = self.arrival(now);
+        Course {
+            passes_tap_at: (lost != Some(Broken::BeforeTap)).then(|| now + arrives_at.since(now) / 2),
+            arrives_at: lost.is_none().then_some(arrives_at),
+        }
+    }
+
+    fn loss(&mut self) -> Option<Broken> {
+        let lost = self.dice.chance(self.quality.loss);
+        lost.then(|| {
+            if self.dice.chance(0.5) {
+                Broken::BeforeTap
+            } else {
+                Broken::BehindTap
+            }
+        })
+    }
+
+    fn arrival(&mut self, now: Timestamp) -> Timestamp {
         let Quality {
             delay,
             jitter,
-            loss,
             reordered,
             detour,
+            ..
         } = self.quality;
-        if self.broken || self.dice.chance(loss) {
-            return None;
-        }
         let mut at = now + delay;
         if !jitter.is_zero() {
             at = at + self.dice.between(Duration::ZERO, jitter);
         }
         if self.dice.chance(reordered) {
-            return Some(at + self.dice.between(Duration::ZERO, detour));
+            return at + self.dice.between(Duration::ZERO, detour);
         }
         self.arrives_at = self.arrives_at.max(at);
-        Some(self.arrives_at)
+        self.arrives_at
     }
 }

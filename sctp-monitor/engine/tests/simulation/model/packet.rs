@@ -8,7 +8,7 @@ use sctp_monitor_lab::frames;
 /// One of the two hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The monitor runs on it.
+    /// The monitor runs on it, or the host that a gateway's monitor calls local.
     Local,
     Remote,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sctp_monitor_engine::config::Vantage;
+
 use super::{
     dice::Dice,
     endpoint::{Character, Endpoint, Rhythm, Traffic},
@@ -31,6 +33,7 @@ pub(crate) struct Scenario {
     nagle: bool,
     stalls: Option<Stalls>,
     ring_loss: f64,
+    vantage: Vantage,
     capture: Capture,
     joins_late: bool,
 }
@@ -53,6 +56,7 @@ impl Scenario {
             nagle: false,
             stalls: None,
             ring_loss: 0.0,
+            vantage: Vantage::Endpoint,
             capture: Capture::Both,
             joins_late: false,
         }
@@ -128,6 +132,23 @@ impl Scenario {
                 ..calm()
             },
             Self {
+                name: "at a gateway",
+                vantage: Vantage::Gateway,
+                ..calm()
+            },
+            Self {
+                name: "at a gateway, one direction",
+                vantage: Vantage::Gateway,
+                capture: Capture::SentOnly,
+                ..calm()
+            },
+            Self {
+                name: "at a gateway, both ways",
+                vantage: Vantage::Gateway,
+                rates: [20.0, 20.0],
+                ..calm()
+            },
+            Self {
                 name: "joined mid-life",
                 joins_late: true,
                 ..calm()
@@ -156,6 +177,11 @@ impl Scenario {
             Self {
                 name: "Nagle",
                 nagle: true,
+                ..calm()
+            },
+            Self {
+                name: "only the peer sends",
+                rates: [0.0, 20.0],
                 ..calm()
             },
             Self {
@@ -203,7 +229,13 @@ impl Scenario {
             };
             Endpoint::new(&character, PATHS, BEGINNING, dice.split())
         });
-        let monitor = Monitor::new(self.capture, self.ring_loss, BEGINNING, dice.split());
+        let monitor = Monitor::new(
+            self.vantage,
+            self.capture,
+            self.ring_loss,
+            BEGINNING,
+            dice.split(),
+        );
         World::new(endpoints, wires, monitor, self.stalls, self.joins_late, dice)
     }
 

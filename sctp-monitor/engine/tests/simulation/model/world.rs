@@ -1,17 +1,17 @@
-//! A world in virtual time: two hosts, the paths between them, and a monitor on one of the hosts.
+//! A world in virtual time: two hosts, the paths between them, and a monitor on one of the hosts or half-way.
 //!
 //! What happens next is the earliest of what is due: a packet arrives, an endpoint's timer expires, the agent wakes
 //! up, a CPU stalls. The monitor sees every packet when its host handles it, and thinks when the agent would.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use sctp_monitor_engine::Timestamp;
+use sctp_monitor_engine::{Timestamp, config::Vantage};
 
 use super::{
     dice::Dice,
     endpoint::Endpoint,
     monitor::{Change, Monitor},
-    network::Wire,
+    network::{Broken, Wire},
     packet::{self, Packet, Side},
 };
 
@@ -57,6 +57,8 @@ pub(crate) struct World {
     under_way: BinaryHeap<Reverse<Arrival>>,
     sent: u64,
     monitor: Monitor,
+    /// The monitor is half-way on every path, not on the local host.
+    at_gateway: bool,
     agent_runs_from: Timestamp,
     stalls: Option<Stalls>,
     stall_at: Timestamp,
@@ -76,6 +78,16 @@ struct Arrival {
     /// Ties go in the order of sending.
     order: u64,
     packet: Packet,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// Half-way, at a gateway. It gets to the other host then, if it does.
+    Tap {
+        arrives_at: Option<Timestamp>,
+    },
+    End,
 }
 
 impl World {
@@ -97,6 +109,7 @@ impl World {
             Some(stalls) => BEGINNING + dice.exponential(stalls.every),
             None => NEVER,
         };
+        let at_gateway = monitor.vantage() == Vantage::Gateway;
         Self {
             now: BEGINNING,
             hosts: [local, remote].map(|endpoint| Host {
@@ -107,6 +120,7 @@ impl World {
             under_way: BinaryHeap::new(),
             sent: 0,
             monitor,
+            at_gateway,
             agent_runs_from: BEGINNING,
             stalls,
             stall_at,
@@ -123,13 +137,14 @@ impl World {
         self.hosts[Side::Local as usize].endpoint.data_path()
     }
 
+    /// Breaks a path between the monitor and the peer.
     pub(crate) fn break_path(&mut self, path: usize, direction: Break) {
         let [forward, back] = &mut self.wires[path];
         if direction != Break::Return {
-            forward.break_silently();
+            forward.break_silently(Broken::BehindTap);
         }
         if direction != Break::Forward {
-            back.break_silently();
+            back.break_silently(Broken::BeforeTap);
         }
     }
 
@@ -178,6 +193,13 @@ impl World {
             return;
         };
         let packet = arrival.packet;
+        if let Stage::Tap { arrives_at } = arrival.stage {
+            self.monitor.handle_packet(&packet, self.now);
+            if let Some(at) = arrives_at {
+                self.enqueue(packet, at, Stage::End);
+            }
+            return;
+        }
         let to = if packet.from == Side::Local {
             Side::Remote
         } else {
@@ -186,10 +208,10 @@ impl World {
         let runs_from = self.hosts[to as usize].runs_from;
         if runs_from > self.now {
             // It waits in the NIC's queue.
-            self.enqueue(packet, runs_from);
+            self.enqueue(packet, runs_from, Stage::End);
             return;
         }
-        if to == Side::Local {
+        if to == Side::Local && !self.at_gateway {
             self.monitor.handle_packet(&packet, self.now);
         }
         self.hosts[to as usize].endpoint.handle_packet(packet, self.now);
@@ -203,19 +225,32 @@ impl World {
 
     fn transmit(&mut self, side: Side) {
         while let Some(packet) = self.hosts[side as usize].endpoint.poll_transmit(self.now) {
+            let course = self.wires[packet.path][side as usize].carry(self.now);
+            if self.at_gateway {
+                if let Some(at) = course.passes_tap_at {
+                    let arrives_at = course.arrives_at;
+                    self.enqueue(packet, at, Stage::Tap { arrives_at });
+                }
+                continue;
+            }
             if side == Side::Local {
                 self.monitor.handle_packet(&packet, self.now);
             }
-            if let Some(at) = self.wires[packet.path][side as usize].carry(self.now) {
-                self.enqueue(packet, at);
+            if let Some(at) = course.arrives_at {
+                self.enqueue(packet, at, Stage::End);
             }
         }
     }
 
-    fn enqueue(&mut self, packet: Packet, at: Timestamp) {
+    fn enqueue(&mut self, packet: Packet, at: Timestamp, stage: Stage) {
         let order = self.sent;
         self.sent += 1;
-        self.under_way.push(Reverse(Arrival { at, order, packet }));
+        self.under_way.push(Reverse(Arrival {
+            at,
+            order,
+            packet,
+            stage,
+        }));
     }
 
     /// A CPU stops. Who of those it held up runs first afterwards is a matter of chance.
