@@ -1,27 +1,86 @@
 //! `cargo xtask bench`.
 
+use clap::ValueEnum;
+
 use crate::cargo::{cargo, require_root, run};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// One JSON object a line instead of a table.
+    /// What to measure; everything if nothing is named.
+    #[arg(value_enum)]
+    bench: Option<Bench>,
+    /// Breaks of each kind in `detection` [default: 20, or 5 if everything is measured].
+    #[arg(long)]
+    breaks: Option<u16>,
+    /// One JSON object a line instead of tables.
     #[arg(long)]
     json: bool,
 }
 
-/// Measures the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Bench {
+    /// What a packet costs in each program.
+    Programs,
+    /// What a flow record costs the engine, and what a path takes of its memory.
+    Engine,
+    /// How long it takes from a fault to the first alarm.
+    Detection,
+}
+
+/// Measures.
 pub(crate) fn bench(args: &Args) -> anyhow::Result<()> {
     require_root("cargo xtask bench")?;
-    let mut command = cargo(&[
-        "bench",
-        "--quiet",
-        "--package",
-        "sctp-monitor",
-        "--bench",
-        "programs",
-    ]);
-    if args.json {
-        command.args(["--", "--json"]);
+    match args.bench {
+        Some(bench) => bench.run(args.breaks, args.json),
+        None => [
+            (Bench::Programs, None),
+            (Bench::Engine, None),
+            (Bench::Detection, Some(args.breaks.unwrap_or(FEW_BREAKS))),
+        ]
+        .into_iter()
+        .try_for_each(|(bench, breaks)| bench.run(breaks, args.json)),
     }
-    run(&mut command)
 }
+
+impl Bench {
+    fn run(self, breaks: Option<u16>, json: bool) -> anyhow::Result<()> {
+        if self == Self::Detection {
+            // The endpoints are a program of another package, which cargo does not build for this one's benches.
+            run(&mut cargo(&[
+                "build",
+                "--release",
+                "--quiet",
+                "--package",
+                "sctp-monitor-lab",
+                "--bins",
+            ]))?;
+        }
+        let mut command = cargo(&[
+            "bench",
+            "--quiet",
+            "--package",
+            "sctp-monitor",
+            "--bench",
+            self.name(),
+        ]);
+        command.arg("--");
+        if json {
+            command.arg("--json");
+        }
+        if let (Self::Detection, Some(breaks)) = (self, breaks) {
+            command.args(["--breaks", &breaks.to_string()]);
+        }
+        run(&mut command)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Programs => "programs",
+            Self::Engine => "engine",
+            Self::Detection => "detection",
+        }
+    }
+}
+
+/// Enough to see whether something has changed for the worse, in half a minute.
+const FEW_BREAKS: u16 = 5;

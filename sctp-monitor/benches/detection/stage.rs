@@ -1,0 +1,195 @@
+//! A lab with an agent in it, on which one scenario is played again and again.
+//!
+//! The agent stays, as it would in the field; the endpoints are new for each break. A stack goes back to a healed path
+//! only when a heartbeat of its own is answered, which takes up to a minute at default timers.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use sctp_monitor_lab::{
+    Endpoint, EndpointConfig, EventKind, Lab, Monitor,
+    clock::{MonotonicNs, monotonic_ns, wall_clock_offset_ns},
+    wait,
+};
+use serde_json::Value;
+
+use crate::scenario::Scenario;
+
+/// A lab, the agent on its host `mme`, and what happens there.
+pub(crate) struct Stage {
+    lab: Lab,
+    agent: Monitor,
+    pub(crate) scenario: Scenario,
+}
+
+/// What the agent said of one break.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    /// From the fault to the first alarm, if there was one.
+    pub(crate) alarm_ns: Option<u64>,
+    /// From the fault to the first doubt.
+    pub(crate) doubt_ns: Option<u64>,
+    /// Alarms before the fault, or of the path that was all right.
+    pub(crate) false_alarms: usize,
+    /// All that it said of this association.
+    said: Vec<(Option<u64>, Value)>,
+}
+
+impl Sample {
+    /// Shows what was said, if it was not what it should have been.
+    pub(crate) fn explain(&self, what: &str) {
+        if self.false_alarms == 0 && self.alarm_ns.is_some_and(|alarm_ns| alarm_ns < SLOW_NS) {
+            return;
+        }
+        eprintln!("{what}: this is all that was said (ms after the fault):");
+        for (since_ns, event) in &self.said {
+            match since_ns {
+                Some(ns) => eprintln!("{:>8.0} {event}", *ns as f64 / 1e6),
+                None => eprintln!("  before {event}"),
+            }
+        }
+    }
+}
+
+impl Stage {
+    pub(crate) fn build(scenario: Scenario) -> anyhow::Result<Self> {
+        let lab = Lab::two_hosts_two_paths()?;
+        let binary = Path::new(env!("CARGO_BIN_EXE_sctp-monitor"));
+        let interfaces = ["--iface", "path1", "--iface", "path2"];
+        let agent = Monitor::spawn(lab.host("mme"), binary, interfaces)?;
+        agent.wait_until_watching(2, SOON)?;
+        Ok(Self { lab, agent, scenario })
+    }
+
+    /// One break, from a new association to the healed network.
+    pub(crate) fn play(&self, number: u16) -> anyhow::Result<Sample> {
+        let local_port = FIRST_PORT + number;
+        let timers = self.scenario.timers();
+        let listen = EndpointConfig::listen(self.lab.ipv4("hss"), PORT).timers(timers.clone());
+        let mut connect = EndpointConfig::connect(self.lab.ipv4("mme"), self.lab.ipv4("hss"), PORT)
+            .local_port(local_port)
+            .rate(RATE)
+            .timers(timers);
+        connect.stats_interval = Duration::from_millis(100);
+        let mut server = Some(Endpoint::spawn(self.lab.host("hss"), &listen)?);
+        let client = Endpoint::spawn(self.lab.host("mme"), &connect)?;
+        self.settle(&client, local_port)?;
+        wait_for_phase(number)?;
+
+        let offset_ns = wall_clock_offset_ns();
+        let fault_ns = self.scenario.strike(&self.lab, &mut server)?;
+        // Not every alarm is this event: one that never comes costs time only.
+        let _ = self.agent.wait_for("path_state_changed", GIVE_UP, |event| {
+            event["local_port"] == local_port
+                && event["to"] == "inactive"
+                && event["remote"] == self.scenario.remote()
+        });
+        let sample = self.sample(local_port, fault_ns, offset_ns);
+        drop((client, server));
+        for path in ["path1", "path2"] {
+            self.lab.path(path).heal()?;
+        }
+        sample
+    }
+
+    /// Waits until the agent knows both paths as good, and has seen traffic for a while.
+    fn settle(&self, client: &Endpoint, local_port: u16) -> anyhow::Result<()> {
+        client.wait_until_up(1, SOON)?;
+        for path in ["10.1.1.2", "10.1.2.2"] {
+            let is_active = |event: &Value| {
+                event["local_port"] == local_port && event["remote"] == path && event["to"] == "active"
+            };
+            self.agent
+                .wait_for("path_state_changed", SOON, is_active)
+                .with_context(|| format!("the path to {path} was not confirmed"))?;
+        }
+        client.wait_for(
+            SOON,
+            |event| matches!(event.kind, EventKind::Stats(traffic) if traffic.sent >= SETTLED_AFTER),
+        )?;
+        Ok(())
+    }
+
+    fn sample(&self, local_port: u16, fault_ns: MonotonicNs, offset_ns: u64) -> anyhow::Result<Sample> {
+        let mut sample = Sample {
+            alarm_ns: None,
+            doubt_ns: None,
+            false_alarms: 0,
+            said: Vec::new(),
+        };
+        for event in self.agent.events() {
+            if event["local_port"] != local_port {
+                continue;
+            }
+            let at_ns = monotonic(&event, offset_ns)?;
+            let since_ns = at_ns.checked_sub(fault_ns);
+            let elsewhere = event["remote"].is_string() && event["remote"] != self.scenario.remote();
+            if is_alarm(&event) {
+                let expected = since_ns.filter(|_| !(elsewhere && self.scenario.spares_other_path()));
+                match expected {
+                    Some(since_ns) => sample.alarm_ns = earlier(sample.alarm_ns, since_ns),
+                    None => sample.false_alarms += 1,
+                }
+            } else if event["to"] == "potentially_failed"
+                && !elsewhere
+                && let Some(since_ns) = since_ns
+            {
+                sample.doubt_ns = earlier(sample.doubt_ns, since_ns);
+            }
+            sample.said.push((since_ns, event));
+        }
+        ensure!(
+            sample.alarm_ns.is_none_or(|alarm_ns| alarm_ns < 60_000_000_000),
+            "an alarm a minute after the fault: was the time of day set?"
+        );
+        Ok(sample)
+    }
+}
+
+/// Whether somebody would be called: a path or a peer is down. (A path that is potentially failed is a doubt.)
+fn is_alarm(event: &Value) -> bool {
+    match event["event"].as_str() {
+        Some("path_state_changed") => event["to"] == "inactive",
+        Some("finding") => {
+            event["status"] == "opened"
+                && matches!(
+                    event["finding"].as_str(),
+                    Some("path_down" | "peer_down" | "link_down")
+                )
+        }
+        _ => false,
+    }
+}
+
+/// An event's time on the lab's clock.
+fn monotonic(event: &Value, offset_ns: u64) -> anyhow::Result<MonotonicNs> {
+    let time = event["time"].as_str().context("an event without time")?;
+    let wall: jiff::Timestamp = time.parse()?;
+    Ok(u64::try_from(wall.as_nanosecond() - i128::from(offset_ns))?)
+}
+
+fn earlier(known: Option<u64>, other: u64) -> Option<u64> {
+    Some(known.map_or(other, |known| known.min(other)))
+}
+
+/// The endpoints start in step with their own timers, so a break at once would always meet the same moment between two
+/// messages. The golden ratio's multiples spread the breaks evenly, however many there are.
+fn wait_for_phase(number: u16) -> anyhow::Result<()> {
+    let fraction = (f64::from(number) * 0.618_033_988_749_895).fract();
+    let strike_at_ns = monotonic_ns() + (PHASE.as_nanos() as f64 * fraction) as u64;
+    wait::until(SOON, || (monotonic_ns() >= strike_at_ns).then_some(()))?;
+    Ok(())
+}
+
+const PORT: u16 = 3868;
+const FIRST_PORT: u16 = 40_000;
+const RATE: f64 = 20.0;
+/// Messages, of which there are 20 a second: time enough to measure the path.
+const SETTLED_AFTER: u64 = 50;
+/// The largest interval at which something regular happens: heartbeats come every 500 ms.
+const PHASE: Duration = Duration::from_millis(500);
+const SOON: Duration = Duration::from_secs(20);
+/// What takes longer is worth a look.
+const SLOW_NS: u64 = 1_500_000_000;
+/// A break that is not reported by now counts as not reported.
+const GIVE_UP: Duration = Duration::from_secs(15);

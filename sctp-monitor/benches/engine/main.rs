@@ -1,0 +1,178 @@
+//! What the engine costs: time per flow record, and memory per path, at 1,000 to 100,000 paths.
+//!
+//! `cargo xtask bench engine` runs it; `--json` prints one object a line. A path counts here if packets cross it: each association
+//! has two of these, and the engine lists two more (every local address with every remote one), which cost memory too.
+//! A row's times are medians over rounds:
+//!
+//! - `changed`: `handle_record` with a record that has changed (DATA sent, or its SACK received), outputs taken.
+//! - `waiting`: `handle_record` with a record that has not, and whose DATA waits for its SACK: the agent looks at
+//!   these in each sweep, every 20 ms.
+//! - `timeout`: `handle_timeout`, all of it, when it is due.
+//!
+//! Memory is what dropping the engine gives back, so it holds what the engine keeps and not what it needed meanwhile.
+//! The flow records are the kernel's, and stand beside it.
+
+mod heap;
+mod world;
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use sctp_monitor_common::abi::FlowRecord;
+use sctp_monitor_lab::clock::monotonic_ns;
+use serde_json::json;
+
+use crate::{heap::Heap, world::World};
+
+#[global_allocator]
+static HEAP: Heap = Heap::new();
+
+/// How many paths are watched, row by row.
+const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
+/// Rounds over which the median is taken.
+const ROUNDS: u32 = 11;
+
+fn main() -> anyhow::Result<()> {
+    let json = std::env::args().any(|argument| argument == "--json");
+    if !json {
+        println!(
+            "{:>8} {:>8} {:>12} {:>11} {:>11} {:>11} {:>12} {:>14} {:>8}",
+            "paths",
+            "listed",
+            "associations",
+            "changed ns",
+            "waiting ns",
+            "timeout us",
+            "heap B/path",
+            "kernel B/path",
+            "heap MB"
+        );
+    }
+    for paths in SIZES {
+        let row = Row::measure(paths)?;
+        if json {
+            println!("{}", row.json());
+        } else {
+            row.print();
+        }
+    }
+    Ok(())
+}
+
+/// What so many paths cost.
+struct Row {
+    paths: u32,
+    listed: usize,
+    associations: u32,
+    changed_ns: u64,
+    waiting_ns: u64,
+    timeout_us: u64,
+    heap_bytes: usize,
+    kernel_bytes: usize,
+}
+
+impl Row {
+    fn measure(paths: u32) -> anyhow::Result<Self> {
+        let mut world = World::with_paths(paths)?;
+        let mut packets = Vec::new();
+        world.changed(&mut packets);
+        let (mut changed, mut waiting, mut timeout) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 2..2 + ROUNDS {
+            world.send_data(number);
+            world.drain_ring()?;
+            let sent = world.changed(&mut packets);
+            changed.push(Self::timed(&mut world, &sent)?);
+            world.now = world.now + Duration::from_millis(1);
+            waiting.push(Self::timed(&mut world, &sent)?);
+            world.acknowledge(number);
+            world.drain_ring()?;
+            let acknowledged = world.changed(&mut packets);
+            changed.push(Self::timed(&mut world, &acknowledged)?);
+            world.now = world.now + Duration::from_secs(2);
+            let began_ns = monotonic_ns();
+            world.engine.handle_timeout(world.now);
+            timeout.push((monotonic_ns() - began_ns) / 1_000);
+        }
+        let kernel_bytes = world.slots().len() * size_of::<FlowRecord>();
+        let associations = world.associations();
+        ensure!(
+            world.engine.associations().count() == associations as usize,
+            "associations were lost"
+        );
+        let listed = world
+            .engine
+            .associations()
+            .map(|association| association.paths().count())
+            .sum();
+        let World { engine, .. } = world;
+        let before = HEAP.used();
+        drop(engine);
+        Ok(Self {
+            paths,
+            listed,
+            associations,
+            changed_ns: median(&mut changed),
+            waiting_ns: median(&mut waiting),
+            timeout_us: median(&mut timeout),
+            heap_bytes: before - HEAP.used(),
+            kernel_bytes,
+        })
+    }
+
+    /// Time per record for these, and for taking what follows from them.
+    fn timed(world: &mut World, slots: &[u32]) -> anyhow::Result<u64> {
+        ensure!(
+            slots.len() == world.associations() as usize,
+            "one record of each association was expected, not {} of all",
+            slots.len()
+        );
+        let began_ns = monotonic_ns();
+        world.handle(slots);
+        let events = world.carry_out();
+        let took_ns = monotonic_ns() - began_ns;
+        ensure!(events == 0, "healthy paths made {events} events");
+        Ok(took_ns / slots.len() as u64)
+    }
+
+    fn heap_per_path(&self) -> usize {
+        self.heap_bytes / self.paths as usize
+    }
+
+    fn kernel_per_path(&self) -> usize {
+        self.kernel_bytes / self.paths as usize
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "paths": self.paths,
+            "listed_paths": self.listed,
+            "associations": self.associations,
+            "changed_record_ns": self.changed_ns,
+            "waiting_record_ns": self.waiting_ns,
+            "timeout_us": self.timeout_us,
+            "heap_bytes": self.heap_bytes,
+            "heap_bytes_per_path": self.heap_per_path(),
+            "kernel_bytes_per_path": self.kernel_per_path(),
+        })
+    }
+
+    fn print(&self) {
+        println!(
+            "{:>8} {:>8} {:>12} {:>11} {:>11} {:>11} {:>12} {:>14} {:>8.1}",
+            self.paths,
+            self.listed,
+            self.associations,
+            self.changed_ns,
+            self.waiting_ns,
+            self.timeout_us,
+            self.heap_per_path(),
+            self.kernel_per_path(),
+            self.heap_bytes as f64 / 1e6,
+        );
+    }
+}
+
+fn median(values: &mut [u64]) -> u64 {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,230 @@
+//! Associations over two paths each, in virtual time: packets go through the tracker into a table in memory, and the
+//! engine takes the records as it takes the kernel's.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use sctp_monitor_common::{
+    abi::{Interface, RingRecord},
+    memory::MemoryTable,
+    track::{FlowTable as _, MAX_CHUNKS, Options, observe},
+    wire::{Frame, LinkType, ParseOptions},
+};
+use sctp_monitor_engine::{Engine, Output, Timestamp, config::Config};
+use sctp_monitor_lab::frames::{self, Packet};
+
+/// Paths of each association, on parallel NICs.
+pub(crate) const PATHS: u32 = 2;
+
+/// All associations, and the engine that watches them.
+pub(crate) struct World {
+    table: MemoryTable,
+    pub(crate) engine: Engine,
+    pub(crate) now: Timestamp,
+    associations: u32,
+}
+
+/// Where a packet of an association goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    pub(crate) association: u32,
+    pub(crate) path: u32,
+    pub(crate) leaves: bool,
+}
+
+impl World {
+    /// So many paths in use, each confirmed by a heartbeat, with DATA acknowledged on each association's first one.
+    pub(crate) fn with_paths(paths: u32) -> anyhow::Result<Self> {
+        let mut world = Self {
+            table: MemoryTable::new(),
+            engine: Engine::new(Config::default(), Duration::from_nanos(1)),
+            now: Timestamp::from_nanos(1_000_000_000_000),
+            associations: paths / PATHS,
+        };
+        for association in 0..world.associations {
+            world.start(association)?;
+        }
+        Ok(world)
+    }
+
+    pub(crate) fn associations(&self) -> u32 {
+        self.associations
+    }
+
+    /// The slots of all flows.
+    pub(crate) fn slots(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.table.records().len()).unwrap_or(u32::MAX)
+    }
+
+    /// DATA with this number on the first path of every association.
+    pub(crate) fn send_data(&mut self, number: u32) {
+        for association in 0..self.associations {
+            let line = Line {
+                association,
+                path: 0,
+                leaves: true,
+            };
+            self.packet(line, vec![frames::data(number, 100)]);
+        }
+    }
+
+    /// The SACKs for it.
+    pub(crate) fn acknowledge(&mut self, number: u32) {
+        for association in 0..self.associations {
+            let line = Line {
+                association,
+                path: 0,
+                leaves: false,
+            };
+            self.packet(line, vec![frames::sack(number, &[])]);
+        }
+    }
+
+    /// The slots whose records have changed since `before`, which is brought up to date.
+    pub(crate) fn changed(&self, before: &mut Vec<u64>) -> Vec<u32> {
+        before.resize(self.table.records().len(), 0);
+        let mut changed = Vec::new();
+        for ((slot, record), packets) in self.slots().zip(self.table.records()).zip(before) {
+            if *packets != record.packets {
+                *packets = record.packets;
+                changed.push(slot);
+            }
+        }
+        changed
+    }
+
+    /// Hands these records to the engine, as a sweep does.
+    pub(crate) fn handle(&mut self, slots: &[u32]) {
+        for slot in slots {
+            if let Some(record) = self.table.records().get(*slot as usize) {
+                self.engine.handle_record(*slot, record, self.now);
+            }
+        }
+    }
+
+    /// Does what the engine wants done; gives the number of its events.
+    pub(crate) fn carry_out(&mut self) -> usize {
+        let mut events = 0;
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Event(_) => events += 1,
+                Output::Link {
+                    slot,
+                    data_slot,
+                    reverse_slot,
+                    sibling_slot,
+                } => {
+                    if let Some(record) = self.table.record(slot) {
+                        record.data_slot = data_slot;
+                        record.reverse_slot = reverse_slot;
+                        record.sibling_slot = sibling_slot;
+                    }
+                }
+                Output::SetTag { slot, tag } => {
+                    if let Some(record) = self.table.record(slot) {
+                        record.tag = tag;
+                    }
+                }
+                Output::Release { .. } => {}
+            }
+        }
+        events
+    }
+
+    /// Lets the engine take what waits in the ring.
+    pub(crate) fn drain_ring(&mut self) -> anyhow::Result<()> {
+        while let Some(bytes) = self.table.pop_record() {
+            let record = RingRecord::parse(&bytes).context("the tracker wrote what cannot be read")?;
+            self.engine.handle_ring(&record);
+        }
+        Ok(())
+    }
+
+    /// The handshake over the first path, a heartbeat answered on each, and one DATA chunk.
+    fn start(&mut self, association: u32) -> anyhow::Result<()> {
+        let first_slot = self.slots().end;
+        let line = |path, leaves| Line {
+            association,
+            path,
+            leaves,
+        };
+        let tags = (tag(association, false), tag(association, true));
+        let addresses = |leaves: bool| -> Vec<String> {
+            (0..PATHS)
+                .map(|path| address(association, path, leaves).to_string())
+                .collect()
+        };
+        let (local, remote) = (addresses(true), addresses(false));
+        let init = frames::init(tags.0, &local.iter().map(String::as_str).collect::<Vec<_>>());
+        let init_ack = frames::init_ack(tags.1, &remote.iter().map(String::as_str).collect::<Vec<_>>());
+        self.packet_with_tag(line(0, true), 0, vec![init]);
+        self.packet(line(0, false), vec![init_ack]);
+        self.packet(line(0, true), vec![frames::cookie_echo()]);
+        self.packet(line(0, false), vec![frames::cookie_ack()]);
+        self.take_new(first_slot)?;
+        for path in 0..PATHS {
+            let info = [association.to_be_bytes(), path.to_be_bytes()].concat().repeat(5);
+            self.packet(line(path, true), vec![frames::heartbeat(&info)]);
+            self.now = self.now + Duration::from_micros(1);
+            self.packet(line(path, false), vec![frames::heartbeat_ack(&info)]);
+            self.take_new(first_slot)?;
+        }
+        self.packet(line(0, true), vec![frames::data(1, 100)]);
+        self.packet(line(0, false), vec![frames::sack(1, &[])]);
+        self.take_new(first_slot)
+    }
+
+    /// What a sweep would do, for the flows from this slot on.
+    fn take_new(&mut self, first_slot: u32) -> anyhow::Result<()> {
+        self.drain_ring()?;
+        let slots: Vec<_> = (first_slot..self.slots().end).collect();
+        self.handle(&slots);
+        self.carry_out();
+        Ok(())
+    }
+
+    fn packet(&mut self, line: Line, chunks: Vec<Vec<u8>>) {
+        self.packet_with_tag(line, tag(line.association, line.leaves), chunks);
+    }
+
+    fn packet_with_tag(&mut self, line: Line, tag: u32, chunks: Vec<Vec<u8>>) {
+        let if_index = 11 + line.path;
+        let interface = if line.leaves {
+            Interface::egress(if_index)
+        } else {
+            Interface::ingress(if_index)
+        };
+        let packet = Packet {
+            addresses: (
+                address(line.association, line.path, line.leaves),
+                address(line.association, line.path, !line.leaves),
+            ),
+            ports: (3868, 3868),
+            tag,
+            chunks,
+        };
+        let options = Options {
+            link: LinkType::Ethernet,
+            parse: ParseOptions::default(),
+            max_chunks: MAX_CHUNKS,
+        };
+        self.table.set_now(self.now.as_nanos());
+        observe(&Frame(&packet.ethernet()), interface, &options, &mut self.table);
+    }
+}
+
+/// The tag in packets that leave, or that arrive.
+fn tag(association: u32, leaves: bool) -> u32 {
+    // Odd constant: no two associations share a tag.
+    (association * 2 + u32::from(leaves) + 1).wrapping_mul(0x9e37_79b1)
+}
+
+/// The local endpoint's address on a path (one host, all associations), or the remote one's (a host each).
+fn address(association: u32, path: u32, local: bool) -> IpAddr {
+    let network = (10 << 24) | (path << 23);
+    let host = if local { 1 } else { association + 2 };
+    Ipv4Addr::from_bits(network | host).into()
+}
