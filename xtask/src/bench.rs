@@ -12,6 +12,9 @@ pub(crate) struct Args {
     /// Breaks of each kind in `detection` [default: 20, or 5 if everything is measured].
     #[arg(long)]
     breaks: Option<u16>,
+    /// Short timers in `detection` instead of the stack's defaults.
+    #[arg(long)]
+    tuned: bool,
     /// One JSON object a line instead of tables.
     #[arg(long)]
     json: bool,
@@ -31,30 +34,19 @@ enum Bench {
 pub(crate) fn bench(args: &Args) -> anyhow::Result<()> {
     require_root("cargo xtask bench")?;
     match args.bench {
-        Some(bench) => bench.run(args.breaks, args.json),
+        Some(bench) => bench.run(args, args.breaks),
         None => [
             (Bench::Programs, None),
             (Bench::Engine, None),
             (Bench::Detection, Some(args.breaks.unwrap_or(FEW_BREAKS))),
         ]
         .into_iter()
-        .try_for_each(|(bench, breaks)| bench.run(breaks, args.json)),
+        .try_for_each(|(bench, breaks)| bench.run(args, breaks)),
     }
 }
 
 impl Bench {
-    fn run(self, breaks: Option<u16>, json: bool) -> anyhow::Result<()> {
-        if self == Self::Detection {
-            // The endpoints are a program of another package, which cargo does not build for this one's benches.
-            run(&mut cargo(&[
-                "build",
-                "--release",
-                "--quiet",
-                "--package",
-                "sctp-monitor-lab",
-                "--bins",
-            ]))?;
-        }
+    fn run(self, args: &Args, breaks: Option<u16>) -> anyhow::Result<()> {
         let mut command = cargo(&[
             "bench",
             "--quiet",
@@ -64,11 +56,19 @@ impl Bench {
             self.name(),
         ]);
         command.arg("--");
-        if json {
+        if args.json {
             command.arg("--json");
         }
-        if let (Self::Detection, Some(breaks)) = (self, breaks) {
-            command.args(["--breaks", &breaks.to_string()]);
+        if self == Self::Detection {
+            // The endpoints are a program of another package, which cargo does not build for this one's benches.
+            let endpoints = ["--package", "sctp-monitor-lab", "--bins"];
+            run(cargo(&["build", "--release", "--quiet"]).args(endpoints))?;
+            if let Some(breaks) = breaks {
+                command.args(["--breaks", &breaks.to_string()]);
+            }
+            if args.tuned {
+                command.arg("--tuned");
+            }
         }
         run(&mut command)
     }

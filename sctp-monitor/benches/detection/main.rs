@@ -1,4 +1,5 @@
-//! How long it takes from a fault to the first alarm, against a real SCTP stack at its default timers.
+//! How long it takes from a fault to the first alarm, against a real SCTP stack at its default timers, or with
+//! `--tuned` at short ones.
 //!
 //! `cargo xtask bench detection` runs it; `--breaks` says how many breaks of each kind, `--json` prints one object a
 //! line. Each break happens to an association with 20 messages a second, at another moment between two of them. The
@@ -30,6 +31,9 @@ struct Cli {
     /// Labs in which breaks happen at the same time; one takes some 3 % of a core.
     #[arg(long, default_value_t = Scenario::ALL.len())]
     jobs: usize,
+    /// Short timers instead of the stack's defaults.
+    #[arg(long)]
+    tuned: bool,
     /// Only the scenarios whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -47,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     let stages: Vec<Stage> = Scenario::ALL
         .into_iter()
         .filter(|scenario| scenario.name().contains(&cli.only))
-        .map(Stage::build)
+        .map(|scenario| Stage::build(scenario, cli.tuned))
         .collect::<Result<_, _>>()?;
     let results: Vec<Mutex<Vec<Sample>>> = stages.iter().map(|_| Mutex::default()).collect();
     let next = AtomicUsize::new(0);

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use sctp_monitor_lab::{
-    Endpoint, Lab, Timers,
+    Endpoint, Lab,
     clock::{MonotonicNs, monotonic_ns},
 };
 
@@ -57,13 +57,10 @@ impl Scenario {
         }
     }
 
-    /// The stack at its defaults, but an idle path of which it sends a heartbeat only every 30 s would tell of nothing
-    /// but that interval.
-    pub(crate) fn timers(self) -> Timers {
-        match self {
-            Self::IdlePath => Timers::tuned(),
-            _ => Timers::default(),
-        }
+    /// Whether the stack's timers must be short: at its defaults it sends a heartbeat every 30 s, and an idle path tells
+    /// of nothing but that interval.
+    pub(crate) fn needs_short_timers(self) -> bool {
+        self == Self::IdlePath
     }
 
     /// The remote address of the path that breaks, or of the first one that does.

@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use sctp_monitor_lab::{
-    Endpoint, EndpointConfig, EventKind, Lab, Monitor,
+    Endpoint, EndpointConfig, EventKind, Lab, Monitor, Timers,
     clock::{MonotonicNs, monotonic_ns, wall_clock_offset_ns},
     wait,
 };
@@ -20,6 +20,7 @@ pub(crate) struct Stage {
     lab: Lab,
     agent: Monitor,
     pub(crate) scenario: Scenario,
+    timers: Timers,
 }
 
 /// What the agent said of one break.
@@ -52,24 +53,34 @@ impl Sample {
 }
 
 impl Stage {
-    pub(crate) fn build(scenario: Scenario) -> anyhow::Result<Self> {
+    /// With the stack at its default timers, or at the careful operator's.
+    pub(crate) fn build(scenario: Scenario, tuned: bool) -> anyhow::Result<Self> {
         let lab = Lab::two_hosts_two_paths()?;
         let binary = Path::new(env!("CARGO_BIN_EXE_sctp-monitor"));
         let interfaces = ["--iface", "path1", "--iface", "path2"];
         let agent = Monitor::spawn(lab.host("mme"), binary, interfaces)?;
         agent.wait_until_watching(2, SOON)?;
-        Ok(Self { lab, agent, scenario })
+        let timers = if tuned || scenario.needs_short_timers() {
+            Timers::tuned()
+        } else {
+            Timers::default()
+        };
+        Ok(Self {
+            lab,
+            agent,
+            scenario,
+            timers,
+        })
     }
 
     /// One break, from a new association to the healed network.
     pub(crate) fn play(&self, number: u16) -> anyhow::Result<Sample> {
         let local_port = FIRST_PORT + number;
-        let timers = self.scenario.timers();
-        let listen = EndpointConfig::listen(self.lab.ipv4("hss"), PORT).timers(timers.clone());
+        let listen = EndpointConfig::listen(self.lab.ipv4("hss"), PORT).timers(self.timers.clone());
         let mut connect = EndpointConfig::connect(self.lab.ipv4("mme"), self.lab.ipv4("hss"), PORT)
             .local_port(local_port)
             .rate(RATE)
-            .timers(timers);
+            .timers(self.timers.clone());
         connect.stats_interval = Duration::from_millis(100);
         let mut server = Some(Endpoint::spawn(self.lab.host("hss"), &listen)?);
         let client = Endpoint::spawn(self.lab.host("mme"), &connect)?;
