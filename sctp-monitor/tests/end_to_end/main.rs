@@ -4,7 +4,10 @@
 
 mod counts;
 mod detach;
+mod diagnosis;
 mod gateway;
+mod incidents;
 mod paths;
+mod scene;
 mod setup;
 mod trouble;

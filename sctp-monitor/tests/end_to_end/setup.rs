@@ -29,10 +29,11 @@ impl Pair {
     }
 
     pub(crate) fn start(lab: &Lab, client: &EndpointConfig, server: &EndpointConfig) -> Self {
+        let count = usize::from(client.associations);
         let server = Endpoint::spawn(lab.host("hss"), server).unwrap();
         let client = Endpoint::spawn(lab.host("mme"), client).unwrap();
-        client.wait_until_up(1, SOON).unwrap();
-        server.wait_until_up(1, SOON).unwrap();
+        client.wait_until_up(count, SOON).unwrap();
+        server.wait_until_up(count, SOON).unwrap();
         Self { client, server }
     }
 }
