@@ -8,7 +8,7 @@ use std::{
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    abi::{ControlHeader, Counter, Counters, FlowKey, FlowRecord, NO_SLOT},
+    abi::{ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen, NO_SLOT},
     track::{FlowTable, Scratch},
     wire::ReadPacket,
 };
@@ -141,5 +141,9 @@ impl FlowTable for MemoryTable {
         let mut record = bytemuck::bytes_of(&captured).to_vec();
         record.extend(bytes);
         self.ring.push_back(record);
+    }
+
+    fn emit_icmp_error(&mut self, error: &IcmpErrorSeen) {
+        self.emit(error, true);
     }
 }

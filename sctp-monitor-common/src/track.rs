@@ -12,14 +12,15 @@ use network_types::sctp::SctpHdr;
 use crate::{
     abi::{
         AckOutcome, ControlHeader, Counter, FlowKey, FlowOpened, FlowRecord, HeartbeatAcked, HeartbeatSent,
-        Interface, NO_SLOT, OutstandingHeartbeat, RingHeader, RingKind, SenderState, TimedTsn, tsn_after,
-        tsn_at_or_before,
+        IcmpErrorSeen, Interface, NO_SLOT, OutstandingHeartbeat, RingHeader, RingKind, SenderState, TimedTsn,
+        tsn_after, tsn_at_or_before,
     },
     wire::{
         Chunk, ChunkKind, LinkType, ParseOptions, Pass, ReadPacket, SctpPacket,
         chunk::{KIND_SLOTS, Visit, WalkEnd, walk},
         data::Data,
         heartbeat::HeartbeatInfo,
+        icmp::{self, IcmpError},
         parse,
         sack::Sack,
     },
@@ -62,6 +63,9 @@ pub trait FlowTable {
 
     /// Hands `header.captured_length` bytes of the packet, from offset `at`, to user space.
     fn emit_control<R: ReadPacket>(&mut self, reader: &R, at: usize, header: &ControlHeader);
+
+    /// Hands an ICMP error to user space, unless there are too many.
+    fn emit_icmp_error(&mut self, error: &IcmpErrorSeen);
 }
 
 /// How packets are looked at.
@@ -99,11 +103,50 @@ pub fn observe<R: ReadPacket, T: FlowTable>(
     options: &Options,
     table: &mut T,
 ) {
-    match parse(reader, options.link, options.parse) {
-        Ok(packet) => track(reader, &packet, interface, options.max_chunks, table),
-        Err(Pass::Counted(counter)) => table.count(counter),
-        Err(Pass::NotSctp) => {}
+    let pass = match parse(reader, options.link, options.parse) {
+        Ok(packet) => return track(reader, &packet, interface, options.max_chunks, table),
+        Err(Pass::Icmp(network)) => match icmp::parse(reader, network, options.parse) {
+            Ok(error) => return track_icmp_error(&error, table),
+            Err(pass) => pass,
+        },
+        Err(pass) => pass,
+    };
+    if let Pass::Counted(counter) = pass {
+        table.count(counter);
     }
+}
+
+/// Hands an ICMP error to user space if it quotes a packet that a known flow may have sent. Anyone can send such
+/// errors, but only who sees the flow's packets knows its tag (RFC 9260 section 10); a quoted INIT has tag 0, and so has
+/// a flow that sent nothing else.
+#[inline(always)]
+pub fn track_icmp_error<T: FlowTable>(error: &IcmpError, table: &mut T) {
+    let slot = table.find(&error.key);
+    if slot == NO_SLOT {
+        return table.count(Counter::IcmpFlowUnknown);
+    }
+    let Some(record) = table.record(slot) else {
+        return;
+    };
+    if record.tag != error.tag {
+        return table.count(Counter::IcmpTagMismatch);
+    }
+    let header = RingHeader {
+        kind: RingKind::IcmpError as u32,
+        slot,
+        time_ns: table.now_ns(),
+    };
+    table.emit_icmp_error(&IcmpErrorSeen {
+        header,
+        key: error.key,
+        tag: error.tag,
+        reporter: error.reporter,
+        mtu: error.mtu,
+        version: error.message.version,
+        kind: error.message.kind,
+        code: error.message.code,
+        reserved: 0,
+    });
 }
 
 /// Enters one SCTP packet into the records.

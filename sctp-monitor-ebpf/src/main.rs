@@ -18,8 +18,8 @@ use aya_ebpf::{
 };
 use sctp_monitor_common::{
     abi::Interface,
-    track::{MAX_CHUNKS, track},
-    wire::{LinkType, ParseOptions, Pass, ReadPacket, parse},
+    track::{MAX_CHUNKS, track, track_icmp_error},
+    wire::{LinkType, ParseOptions, Pass, ReadPacket, icmp, parse},
 };
 
 use crate::{
@@ -84,14 +84,26 @@ fn look<C: EbpfContext, R: ReadPacket>(ctx: &C, reader: &R, interface: Interface
     let options = ParseOptions {
         udp_port: UDP_PORT.load(),
     };
-    match parse(reader, LinkType::Ethernet, options) {
+    let pass = match parse(reader, LinkType::Ethernet, options) {
         Ok(packet) => {
             if let Some(mut table) = KernelTable::new(ctx) {
                 track(reader, &packet, interface, MAX_CHUNKS, &mut table);
             }
+            return;
         }
-        Err(Pass::Counted(counter)) => count(counter),
-        Err(Pass::NotSctp) => {}
+        Err(Pass::Icmp(network)) => match icmp::parse(reader, network, options) {
+            Ok(error) => {
+                if let Some(mut table) = KernelTable::new(ctx) {
+                    track_icmp_error(&error, &mut table);
+                }
+                return;
+            }
+            Err(pass) => pass,
+        },
+        Err(pass) => pass,
+    };
+    if let Pass::Counted(counter) = pass {
+        count(counter);
     }
 }
 

@@ -15,7 +15,8 @@ use aya_log_ebpf::warn;
 use bytemuck::Pod;
 use sctp_monitor_common::{
     abi::{
-        CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IndexKey, NO_SLOT,
+        CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen,
+        IndexKey, NO_SLOT,
     },
     track::{FlowTable, RateLimit, Scratch},
     wire::ReadPacket,
@@ -54,7 +55,7 @@ static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
 #[unsafe(no_mangle)]
 static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(2_000);
 
-/// Control packets that one CPU hands to user space in a second.
+/// Control packets that one CPU hands to user space in a second, and as many ICMP errors.
 #[unsafe(no_mangle)]
 static CONTROL_PER_SECOND: Global<u64> = Global::new(2_000);
 
@@ -65,6 +66,8 @@ const DEFAULT_FLOWS: u32 = 16_384;
 struct RateLimits {
     new_flows: RateLimit,
     control: RateLimit,
+    /// Apart, so that a storm of errors does not keep control packets from user space.
+    icmp: RateLimit,
     /// One line in the log per second and CPU is enough.
     log: RateLimit,
 }
@@ -195,6 +198,21 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
             self.emit_bytes::<_, CONTROL_SHORT>(reader, at, header);
         } else {
             self.emit_bytes::<_, CONTROL_LONG>(reader, at, header);
+        }
+    }
+
+    #[inline(always)]
+    fn emit_icmp_error(&mut self, error: &IcmpErrorSeen) {
+        let Some(limits) = rate_limits() else {
+            return;
+        };
+        if limits
+            .icmp
+            .admits(error.header.time_ns, CONTROL_PER_SECOND.load())
+        {
+            self.emit(error, true);
+        } else {
+            self.count(Counter::IcmpLimited);
         }
     }
 }

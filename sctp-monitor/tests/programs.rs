@@ -50,7 +50,15 @@ fn programs_and_slices_agree_on_every_kind_of_packet() {
             both.frame(&frame)
                 .unwrap_or_else(|difference| panic!("{name}, {what}: {difference}"));
         }
-        assert!(both.kernel.counters().unwrap().value(Counter::TagMismatch) > 0);
+        let counters = both.kernel.counters().unwrap();
+        for counter in [
+            Counter::TagMismatch,
+            Counter::IcmpQuoteTruncated,
+            Counter::IcmpFlowUnknown,
+            Counter::IcmpTagMismatch,
+        ] {
+            assert!(counters.value(counter) > 0, "{}", counter.name());
+        }
     }
 }
 
@@ -163,6 +171,24 @@ fn new_flows_are_opened_at_a_bounded_rate() {
     }
     let limited = both.kernel.counters().unwrap().value(Counter::NewFlowsLimited);
     // The two hundred take milliseconds; a second boundary and a second CPU may let some more in.
+    assert!((100..=190).contains(&limited), "{limited}");
+}
+
+#[test]
+fn icmp_errors_are_handed_over_at_a_bounded_rate() {
+    let options = LoadOptions {
+        control_per_second: 10,
+        ..generous()
+    };
+    let mut both = Both::with("xdp_ingress", &options);
+    let sent = Packet::v4(TAG, vec![frames::data(1, 1)]);
+    both.run(&sent.ethernet());
+    let error = sent.icmp_error("10.1.0.254", [3, 1], 0);
+    for _ in 0..200 {
+        both.run(&error);
+    }
+    let limited = both.kernel.counters().unwrap().value(Counter::IcmpLimited);
+    // As above: a second boundary and a second CPU may let some more in.
     assert!((100..=190).contains(&limited), "{limited}");
 }
 
@@ -333,6 +359,10 @@ fn ring_facts(bytes: &[u8]) -> String {
             acked.header.time_ns = 0;
             acked.rtt_ns = 0;
             format!("{acked:?}")
+        }
+        RingRecord::IcmpError(mut error) => {
+            error.header.time_ns = 0;
+            format!("{error:?}")
         }
         RingRecord::Control(mut header, packet) => {
             header.header.time_ns = 0;
@@ -528,7 +558,88 @@ fn packets() -> Vec<(&'static str, Vec<u8>)> {
         ),
     ];
     cases.extend(altered());
+    cases.extend(icmp_errors());
     cases
+}
+
+/// ICMP errors, most of them about flows that the packets before opened.
+fn icmp_errors() -> Vec<(&'static str, Vec<u8>)> {
+    const IP: usize = 14;
+    const ROUTER: &str = "10.1.0.254";
+    let v4 = Packet::v4(TAG, vec![frames::data(500, 20)]);
+    let v6 = Packet::v6(TAG, vec![frames::data(500, 20)]);
+    let plain = v4.icmp_error(ROUTER, [3, 1], 0);
+    let plain_v6 = v6.icmp_error("2001:db8::fe", [1, 3], 0);
+    let with = |frame: &[u8], at: usize, bytes: &[u8]| {
+        let mut frame = frame.to_vec();
+        frame[at..at + bytes.len()].copy_from_slice(bytes);
+        frame
+    };
+    let insert = |frame: &[u8], at: usize, bytes: &[u8]| {
+        let mut frame = frame.to_vec();
+        frame.splice(at..at, bytes.iter().copied());
+        frame
+    };
+    let tag = |frame: &[u8]| insert(frame, 12, &[0x81, 0, 0, 100]);
+    let options = insert(&with(&plain, IP, &[0x46]), IP + 20, &[1; 4]);
+    let quoted = IP + 20 + 8;
+    let quoted_options = insert(&with(&plain, quoted, &[0x46]), quoted + 20, &[1; 4]);
+    let quoted_v6 = IP + 40 + 8;
+    let fragment = |offset: u8| {
+        insert(
+            &with(&plain_v6, quoted_v6 + 6, &[44]),
+            quoted_v6 + 40,
+            &[132, 0, offset, 1, 0, 0, 0, 9],
+        )
+    };
+    let in_udp = insert(
+        &with(&plain, quoted + 9, &[17]),
+        quoted + 20,
+        &[0x26, 0xab, 0x26, 0xab, 0, 99, 0, 0],
+    );
+    let ends_early = |length: u8| with(&plain, IP + 2, &[0, length]);
+    vec![
+        ("ICMP fragmentation needed", v4.icmp_error(ROUTER, [3, 4], 1_400)),
+        ("ICMP time exceeded", v4.icmp_error(ROUTER, [11, 0], 0)),
+        ("ICMP echo", v4.icmp_error(ROUTER, [8, 0], 0)),
+        (
+            "ICMPv6 packet too big",
+            v6.icmp_error("2001:db8::fe", [2, 0], 1_280),
+        ),
+        ("ICMPv6 echo", v6.icmp_error("2001:db8::fe", [128, 0], 0)),
+        ("ICMP in a VLAN", tag(&plain)),
+        ("ICMPv6 in QinQ", tag(&tag(&plain_v6))),
+        ("ICMP with options", options),
+        ("ICMP that quotes options", quoted_options),
+        ("ICMP that quotes TCP", with(&plain, quoted + 9, &[6])),
+        ("ICMPv6 that quotes TCP", with(&plain_v6, quoted_v6 + 6, &[6])),
+        ("ICMP that quotes SCTP in UDP", in_udp.clone()),
+        (
+            "ICMP that quotes UDP",
+            with(&in_udp, quoted + 20, &[0, 53, 0, 53]),
+        ),
+        (
+            "ICMP that quotes a later fragment",
+            with(&plain, quoted + 6, &[0, 9]),
+        ),
+        ("ICMPv6 that quotes a first fragment", fragment(0)),
+        ("ICMPv6 that quotes a later fragment", fragment(5)),
+        ("ICMP that quotes a version 5", with(&plain, quoted, &[0x55])),
+        ("ICMP that quotes up to the tag", ends_early(56)),
+        ("ICMP that quotes not up to the tag", ends_early(55)),
+        ("ICMP of no length", ends_early(0)),
+        ("ICMP, a later fragment", with(&plain, IP + 6, &[0, 9])),
+        (
+            "ICMP of an unknown flow",
+            v4.clone().ports(9, 9).icmp_error(ROUTER, [3, 1], 0),
+        ),
+        (
+            "ICMP with another tag",
+            Packet::v4(7, vec![]).icmp_error(ROUTER, [3, 1], 0),
+        ),
+        ("ICMP", plain),
+        ("ICMPv6", plain_v6),
+    ]
 }
 
 /// Frames with something else in their headers.

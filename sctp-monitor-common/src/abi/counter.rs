@@ -69,6 +69,14 @@ counters! {
     RingFull, "ring_full";
     /// Control packets beyond the rate at which they are handed to user space.
     ControlLimited, "control_limited";
+    /// ICMP errors that quote SCTP, but not up to its verification tag.
+    IcmpQuoteTruncated, "icmp_quote_truncated";
+    /// ICMP errors that quote a packet of a flow that is not known.
+    IcmpFlowUnknown, "icmp_flow_unknown";
+    /// ICMP errors that quote a packet of a known flow with another verification tag: no evidence of anything.
+    IcmpTagMismatch, "icmp_tag_mismatch";
+    /// ICMP errors beyond the rate at which they are handed to user space.
+    IcmpLimited, "icmp_limited";
 }
 
 /// The counters of one CPU.

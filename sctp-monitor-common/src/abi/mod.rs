@@ -12,5 +12,5 @@ pub use flow::{
 };
 pub use ring::{
     AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent,
-    RingHeader, RingKind, RingRecord, RingRecordError, UnknownRingKind,
+    IcmpErrorSeen, RingHeader, RingKind, RingRecord, RingRecordError, UnknownRingKind,
 };

@@ -6,6 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{FlowKey, Interface};
+use crate::wire::{Address, icmp::IcmpMessage};
 
 /// How every record begins.
 #[repr(C)]
@@ -31,6 +32,8 @@ pub enum RingKind {
     HeartbeatAcked = 3,
     /// [`ControlHeader`] and bytes.
     Control = 4,
+    /// [`IcmpErrorSeen`].
+    IcmpError = 5,
 }
 
 impl TryFrom<u32> for RingKind {
@@ -42,6 +45,7 @@ impl TryFrom<u32> for RingKind {
             Self::HeartbeatSent,
             Self::HeartbeatAcked,
             Self::Control,
+            Self::IcmpError,
         ]
         .into_iter()
         .find(|kind| *kind as u32 == value)
@@ -64,6 +68,8 @@ pub enum RingRecord<'a> {
     HeartbeatAcked(HeartbeatAcked),
     /// A packet with control chunks passed: the bytes from its common header on.
     Control(ControlHeader, &'a [u8]),
+    /// An ICMP error quoted a packet of a known flow, with its tag.
+    IcmpError(IcmpErrorSeen),
 }
 
 impl<'a> RingRecord<'a> {
@@ -85,6 +91,7 @@ impl<'a> RingRecord<'a> {
                     .ok_or(RingRecordError::Short(bytes.len()))?;
                 Self::Control(control, packet)
             }
+            RingKind::IcmpError => Self::IcmpError(read(bytes)?),
         })
     }
 }
@@ -203,6 +210,42 @@ pub struct ControlHeader {
     pub reserved: u32,
 }
 
+/// An ICMP error that quotes a packet of a known flow, with the flow's tag.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+pub struct IcmpErrorSeen {
+    /// Kind, slot (of the quoted packet's flow) and time.
+    pub header: RingHeader,
+    /// The quoted packet's addresses and ports.
+    pub key: FlowKey,
+    /// Its verification tag.
+    pub tag: u32,
+    /// Who sent the error.
+    pub reporter: Address,
+    /// The MTU of the next hop; 0 if the error names none.
+    pub mtu: u32,
+    /// 4 for ICMP, 6 for ICMPv6.
+    pub version: u8,
+    /// ICMP type.
+    pub kind: u8,
+    /// ICMP code.
+    pub code: u8,
+    /// Makes the layout explicit; 0.
+    pub reserved: u8,
+}
+
+impl IcmpErrorSeen {
+    /// What the error says.
+    #[must_use]
+    pub fn message(&self) -> IcmpMessage {
+        IcmpMessage {
+            version: self.version,
+            kind: self.kind,
+            code: self.code,
+        }
+    }
+}
+
 /// Bytes of a short control record: enough for COOKIE ACK, SHUTDOWN, ABORT and most INITs.
 pub const CONTROL_SHORT: usize = 256;
 /// Bytes of a long control record: a full Ethernet packet.
@@ -213,6 +256,7 @@ const _: () = assert!(size_of::<FlowOpened>() == 56);
 const _: () = assert!(size_of::<HeartbeatSent>() == 24);
 const _: () = assert!(size_of::<HeartbeatAcked>() == 40);
 const _: () = assert!(size_of::<ControlHeader>() == 72);
+const _: () = assert!(size_of::<IcmpErrorSeen>() == 80);
 
 #[cfg(test)]
 mod tests {
@@ -225,6 +269,7 @@ mod tests {
             RingKind::HeartbeatSent,
             RingKind::HeartbeatAcked,
             RingKind::Control,
+            RingKind::IcmpError,
         ] {
             assert_eq!(RingKind::try_from(kind as u32), Ok(kind));
         }

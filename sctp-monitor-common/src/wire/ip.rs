@@ -29,14 +29,14 @@ pub struct IpPacket {
 /// Parses the IP header (and the IPv6 extension headers) of a packet that carries SCTP, or UDP if `with_udp`.
 ///
 /// # Errors
-/// [`Pass::NotSctp`] for every other protocol; a counted reason for a header that cannot be followed, and for
-/// later fragments, which have no ports.
+/// [`Pass::Icmp`] and [`Pass::NotSctp`] for every other protocol; a counted reason for a header that cannot be followed,
+/// and for later fragments, which have no ports.
 #[inline(always)]
 pub fn parse<R: ReadPacket>(reader: &R, network: NetworkLayer, with_udp: bool) -> Result<IpPacket, Pass> {
     if network.version == 4 {
-        parse_v4(reader, network.at, with_udp)
+        parse_v4(reader, network, with_udp)
     } else {
-        parse_v6(reader, network.at, with_udp)
+        parse_v6(reader, network, with_udp)
     }
 }
 
@@ -45,11 +45,12 @@ pub fn parse<R: ReadPacket>(reader: &R, network: NetworkLayer, with_udp: bool) -
 pub const MAX_EXTENSION_HEADERS: usize = 8;
 
 #[inline(always)]
-fn parse_v4<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPacket, Pass> {
+fn parse_v4<R: ReadPacket>(reader: &R, network: NetworkLayer, with_udp: bool) -> Result<IpPacket, Pass> {
+    let at = network.at;
     let [version_length, fragment, ttl_protocol, src, dst] = reader.read_words(at).ok_or(TRUNCATED)?;
     let protocol = (u32::from_be(ttl_protocol) >> 16) as u8;
     if !is_wanted(protocol, with_udp) {
-        return Err(Pass::NotSctp);
+        return Err(unwanted(protocol, IpProto::Icmp, network));
     }
     let version_length = u32::from_be(version_length);
     let header_length = (version_length >> 24 & 0x0f) as usize * 4;
@@ -76,7 +77,8 @@ fn parse_v4<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPa
 }
 
 #[inline(always)]
-fn parse_v6<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPacket, Pass> {
+fn parse_v6<R: ReadPacket>(reader: &R, network: NetworkLayer, with_udp: bool) -> Result<IpPacket, Pass> {
+    let at = network.at;
     let [version, length_next] = reader.read_words(at).ok_or(TRUNCATED)?;
     let length_next = u32::from_be(length_next);
     let mut next_header = (length_next >> 8) as u8;
@@ -97,7 +99,7 @@ fn parse_v6<R: ReadPacket>(reader: &R, at: usize, with_udp: bool) -> Result<IpPa
             );
         }
         if !is_extension(next_header) {
-            return Err(Pass::NotSctp);
+            return Err(unwanted(next_header, IpProto::Ipv6Icmp, network));
         }
         let [following, length, fragment_high, fragment_low] = reader.read(payload_at).ok_or(TRUNCATED)?;
         if next_header == FRAGMENT_HEADER {
@@ -154,6 +156,17 @@ fn or_rest<R: ReadPacket>(length: u32, reader: &R, at: usize) -> u32 {
 fn later_fragment(protocol: u8) -> Pass {
     if protocol == IpProto::Sctp as u8 {
         Pass::Counted(Counter::LaterFragment)
+    } else {
+        Pass::NotSctp
+    }
+}
+
+/// ICMP of the packet's own IP version may quote SCTP. The header is read again then, so that nothing is carried along
+/// for the many packets that are neither.
+#[inline(always)]
+fn unwanted(protocol: u8, icmp: IpProto, network: NetworkLayer) -> Pass {
+    if protocol == icmp as u8 {
+        Pass::Icmp(network)
     } else {
         Pass::NotSctp
     }

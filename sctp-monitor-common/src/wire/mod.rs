@@ -9,6 +9,7 @@ pub mod chunk;
 pub mod control;
 pub mod data;
 pub mod heartbeat;
+pub mod icmp;
 pub mod init;
 pub mod ip;
 pub mod link;

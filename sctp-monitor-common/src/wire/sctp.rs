@@ -5,7 +5,7 @@ use network_types::{ip::IpProto, sctp::SctpHdr, udp::UdpHdr};
 use super::{
     Address, LinkType, ReadPacket,
     ip::{self, IpPacket},
-    link,
+    link::{self, NetworkLayer},
 };
 use crate::abi::Counter;
 
@@ -32,6 +32,8 @@ impl Default for ParseOptions {
 pub enum Pass {
     /// It is not SCTP.
     NotSctp,
+    /// It is ICMP or ICMPv6, which may quote SCTP: see [`icmp::parse`](super::icmp::parse).
+    Icmp(NetworkLayer),
     /// It is, or may be, but it is not understood: count it under this reason.
     Counted(Counter),
 }
@@ -139,7 +141,7 @@ const TRUNCATED: Pass = Pass::Counted(Counter::CommonHeaderTruncated);
 
 /// The two numbers of a word.
 #[inline(always)]
-fn halves(word: u32) -> (u16, u16) {
+pub(super) fn halves(word: u32) -> (u16, u16) {
     let word = u32::from_be(word);
     ((word >> 16) as u16, word as u16)
 }

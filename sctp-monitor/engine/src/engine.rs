@@ -137,7 +137,7 @@ impl Engine {
             RingRecord::Control(header, packet) => self.handle_control(header, packet),
             RingRecord::HeartbeatAcked(acked) => self.handle_ack(acked),
             // The flow record says the same, and cannot be lost.
-            RingRecord::FlowOpened(_) | RingRecord::HeartbeatSent(_) => {}
+            RingRecord::FlowOpened(_) | RingRecord::HeartbeatSent(_) | RingRecord::IcmpError(_) => {}
         }
     }
 

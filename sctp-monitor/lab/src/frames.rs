@@ -111,6 +111,25 @@ impl Packet {
         self.frame(&[], IpNumber::TCP, &self.sctp())
     }
 
+    /// The ICMP error, in an Ethernet frame, by which `reporter` tells the source of the packet; it quotes all of it.
+    /// `rest` is the second word of the message.
+    #[must_use]
+    pub fn icmp_error(&self, reporter: &str, [kind, code]: [u8; 2], rest: u32) -> Vec<u8> {
+        let protocol = if self.addresses.0.is_ipv4() {
+            IpNumber::ICMP
+        } else {
+            IpNumber::IPV6_ICMP
+        };
+        let mut message = vec![kind, code, 0, 0];
+        message.extend(rest.to_be_bytes());
+        message.extend(&self.ethernet()[ETHERNET_HEADER..]);
+        let error = Self {
+            addresses: (ip(reporter), self.addresses.0),
+            ..self.clone()
+        };
+        error.frame(&[], protocol, &message)
+    }
+
     fn frame(&self, vlan: &[u16], protocol: IpNumber, payload: &[u8]) -> Vec<u8> {
         let link = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
         let id = |id: u16| VlanId::try_new(id).expect("a VLAN id has 12 bits");
@@ -256,6 +275,8 @@ pub fn abort(reflected: bool) -> Vec<u8> {
 pub fn shutdown_complete() -> Vec<u8> {
     chunk(14, 0, &[])
 }
+
+const ETHERNET_HEADER: usize = 14;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("an IP address")
