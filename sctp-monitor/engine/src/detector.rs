@@ -172,6 +172,16 @@ impl Detector {
         self.verdict = Verdict::Dead(reason.clone());
     }
 
+    /// An ICMP error is a doubt and no more: it may be about one packet, or come from a router that is about to find
+    /// another way.
+    pub(crate) fn on_icmp(&mut self, reason: Reason, at: Timestamp) {
+        let is_news = self.alive_at.is_none_or(|alive_at| alive_at < at);
+        if is_news && !matches!(self.verdict, Verdict::Dead(_)) {
+            self.verdict = Verdict::Suspect(reason);
+            self.doubted = Some((at, self.verdict.clone()));
+        }
+    }
+
     /// Takes the newest record.
     pub(crate) fn handle(
         &mut self,

@@ -386,7 +386,7 @@ fn black_hole(flow: &Flow) -> Option<Diagnosis> {
     Some(Diagnosis::PathMtuBlackHole {
         lost_bytes: by_size.map(|(lost, _)| lost),
         passed_bytes: by_size.and_then(|(_, passed)| passed),
-        path_mtu: None,
+        path_mtu: flow.path_mtu,
     })
 }
 

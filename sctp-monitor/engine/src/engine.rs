@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use sctp_monitor_common::abi::{AckOutcome, FlowKey, FlowRecord, HeartbeatAcked, RingRecord};
+use sctp_monitor_common::abi::{AckOutcome, FlowKey, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord};
 
 use crate::{
     association::{Association, Phase},
@@ -136,8 +136,9 @@ impl Engine {
         match record {
             RingRecord::Control(header, packet) => self.handle_control(header, packet),
             RingRecord::HeartbeatAcked(acked) => self.handle_ack(acked),
+            RingRecord::IcmpError(error) => self.handle_icmp_error(error),
             // The flow record says the same, and cannot be lost.
-            RingRecord::FlowOpened(_) | RingRecord::HeartbeatSent(_) | RingRecord::IcmpError(_) => {}
+            RingRecord::FlowOpened(_) | RingRecord::HeartbeatSent(_) => {}
         }
     }
 
@@ -316,6 +317,12 @@ impl Engine {
         self.flows.get(&slot).map(|flow| &flow.view)
     }
 
+    /// The MTU that an ICMP error named last for what the flow in a slot sends.
+    #[must_use]
+    pub fn path_mtu(&self, slot: u32) -> Option<u32> {
+        self.flows.get(&slot)?.path_mtu
+    }
+
     pub(crate) fn output(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
@@ -374,6 +381,23 @@ impl Engine {
             if let Some(member) = flow.member {
                 self.conclude(member.association, member.path, now);
             }
+        }
+    }
+
+    /// The programs compared the tag with the record's; the engine may know by now that the record's was wrong.
+    fn handle_icmp_error(&mut self, error: &IcmpErrorSeen) {
+        let Some(flow) = self
+            .by_key
+            .get(&error.key)
+            .and_then(|slot| self.flows.get_mut(slot))
+            .filter(|flow| flow.view.tag == error.tag)
+        else {
+            return;
+        };
+        let now = Timestamp::from_nanos(error.header.time_ns);
+        flow.on_icmp(error, now);
+        if let Some(member) = flow.member {
+            self.conclude(member.association, member.path, now);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
+use sctp_monitor_common::wire::icmp::IcmpMessage;
+
 use crate::{
     finding::Finding,
     flow::Direction,
@@ -240,6 +242,13 @@ pub enum Reason {
         /// Time since the path last worked, if it did before.
         last_alive_ago: Option<Duration>,
     },
+    /// A router or the remote host answered a packet with an ICMP error that quotes it, with the association's tag.
+    IcmpError {
+        /// What it says.
+        what: IcmpMessage,
+        /// Who sent it.
+        reporter: IpAddr,
+    },
     /// The NIC that the path uses has no link.
     LinkDown {
         /// Its name.
@@ -300,6 +309,13 @@ impl fmt::Display for Reason {
                     Short(*timeout)
                 )?;
                 last_alive(f, *last_alive_ago)
+            }
+            Self::IcmpError { what, reporter } => {
+                write!(
+                    f,
+                    "{reporter} answered a packet with an ICMP error: {}",
+                    what.words()
+                )
             }
             Self::LinkDown { interface } => write!(f, "no link on {interface}"),
             Self::InterfaceGone { interface } => write!(f, "the interface {interface} is gone"),
@@ -364,6 +380,11 @@ impl Reason {
                 figures.push(("sacks_missing", Figure::Number(u64::from(*missed))));
                 push_time(&mut figures, "last_alive_ago", *last_alive_ago);
             }
+            Self::IcmpError { what, reporter } => {
+                figures.push(("icmp_type", Figure::Number(u64::from(what.kind))));
+                figures.push(("icmp_code", Figure::Number(u64::from(what.code))));
+                figures.push(("reporter", Figure::Text(reporter.to_string())));
+            }
             Self::LinkDown { interface } | Self::InterfaceGone { interface } => {
                 figures.push(("interface", Figure::Text(interface.clone())));
             }
@@ -399,6 +420,23 @@ mod tests {
              last sign of life 262 ms ago"
         );
         assert!(reason.figures().contains(&("tsn", Figure::Number(77))));
+    }
+
+    #[test]
+    fn an_icmp_error_names_its_reporter() {
+        let reason = Reason::IcmpError {
+            what: IcmpMessage {
+                version: 4,
+                kind: 3,
+                code: 1,
+            },
+            reporter: "10.1.0.254".parse().unwrap(),
+        };
+        assert_eq!(
+            reason.to_string(),
+            "10.1.0.254 answered a packet with an ICMP error: host unreachable"
+        );
+        assert!(reason.figures().contains(&("icmp_code", Figure::Number(1))));
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowRecord, Interface, Rtt},
+    abi::{FlowKey, FlowRecord, IcmpErrorSeen, Interface, Rtt},
     wire::ChunkKind,
 };
 
 use crate::{
     config::Config,
     detector::{Context, Detector, Verdict},
-    event::{AssociationId, PathId},
+    event::{AssociationId, PathId, Reason},
     latency::Latency,
     loss::Losses,
     sizes::Sizes,
@@ -159,6 +159,8 @@ pub(crate) struct Flow {
     /// Since when every packet has had another tag than the association's.
     pub(crate) mismatching_since: Option<Timestamp>,
     pub(crate) mismatched_tag: u32,
+    /// The last next-hop MTU that an ICMP error named.
+    pub(crate) path_mtu: Option<u32>,
 }
 
 impl Flow {
@@ -179,6 +181,19 @@ impl Flow {
             link: None,
             mismatching_since: None,
             mismatched_tag: 0,
+            path_mtu: None,
+        }
+    }
+
+    /// An ICMP error quotes a packet of the flow, with its tag.
+    pub(crate) fn on_icmp(&mut self, error: &IcmpErrorSeen, at: Timestamp) {
+        let what = error.message();
+        if what.is_about_size() {
+            // Routers before RFC 1191 name no MTU.
+            self.path_mtu = (error.mtu != 0).then_some(error.mtu).or(self.path_mtu);
+        } else {
+            let reporter = error.reporter.to_ip();
+            self.detector.on_icmp(Reason::IcmpError { what, reporter }, at);
         }
     }
 

@@ -103,6 +103,11 @@ impl World {
 
     /// Any packet on a path's NIC.
     pub(crate) fn packet(&mut self, packet: &Packet, path: u8, leaves: bool) {
+        self.frame(&packet.ethernet(), path, leaves);
+    }
+
+    /// Any frame on a path's NIC.
+    pub(crate) fn frame(&mut self, frame: &[u8], path: u8, leaves: bool) {
         let if_index = NIC - 1 + u32::from(path);
         let interface = match (self.vantage, leaves) {
             (Vantage::Endpoint, true) => Interface::egress(if_index),
@@ -116,7 +121,7 @@ impl World {
             max_chunks: MAX_CHUNKS,
         };
         self.table.set_now(self.now.as_nanos());
-        observe(&Frame(&packet.ethernet()), interface, &options, &mut self.table);
+        observe(&Frame(frame), interface, &options, &mut self.table);
     }
 
     /// INIT to COOKIE ACK over path 1; both endpoints list two addresses.
