@@ -7,6 +7,7 @@ mod detach;
 mod diagnosis;
 mod gateway;
 mod incidents;
+mod icmp;
 mod paths;
 mod scene;
 mod setup;

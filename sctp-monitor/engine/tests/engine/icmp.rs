@@ -69,7 +69,7 @@ fn a_sign_of_life_outweighs_only_errors_before_it() {
 #[test]
 fn what_is_dead_stays_dead() {
     let mut world = World::with_two_paths();
-    for _ in 0..2 {
+    for _ in 0..3 {
         world.heartbeat(1);
         world.advance(ms(1_000));
     }
