@@ -647,11 +647,12 @@ fn time_data<T: FlowTable>(slot: u32, table: &mut T) {
     }
     let (tsn, bytes) = (scratch.last_new_tsn, scratch.total_length);
     record.highest_sent = tsn;
-    if record.timed.is_armed() {
+    if record.timed.is_armed() && !record.timed.is_left_over() {
         if record.timed.another_packet() {
             let now_ns = table.now_ns();
             if let Some(record) = table.record(slot) {
                 record.second_at_ns = now_ns;
+                record.second_tsn = tsn;
             }
         }
         return;
@@ -727,7 +728,7 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
         }
         if more && record.timed.is_armed() {
             let progress = Progress::of(&record.timed, record.highest_sent, sack);
-            credit(at, progress, table);
+            credit(at, progress, sack, table);
         }
         at = sibling;
         if at == first {
@@ -743,6 +744,8 @@ enum Progress {
     None,
     /// The timed chunk arrived, over this flow: a round-trip time.
     Timed,
+    /// The chunk that is waited for arrived, but when it was sent is not known well.
+    Untimed,
     /// A later chunk of this flow arrived; the timed one may be lost. The path works, but there is nothing to time.
     Later,
     /// The timed chunk arrived, but it was sent twice: nothing is known of this flow.
@@ -755,29 +758,41 @@ impl Progress {
         if tsn_at_or_before(timed.tsn, sack.cum_tsn_ack) {
             return if timed.is_resent() {
                 Self::Ambiguous
-            } else {
+            } else if timed.is_timed() {
                 Self::Timed
+            } else {
+                Self::Untimed
             };
         }
         // Whoever acknowledges beyond the timed chunk has something newer. It came over this flow if this flow was
         // the first to carry a TSN as high.
-        let newer =
-            tsn_after(sack.highest_acked, timed.tsn) && tsn_at_or_before(sack.highest_acked, highest_sent);
-        if newer { Self::Later } else { Self::None }
+        let newer = if timed.is_resent() {
+            tsn_after(sack.highest_acked, timed.tsn)
+        } else {
+            !tsn_after(timed.tsn, sack.highest_acked)
+        };
+        if newer && tsn_at_or_before(sack.highest_acked, highest_sent) {
+            Self::Later
+        } else {
+            Self::None
+        }
     }
 }
 
 #[inline(always)]
-fn credit<T: FlowTable>(slot: u32, progress: Progress, table: &mut T) {
-    let now_ns = match progress {
-        Progress::None => return,
-        Progress::Timed => table.now_ns(),
-        Progress::Later | Progress::Ambiguous => 0,
-    };
+fn credit<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &mut T) {
+    if progress == Progress::None {
+        return;
+    }
     let now_ticks = table.now_ticks();
+    let now_ns = table.now_ns();
     let Some(record) = table.record(slot) else {
         return;
     };
+    if progress == Progress::Ambiguous {
+        return record.timed.stop();
+    }
+    record.credited_bytes = 0;
     if progress == Progress::Timed {
         // From the second packet on the peer may not wait.
         let obliged_at_ns = if record.second_at_ns == 0 {
@@ -786,18 +801,30 @@ fn credit<T: FlowTable>(slot: u32, progress: Progress, table: &mut T) {
             record.second_at_ns
         };
         record.data_rtt.sample(now_ns.saturating_sub(obliged_at_ns));
+        record.credited_bytes = record.timed_bytes;
     }
-    if progress != Progress::Ambiguous {
-        record.acked_ticks = now_ticks;
-        record.credits = record.credits.wrapping_add(1);
-        record.credited_packets = record.timed.packets();
-        record.credited_bytes = if progress == Progress::Timed {
-            record.timed_bytes
-        } else {
-            0
-        };
+    record.acked_ticks = now_ticks;
+    record.credits = record.credits.wrapping_add(1);
+    record.credited_packets = record.timed.packets();
+    wait_on(record, sack, now_ns);
+}
+
+/// What the SACK left unacknowledged is waited for at once: a sender that gets no further SACK may send nothing new.
+#[inline(always)]
+fn wait_on(record: &mut FlowRecord, sack: Sack, now_ns: u64) {
+    let left = record.highest_sent.wrapping_sub(sack.highest_acked);
+    if (left as i32) <= 0 {
+        return record.timed.stop();
     }
-    record.timed.stop();
+    if record.second_at_ns != 0 && tsn_after(record.second_tsn, sack.highest_acked) {
+        record
+            .timed
+            .wait_for_second(record.second_tsn, record.second_at_ns);
+        record.second_at_ns = 0;
+    } else {
+        let first_left = sack.highest_acked.wrapping_add(1);
+        record.timed.wait_for_rest(first_left, left, now_ns);
+    }
 }
 
 #[inline(always)]

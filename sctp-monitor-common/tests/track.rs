@@ -448,3 +448,31 @@ fn no_prefix_of_a_packet_panics() {
         }
     }
 }
+
+#[test]
+fn what_a_sack_leaves_is_waited_for() {
+    let mut t = Tracker::new();
+    t.back(vec![frames::data(1, 1)]);
+    t.there(vec![frames::data(10, 1)]);
+    t.wait(50);
+    t.there(vec![frames::data(11, 1)]);
+    let second_at = t.now_ns;
+    t.wait(50);
+    t.there(vec![frames::data(12, 1)]);
+    t.wait(100);
+    t.back(vec![frames::sack(10, &[])]);
+    let record = t.record(1);
+    assert_eq!((record.timed.tsn, record.timed.sent_at_ns), (11, second_at));
+    assert_eq!((record.timed.packets(), record.credits), (2, 1));
+    t.wait(10);
+    t.back(vec![frames::sack(11, &[])]);
+    let record = t.record(1);
+    assert_eq!((record.timed.tsn, record.timed.sent_at_ns), (12, t.now_ns));
+    assert!(record.timed.is_left_over());
+    t.wait(10);
+    t.there(vec![frames::data(13, 1)]);
+    assert_eq!(t.record(1).timed.tsn, 13, "new DATA can be timed");
+    t.back(vec![frames::sack(13, &[])]);
+    assert!(!t.record(1).timed.is_armed());
+    assert_eq!(t.record(1).credits, 3);
+}

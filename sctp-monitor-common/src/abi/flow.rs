@@ -185,7 +185,9 @@ pub struct FlowRecord {
     /// arrives. All zero if there is none.
     pub next_hop: [u8; 6],
     /// Makes the layout explicit; 0.
-    pub reserved: [u8; 10],
+    pub reserved: [u8; 6],
+    /// The last TSN of the packet that `second_at_ns` is about.
+    pub second_tsn: u32,
 }
 
 impl FlowRecord {
@@ -349,13 +351,18 @@ pub struct TimedTsn {
     pub sent_at_ns: u64,
     /// Its TSN.
     pub tsn: u32,
-    /// Packets with new DATA on this flow from it on, itself included. The top bit: it was sent again, so nothing can
-    /// be learned from its ack (Karn's algorithm, RFC 9260 section 6.3.1 rule C5).
+    /// Packets with new DATA on this flow from it on, itself included, and the flags below.
     state: u32,
 }
 
 impl TimedTsn {
+    /// It was sent again, so nothing can be learned from its ack (Karn's algorithm, RFC 9260 section 6.3.1 rule C5).
     const RESENT: u32 = 1 << 31;
+    /// Its ack is no round-trip time.
+    const UNTIMED: u32 = 1 << 30;
+    /// It stands for chunks that the last SACK left unacknowledged, until new DATA can be timed.
+    const LEFT_OVER: u32 = 1 << 29;
+    const PACKETS: u32 = (1 << 29) - 1;
 
     /// Starts to wait.
     #[inline(always)]
@@ -363,6 +370,36 @@ impl TimedTsn {
         self.tsn = tsn;
         self.state = 1;
         self.sent_at_ns = now_ns;
+    }
+
+    /// Goes on waiting for the second packet, the first being acknowledged.
+    #[inline(always)]
+    pub fn wait_for_second(&mut self, tsn: u32, sent_at_ns: u64) {
+        self.tsn = tsn;
+        self.state = (self.state & Self::PACKETS).saturating_sub(1) | Self::UNTIMED;
+        self.sent_at_ns = sent_at_ns;
+    }
+
+    /// Waits for `chunks` that a SACK left, from `tsn` on, from now on.
+    #[inline(always)]
+    pub fn wait_for_rest(&mut self, tsn: u32, chunks: u32, now_ns: u64) {
+        self.tsn = tsn;
+        self.state = (chunks & Self::PACKETS) | Self::UNTIMED | Self::LEFT_OVER;
+        self.sent_at_ns = now_ns;
+    }
+
+    /// Whether new DATA takes its place.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_left_over(&self) -> bool {
+        self.state & Self::LEFT_OVER != 0
+    }
+
+    /// Whether its ack is a round-trip time, if it was not sent again.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.state & Self::UNTIMED == 0
     }
 
     /// Waits no longer.
@@ -381,10 +418,10 @@ impl TimedTsn {
     /// One more packet with new DATA; `true` if it is the second.
     #[inline(always)]
     pub fn another_packet(&mut self) -> bool {
-        if self.state & !Self::RESENT < Self::RESENT - 1 {
+        if self.packets() < Self::PACKETS {
             self.state += 1;
         }
-        self.state & !Self::RESENT == 2
+        self.packets() == 2
     }
 
     /// Packets with new DATA on this flow from the timed one on. From the second on the receiver may not delay its
@@ -392,7 +429,7 @@ impl TimedTsn {
     #[inline(always)]
     #[must_use]
     pub fn packets(&self) -> u32 {
-        self.state & !Self::RESENT
+        self.state & Self::PACKETS
     }
 
     /// The chunk was sent again.
