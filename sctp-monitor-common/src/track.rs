@@ -793,8 +793,9 @@ fn credit<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &mut T
         return record.timed.stop();
     }
     record.credited_bytes = 0;
-    if progress == Progress::Timed {
-        // From the second packet on the peer may not wait.
+    let second_is_left = record.second_at_ns != 0 && tsn_after(record.second_tsn, sack.highest_acked);
+    // From the second packet on the peer may not wait. If it acknowledges the first one only, it has waited.
+    if progress == Progress::Timed && !second_is_left {
         let obliged_at_ns = if record.second_at_ns == 0 {
             record.timed.sent_at_ns
         } else {
@@ -806,17 +807,17 @@ fn credit<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &mut T
     record.acked_ticks = now_ticks;
     record.credits = record.credits.wrapping_add(1);
     record.credited_packets = record.timed.packets();
-    wait_on(record, sack, now_ns);
+    wait_on(record, sack, second_is_left, now_ns);
 }
 
 /// What the SACK left unacknowledged is waited for at once: a sender that gets no further SACK may send nothing new.
 #[inline(always)]
-fn wait_on(record: &mut FlowRecord, sack: Sack, now_ns: u64) {
+fn wait_on(record: &mut FlowRecord, sack: Sack, second_is_left: bool, now_ns: u64) {
     let left = record.highest_sent.wrapping_sub(sack.highest_acked);
     if (left as i32) <= 0 {
         return record.timed.stop();
     }
-    if record.second_at_ns != 0 && tsn_after(record.second_tsn, sack.highest_acked) {
+    if second_is_left {
         record
             .timed
             .wait_for_second(record.second_tsn, record.second_at_ns);

@@ -94,6 +94,10 @@ struct Data {
     only_heartbeats_pass: bool,
     /// Nobody sends again what is not acknowledged: the SACKs pass elsewhere.
     answered_elsewhere: bool,
+    /// Chunks that the peer has had twice since the path is in doubt.
+    arrived_twice: u32,
+    /// Ripe packets that there usually are when a SACK comes: peers that acknowledge by a timer only let some gather.
+    gathered: f32,
     odds: Odds,
 }
 
@@ -101,6 +105,8 @@ struct Data {
 #[derive(Debug, Clone, Copy)]
 struct Trial {
     sent_at: Timestamp,
+    /// When the peer had to acknowledge at once; it may delay until then.
+    obliged_at: Option<Timestamp>,
     /// Packets from it on that are older than the time-out.
     ripe: u32,
     /// Packets that become ripe next, and when they were noticed.
@@ -192,7 +198,7 @@ impl Detector {
         now: Timestamp,
     ) {
         self.take_answers(record);
-        self.take_credits(record, tick, config);
+        self.take_credits(record, tick, config, now);
         self.count_losses(record);
         self.follow_trial(record, config, now);
         self.heartbeats.waiting = record
@@ -260,11 +266,15 @@ impl Detector {
             self.doubted = None;
         }
         self.arrives_at = None;
+        self.data.arrived_twice = 0;
     }
 
-    fn take_credits(&mut self, record: &FlowRecord, tick: Duration, config: &Config) {
-        if record.spurious != self.seen.spurious && !matches!(self.verdict, Verdict::Alive(_)) {
-            self.arrives_at = Some(at_ticks(record, record.last_seen_ticks, tick));
+    fn take_credits(&mut self, record: &FlowRecord, tick: Duration, config: &Config, now: Timestamp) {
+        if !matches!(self.verdict, Verdict::Alive(_)) {
+            self.data.arrived_twice += record.spurious.wrapping_sub(self.seen.spurious);
+            if self.data.arrived_twice >= ARRIVED_TWICE {
+                self.arrives_at = Some(now);
+            }
         }
         if record.credits == self.seen.credits {
             return;
@@ -277,9 +287,11 @@ impl Detector {
             0
         };
         // A credit that ends a trial which was overdue comes by the retransmission over another path.
+        let trial = self.data.trial;
         let late = record.credits.wrapping_sub(self.seen.credits) == 1
-            && self.data.trial.is_some_and(|trial| {
-                at.since(trial.sent_at) > self.allowance(record.credited_packets, config) + LATE_MARGIN
+            && trial.is_some_and(|trial| {
+                let rto = self.data_rto(record, config);
+                at > trial.overdue_at(rto, config) + LATE_MARGIN
             });
         if late && matches!(self.verdict, Verdict::Dead(_)) {
             self.arrives_at = Some(at);
@@ -287,6 +299,9 @@ impl Detector {
             return;
         }
         self.data.odds.count(0, lost);
+        if let Some(trial) = trial {
+            self.data.gathered += (trial.ripe as f32 - self.data.gathered) / GATHERED_MEMORY;
+        }
         self.data.trial = None;
         self.data.missed = 0;
         self.data.first_missed = None;
@@ -300,11 +315,16 @@ impl Detector {
     }
 
     fn sample(&mut self, record: &FlowRecord, rtt: Duration, config: &Config) -> Sample {
-        // The answer to a single packet may have waited.
-        if record.credited_bytes == 0 || (record.credited_packets < 2 && rtt > config.delayed_ack / 2) {
+        if record.credited_bytes == 0 {
             return Sample::Fits;
         }
-        self.rtt.sample(rtt)
+        if record.credited_packets >= 2 {
+            return self.rtt.sample(rtt);
+        }
+        if rtt < config.delayed_ack / 2 {
+            self.rtt.sample_delayed(rtt);
+        }
+        Sample::Fits
     }
 
     /// The path's loss, as long as it works: an outage says nothing about it.
@@ -327,12 +347,6 @@ impl Detector {
             .unwrap_or(config.rto_initial)
     }
 
-    /// How long the answer to a number of packets may take in all.
-    fn allowance(&self, packets: u32, config: &Config) -> Duration {
-        let rto = self.rtt.rto(config).unwrap_or(config.rto_initial);
-        config.stall_allowance + rto + delay(packets, config)
-    }
-
     fn follow_trial(&mut self, record: &FlowRecord, config: &Config, now: Timestamp) {
         let sent_at = Timestamp::from_nanos(record.timed.sent_at_ns);
         let armed = record.timed.is_armed();
@@ -340,7 +354,7 @@ impl Detector {
             && !(armed && trial.sent_at == sent_at)
         {
             // It ended without a credit: it was sent again, and nothing can be told from its ack.
-            let missed = trial.opportunities();
+            let missed = trial.opportunities(self.data.gathered);
             if missed > 0 {
                 self.data.missed = self.data.missed.saturating_add(missed);
                 self.data.first_missed.get_or_insert(trial.sent_at);
@@ -360,10 +374,18 @@ impl Detector {
             };
             Trial {
                 sent_at,
+                obliged_at: record.timed.is_left_over().then_some(sent_at),
                 ripe: 0,
                 unripe: (packets, noticed),
             }
         });
+        if packets >= 2 && trial.obliged_at.is_none() {
+            trial.obliged_at = Some(match record.second_at_ns {
+                // It is the second by now, but was the third once. Taken as if they had come evenly.
+                0 => sent_at + now.since(sent_at) / packets,
+                second_at_ns => Timestamp::from_nanos(second_at_ns),
+            });
+        }
         if now.since(trial.unripe.1) >= rto + delay(trial.unripe.0, config) {
             trial.ripe = trial.unripe.0;
         }
@@ -387,11 +409,11 @@ impl Detector {
         let mut waiting = None;
         if let Some(trial) = self.data.trial {
             let packets = record.timed.packets();
-            let overdue_at = trial.sent_at + config.stall_allowance + rto + delay(packets, config);
+            let overdue_at = trial.overdue_at(rto, config);
             if now < overdue_at {
                 self.look_again(overdue_at);
             } else {
-                missed = missed.saturating_add(trial.opportunities());
+                missed = missed.saturating_add(trial.opportunities(self.data.gathered));
                 waiting = Some(trial);
                 if trial.ripe != trial.unripe.0 {
                     self.look_again(trial.unripe.1 + rto + delay(trial.unripe.0, config));
@@ -413,7 +435,7 @@ impl Detector {
             tsn: record.timed.tsn,
             cum_tsn_ack: record.sender.cum_tsn_ack,
             sent_ago: now.since(since),
-            timeout: config.stall_allowance + rto,
+            timeout: rto + config.stall_allowance,
             packets: record.timed.packets(),
             missed,
             last_alive_ago: self.alive_at.map(|at| now.since(at)),
@@ -505,12 +527,19 @@ impl Detector {
 }
 
 impl Trial {
-    /// Answers that should have come by now: one to every second packet, and one to a single packet.
-    fn opportunities(&self) -> u32 {
+    /// When the answer should have come, if the peer stood still for as long as it may.
+    fn overdue_at(&self, rto: Duration, config: &Config) -> Timestamp {
+        let obliged_at = self.obliged_at.unwrap_or(self.sent_at + config.delayed_ack);
+        obliged_at + rto + config.stall_allowance
+    }
+
+    /// Answers that should have come by now: one to every second packet (RFC 9260 section 6.2), or to as many as the peer
+    /// lets gather, and one to a single packet.
+    fn opportunities(&self, gathered: f32) -> u32 {
+        let packets_per_answer = 2 + gathered.round() as u32;
         match self.ripe {
             0 => 0,
-            1 => 1,
-            packets => packets / 2,
+            packets => (packets / packets_per_answer).max(1),
         }
     }
 }
@@ -528,6 +557,10 @@ fn heartbeat_rto(record: &FlowRecord, config: &Config) -> Option<Duration> {
     RttView::of(&record.heartbeat_rtt).map(|rtt| config.rto(rtt.srtt, rtt.rttvar))
 }
 
+/// So many chunks that arrive twice were not all under way when the path broke.
+const ARRIVED_TWICE: u32 = 3;
+/// Credits that the average of gathered packets remembers.
+const GATHERED_MEMORY: f32 = 16.0;
 /// Credits are timed by the coarse clock.
 const LATE_MARGIN: Duration = Duration::from_millis(10);
 /// A sender that nobody answers has no window for so many packets at the start of its life, and later sends again.

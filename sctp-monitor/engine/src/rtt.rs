@@ -15,6 +15,8 @@ pub(crate) struct NetRtt {
     rttvar: Duration,
     /// Samples in a row that did not fit.
     misfits: u8,
+    /// Upper bounds in a row that told nothing.
+    delayed: u8,
 }
 
 /// What a sample was.
@@ -45,10 +47,24 @@ impl NetRtt {
             return Sample::Fits;
         }
         self.misfits = 0;
+        self.delayed = 0;
         // RFC 9260 section 6.3.1: alpha 1/8, beta 1/4.
         self.rttvar = self.rttvar * 3 / 4 + self.srtt.abs_diff(rtt) / 4;
         self.srtt = self.srtt * 7 / 8 + rtt / 8;
         Sample::Fits
+    }
+
+    /// Takes the time to an answer that may have waited. It is an upper bound: only a shorter one tells something, unless
+    /// all are longer for a long while.
+    pub(crate) fn sample_delayed(&mut self, rtt: Duration) {
+        if self.srtt.is_zero() || rtt <= self.srtt {
+            let _ = self.sample(rtt);
+            return;
+        }
+        self.delayed = self.delayed.saturating_add(1);
+        if self.delayed >= DELAYED {
+            self.restart(rtt);
+        }
     }
 
     /// The time-out, if anything was measured.
@@ -60,6 +76,7 @@ impl NetRtt {
         self.srtt = rtt.max(Duration::from_nanos(1));
         self.rttvar = rtt / 2;
         self.misfits = 0;
+        self.delayed = 0;
     }
 }
 
@@ -67,6 +84,8 @@ impl NetRtt {
 const LEAST_MISFIT: Duration = Duration::from_millis(40);
 /// So many misfits in a row are no chance: the path has become slower.
 const MISFITS: u8 = 8;
+/// So many answers that waited in a row: at 20 messages a second three seconds.
+const DELAYED: u8 = 64;
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +102,7 @@ mod tests {
             assert_eq!(rtt.sample(ms(2)), Sample::Fits);
         }
         assert_eq!(rtt.sample(ms(102)), Sample::AnswerLost);
-        assert_eq!(rtt.rto(&Config::default()), Some(ms(20)));
+        assert_eq!(rtt.rto(&Config::default()), Some(ms(60)));
     }
 
     #[test]
