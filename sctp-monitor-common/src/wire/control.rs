@@ -96,6 +96,47 @@ pub fn address_changes<'r, R: ReadPacket>(
     })
 }
 
+/// The address by which the receiver of an ASCONF chunk finds the association, where the packet's source is not known
+/// yet (RFC 5061 section 4.1.1): the first parameter.
+pub fn asconf_lookup_address<R: ReadPacket>(reader: &R, chunk: &Chunk) -> Option<Address> {
+    param::params(reader, chunk.value_at() + SERIAL_LEN, chunk.end())
+        .next()?
+        .address(reader)
+}
+
+/// What an ASCONF ACK chunk says of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressAnswer {
+    /// The request's.
+    pub correlation_id: u32,
+    /// Why it was refused, as an error cause code (0 if none is given); `None` if it was done.
+    pub refused: Option<u16>,
+}
+
+/// The answers of an ASCONF ACK chunk, in order. A request without one was done, unless one before it was refused
+/// (RFC 5061 section 4.1.2).
+pub fn address_answers<'r, R: ReadPacket>(
+    reader: &'r R,
+    chunk: &Chunk,
+) -> impl Iterator<Item = AddressAnswer> + use<'r, R> {
+    let end = chunk.end();
+    param::params(reader, chunk.value_at() + SERIAL_LEN, end).filter_map(|answer| {
+        let refused = match answer.kind {
+            param::SUCCESS_INDICATION => None,
+            param::ERROR_CAUSE_INDICATION => {
+                let cause =
+                    param::params(reader, answer.value_at() + CORRELATION_ID_LEN, answer.end()).next();
+                Some(cause.map_or(0, |cause| cause.kind))
+            }
+            _ => return None,
+        };
+        Some(AddressAnswer {
+            correlation_id: reader.read_u32(answer.value_at())?,
+            refused,
+        })
+    })
+}
+
 const SERIAL_LEN: usize = 4;
 const CORRELATION_ID_LEN: usize = 4;
 
@@ -149,6 +190,30 @@ mod tests {
                 (AddressChangeKind::Delete, "10.3.0.1".into(), 2)
             ]
         );
+    }
+
+    #[test]
+    fn asconf_names_the_address_to_look_for() {
+        let bytes = [193, 0, 0, 16, 0, 0, 0, 7, 0, 5, 0, 8, 10, 1, 0, 1];
+        let address = asconf_lookup_address(&Frame(&bytes), &chunk(ChunkKind::Asconf, bytes.len()));
+        assert_eq!(address.unwrap().to_ip().to_string(), "10.1.0.1");
+    }
+
+    #[test]
+    fn asconf_answers_are_read() {
+        let bytes = [
+            128, 0, 0, 32, // ASCONF ACK
+            0, 0, 0, 7, // serial number
+            0xc0, 0x05, 0, 8, 0, 0, 0, 1, // success of request 1
+            0xc0, 0x03, 0, 16, 0, 0, 0, 2, 0, 0xa0, 0, 8, 0, 0, 0, 0, // request 2 refused: last address
+        ];
+        let ack = chunk(ChunkKind::AsconfAck, bytes.len());
+        let frame = Frame(&bytes);
+        assert_eq!(asconf_serial(&frame, &ack), Some(7));
+        let answers: Vec<_> = address_answers(&frame, &ack)
+            .map(|answer| (answer.correlation_id, answer.refused))
+            .collect();
+        assert_eq!(answers, [(1, None), (2, Some(0xa0))]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! INIT and INIT ACK (RFC 9260 sections 3.3.2 and 3.3.3).
 
 use super::{
-    Address, Chunk, ReadPacket,
+    Address, Chunk, ChunkKind, ReadPacket,
     param::{self, Param},
 };
 
@@ -47,6 +47,53 @@ impl Init {
         chunk: &Chunk,
     ) -> impl Iterator<Item = Address> + use<'r, R> {
         Self::params(reader, chunk).filter_map(|param| param.address(reader))
+    }
+}
+
+/// The extensions that an endpoint says it understands, by the chunks that they bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extensions {
+    /// Bit `1 << kind`.
+    kinds: u32,
+}
+
+impl Extensions {
+    /// What `chunk`, which must be INIT or INIT ACK, says in its supported-extensions parameter (RFC 5061 section
+    /// 4.2.7) and by the parameter of RFC 3758. Chunk types without a name here are left out.
+    pub fn read<R: ReadPacket>(reader: &R, chunk: &Chunk) -> Self {
+        let mut extensions = Self::default();
+        for param in Init::params(reader, chunk) {
+            match param.kind {
+                param::SUPPORTED_EXTENSIONS => {
+                    for at in param.value_at()..param.end() {
+                        extensions.add(reader.read_u8(at).map_or(ChunkKind::Other, ChunkKind::from_type));
+                    }
+                }
+                param::FORWARD_TSN_SUPPORTED => extensions.add(ChunkKind::ForwardTsn),
+                _ => {}
+            }
+        }
+        extensions
+    }
+
+    /// Whether the chunk kind is among them.
+    #[must_use]
+    pub fn contains(&self, kind: ChunkKind) -> bool {
+        self.kinds & 1 << kind as u32 != 0
+    }
+
+    /// Them all.
+    pub fn kinds(self) -> impl Iterator<Item = ChunkKind> {
+        ChunkKind::ALL
+            .iter()
+            .copied()
+            .filter(move |kind| self.contains(*kind))
+    }
+
+    fn add(&mut self, kind: ChunkKind) {
+        if kind != ChunkKind::Other {
+            self.kinds |= 1 << kind as u32;
+        }
     }
 }
 
@@ -96,5 +143,16 @@ mod tests {
     #[test]
     fn a_cut_fixed_part_is_none() {
         assert_eq!(Init::read(&Frame(&INIT[..19]), &chunk(48)), None);
+    }
+
+    #[test]
+    fn extensions_are_read_from_both_parameters() {
+        let mut bytes = INIT[..20].to_vec();
+        bytes.extend([0x80, 0x08, 0, 8, 0xc1, 0x80, 0x82, 0xfe]); // ASCONF, ASCONF ACK, RE-CONFIG, and an unknown one
+        bytes.extend([0xc0, 0x00, 0, 4]); // forward TSN supported
+        let extensions = Extensions::read(&Frame(&bytes), &chunk(32));
+        let names: Vec<_> = extensions.kinds().map(ChunkKind::name).collect();
+        assert_eq!(names, ["ASCONF_ACK", "RE_CONFIG", "FORWARD_TSN", "ASCONF"]);
+        assert_eq!(Extensions::read(&Frame(&INIT), &chunk(48)), Extensions::default());
     }
 }
