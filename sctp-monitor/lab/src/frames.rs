@@ -238,18 +238,59 @@ fn init_value(initiate_tag: u32, addresses: &[&str]) -> Vec<u8> {
     value.extend([0, 1, 0, 0, 0, 10, 0, 10]);
     value.extend(1_000_u32.to_be_bytes());
     for address in addresses {
-        match ip(address) {
-            IpAddr::V4(ip) => {
-                value.extend([0, 5, 0, 8]);
-                value.extend(ip.octets());
-            }
-            IpAddr::V6(ip) => {
-                value.extend([0, 6, 0, 20]);
-                value.extend(ip.octets());
-            }
-        }
+        value.extend(address_param(address));
     }
     value
+}
+
+fn address_param(address: &str) -> Vec<u8> {
+    match ip(address) {
+        IpAddr::V4(ip) => [&[0, 5, 0, 8][..], &ip.octets()].concat(),
+        IpAddr::V6(ip) => [&[0, 6, 0, 20][..], &ip.octets()].concat(),
+    }
+}
+
+/// The same INIT or INIT ACK with these numbers of streams (outbound, inbound) and supported extensions.
+#[must_use]
+pub fn offering(mut init: Vec<u8>, streams: (u16, u16), extensions: &[u8]) -> Vec<u8> {
+    init[12..14].copy_from_slice(&streams.0.to_be_bytes());
+    init[14..16].copy_from_slice(&streams.1.to_be_bytes());
+    init.extend([0x80, 0x08]);
+    init.extend(length(4 + extensions.len()));
+    init.extend(extensions);
+    let end = length(init.len());
+    init[2..4].copy_from_slice(&end);
+    init.resize(init.len().next_multiple_of(4), 0);
+    init
+}
+
+/// ASCONF, found by the address `lookup`, with these requests: parameter type (0xc001 add, 0xc002 delete, 0xc004 set
+/// primary) and address. They are numbered from 1 on.
+#[must_use]
+pub fn asconf(serial: u32, lookup: &str, requests: &[(u16, &str)]) -> Vec<u8> {
+    let mut value = serial.to_be_bytes().to_vec();
+    value.extend(address_param(lookup));
+    for (number, (kind, address)) in (1_u32..).zip(requests) {
+        let address = address_param(address);
+        value.extend(kind.to_be_bytes());
+        value.extend(length(8 + address.len()));
+        value.extend(number.to_be_bytes());
+        value.extend(address);
+    }
+    chunk(193, 0, &value)
+}
+
+/// The ASCONF ACK that grants all requests but these: number and error cause code.
+#[must_use]
+pub fn asconf_ack(serial: u32, refused: &[(u32, u16)]) -> Vec<u8> {
+    let mut value = serial.to_be_bytes().to_vec();
+    for (number, cause) in refused {
+        value.extend([0xc0, 0x03, 0, 12]);
+        value.extend(number.to_be_bytes());
+        value.extend(cause.to_be_bytes());
+        value.extend([0, 4]);
+    }
+    chunk(128, 0, &value)
 }
 
 /// COOKIE ECHO.
@@ -268,6 +309,37 @@ pub fn cookie_ack() -> Vec<u8> {
 #[must_use]
 pub fn abort(reflected: bool) -> Vec<u8> {
     chunk(6, u8::from(reflected), &[0, 12, 0, 4])
+}
+
+/// ABORT with the cause "user-initiated abort" and the application's reason.
+#[must_use]
+pub fn abort_because(reason: &str) -> Vec<u8> {
+    chunk(6, 0, &cause(12, reason.as_bytes()))
+}
+
+/// ERROR with one cause.
+#[must_use]
+pub fn error(code: u16, information: &[u8]) -> Vec<u8> {
+    chunk(9, 0, &cause(code, information))
+}
+
+fn cause(code: u16, information: &[u8]) -> Vec<u8> {
+    let mut value = code.to_be_bytes().to_vec();
+    value.extend(length(4 + information.len()));
+    value.extend(information);
+    value
+}
+
+/// SHUTDOWN that acknowledges up to a TSN.
+#[must_use]
+pub fn shutdown(cum_tsn_ack: u32) -> Vec<u8> {
+    chunk(7, 0, &cum_tsn_ack.to_be_bytes())
+}
+
+/// SHUTDOWN ACK.
+#[must_use]
+pub fn shutdown_ack() -> Vec<u8> {
+    chunk(8, 0, &[])
 }
 
 /// SHUTDOWN COMPLETE.
