@@ -6,11 +6,15 @@ use std::{
 };
 
 use crate::{
+    addresses::{AddressSource, Addresses, Side},
+    asconf::AddressRequest,
     config::{Config, Vantage},
     detector::Verdict,
+    errors::ErrorLog,
     event::{AssociationId, AssociationRef, Origin, PathId, PathState, Reason},
     finding::Finding,
     flow::Direction,
+    offer::Offers,
     primary::Primary,
     time::Timestamp,
 };
@@ -26,8 +30,14 @@ pub struct Association {
     pub(crate) origin: Origin,
     pub(crate) phase: Phase,
     pub(crate) known_since: Timestamp,
-    pub(crate) local: Vec<IpAddr>,
-    pub(crate) remote: Vec<IpAddr>,
+    /// The association that this one's handshake restarted.
+    pub(crate) restarts: Option<AssociationId>,
+    /// What the endpoints said in their handshake, if that was seen.
+    pub(crate) offers: Option<Offers>,
+    pub(crate) local: Addresses,
+    pub(crate) remote: Addresses,
+    pub(crate) address_requests: Vec<AddressRequest>,
+    pub(crate) errors: ErrorLog,
     pub(crate) paths: BTreeMap<PathId, Path>,
     /// Slots of the flows to the remote endpoint, in the order in which they joined. The first one's record holds the
     /// TSN state of the direction.
@@ -49,6 +59,8 @@ pub(crate) enum Phase {
     Opening,
     /// Reported as up.
     Up,
+    /// SHUTDOWN was seen. Its packets and paths are what they were, until it is complete.
+    ShuttingDown { by: Side },
     /// Reported as over.
     Ended { at: Timestamp },
 }
@@ -71,8 +83,12 @@ impl Association {
             origin,
             phase: Phase::Opening,
             known_since: now,
-            local: Vec::new(),
-            remote: Vec::new(),
+            restarts: None,
+            offers: None,
+            local: Addresses::default(),
+            remote: Addresses::default(),
+            address_requests: Vec::new(),
+            errors: ErrorLog::default(),
             paths: BTreeMap::new(),
             sent: Vec::new(),
             received: Vec::new(),
@@ -103,7 +119,59 @@ impl Association {
     /// Whether it was reported as up and is not over.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.phase == Phase::Up
+        matches!(self.phase, Phase::Up | Phase::ShuttingDown { .. })
+    }
+
+    /// Who asked for its end by SHUTDOWN, if that is under way.
+    #[must_use]
+    pub fn shutting_down(&self) -> Option<Side> {
+        match self.phase {
+            Phase::ShuttingDown { by } => Some(by),
+            Phase::Opening | Phase::Up | Phase::Ended { .. } => None,
+        }
+    }
+
+    /// Whether only one direction of it was ever seen: the other one passes elsewhere, or a translator between two
+    /// watched NICs gives it other addresses.
+    #[must_use]
+    pub fn is_one_sided(&self) -> bool {
+        self.local_tag.is_none() || self.remote_tag.is_none()
+    }
+
+    /// The association that this one's handshake restarted.
+    #[must_use]
+    pub fn restarts(&self) -> Option<AssociationId> {
+        self.restarts
+    }
+
+    /// What the endpoints said in their handshake, if that was seen.
+    #[must_use]
+    pub fn offers(&self) -> Option<&Offers> {
+        self.offers.as_ref()
+    }
+
+    /// The addresses of one endpoint.
+    #[must_use]
+    pub fn addresses(&self, side: Side) -> &Addresses {
+        match side {
+            Side::Local => &self.local,
+            Side::Remote => &self.remote,
+        }
+    }
+
+    pub(crate) fn addresses_mut(&mut self, side: Side) -> &mut Addresses {
+        match side {
+            Side::Local => &mut self.local,
+            Side::Remote => &mut self.remote,
+        }
+    }
+
+    /// The ports of packets in this direction: source and destination.
+    pub(crate) fn ports(&self, direction: Direction) -> (u16, u16) {
+        match direction {
+            Direction::Sent => (self.local_port, self.remote_port),
+            Direction::Received => (self.remote_port, self.local_port),
+        }
     }
 
     /// Since when it is known.
@@ -158,42 +226,65 @@ impl Association {
         }
     }
 
-    /// Which way a packet between these addresses goes, if they tell. The ports do not always: both may be the same.
-    pub(crate) fn direction_between(&self, src: IpAddr, dst: IpAddr) -> Option<Direction> {
-        let sent = self.local.contains(&src) || self.remote.contains(&dst);
-        let received = self.local.contains(&dst) || self.remote.contains(&src);
-        match (sent, received) {
-            (true, false) => Some(Direction::Sent),
-            (false, true) => Some(Direction::Received),
-            _ => None,
+    /// How many of a packet's two addresses are known on the side where it has them, if it goes this way.
+    pub(crate) fn addresses_known(&self, direction: Direction, src: IpAddr, dst: IpAddr) -> u32 {
+        let from = self.addresses(Side::sending(direction));
+        let to = self.addresses(Side::sending(direction).other());
+        u32::from(from.recognizes(&src)) + u32::from(to.recognizes(&dst))
+    }
+
+    /// Whether a packet that goes this way has an address that was given up.
+    pub(crate) fn is_given_up(&self, direction: Direction, src: IpAddr, dst: IpAddr) -> bool {
+        let side = Side::sending(direction);
+        self.addresses(side).is_given_up(&src) || self.addresses(side.other()).is_given_up(&dst)
+    }
+
+    /// The path of a packet that goes this way, by the endpoints' own addresses.
+    pub(crate) fn path_of(&self, direction: Direction, src: IpAddr, dst: IpAddr) -> PathId {
+        let (local, remote) = match direction {
+            Direction::Sent => (src, dst),
+            Direction::Received => (dst, src),
+        };
+        PathId {
+            local: self.local.own(local),
+            remote: self.remote.own(remote),
         }
+    }
+
+    /// Whether each side of a new association on the same ports has an address of this one: on what is listed, if
+    /// anything is, since an address may be learned wrongly.
+    pub(crate) fn overlaps(&self, new: &Self) -> bool {
+        [Side::Local, Side::Remote].into_iter().all(|side| {
+            let known = self.addresses(side);
+            let any_listed = known
+                .iter()
+                .any(|address| known.source(address) == Some(AddressSource::Listed));
+            known.iter().any(|address| {
+                let counts = !any_listed || known.source(address) == Some(AddressSource::Listed);
+                counts && new.addresses(side).contains(address)
+            })
+        })
+    }
+
+    /// Whether a new association on the same ports is between the same endpoints: of each, one of the two lists has
+    /// all addresses of the other. A restart may not bring new addresses (RFC 9260 section 5.2.2), but what was known
+    /// of the old association may have been less.
+    pub(crate) fn is_restarted_by(&self, new: &Self) -> bool {
+        let within =
+            |small: &Addresses, large: &Addresses| small.iter().all(|address| large.contains(address));
+        [Side::Local, Side::Remote].into_iter().all(|side| {
+            let (old, new) = (self.addresses(side), new.addresses(side));
+            within(old, new) || within(new, old)
+        })
     }
 
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended { .. })
     }
 
-    /// The addresses of one side, without repetition.
-    pub(crate) fn add_addresses(
-        &mut self,
-        local: impl IntoIterator<Item = IpAddr>,
-        remote: impl IntoIterator<Item = IpAddr>,
-    ) {
-        for (list, addresses) in [
-            (&mut self.local, local.into_iter().collect::<Vec<_>>()),
-            (&mut self.remote, remote.into_iter().collect()),
-        ] {
-            for address in addresses {
-                if !list.contains(&address) {
-                    list.push(address);
-                }
-            }
-        }
-    }
-
     /// Every pair of addresses of one family is a path, whether or not anything ever crosses it.
     pub(crate) fn list_paths(&mut self, now: Timestamp) {
-        for local in &self.local {
+        for local in self.local.iter() {
             for remote in self
                 .remote
                 .iter()

@@ -1,27 +1,25 @@
 //! Handshake and end of an association, from the control chunks themselves.
 //!
 //! Anyone can forge an INIT. So nothing changes before the third leg: a COOKIE ECHO whose tag is the one that the
-//! responder gave in an INIT ACK, which in turn had the tag that the initiator gave in its INIT.
-
-use std::{collections::VecDeque, net::IpAddr, time::Duration};
+//! responder gave in an INIT ACK, which in turn had the tag that the initiator gave in its INIT. Every other chunk
+//! counts only with the tag of the association that it is about.
 
 use sctp_monitor_common::{
     abi::{ControlHeader, FlowKey},
-    wire::{
-        Address, Chunk, ChunkKind, Frame, ReadPacket as _,
-        chunk::chunks,
-        control::{cause_name, causes},
-        init::Init,
-    },
+    wire::{Chunk, ChunkKind, Frame, ReadPacket as _, chunk::chunks},
 };
 
 use crate::{
-    association::Association,
+    addresses::{Side, Translation},
+    association::{Association, Phase},
     config::Vantage,
-    engine::Engine,
-    event::{AssociationId, EndReason, Origin},
+    engine::{Engine, Output},
+    errors::cause_words,
+    event::{AssociationId, EndReason, EventKind, Origin},
     flow::Direction,
     grouping::opposite,
+    handshake::{Answered, Endpoint},
+    offer::Offers,
     time::Timestamp,
 };
 
@@ -30,43 +28,96 @@ impl Engine {
     pub(crate) fn handle_control(&mut self, header: &ControlHeader, packet: &[u8]) {
         let now = Timestamp::from_nanos(header.header.time_ns);
         let frame = Frame(packet);
+        let key = &header.key;
         let Some(tag) = frame.read_u32(TAG_AT) else {
             return;
         };
         for chunk in chunks(&frame, CHUNKS_AT, packet.len()) {
             match chunk.kind() {
                 ChunkKind::Init if tag == 0 => self.handshakes.on_init(header, &frame, &chunk, now),
-                ChunkKind::InitAck => self.handshakes.on_init_ack(header, tag, &frame, &chunk),
-                ChunkKind::CookieEcho => self.on_cookie_echo(&header.key, tag, now),
-                ChunkKind::CookieAck => self.on_cookie_ack(&header.key, tag, now),
+                ChunkKind::InitAck => {
+                    let vantage = self.config.vantage;
+                    self.handshakes.on_init_ack(key, tag, &frame, &chunk, vantage);
+                }
+                ChunkKind::CookieEcho => self.on_cookie_echo(key, tag, now),
+                ChunkKind::CookieAck => self.on_cookie_ack(key, tag, now),
+                ChunkKind::Error => self.on_error(key, tag, cause_words(&frame, &chunk), now),
+                ChunkKind::Asconf => self.on_asconf(key, tag, &frame, &chunk),
+                ChunkKind::AsconfAck => self.on_asconf_ack(key, tag, &frame, &chunk, now),
+                ChunkKind::Shutdown | ChunkKind::ShutdownAck => {
+                    self.on_shutdown(key, tag, chunk.kind(), now);
+                }
                 ChunkKind::Abort => {
-                    let causes = causes(&frame, &chunk)
-                        .map(|cause| cause_name(cause.kind))
-                        .collect();
-                    self.on_end(&header.key, tag, &chunk, EndReason::Abort(causes), now);
+                    let causes = cause_words(&frame, &chunk);
+                    self.on_end(key, tag, &chunk, EndReason::Abort(causes), now);
                 }
-                ChunkKind::ShutdownComplete => {
-                    self.on_end(&header.key, tag, &chunk, EndReason::Shutdown, now);
-                }
+                ChunkKind::ShutdownComplete => self.on_end(key, tag, &chunk, EndReason::Shutdown, now),
                 _ => {}
             }
         }
     }
 
     fn on_cookie_echo(&mut self, key: &FlowKey, tag: u32, now: Timestamp) {
-        let Some(handshake) = self.handshakes.answered(key, tag) else {
+        let Some(handshake) = self.handshakes.answered(key, tag, self.config.vantage) else {
             return;
         };
-        let known = self.by_tag(key, tag);
-        if known.is_some_and(|(id, direction)| {
-            self.associations
-                .get(&id)
-                .is_some_and(|known| known.tag(opposite(direction)) == Some(handshake.initiator.tag))
-        }) {
-            return; // sent again
+        self.handshakes
+            .complete([handshake.initiator.tag, handshake.responder.tag]);
+        // By the responder's tag, and by the initiator's.
+        let to_responder = self.by_tag(key, tag);
+        let to_initiator = self
+            .by_tag(&key.reversed(), handshake.initiator.tag)
+            .map(|(id, direction)| (id, opposite(direction)));
+        let known = match (to_responder, to_initiator) {
+            // Sent again, or both endpoints began at the same time (RFC 9260 section 5.2.1).
+            (Some(known), Some(same)) if known == same => Some(known),
+            (Some(known), None) | (None, Some(known)) if self.collides(known.0, &handshake) => Some(known),
+            _ => None,
+        };
+        match known {
+            Some(known) => self.confirm(known, &handshake, now),
+            None => self.open_handshake(key, &handshake, now),
         }
-        self.handshakes.complete(handshake.initiator.tag, tag);
-        self.open_handshake(key, &handshake, now);
+    }
+
+    /// Whether an association became known while this handshake was under way. If they share one tag, the endpoints
+    /// began at the same time and one of them gave two; the later one counts (RFC 9260 section 5.2.4, action B).
+    fn collides(&self, id: AssociationId, handshake: &Answered) -> bool {
+        self.associations
+            .get(&id)
+            .is_some_and(|association| handshake.began <= association.known_since)
+    }
+
+    /// What a handshake says of an association that is known already: its tags, and the lists of one that was joined
+    /// mid-life.
+    fn confirm(&mut self, known: (AssociationId, Direction), handshake: &Answered, now: Timestamp) {
+        let (id, direction) = known;
+        self.replace_tag(id, direction, handshake.responder.tag);
+        self.replace_tag(id, opposite(direction), handshake.initiator.tag);
+        let initiator = Side::sending(direction);
+        let Some(association) = self.associations.get_mut(&id) else {
+            return;
+        };
+        if association.origin == Origin::Handshake {
+            return;
+        }
+        association.offers = Some(offers(&handshake.initiator, &handshake.responder, initiator));
+        self.correct_addresses(id, initiator, &handshake.initiator.addresses, now);
+        self.correct_addresses(id, initiator.other(), &handshake.responder.addresses, now);
+    }
+
+    fn replace_tag(&mut self, id: AssociationId, direction: Direction, tag: u32) {
+        let Some(association) = self.associations.get(&id) else {
+            return;
+        };
+        if association.tag(direction) == Some(tag) {
+            return;
+        }
+        let slots = association.flows(direction).to_vec();
+        self.learn_tag(id, direction, tag);
+        for slot in slots {
+            self.output(Output::SetTag { slot, tag });
+        }
     }
 
     /// The third leg: both sides have agreed on their tags.
@@ -76,61 +127,116 @@ impl Engine {
             Vantage::Endpoint => handshake.initiator_sent,
             Vantage::Gateway => true,
         };
-        let (local, remote, direction) = if initiator_is_local {
-            (&handshake.initiator, &handshake.responder, Direction::Sent)
+        let (initiator, direction) = if initiator_is_local {
+            (Side::Local, Direction::Sent)
         } else {
-            (&handshake.responder, &handshake.initiator, Direction::Received)
+            (Side::Remote, Direction::Received)
         };
         let (local_port, remote_port) = match direction {
             Direction::Sent => (key.src_port, key.dst_port),
             Direction::Received => (key.dst_port, key.src_port),
         };
         let mut association = Association::opening(id, local_port, remote_port, Origin::Handshake, now);
-        association.add_addresses(local.addresses.iter().copied(), remote.addresses.iter().copied());
+        association.offers = Some(offers(&handshake.initiator, &handshake.responder, initiator));
+        for (side, endpoint) in [
+            (initiator, &handshake.initiator),
+            (initiator.other(), &handshake.responder),
+        ] {
+            for address in &endpoint.addresses {
+                association.addresses_mut(side).list(*address);
+            }
+        }
+        if let Some(seen_as) = handshake.seen_as {
+            association.addresses_mut(initiator).translate(Translation {
+                address: handshake.source,
+                seen_as,
+            });
+        }
         association.list_paths(now);
-        let paths: Vec<_> = association.paths.keys().copied().collect();
-        let (local_tag, remote_tag) = (local.tag, remote.tag);
+        let keys = flow_keys(&association);
+        association.restarts = self.end_predecessors(&association, &keys, now);
         self.associations.insert(id, association);
-        self.learn_tag(id, Direction::Sent, remote_tag);
-        self.learn_tag(id, Direction::Received, local_tag);
-
+        self.learn_tag(id, direction, handshake.responder.tag);
+        self.learn_tag(id, opposite(direction), handshake.initiator.tag);
         // Flows of these address pairs carry the new tags from now on, whatever they were before.
-        for path in paths {
-            for direction in [Direction::Sent, Direction::Received] {
-                let (src, dst, src_port, dst_port) = match direction {
-                    Direction::Sent => (path.local, path.remote, local_port, remote_port),
-                    Direction::Received => (path.remote, path.local, remote_port, local_port),
-                };
-                let key = FlowKey {
-                    src: src.into(),
-                    dst: dst.into(),
-                    src_port,
-                    dst_port,
-                };
-                self.take_over(&key, id, direction, now);
+        for (key, direction) in keys {
+            if let Some(slot) = self.by_key.get(&key).copied()
+                && !self.is_copy(&key, id, direction)
+            {
+                if let Some(flow) = self.flows.get_mut(&slot).filter(|flow| flow.member.is_some()) {
+                    flow.detector.on_new_association();
+                }
+                self.join(slot, id, direction, now);
             }
         }
     }
 
-    /// Takes a flow away from the association that had it, and ends that one.
-    fn take_over(&mut self, key: &FlowKey, id: AssociationId, direction: Direction, now: Timestamp) {
-        let Some(slot) = self.by_key.get(key).copied() else {
-            return;
-        };
-        let before = self
-            .flows
-            .get(&slot)
-            .and_then(|flow| flow.member)
-            .map(|member| member.association);
-        if let Some(before) = before.filter(|before| *before != id) {
-            self.end(before, EndReason::Replaced, now);
+    /// Ends the associations whose flows a new one takes away, and gives the one that it restarts.
+    fn end_predecessors(
+        &mut self,
+        new: &Association,
+        keys: &[(FlowKey, Direction)],
+        now: Timestamp,
+    ) -> Option<AssociationId> {
+        let mut before: Vec<_> = keys
+            .iter()
+            .filter_map(|(key, _)| self.flows.get(self.by_key.get(key)?)?.member)
+            .map(|member| member.association)
+            .collect();
+        before.sort_unstable();
+        before.dedup();
+        let mut restarted = None;
+        for id in before {
+            let Some(old) = self.associations.get(&id).filter(|old| !old.is_ended()) else {
+                continue;
+            };
+            if old.is_up() && old.is_restarted_by(new) {
+                restarted = Some(id);
+                self.end(id, EndReason::Restarted, now);
+            } else if !old.is_up() || old.overlaps(new) {
+                self.end(id, EndReason::Replaced, now);
+            }
         }
-        self.join(slot, id, direction, now);
+        restarted
     }
 
     fn on_cookie_ack(&mut self, key: &FlowKey, tag: u32, now: Timestamp) {
         if let Some((id, _)) = self.by_tag(key, tag) {
             self.bring_up(id, now);
+        }
+    }
+
+    /// SHUTDOWN comes from the endpoint that asks, SHUTDOWN ACK from the other one.
+    fn on_shutdown(&mut self, key: &FlowKey, tag: u32, kind: ChunkKind, now: Timestamp) {
+        let Some((id, direction)) = self.by_tag(key, tag) else {
+            return;
+        };
+        let Some(association) = self.associations.get_mut(&id) else {
+            return;
+        };
+        if association.phase != Phase::Up {
+            return;
+        }
+        let sender = Side::sending(direction);
+        let by = match kind {
+            ChunkKind::Shutdown => sender,
+            _ => sender.other(),
+        };
+        association.phase = Phase::ShuttingDown { by };
+        self.report(id, EventKind::ShuttingDown { by }, now);
+    }
+
+    fn on_error(&mut self, key: &FlowKey, tag: u32, causes: Vec<String>, now: Timestamp) {
+        let Some((id, direction)) = self.by_tag(key, tag) else {
+            return;
+        };
+        let by = Side::sending(direction);
+        let admitted = self
+            .associations
+            .get_mut(&id)
+            .is_some_and(|association| association.errors.admits(by, &causes, now));
+        if admitted {
+            self.report(id, EventKind::AssociationError { by, causes }, now);
         }
     }
 
@@ -147,133 +253,48 @@ impl Engine {
     }
 }
 
-/// Handshakes whose third leg has not been seen.
-#[derive(Debug, Default)]
-pub(crate) struct Handshakes {
-    pending: VecDeque<Pending>,
-}
-
-#[derive(Debug, Clone)]
-struct Pending {
-    /// The INIT's addresses and ports.
-    key: FlowKey,
-    began: Timestamp,
-    /// The INIT left this host.
-    initiator_sent: bool,
-    initiator: Side,
-    responder: Option<Side>,
-}
-
-/// What one endpoint said of itself.
-#[derive(Debug, Clone)]
-struct Side {
-    tag: u32,
-    addresses: Vec<IpAddr>,
-}
-
-/// A handshake with both sides known.
-#[derive(Debug, Clone)]
-struct Answered {
-    initiator_sent: bool,
-    initiator: Side,
-    responder: Side,
-}
-
-impl Handshakes {
-    fn on_init(&mut self, header: &ControlHeader, frame: &Frame<'_>, chunk: &Chunk, now: Timestamp) {
-        let Some(initiator) = Side::read(frame, chunk, header.key.src.to_ip()) else {
-            return;
-        };
-        // Sent again: the same INIT, perhaps to another address.
-        self.pending
-            .retain(|pending| !(pending.key == header.key && pending.initiator.tag == initiator.tag));
-        if self.pending.len() >= MAX_PENDING {
-            self.pending.pop_front();
-        }
-        self.pending.push_back(Pending {
-            key: header.key,
-            began: now,
-            initiator_sent: header.interface.is_egress(),
-            initiator,
-            responder: None,
-        });
+fn offers(initiator: &Endpoint, responder: &Endpoint, initiator_is: Side) -> Offers {
+    match initiator_is {
+        Side::Local => Offers {
+            local: initiator.offer,
+            remote: responder.offer,
+        },
+        Side::Remote => Offers {
+            local: responder.offer,
+            remote: initiator.offer,
+        },
     }
+}
 
-    fn on_init_ack(&mut self, header: &ControlHeader, tag: u32, frame: &Frame<'_>, chunk: &Chunk) {
-        let key = header.key.reversed();
-        let Some(responder) = Side::read(frame, chunk, header.key.src.to_ip()) else {
-            return;
-        };
-        // The newest INIT with this tag; the responder may answer from another address.
-        let pending = self.pending.iter_mut().rev().find(|pending| {
-            pending.initiator.tag == tag
-                && (pending.key.src_port, pending.key.dst_port) == (key.src_port, key.dst_port)
-                && pending.key.src == key.src
-        });
-        if let Some(pending) = pending {
-            pending.responder = Some(responder);
-        }
+/// The flows of all paths of an association in both directions, those behind a translator last.
+fn flow_keys(association: &Association) -> Vec<(FlowKey, Direction)> {
+    let shown = |side: Side, own| {
+        let translations = association.addresses(side).translations().iter();
+        translations.filter(move |t| t.address == own).map(|t| t.seen_as)
+    };
+    let mut pairs: Vec<_> = association
+        .paths
+        .keys()
+        .map(|path| (path.local, path.remote))
+        .collect();
+    for path in association.paths.keys() {
+        pairs.extend(shown(Side::Local, path.local).map(|seen_as| (seen_as, path.remote)));
+        pairs.extend(shown(Side::Remote, path.remote).map(|seen_as| (path.local, seen_as)));
     }
-
-    /// The handshake that a COOKIE ECHO with this tag completes.
-    fn answered(&self, key: &FlowKey, tag: u32) -> Option<Answered> {
-        self.pending.iter().rev().find_map(|pending| {
-            let responder = pending.responder.as_ref()?;
-            let ports = (pending.key.src_port, pending.key.dst_port) == (key.src_port, key.dst_port);
-            (ports && responder.tag == tag && pending.initiator.addresses.contains(&key.src.to_ip())).then(
-                || Answered {
-                    initiator_sent: pending.initiator_sent,
-                    initiator: pending.initiator.clone(),
-                    responder: responder.clone(),
-                },
-            )
+    let (local_port, remote_port) = association.ports(Direction::Sent);
+    pairs
+        .into_iter()
+        .flat_map(|(local, remote)| {
+            let sent = FlowKey {
+                src: local.into(),
+                dst: remote.into(),
+                src_port: local_port,
+                dst_port: remote_port,
+            };
+            [(sent, Direction::Sent), (sent.reversed(), Direction::Received)]
         })
-    }
-
-    /// Forgets a handshake that did what it was for.
-    fn complete(&mut self, initiator_tag: u32, responder_tag: u32) {
-        self.pending.retain(|pending| {
-            let responder = pending.responder.as_ref().map(|responder| responder.tag);
-            !(pending.initiator.tag == initiator_tag && responder == Some(responder_tag))
-        });
-    }
-
-    /// Whether a handshake between these addresses is under way, in either direction.
-    pub(crate) fn covers(&self, key: &FlowKey) -> bool {
-        self.pending
-            .iter()
-            .any(|pending| pending.key == *key || pending.key == key.reversed())
-    }
-
-    pub(crate) fn expire(&mut self, now: Timestamp) {
-        self.pending
-            .retain(|pending| now.since(pending.began) < HANDSHAKE_TIME);
-    }
+        .collect()
 }
-
-impl Side {
-    fn read(frame: &Frame<'_>, chunk: &Chunk, source: IpAddr) -> Option<Self> {
-        let init = Init::read(frame, chunk)?;
-        let mut addresses = vec![source];
-        for address in Init::addresses(frame, chunk).map(Address::to_ip) {
-            if !addresses.contains(&address) && addresses.len() < MAX_ADDRESSES {
-                addresses.push(address);
-            }
-        }
-        Some(Self {
-            tag: init.initiate_tag,
-            addresses,
-        })
-    }
-}
-
-/// Handshakes that are remembered; forged INITs push out forged INITs.
-const MAX_PENDING: usize = 1024;
-/// Addresses that are believed of one endpoint. Linux binds any number, FreeBSD 1,080; products use 2 to 4.
-const MAX_ADDRESSES: usize = 32;
-/// How long a handshake may take: Max.Init.Retransmits (8) at the initial RTO is longer, but then the INIT is sent
-/// again and begins anew.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
 const TAG_AT: usize = 4;
 const CHUNKS_AT: usize = 12;

@@ -188,6 +188,15 @@ impl Detector {
         }
     }
 
+    /// Another association begins on the flow. What the old one proved says nothing of it; what was measured holds.
+    pub(crate) fn on_new_association(&mut self) {
+        *self = Self {
+            seen: self.seen,
+            rtt: std::mem::take(&mut self.rtt),
+            ..Self::default()
+        };
+    }
+
     /// Takes the newest record.
     pub(crate) fn handle(
         &mut self,

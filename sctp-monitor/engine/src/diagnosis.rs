@@ -238,7 +238,13 @@ impl Engine {
     }
 
     /// Makes the findings on a path what they should be.
-    fn settle(&mut self, id: AssociationId, object: Object, found: Vec<Diagnosis>, now: Timestamp) {
+    pub(crate) fn settle(
+        &mut self,
+        id: AssociationId,
+        object: Object,
+        found: Vec<Diagnosis>,
+        now: Timestamp,
+    ) {
         let Object::Path(path_id) = object else {
             return;
         };

@@ -10,12 +10,13 @@ use sctp_monitor_common::abi::{AckOutcome, FlowKey, FlowRecord, HeartbeatAcked, 
 use crate::{
     association::{Association, Phase},
     config::{Config, Vantage},
-    control::Handshakes,
     detector::{Context, Verdict},
     event::{AssociationId, EndReason, Event, EventKind, Origin, PathId, Reason, Status},
     flow::{Counted, Direction, Flow, FlowView, Membership},
     grouping::opposite,
+    handshake::Handshakes,
     incident::{IncidentView, Incidents},
+    tags::TagIndex,
     time::Timestamp,
 };
 
@@ -89,8 +90,7 @@ pub struct Engine {
     pub(crate) flows: HashMap<u32, Flow>,
     pub(crate) by_key: HashMap<FlowKey, u32>,
     pub(crate) associations: BTreeMap<AssociationId, Association>,
-    /// Associations by source port, destination port and tag of their packets.
-    pub(crate) by_tag: HashMap<(u16, u16, u32), (AssociationId, Direction)>,
+    pub(crate) tags: TagIndex,
     pub(crate) handshakes: Handshakes,
     /// Acks that came over flows whose association was not known yet.
     early_acks: VecDeque<HeartbeatAcked>,
@@ -117,7 +117,7 @@ impl Engine {
             flows: HashMap::new(),
             by_key: HashMap::new(),
             associations: BTreeMap::new(),
-            by_tag: HashMap::new(),
+            tags: TagIndex::default(),
             handshakes: Handshakes::default(),
             early_acks: VecDeque::new(),
             nics: BTreeMap::new(),
@@ -439,11 +439,15 @@ impl Engine {
         association.list_paths(now);
         let kind = EventKind::AssociationUp {
             origin: association.origin,
-            local: association.local.clone(),
-            remote: association.remote.clone(),
+            local: association.local.iter().copied().collect(),
+            remote: association.remote.iter().copied().collect(),
+            offers: association.offers,
+            restarts: association.restarts,
+            one_sided: association.is_one_sided(),
         };
         let paths: Vec<_> = association.paths.keys().copied().collect();
         self.report(id, kind, now);
+        self.report_translations(id, now);
         for path in paths {
             self.conclude(id, path, now);
         }
@@ -453,10 +457,14 @@ impl Engine {
         let Some(association) = self.associations.get_mut(&id) else {
             return;
         };
-        let was = std::mem::replace(&mut association.phase, Phase::Ended { at: now });
+        if association.is_ended() {
+            return;
+        }
+        let was_up = association.is_up();
+        association.phase = Phase::Ended { at: now };
         self.close_findings(id, now);
-        self.by_tag.retain(|_, (known, _)| *known != id);
-        if was == Phase::Up {
+        self.forget_tags(id);
+        if was_up {
             self.report(id, EventKind::AssociationDown { reason }, now);
         }
     }
@@ -538,6 +546,9 @@ impl Engine {
         }
         self.replace_restarted(now);
         self.review(now);
+        for flow in self.flows.values_mut() {
+            flow.read_meter(now);
+        }
         let mut over: Vec<_> = self
             .flows
             .iter()
@@ -565,7 +576,7 @@ impl Engine {
             .map(|a| a.phase);
         match phase {
             Some(Phase::Ended { at }) => now.since(at) > self.config.ended_after,
-            Some(Phase::Up) => false,
+            Some(Phase::Up | Phase::ShuttingDown { .. }) => false,
             Some(Phase::Opening) | None => silent > self.config.unanswered_after,
         }
     }

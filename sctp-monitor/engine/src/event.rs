@@ -5,9 +5,11 @@ use std::{fmt, net::IpAddr, time::Duration};
 use sctp_monitor_common::wire::icmp::IcmpMessage;
 
 use crate::{
+    addresses::Side,
     finding::Finding,
     flow::Direction,
     incident::IncidentView,
+    offer::Offers,
     time::{Short, Timestamp},
 };
 
@@ -67,6 +69,44 @@ pub enum EventKind {
         local: Vec<IpAddr>,
         /// Addresses of the remote endpoint.
         remote: Vec<IpAddr>,
+        /// What the endpoints offered, if the handshake was seen.
+        offers: Option<Offers>,
+        /// The association that the handshake restarted.
+        restarts: Option<AssociationId>,
+        /// Only one direction was seen.
+        one_sided: bool,
+    },
+    /// An endpoint asked for the end of an association by SHUTDOWN.
+    ShuttingDown {
+        /// The one that asked.
+        by: Side,
+    },
+    /// An endpoint reported an error by ERROR.
+    AssociationError {
+        /// The one that reported it.
+        by: Side,
+        /// The error causes.
+        causes: Vec<String>,
+    },
+    /// An endpoint has other addresses (RFC 5061), or better is known of them.
+    AddressesChanged {
+        /// The one whose addresses they are.
+        side: Side,
+        /// Those that it has now.
+        added: Vec<IpAddr>,
+        /// Those that it has no longer.
+        removed: Vec<IpAddr>,
+        /// Where it wants its DATA, if it said so.
+        primary: Option<IpAddr>,
+    },
+    /// A translator between two watched NICs gives an endpoint another address.
+    Translated {
+        /// The one whose address it is.
+        side: Side,
+        /// Its own address; paths are named by it.
+        address: IpAddr,
+        /// As the other endpoint sees it.
+        seen_as: IpAddr,
     },
     /// An association is over.
     AssociationDown {
@@ -180,9 +220,13 @@ pub enum EndReason {
     /// SHUTDOWN COMPLETE was seen.
     Shutdown,
     /// ABORT was seen, with these error causes.
-    Abort(Vec<&'static str>),
+    Abort(Vec<String>),
+    /// A handshake between the same addresses and ports began it anew.
+    Restarted,
     /// A new association took its ports and addresses.
     Replaced,
+    /// Its packets turned out to be those of another association.
+    PartOf(AssociationId),
     /// Nothing was seen of it for so long.
     Silent(Duration),
 }
@@ -193,6 +237,8 @@ impl fmt::Display for EndReason {
             Self::Shutdown => f.write_str("shut down"),
             Self::Abort(causes) if causes.is_empty() => f.write_str("aborted without a cause"),
             Self::Abort(causes) => write!(f, "aborted: {}", causes.join(", ")),
+            Self::Restarted => f.write_str("restarted by a new handshake between the same addresses"),
+            Self::PartOf(id) => write!(f, "found to be part of association {id}"),
             Self::Replaced => f.write_str("replaced by a new association on the same ports and addresses"),
             Self::Silent(time) => write!(f, "nothing seen for {}", Short(*time)),
         }
@@ -442,7 +488,7 @@ mod tests {
     #[test]
     fn an_abort_names_its_causes() {
         assert_eq!(
-            EndReason::Abort(vec!["user-initiated abort"]).to_string(),
+            EndReason::Abort(vec!["user-initiated abort".to_owned()]).to_string(),
             "aborted: user-initiated abort"
         );
     }

@@ -14,6 +14,7 @@ use crate::{
     latency::Latency,
     loss::Losses,
     sizes::Sizes,
+    throughput::{Meter, Throughput},
     time::Timestamp,
 };
 
@@ -67,6 +68,8 @@ pub struct FlowView {
     pub first_seen: Timestamp,
     /// When the last packet passed, to one tick.
     pub last_seen: Timestamp,
+    /// What it carries at present.
+    pub throughput: Throughput,
 }
 
 /// A round-trip time, smoothed (RFC 9260 section 6.3.1).
@@ -116,6 +119,7 @@ impl FlowView {
             data_rtt: RttView::of(&record.data_rtt),
             first_seen: Timestamp::from_nanos(record.first_seen_ns),
             last_seen: at_ticks(record, record.last_seen_ticks, tick),
+            throughput: Throughput::default(),
         }
     }
 }
@@ -156,11 +160,12 @@ pub(crate) struct Flow {
     pub(crate) deadline: Option<Timestamp>,
     /// What the record was last told of its association.
     pub(crate) link: Option<(u32, u32, u32)>,
-    /// Since when every packet has had another tag than the association's.
-    pub(crate) mismatching_since: Option<Timestamp>,
+    /// The first and the last packet since when every one has had another tag than the association's.
+    pub(crate) mismatching: Option<(Timestamp, Timestamp)>,
     pub(crate) mismatched_tag: u32,
     /// The last next-hop MTU that an ICMP error named.
     pub(crate) path_mtu: Option<u32>,
+    meter: Meter,
 }
 
 impl Flow {
@@ -179,9 +184,10 @@ impl Flow {
             seen: Seen::of(record),
             deadline: None,
             link: None,
-            mismatching_since: None,
+            mismatching: None,
             mismatched_tag: 0,
             path_mtu: None,
+            meter: Meter::default(),
         }
     }
 
@@ -203,12 +209,18 @@ impl Flow {
         let packets = view.packets.saturating_sub(self.view.packets);
         let mismatches = view.tag_mismatches.wrapping_sub(self.view.tag_mismatches) & u64::from(u32::MAX);
         if packets > mismatches {
-            self.mismatching_since = None;
+            self.mismatching = None;
         } else if mismatches > 0 {
-            self.mismatching_since.get_or_insert(now);
+            self.mismatching.get_or_insert((now, now)).1 = now;
             self.mismatched_tag = record.mismatched_tag;
         }
-        self.view = view;
+        let throughput = self.view.throughput;
+        self.view = FlowView { throughput, ..view };
+    }
+
+    /// Finds out what the flow carries at present.
+    pub(crate) fn read_meter(&mut self, now: Timestamp) {
+        self.view.throughput = self.meter.read(&self.view, now);
     }
     /// Weighs what the newest record says.
     pub(crate) fn observe(

@@ -1,7 +1,9 @@
 //! Which flow belongs to which association.
 //!
 //! All packets of one direction of an association carry the same ports and tag, whatever addresses they use. So a
-//! flow joins by its tag; the reversed address pair ties both directions, and with them their tags, together.
+//! flow joins by its tag, if the association knows one of its addresses; the reversed address pair ties both
+//! directions, and with them their tags, together. Between hosts of which nothing is known, a tag alone may be the
+//! same by chance: there both directions must match.
 
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use crate::{
     association::{Association, Path},
     config::Vantage,
     engine::{Engine, Output},
-    event::{AssociationId, EndReason, Origin, PathId},
+    event::{AssociationId, EndReason, Origin},
     flow::{Direction, FlowView, Membership},
     time::Timestamp,
 };
@@ -26,8 +28,19 @@ impl Engine {
         if view.tag == 0 {
             return;
         }
-        let by_tag = self.by_tag(&key, view.tag);
-        if let Some((id, direction)) = by_tag.or_else(|| self.reverse_association(&view)) {
+        if self.is_given_up(&key, view.tag) {
+            return;
+        }
+        let by_tags = self.by_tag(&key, view.tag).or_else(|| self.by_both_tags(&view));
+        if let Some((id, direction)) = by_tags {
+            if self.is_copy(&key, id, direction) {
+                return;
+            }
+            self.join(slot, id, direction, now);
+            self.absorb_reverse(&key, id, direction, now);
+            return;
+        }
+        if let Some((id, direction)) = self.reverse_association(&view) {
             self.join(slot, id, direction, now);
             return;
         }
@@ -40,17 +53,85 @@ impl Engine {
         self.join(slot, id, direction, now);
     }
 
-    /// The association whose packets between these ports carry this tag, and their direction. Where both ports are the
-    /// same, a tag alone does not tell a packet from one that goes the other way with a reflected tag.
+    /// The association whose packets between these ports carry this tag, and their direction: the one that knows most
+    /// of the two addresses, and at least one.
     pub(crate) fn by_tag(&self, key: &FlowKey, tag: u32) -> Option<(AssociationId, Direction)> {
-        let (id, direction) = self.by_tag.get(&(key.src_port, key.dst_port, tag)).copied()?;
-        let between = self
+        let (src, dst) = (key.src.to_ip(), key.dst.to_ip());
+        self.tags
+            .candidates(key, tag)
+            .iter()
+            .filter_map(|(id, direction)| {
+                let association = self.associations.get(id)?;
+                let given_up = association.is_given_up(*direction, src, dst);
+                let known = association.addresses_known(*direction, src, dst);
+                (known > 0 && !given_up).then_some((known, *id, *direction))
+            })
+            .max_by_key(|(known, id, _)| (*known, *id))
+            .map(|(_, id, direction)| (id, direction))
+    }
+
+    /// Whether a flow is a late one of an address that its association has given up.
+    fn is_given_up(&self, key: &FlowKey, tag: u32) -> bool {
+        let (src, dst) = (key.src.to_ip(), key.dst.to_ip());
+        self.by_tag(key, tag).is_none()
+            && self.tags.candidates(key, tag).iter().any(|(id, direction)| {
+                self.associations
+                    .get(id)
+                    .is_some_and(|association| association.is_given_up(*direction, src, dst))
+            })
+    }
+
+    /// The only association that has this flow's tag, and in the other direction that of its reverse flow. It need not
+    /// know the addresses: 64 bits do not match by chance.
+    fn by_both_tags(&self, view: &FlowView) -> Option<(AssociationId, Direction)> {
+        let reverse = self.flows.get(self.by_key.get(&view.key.reversed())?)?;
+        let apart = reverse.member.map(|member| member.association);
+        let mut candidates = self
+            .tags
+            .candidates(&view.key, view.tag)
+            .iter()
+            .filter(|(id, _)| Some(*id) != apart);
+        let (Some((id, direction)), None) = (candidates.next(), candidates.next()) else {
+            return None;
+        };
+        let tag = self.associations.get(id)?.tag(opposite(*direction));
+        (tag == Some(reverse.view.tag)).then_some((*id, *direction))
+    }
+
+    /// The reverse flow of one that has joined may have been taken for an association of its own, while nothing else
+    /// of its addresses was known.
+    fn absorb_reverse(&mut self, key: &FlowKey, id: AssociationId, direction: Direction, now: Timestamp) {
+        let tag = self
             .associations
-            .get(&id)?
-            .direction_between(key.src.to_ip(), key.dst.to_ip());
-        between
-            .is_none_or(|between| between == direction)
-            .then_some((id, direction))
+            .get(&id)
+            .and_then(|a| a.tag(opposite(direction)));
+        let reverse = self
+            .by_key
+            .get(&key.reversed())
+            .and_then(|slot| self.flows.get(slot))
+            .filter(|flow| Some(flow.view.tag) == tag);
+        let Some(apart) = reverse
+            .and_then(|flow| flow.member)
+            .map(|member| member.association)
+            .filter(|apart| *apart != id)
+        else {
+            return;
+        };
+        let Some(association) = self.associations.get(&apart) else {
+            return;
+        };
+        if !association.is_one_sided() || association.is_ended() {
+            return;
+        }
+        let was_up = association.is_up();
+        let slots = [association.sent.as_slice(), &association.received].concat();
+        for slot in slots {
+            self.join(slot, id, opposite(direction), now);
+        }
+        self.end(apart, EndReason::PartOf(id), now);
+        if !was_up {
+            self.associations.remove(&apart);
+        }
     }
 
     /// The association of the opposite direction, which must be up: it may have ended since.
@@ -92,12 +173,24 @@ impl Engine {
         let Some(association) = self.associations.get_mut(&id) else {
             return;
         };
+        let ports = association.ports(direction);
+        if let Some(before) = association.tag(direction) {
+            self.tags.remove(ports, before, id, direction);
+        }
         association.set_tag(direction, tag);
-        let ports = match direction {
-            Direction::Sent => (association.local_port, association.remote_port),
-            Direction::Received => (association.remote_port, association.local_port),
+        self.tags.insert(ports, tag, id, direction);
+    }
+
+    /// No packet is one of this association any more.
+    pub(crate) fn forget_tags(&mut self, id: AssociationId) {
+        let Some(association) = self.associations.get(&id) else {
+            return;
         };
-        self.by_tag.insert((ports.0, ports.1, tag), (id, direction));
+        for direction in [Direction::Sent, Direction::Received] {
+            if let Some(tag) = association.tag(direction) {
+                self.tags.remove(association.ports(direction), tag, id, direction);
+            }
+        }
     }
 
     /// Makes a flow part of an association.
@@ -106,27 +199,19 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(&slot) else {
             return;
         };
-        let (src, dst) = (flow.view.key.src.to_ip(), flow.view.key.dst.to_ip());
-        let path_id = match direction {
-            Direction::Sent => PathId {
-                local: src,
-                remote: dst,
-            },
-            Direction::Received => PathId {
-                local: dst,
-                remote: src,
-            },
+        let Some(association) = self.associations.get_mut(&id) else {
+            return;
         };
+        let (src, dst) = (flow.view.key.src.to_ip(), flow.view.key.dst.to_ip());
+        let path_id = association.path_of(direction, src, dst);
         flow.member = Some(Membership {
             association: id,
             path: path_id,
             direction,
         });
         let tag = flow.view.tag;
-        let Some(association) = self.associations.get_mut(&id) else {
-            return;
-        };
-        association.add_addresses([path_id.local], [path_id.remote]);
+        association.local.learn(path_id.local);
+        association.remote.learn(path_id.remote);
         association
             .paths
             .entry(path_id)
@@ -230,7 +315,7 @@ impl Engine {
         let restarted: Vec<_> = self
             .associations
             .values()
-            .filter(|association| association.is_up() && self.is_restarted(association, now))
+            .filter(|association| association.is_up() && self.is_restarted(association))
             .map(|association| association.id)
             .collect();
         for id in restarted {
@@ -249,8 +334,9 @@ impl Engine {
             }
             for slot in slots {
                 if let Some(flow) = self.flows.get_mut(&slot) {
+                    flow.detector.on_new_association();
                     // A flow that was silent meanwhile learns its tag from its next packet.
-                    let mismatching = flow.mismatching_since.take().is_some();
+                    let mismatching = flow.mismatching.take().is_some();
                     flow.view.tag = if mismatching { flow.mismatched_tag } else { 0 };
                     let tag = flow.view.tag;
                     self.output(Output::SetTag { slot, tag });
@@ -260,15 +346,15 @@ impl Engine {
         }
     }
 
-    fn is_restarted(&self, association: &Association, now: Timestamp) -> bool {
+    fn is_restarted(&self, association: &Association) -> bool {
         let mismatching = |slots: &[u32]| {
             slots.is_empty()
                 || slots.iter().any(|slot| {
                     self.flows.get(slot).is_some_and(|flow| {
                         flow.mismatched_tag != 0
                             && flow
-                                .mismatching_since
-                                .is_some_and(|since| now.since(since) >= RESTART_AFTER)
+                                .mismatching
+                                .is_some_and(|(first, last)| last.since(first) >= RESTART_AFTER)
                     })
                 })
         };

@@ -10,34 +10,49 @@
 //! - `flow`: one direction of a path, as its records tell; `detector`: whether it works, by `odds` and `rtt`.
 //! - `loss`, `sizes`, `latency`: what else may be wrong with it.
 //! - `association`: endpoints, addresses, paths and their states; `primary`: where DATA goes.
-//! - `grouping`: which flow belongs to which association; `control`: handshake and end of an association.
+//! - `addresses`, `asconf`, `nat`: whose an address is, and how that changes.
+//! - `grouping`: which flow belongs to which association, by its `tags`.
+//! - `control`: handshake and end of an association, from its control chunks; `handshake`, `offer`, `errors`: what they say.
 //! - `diagnosis`, `redundancy`: which [`finding`] follows from all this; [`incident`]: which of them have one cause.
+//! - `throughput`, [`ppid`]: what reports show beside.
 
 #![forbid(unsafe_code)]
 
+mod addresses;
+mod asconf;
 mod association;
 pub mod config;
 mod control;
 mod detector;
 mod diagnosis;
 mod engine;
+mod errors;
 pub mod event;
 pub mod finding;
 mod flow;
 mod grouping;
+mod handshake;
 pub mod incident;
 mod latency;
 mod loss;
+mod nat;
 mod odds;
+mod offer;
+pub mod ppid;
 mod primary;
 mod redundancy;
 mod rtt;
 mod sizes;
+mod tags;
+mod throughput;
 mod time;
 
+pub use addresses::{AddressSource, Addresses, Side, Translation};
 pub use association::{Association, Path};
 pub use engine::{Engine, NicState, Output};
 pub use flow::{Direction, FlowView, RttView};
 pub use latency::Slow;
 pub use loss::Rate;
+pub use offer::{Offer, Offers};
+pub use throughput::Throughput;
 pub use time::{Short, Timestamp};

@@ -6,12 +6,16 @@
 use std::io::{self, Write};
 
 use jiff::{Timestamp as WallTime, fmt::temporal::DateTimePrinter};
-use sctp_monitor_common::{abi::FlowRecord, wire::ChunkKind};
+use sctp_monitor_common::{
+    abi::FlowRecord,
+    wire::{ChunkKind, init::Extensions},
+};
 use sctp_monitor_engine::{
-    Association, Direction, FlowView, NicState, Path, Timestamp,
+    Addresses, Association, Direction, FlowView, NicState, Offers, Path, Side, Timestamp,
     event::{AssociationRef, Event, EventKind, Figure, PathId},
     finding::{Finding, Object},
     incident::IncidentView,
+    ppid,
 };
 use serde_json::{Map, Value, json};
 
@@ -123,11 +127,48 @@ fn engine_event(event: &Event, clock: &Clock) -> (&'static str, Map<String, Valu
             origin,
             local,
             remote,
+            offers,
+            restarts,
+            one_sided,
         } => {
             fields.insert("origin".into(), origin.to_string().into());
             fields.insert("local_addresses".into(), json!(local));
             fields.insert("remote_addresses".into(), json!(remote));
+            fields.extend(offered(offers.as_ref()));
+            fields.insert("restarts".into(), json!(restarts.map(|id| id.0)));
+            fields.insert("one_sided".into(), json!(one_sided));
             "association_up"
+        }
+        EventKind::ShuttingDown { by } => {
+            fields.insert("by".into(), by.to_string().into());
+            "association_shutting_down"
+        }
+        EventKind::AssociationError { by, causes } => {
+            fields.insert("by".into(), by.to_string().into());
+            fields.insert("causes".into(), json!(causes));
+            "association_error"
+        }
+        EventKind::AddressesChanged {
+            side,
+            added,
+            removed,
+            primary,
+        } => {
+            fields.insert("side".into(), side.to_string().into());
+            fields.insert("added".into(), json!(added));
+            fields.insert("removed".into(), json!(removed));
+            fields.insert("primary".into(), json!(primary));
+            "addresses_changed"
+        }
+        EventKind::Translated {
+            side,
+            address,
+            seen_as,
+        } => {
+            fields.insert("side".into(), side.to_string().into());
+            fields.insert("address".into(), json!(address));
+            fields.insert("seen_as".into(), json!(seen_as));
+            "translated"
         }
         EventKind::AssociationDown { reason } => {
             fields.insert("reason".into(), reason.to_string().into());
@@ -259,6 +300,19 @@ fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
         fields.insert(name.into(), primary.as_ref().map(addresses).into());
     }
     fields.insert("findings".into(), findings(association.findings(), snapshot));
+    fields.insert(
+        "shutting_down".into(),
+        json!(association.shutting_down().map(|by| by.to_string())),
+    );
+    fields.insert("one_sided".into(), association.is_one_sided().into());
+    fields.insert("restarts".into(), json!(association.restarts().map(|id| id.0)));
+    fields.extend(offered(association.offers()));
+    for (name, side) in [
+        ("local_addresses", Side::Local),
+        ("remote_addresses", Side::Remote),
+    ] {
+        fields.insert(name.into(), known_addresses(association.addresses(side)));
+    }
     let paths: Vec<_> = association
         .paths()
         .map(|(id, known)| path(id, known, snapshot))
@@ -271,6 +325,39 @@ fn findings(findings: &[Finding], snapshot: &Snapshot<'_>) -> Value {
     findings
         .iter()
         .map(|finding| Value::from(finding_fields(finding, &snapshot.clock)))
+        .collect()
+}
+
+/// What the handshake agreed on; nothing of one that was not seen.
+fn offered(offers: Option<&Offers>) -> Map<String, Value> {
+    let Some(offers) = offers else {
+        return Map::new();
+    };
+    let names = |extensions: Extensions| extensions.kinds().map(ChunkKind::name).collect::<Vec<_>>();
+    object(json!({
+        "streams": { "sent": offers.streams_sent(), "received": offers.streams_received() },
+        "extensions": {
+            "local": names(offers.local.extensions),
+            "remote": names(offers.remote.extensions),
+        },
+    }))
+}
+
+fn known_addresses(addresses: &Addresses) -> Value {
+    addresses
+        .iter()
+        .map(|address| {
+            let seen_as = addresses
+                .translations()
+                .iter()
+                .find(|translation| translation.address == *address)
+                .map(|translation| translation.seen_as);
+            json!({
+                "address": address,
+                "source": addresses.source(address).map(|source| source.to_string()),
+                "seen_as": seen_as,
+            })
+        })
         .collect()
 }
 
@@ -322,6 +409,9 @@ fn flow(view: &FlowView, record: Option<&FlowRecord>) -> Value {
         "ack_source": record.filter(|record| record.answered_elsewhere > 0).map(|record| record.ack_source.to_ip()),
         "tag_mismatches": view.tag_mismatches,
         "ppid": view.ppid,
+        "ppid_name": ppid::name(view.ppid),
+        "packets_per_second": view.throughput.packets_per_second,
+        "bytes_per_second": view.throughput.bytes_per_second,
         "heartbeat_rtt": rtt(view.heartbeat_rtt),
         "data_rtt": rtt(view.data_rtt),
     })

@@ -5,7 +5,9 @@
 
 use std::{
     collections::VecDeque,
+    fmt::Write as _,
     io::{self, Write},
+    net::IpAddr,
     time::Duration,
 };
 
@@ -15,6 +17,7 @@ use sctp_monitor_engine::{
     event::{Event, EventKind, PathId, Status},
     finding::Object,
     incident::IncidentView,
+    ppid::Ppid,
 };
 
 use super::{Notice, Report, Snapshot};
@@ -147,7 +150,7 @@ fn draw_association(
     Ok(())
 }
 
-const HEADER: [&str; 9] = [
+const HEADER: [&str; 11] = [
     "local",
     "remote",
     "state",
@@ -156,10 +159,12 @@ const HEADER: [&str; 9] = [
     "DATA sent/received",
     "retransmitted",
     "HEARTBEATs answered",
+    "payload",
+    "bytes/s sent/received",
     "reason",
 ];
 
-fn row(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> [String; 9] {
+fn row(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> [String; 11] {
     let view = |direction| path.flow(direction).and_then(|slot| snapshot.engine.flow(slot));
     let sent = view(Direction::Sent);
     let received = view(Direction::Received);
@@ -182,8 +187,23 @@ fn row(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> [String; 9] {
             || "-".to_owned(),
             |view| format!("{}/{}", view.heartbeats_answered, view.heartbeats),
         ),
+        payload(sent, received),
+        format!(
+            "{}/{}",
+            count(sent, |view| view.throughput.bytes_per_second),
+            count(received, |view| view.throughput.bytes_per_second)
+        ),
         path.reason().map_or_else(String::new, ToString::to_string),
     ]
+}
+
+/// What the DATA carries, by the direction that has some.
+fn payload(sent: Option<&FlowView>, received: Option<&FlowView>) -> String {
+    [sent, received]
+        .into_iter()
+        .flatten()
+        .find(|view| view.data_chunks > 0)
+        .map_or_else(|| "-".to_owned(), |view| Ppid(view.ppid).to_string())
 }
 
 /// By heartbeats if there were any: they are answered at once, DATA not always.
@@ -250,20 +270,57 @@ fn event_words(event: &Event) -> String {
             origin,
             local,
             remote,
+            offers,
+            restarts,
+            one_sided,
         } => {
-            let list = |addresses: &[std::net::IpAddr]| {
-                addresses
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
-            format!(
+            let mut line = format!(
                 "{name} is up, known by {origin}: {} to {}",
                 list(local),
                 list(remote)
-            )
+            );
+            if let Some(offers) = offers {
+                let (sent, received) = (offers.streams_sent(), offers.streams_received());
+                let _ = write!(line, "; {sent} streams there, {received} back");
+            }
+            if let Some(before) = restarts {
+                let _ = write!(line, "; it restarts association {before}");
+            }
+            if *one_sided {
+                line.push_str("; only one direction is seen here");
+            }
+            line
         }
+        EventKind::ShuttingDown { by } => format!("{name} is shutting down: the {by} endpoint asked for it"),
+        EventKind::AssociationError { by, causes } if causes.is_empty() => {
+            format!("{name}: the {by} endpoint reports an error without a cause")
+        }
+        EventKind::AssociationError { by, causes } => {
+            format!("{name}: the {by} endpoint reports: {}", causes.join(", "))
+        }
+        EventKind::AddressesChanged {
+            side,
+            added,
+            removed,
+            primary,
+        } => {
+            let mut changes = Vec::new();
+            if !added.is_empty() {
+                changes.push(format!("added {}", list(added)));
+            }
+            if !removed.is_empty() {
+                changes.push(format!("removed {}", list(removed)));
+            }
+            if let Some(primary) = primary {
+                changes.push(format!("wants DATA at {primary}"));
+            }
+            format!("{name} addresses of the {side} endpoint: {}", changes.join("; "))
+        }
+        EventKind::Translated {
+            side,
+            address,
+            seen_as,
+        } => format!("{name} is translated on the way: the {side} address {address} is seen as {seen_as}"),
         EventKind::AssociationDown { reason } => format!("{name} is down: {reason}"),
         EventKind::PathStateChanged {
             path,
@@ -332,6 +389,14 @@ fn incident_words(status: Status, incident: &IncidentView) -> String {
         }
         Status::Closed => format!("INCIDENT {id} is over: {finding}, {scope}, {most_members} paths at most"),
     }
+}
+
+fn list(addresses: &[IpAddr]) -> String {
+    addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn tag(tag: Option<u32>) -> String {

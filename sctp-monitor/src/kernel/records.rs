@@ -71,6 +71,7 @@ impl Records {
         self.write(slot, |record| unsafe {
             (&raw mut (*record).sender).write_volatile(fresh.sender);
             (&raw mut (*record).timed).write_volatile(fresh.timed);
+            (&raw mut (*record).outstanding).write_volatile(fresh.outstanding);
             (&raw mut (*record).tag).write_volatile(tag);
         });
     }

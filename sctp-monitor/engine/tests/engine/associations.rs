@@ -1,37 +1,11 @@
-//! How associations become known, and how they end.
+//! How associations become known, and how they are forgotten.
 
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, ms};
+use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, ms, ups};
 use sctp_monitor_engine::{
     config::Vantage,
-    event::{EndReason, EventKind, Origin, PathState},
+    event::{EndReason, Origin, PathState},
 };
 use sctp_monitor_lab::frames::{self, Packet};
-
-fn ups(world: &World) -> Vec<(Origin, usize, usize)> {
-    world
-        .events
-        .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::AssociationUp {
-                origin,
-                local,
-                remote,
-            } => Some((*origin, local.len(), remote.len())),
-            _ => None,
-        })
-        .collect()
-}
-
-fn downs(world: &World) -> Vec<EndReason> {
-    world
-        .events
-        .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::AssociationDown { reason } => Some(reason.clone()),
-            _ => None,
-        })
-        .collect()
-}
 
 #[test]
 fn a_handshake_brings_an_association_up_with_its_address_lists() {
@@ -123,28 +97,6 @@ fn same_ports_and_other_tags_are_another_association() {
 }
 
 #[test]
-fn shutdown_complete_ends_it_with_either_tag() {
-    for reflected in [false, true] {
-        let mut world = World::with_two_paths();
-        let chunk = frames::chunk(14, u8::from(reflected), &[]);
-        let tag = if reflected { LOCAL_TAG } else { REMOTE_TAG };
-        world.sent(1, tag, vec![chunk]);
-        world.sweep();
-        assert_eq!(downs(&world), [EndReason::Shutdown], "T bit {reflected}");
-    }
-}
-
-#[test]
-fn abort_ends_it_and_names_the_cause() {
-    let mut world = World::with_two_paths();
-    world.received(2, LOCAL_TAG, vec![frames::abort(false)]);
-    world.sweep();
-    assert_eq!(downs(&world), [EndReason::Abort(vec!["user-initiated abort"])]);
-    world.advance(ms(15_000));
-    assert_eq!(world.engine.associations().count(), 0, "and it is forgotten");
-}
-
-#[test]
 fn forged_control_chunks_change_nothing() {
     let mut world = World::with_two_paths();
     world.received(1, 0xbad, vec![frames::abort(false)]);
@@ -157,44 +109,6 @@ fn forged_control_chunks_change_nothing() {
     world.advance(ms(3_000));
     assert_eq!(world.events, []);
     assert_eq!(world.states(), [PathState::Active, PathState::Active]);
-}
-
-#[test]
-fn a_restart_replaces_the_association() {
-    let mut world = World::with_two_paths();
-    let (local, remote) = (["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]);
-    world.handshake_with(0x1111, &local, 0x2222, &remote);
-    assert_eq!(downs(&world), [EndReason::Replaced]);
-    assert_eq!(ups(&world), [(Origin::Handshake, 2, 2)]);
-    world.sent(1, 0x2222, vec![frames::heartbeat(&[9; 40])]);
-    world.received(1, 0x1111, vec![frames::heartbeat_ack(&[9; 40])]);
-    world.sweep();
-    let up: Vec<_> = world
-        .engine
-        .associations()
-        .filter(|association| association.is_up())
-        .collect();
-    assert_eq!(up.len(), 1);
-    let (_, path) = up[0].paths().find(|(id, _)| **id == World::path_id(1)).unwrap();
-    assert_eq!(path.state(), PathState::Active, "the new tags count as evidence");
-}
-
-#[test]
-fn a_restart_that_nobody_saw_is_noticed_by_the_tags() {
-    let mut world = World::with_two_paths();
-    for tsn in 1..20 {
-        world.sent(1, 0x2222, vec![frames::data(tsn, 10)]);
-        world.received(1, 0x1111, vec![frames::sack(tsn, &[])]);
-        world.advance(ms(200));
-    }
-    assert_eq!(downs(&world), [EndReason::Replaced]);
-    let known = world
-        .engine
-        .associations()
-        .find(|association| association.is_up())
-        .unwrap()
-        .reference();
-    assert_eq!((known.local_tag, known.remote_tag), (Some(0x1111), Some(0x2222)));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use sctp_monitor_common::{
 use sctp_monitor_engine::{
     Engine, Timestamp,
     config::{Config, Vantage},
-    event::{Event, EventKind, PathId, PathState, Reason},
+    event::{EndReason, Event, EventKind, Origin, PathId, PathState, Reason},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 
@@ -232,4 +232,36 @@ impl World {
             })
             .collect()
     }
+}
+
+/// What was reported.
+pub(crate) fn kinds(world: &World) -> Vec<EventKind> {
+    world.events.iter().map(|event| event.kind.clone()).collect()
+}
+
+/// Associations that were reported as up: how they became known, and how many addresses each side has.
+pub(crate) fn ups(world: &World) -> Vec<(Origin, usize, usize)> {
+    kinds(world)
+        .into_iter()
+        .filter_map(|kind| match kind {
+            EventKind::AssociationUp {
+                origin,
+                local,
+                remote,
+                ..
+            } => Some((origin, local.len(), remote.len())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Why associations ended.
+pub(crate) fn downs(world: &World) -> Vec<EndReason> {
+    kinds(world)
+        .into_iter()
+        .filter_map(|kind| match kind {
+            EventKind::AssociationDown { reason } => Some(reason),
+            _ => None,
+        })
+        .collect()
 }

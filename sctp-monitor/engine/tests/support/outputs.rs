@@ -1,6 +1,7 @@
 //! What the agent does with the engine's outputs, on a table in memory. Shared by the tests in virtual time.
 
-use sctp_monitor_common::{memory::MemoryTable, track::FlowTable as _};
+use bytemuck::Zeroable as _;
+use sctp_monitor_common::{abi::FlowRecord, memory::MemoryTable, track::FlowTable as _};
 use sctp_monitor_engine::{Output, event::Event};
 
 /// Does what the engine wants done; gives the event if it is one, and names the slot that is `released`.
@@ -23,7 +24,13 @@ pub(crate) fn carry_out(
             record.sibling_slot = sibling_slot;
         }
         Output::SetTag { slot, tag } => {
-            table.record(slot).expect("a slot that the table gave").tag = tag;
+            let record = table.record(slot).expect("a slot that the table gave");
+            record.tag = tag;
+            // As the agent does.
+            let fresh = FlowRecord::zeroed();
+            record.sender = fresh.sender;
+            record.timed = fresh.timed;
+            record.outstanding = fresh.outstanding;
         }
         Output::Release { slot, key } => {
             table.forget(&key);
