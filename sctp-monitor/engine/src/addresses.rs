@@ -3,9 +3,9 @@
 //! What an endpoint lists of itself (INIT, INIT ACK, ASCONF) is better than what traffic shows, and outlives it. An
 //! address that was given up stays in mind: late packets from it must not bring it back.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, time::Duration};
 
-use crate::{event::PathId, flow::Direction};
+use crate::{event::PathId, flow::Direction, time::Timestamp};
 
 /// One of the two endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +81,8 @@ pub struct Translation {
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
     known: Vec<(IpAddr, AddressSource)>,
-    given_up: Vec<IpAddr>,
+    /// With the time.
+    given_up: Vec<(IpAddr, Timestamp)>,
     translations: Vec<Translation>,
     /// Where the endpoint asked the other one to send its DATA.
     primary: Option<IpAddr>,
@@ -150,7 +151,7 @@ impl Addresses {
     }
 
     pub(crate) fn is_given_up(&self, address: &IpAddr) -> bool {
-        self.given_up.contains(address)
+        self.given_up.iter().any(|(gone, _)| gone == address)
     }
 
     pub(crate) fn translate(&mut self, translation: Translation) {
@@ -166,7 +167,7 @@ impl Addresses {
 
     /// The endpoint lists the address; `true` if it had not yet.
     pub(crate) fn list(&mut self, address: IpAddr) -> bool {
-        self.given_up.retain(|gone| *gone != address);
+        self.given_up.retain(|(gone, _)| *gone != address);
         match self.known.iter_mut().find(|(known, _)| *known == address) {
             Some((_, AddressSource::Listed)) => return false,
             Some((_, source)) => *source = AddressSource::Listed,
@@ -177,7 +178,7 @@ impl Addresses {
 
     /// The endpoint gives the address up; `false` if it was none of its own, or is its last one, which cannot be
     /// given up (RFC 5061 section 4.3.1).
-    pub(crate) fn give_up(&mut self, address: IpAddr) -> bool {
+    pub(crate) fn give_up(&mut self, address: IpAddr, now: Timestamp) -> bool {
         if !self.contains(&address) || self.len() == 1 {
             return false;
         }
@@ -186,8 +187,13 @@ impl Addresses {
         if self.given_up.len() == MAX_GIVEN_UP {
             self.given_up.remove(0);
         }
-        self.given_up.push(address);
+        self.given_up.push((address, now));
         true
+    }
+
+    /// What still uses an address long after it was given up is not late: its return was not seen.
+    pub(crate) fn expire_given_up(&mut self, now: Timestamp) {
+        self.given_up.retain(|(_, at)| now.since(*at) < LATE);
     }
 
     /// The endpoint asks for DATA at this address; `false` if it is none of its own.
@@ -206,8 +212,10 @@ impl Addresses {
     }
 }
 
-/// Addresses that are kept in mind after they were given up: their packets are late by seconds, not by changes.
+/// Addresses that are kept in mind after they were given up.
 const MAX_GIVEN_UP: usize = 8;
+/// How long packets of an address that was given up may be late: the largest RTO (60 s, RFC 9260 section 16).
+const LATE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -218,11 +226,12 @@ mod tests {
         let [first, second] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
         let mut addresses = Addresses::default();
         addresses.list(first);
-        assert!(!addresses.give_up(first));
+        let now = Timestamp::default();
+        assert!(!addresses.give_up(first, now));
         addresses.learn(second);
-        assert!(addresses.give_up(first));
+        assert!(addresses.give_up(first, now));
         assert!(addresses.is_given_up(&first));
-        assert!(!addresses.give_up(second));
+        assert!(!addresses.give_up(second, now));
         assert!(addresses.list(first), "and it may come back");
         assert!(!addresses.is_given_up(&first));
     }

@@ -114,7 +114,7 @@ impl Engine {
         let answers: Vec<_> = address_answers(frame, chunk).collect();
         let mut changed = Changed::default();
         for change in request.granted(&answers) {
-            change_address(association, &request, &change, &mut changed);
+            change_address(association, &request, &change, &mut changed, now);
         }
         if association.is_up() {
             association.list_paths(now);
@@ -215,6 +215,7 @@ fn change_address(
     request: &AddressRequest,
     change: &AddressChange,
     changed: &mut Changed,
+    now: Timestamp,
 ) {
     let addresses = association.addresses_mut(request.by);
     let address = change.address.to_ip();
@@ -233,11 +234,11 @@ fn change_address(
                 .copied()
                 .filter(|other| *other != meant)
                 .collect();
-            let given_up = others.into_iter().filter(|other| addresses.give_up(*other));
+            let given_up = others.into_iter().filter(|other| addresses.give_up(*other, now));
             changed.removed.extend(given_up);
         }
         AddressChangeKind::Delete => {
-            if addresses.give_up(address) {
+            if addresses.give_up(address, now) {
                 changed.removed.push(address);
             }
         }

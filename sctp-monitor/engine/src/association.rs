@@ -1,12 +1,9 @@
 //! An association: two endpoints, their addresses, and the paths between them.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
-    addresses::{AddressSource, Addresses, Side},
+    addresses::{Addresses, Side},
     asconf::AddressRequest,
     config::{Config, Vantage},
     detector::Verdict,
@@ -224,58 +221,6 @@ impl Association {
             Direction::Sent => &mut self.sent,
             Direction::Received => &mut self.received,
         }
-    }
-
-    /// How many of a packet's two addresses are known on the side where it has them, if it goes this way.
-    pub(crate) fn addresses_known(&self, direction: Direction, src: IpAddr, dst: IpAddr) -> u32 {
-        let from = self.addresses(Side::sending(direction));
-        let to = self.addresses(Side::sending(direction).other());
-        u32::from(from.recognizes(&src)) + u32::from(to.recognizes(&dst))
-    }
-
-    /// Whether a packet that goes this way has an address that was given up.
-    pub(crate) fn is_given_up(&self, direction: Direction, src: IpAddr, dst: IpAddr) -> bool {
-        let side = Side::sending(direction);
-        self.addresses(side).is_given_up(&src) || self.addresses(side.other()).is_given_up(&dst)
-    }
-
-    /// The path of a packet that goes this way, by the endpoints' own addresses.
-    pub(crate) fn path_of(&self, direction: Direction, src: IpAddr, dst: IpAddr) -> PathId {
-        let (local, remote) = match direction {
-            Direction::Sent => (src, dst),
-            Direction::Received => (dst, src),
-        };
-        PathId {
-            local: self.local.own(local),
-            remote: self.remote.own(remote),
-        }
-    }
-
-    /// Whether each side of a new association on the same ports has an address of this one: on what is listed, if
-    /// anything is, since an address may be learned wrongly.
-    pub(crate) fn overlaps(&self, new: &Self) -> bool {
-        [Side::Local, Side::Remote].into_iter().all(|side| {
-            let known = self.addresses(side);
-            let any_listed = known
-                .iter()
-                .any(|address| known.source(address) == Some(AddressSource::Listed));
-            known.iter().any(|address| {
-                let counts = !any_listed || known.source(address) == Some(AddressSource::Listed);
-                counts && new.addresses(side).contains(address)
-            })
-        })
-    }
-
-    /// Whether a new association on the same ports is between the same endpoints: of each, one of the two lists has
-    /// all addresses of the other. A restart may not bring new addresses (RFC 9260 section 5.2.2), but what was known
-    /// of the old association may have been less.
-    pub(crate) fn is_restarted_by(&self, new: &Self) -> bool {
-        let within =
-            |small: &Addresses, large: &Addresses| small.iter().all(|address| large.contains(address));
-        [Side::Local, Side::Remote].into_iter().all(|side| {
-            let (old, new) = (self.addresses(side), new.addresses(side));
-            within(old, new) || within(new, old)
-        })
     }
 
     pub(crate) fn is_ended(&self) -> bool {

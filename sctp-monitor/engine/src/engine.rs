@@ -549,6 +549,10 @@ impl Engine {
         for flow in self.flows.values_mut() {
             flow.read_meter(now);
         }
+        for association in self.associations.values_mut() {
+            association.local.expire_given_up(now);
+            association.remote.expire_given_up(now);
+        }
         let mut over: Vec<_> = self
             .flows
             .iter()

@@ -10,7 +10,7 @@
 //! - `flow`: one direction of a path, as its records tell; `detector`: whether it works, by `odds` and `rtt`.
 //! - `loss`, `sizes`, `latency`: what else may be wrong with it.
 //! - `association`: endpoints, addresses, paths and their states; `primary`: where DATA goes.
-//! - `addresses`, `asconf`, `nat`: whose an address is, and how that changes.
+//! - `addresses`, `asconf`, `nat`, `identity`: whose an address is, how that changes, and what follows from it.
 //! - `grouping`: which flow belongs to which association, by its `tags`.
 //! - `control`: handshake and end of an association, from its control chunks; `handshake`, `offer`, `errors`: what they say.
 //! - `diagnosis`, `redundancy`: which [`finding`] follows from all this; [`incident`]: which of them have one cause.
@@ -32,6 +32,7 @@ pub mod finding;
 mod flow;
 mod grouping;
 mod handshake;
+mod identity;
 pub mod incident;
 mod latency;
 mod loss;

@@ -102,6 +102,20 @@ fn an_address_that_is_deleted_takes_its_paths_along() {
 }
 
 #[test]
+fn an_address_that_came_back_unseen_is_joined_again() {
+    let mut world = World::with_two_paths();
+    asconf(&mut world, 1, &[(DELETE, "10.2.0.1")], &[]);
+    for _ in 0..5 {
+        world.heartbeat_answered(1, ms(1));
+        world.heartbeat_answered(2, ms(1));
+        assert_eq!(paths(&world).len(), 2);
+        world.advance(ms(15_000));
+    }
+    world.heartbeat_answered(2, ms(1));
+    assert_eq!(paths(&world).len(), 4);
+}
+
+#[test]
 fn the_last_address_is_not_deleted() {
     let mut world = World::with_two_paths();
     asconf(&mut world, 1, &[(DELETE, "10.2.0.1"), (DELETE, "10.1.0.1")], &[]);

@@ -7,7 +7,7 @@ use sctp_monitor_engine::{
     config::Vantage,
     event::{EndReason, EventKind, Origin, PathState},
 };
-use sctp_monitor_lab::frames;
+use sctp_monitor_lab::frames::{self, Packet};
 
 const LOCAL: [&str; 2] = ["10.1.0.1", "10.2.0.1"];
 const REMOTE: [&str; 2] = ["10.1.0.2", "10.2.0.2"];
@@ -117,6 +117,30 @@ fn a_handshake_with_fewer_addresses_is_still_a_restart_and_one_with_others_is_no
     world.events.clear();
     world.handshake_with(0x5555, &LOCAL, 0x6666, &["10.1.0.2", "10.8.0.2"]);
     assert_eq!(downs(&world), [EndReason::Replaced]);
+}
+
+#[test]
+fn a_gateway_knows_a_restart_whoever_begins() {
+    // Joined mid-life, the lower address is local; in a handshake the initiator is.
+    for initiator in ["10.1.0.1", "10.1.0.2"] {
+        let responder = if initiator == "10.1.0.1" {
+            "10.1.0.2"
+        } else {
+            "10.1.0.1"
+        };
+        let mut world = World::new(Vantage::Gateway);
+        world.heartbeat_answered(1, ms(1));
+        assert_eq!(ups(&world), [(Origin::MidLife, 1, 1)]);
+        let there = |tag, chunk| Packet::v4(tag, vec![chunk]).between(initiator, responder);
+        let back = |tag, chunk| Packet::v4(tag, vec![chunk]).between(responder, initiator);
+        world.packet(&there(0, frames::init(0x1111, &[])), 1, true);
+        world.packet(&back(0x1111, frames::init_ack(0x2222, &[])), 1, false);
+        world.packet(&there(0x2222, frames::cookie_echo()), 1, true);
+        world.packet(&back(0x1111, frames::cookie_ack()), 1, false);
+        world.sweep();
+        assert_eq!(downs(&world), [EndReason::Restarted], "{initiator} begins");
+        assert_eq!(ups(&world).len(), 2);
+    }
 }
 
 #[test]
