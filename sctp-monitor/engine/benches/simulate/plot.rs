@@ -40,7 +40,7 @@ fn draw_detection(area: &Area<'_>, rows: &[Row]) -> anyhow::Result<()> {
         let values = rows.iter().map(|row| row.detection_ms(share));
         line(&mut chart, values, label, colour.into())?;
     }
-    legend(&mut chart)
+    legend(&mut chart, SeriesLabelPosition::UpperLeft)
 }
 
 /// By the logarithm, as rates go over orders of magnitude. What was never seen has none: it stands below the lowest
@@ -68,7 +68,7 @@ fn draw_false_reports(area: &Area<'_>, rows: &[Row]) -> anyhow::Result<()> {
     line(&mut chart, doubts, "doubts (potentially failed)", BLUE.into())?;
     let reports = rows.iter().map(|row| Some(level(row.false_reports_per_hour())));
     line(&mut chart, reports, "false reports (inactive)", RED.into())?;
-    legend(&mut chart)
+    legend(&mut chart, SeriesLabelPosition::MiddleRight)
 }
 
 /// The loss rates stand side by side, as they are chosen by orders of magnitude and begin at none.
@@ -122,10 +122,11 @@ fn line(
     Ok(())
 }
 
-fn legend<'a>(chart: &mut Chart<'a>) -> anyhow::Result<()> {
+/// Where the curves leave room.
+fn legend<'a>(chart: &mut Chart<'a>, position: SeriesLabelPosition) -> anyhow::Result<()> {
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(position)
         .label_font((FONT, 15))
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.2))
