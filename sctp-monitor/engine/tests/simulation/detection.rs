@@ -91,7 +91,6 @@ fn no_break_under_traffic_is_missed() {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn a_break_is_not_reported_of_another_path() {
     let mut misplaced = Vec::new();
     for scenario in Scenario::all() {

@@ -32,13 +32,11 @@ fn assert_quiet(name: &str) {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn random_loss_is_no_failure() {
     assert_quiet("calm");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn jitter_is_no_failure() {
     assert_quiet("jitter of half the RTT");
 }
@@ -50,43 +48,36 @@ fn delayed_acks_are_no_failure() {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn reordering_is_no_failure() {
     assert_quiet("reordering");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn reordering_under_load_is_no_failure() {
     assert_quiet("reordering, 200 messages/s");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn a_stall_of_the_peer_is_no_failure() {
     assert_quiet("peer stalls for 200 ms");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn a_stall_of_this_host_is_no_failure() {
     assert_quiet("host stalls for 200 ms");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn a_stall_of_the_agent_is_no_failure() {
     assert_quiet("agent stalls for 200 ms");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn lost_ring_records_are_no_failure() {
     assert_quiet("half the ring records lost");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn sent_packets_alone_prove_no_failure() {
     assert_quiet("only sent packets seen");
 }
@@ -97,37 +88,31 @@ fn received_packets_alone_prove_no_failure() {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn joining_late_is_no_failure() {
     assert_quiet("joined mid-life");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn load_is_no_failure() {
     assert_quiet("200 messages/s");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn traffic_both_ways_is_no_failure() {
     assert_quiet("20 messages/s both ways");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn random_traffic_is_no_failure() {
     assert_quiet("20 messages/s at random");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn sparse_traffic_is_no_failure() {
     assert_quiet("4 messages/s at random");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn messages_held_back_are_no_failure() {
     assert_quiet("Nagle");
 }
@@ -138,14 +123,12 @@ fn idleness_is_no_failure() {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn a_gateway_sees_no_failure_where_none_is() {
     assert_quiet("at a gateway");
     assert_quiet("at a gateway, both ways");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn a_gateway_on_one_direction_only_sees_no_failure() {
     assert_quiet("at a gateway, one direction");
 }

@@ -119,10 +119,10 @@ impl Endpoint {
         self.receiver.handle_timeout(now);
         for path in 0..self.sender.transports.len() {
             if self.sender.transports[path].heartbeat_at <= now {
-                let is_failing = self.sender.is_failing(path);
+                let potentially_failed = self.sender.is_potentially_failed(path);
                 let nonce = self.next_nonce;
                 self.next_nonce += 1;
-                self.sender.transports[path].on_heartbeat_timer(nonce, is_failing, now);
+                self.sender.transports[path].on_heartbeat_timer(nonce, potentially_failed, now);
                 self.control.push_back((path, Chunk::Heartbeat { nonce }));
             }
         }

@@ -160,6 +160,12 @@ impl Monitor {
         .unwrap_or(engine_at)
     }
 
+    /// The agent stood still until now, and its loop notices: a stall that it would not notice is not simulated.
+    pub(crate) fn handle_stall(&mut self, now: Timestamp) {
+        self.engine.handle_stall(now);
+        self.handle_timeout(now);
+    }
+
     /// What the agent's loop does when it wakes up.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
         self.woke_at = now;

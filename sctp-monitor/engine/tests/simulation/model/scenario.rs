@@ -11,7 +11,7 @@ use super::{
     network::{Quality, Wire},
     packet::Side,
     receiver::Acks,
-    sender::Habits,
+    sender::{Habits, PATH_MAX_RETRANS},
     world::{BEGINNING, Stalled, Stalls, World},
 };
 
@@ -207,7 +207,7 @@ impl Scenario {
         let mut dice = Dice::from_seed(seed);
         let wires = (0..PATHS).map(|_| self.wires(&mut dice)).collect();
         let habits = Habits {
-            errors_borne: if dice.chance(0.5) { 0 } else { 5 },
+            errors_borne: if dice.chance(0.5) { 0 } else { PATH_MAX_RETRANS },
             nagle: self.nagle,
         };
         // Some wrap within the hour.

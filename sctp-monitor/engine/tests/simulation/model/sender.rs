@@ -13,7 +13,7 @@ use super::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Habits {
     /// Errors in a row after which new DATA leaves a path for another: 0 with potentially failed (RFC 7829), as Linux
-    /// does by default; path.max.retrans, which is 5, without.
+    /// does by default; [`PATH_MAX_RETRANS`] without.
     pub(crate) errors_borne: u32,
     /// A small message waits while any other is unacknowledged (no SCTP_NODELAY).
     pub(crate) nagle: bool,
@@ -87,6 +87,11 @@ impl Sender {
         self.transports[path].errors > self.habits.errors_borne
     }
 
+    /// Failing, but not for as long as to be inactive (RFC 7829): heartbeats ask for it at every RTO.
+    pub(crate) fn is_potentially_failed(&self, path: usize) -> bool {
+        self.is_failing(path) && self.transports[path].errors <= PATH_MAX_RETRANS
+    }
+
     /// Where new DATA goes: the first path is the primary one.
     pub(crate) fn data_path(&self) -> usize {
         (0..self.transports.len())
@@ -112,6 +117,9 @@ impl Sender {
             }
             self.transports[path].on_t3();
             self.transports[path].flight = 0;
+            if self.is_potentially_failed(path) {
+                self.transports[path].ask_soon(now);
+            }
             let onto = self.other_path(path);
             for sent in &mut self.outstanding {
                 if sent.path == path && sent.state == State::InFlight {
@@ -280,4 +288,6 @@ const MAX_PATHS: usize = 4;
 /// Messages that fit into the socket's send buffer.
 const SEND_BUFFER: usize = 2_000;
 const STRIKES: u8 = 3;
+/// RFC 9260 section 16.
+pub(crate) const PATH_MAX_RETRANS: u32 = 5;
 const DATA_HEADER: u32 = 16;

@@ -124,19 +124,21 @@ impl Transport {
     }
 
     /// The heartbeat timer expired: an unanswered heartbeat is an error, and the next one goes out under `nonce`.
-    pub(crate) fn on_heartbeat_timer(&mut self, nonce: u64, is_failing: bool, now: Timestamp) {
+    pub(crate) fn on_heartbeat_timer(&mut self, nonce: u64, potentially_failed: bool, now: Timestamp) {
         if self.heartbeat.replace((nonce, now)).is_some() {
             self.errors += 1;
             self.rto.back_off();
         }
+        self.ask_soon(now);
+        if !potentially_failed {
+            self.heartbeat_at = self.heartbeat_at + HEARTBEAT_INTERVAL;
+        }
+    }
+
+    /// The next heartbeat goes out after the RTO, by half more or less (RFC 9260 section 8.3).
+    pub(crate) fn ask_soon(&mut self, now: Timestamp) {
         let rto = self.rto.value();
-        let interval = if is_failing {
-            Duration::ZERO
-        } else {
-            HEARTBEAT_INTERVAL
-        };
-        // RFC 9260 section 8.3: the RTO, by half more or less.
-        self.heartbeat_at = now + interval + self.dice.between(rto / 2, rto * 3 / 2);
+        self.heartbeat_at = now + self.dice.between(rto / 2, rto * 3 / 2);
     }
 
     pub(crate) fn on_heartbeat_ack(&mut self, nonce: u64, now: Timestamp) {

@@ -59,10 +59,17 @@ pub(crate) struct World {
     monitor: Monitor,
     /// The monitor is half-way on every path, not on the local host.
     at_gateway: bool,
-    agent_runs_from: Timestamp,
+    agent: Agent,
     stalls: Option<Stalls>,
     stall_at: Timestamp,
     dice: Dice,
+}
+
+/// When the agent may run.
+#[derive(Debug, Clone, Copy)]
+enum Agent {
+    Runs,
+    StandsStillUntil(Timestamp),
 }
 
 #[derive(Debug)]
@@ -121,7 +128,7 @@ impl World {
             sent: 0,
             monitor,
             at_gateway,
-            agent_runs_from: BEGINNING,
+            agent: Agent::Runs,
             stalls,
             stall_at,
             dice,
@@ -164,7 +171,10 @@ impl World {
                 .poll_timeout()
                 .max(self.hosts[side].runs_from)
         });
-        let agent_at = self.monitor.poll_timeout().max(self.agent_runs_from);
+        let agent_at = match self.agent {
+            Agent::Runs => self.monitor.poll_timeout(),
+            Agent::StandsStillUntil(time) => time,
+        };
         let next = arrival_at
             .min(local_at)
             .min(remote_at)
@@ -183,7 +193,7 @@ impl World {
         } else if next == remote_at {
             self.wake(Side::Remote);
         } else {
-            self.monitor.handle_timeout(self.now);
+            self.wake_agent();
         }
         true
     }
@@ -221,6 +231,13 @@ impl World {
     fn wake(&mut self, side: Side) {
         self.hosts[side as usize].endpoint.handle_timeout(self.now);
         self.transmit(side);
+    }
+
+    fn wake_agent(&mut self) {
+        match std::mem::replace(&mut self.agent, Agent::Runs) {
+            Agent::Runs => self.monitor.handle_timeout(self.now),
+            Agent::StandsStillUntil(_) => self.monitor.handle_stall(self.now),
+        }
     }
 
     fn transmit(&mut self, side: Side) {
@@ -264,9 +281,9 @@ impl World {
             Stalled::Peer => self.hosts[Side::Remote as usize].runs_from = resumes(),
             Stalled::Host => {
                 self.hosts[Side::Local as usize].runs_from = resumes();
-                self.agent_runs_from = resumes();
+                self.agent = Agent::StandsStillUntil(resumes());
             }
-            Stalled::Agent => self.agent_runs_from = resumes(),
+            Stalled::Agent => self.agent = Agent::StandsStillUntil(resumes()),
         }
         self.stall_at = end + self.dice.exponential(stalls.every);
     }
