@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Worlds of each kind and loss rate, of an hour each.
-const WORLDS: u64 = 4;
+const WORLDS: u64 = 2;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn assert_quiet(name: &str) {
