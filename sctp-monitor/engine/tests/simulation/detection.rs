@@ -46,7 +46,6 @@ fn breaks_are_reported_in_time() {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn breaks_under_load_are_reported_in_time() {
     assert_in_time("200 messages/s");
 }
