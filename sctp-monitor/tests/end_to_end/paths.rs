@@ -195,7 +195,9 @@ fn the_end_of_an_association_is_reported_with_its_reason() {
     let pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
     agent.wait_for("association_up", SOON, |_| true).unwrap();
     pair.client.stop().unwrap();
-    let asked = agent.wait_for("association_shutting_down", SOON, |_| true).unwrap();
+    let asked = agent
+        .wait_for("association_shutting_down", SOON, |_| true)
+        .unwrap();
     assert_eq!(asked["by"], "local");
     let down = agent.wait_for("association_down", SOON, |_| true).unwrap();
     assert_eq!(down["reason"], "shut down");
