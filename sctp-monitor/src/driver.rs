@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use anyhow::{Context as _, bail};
-use sctp_monitor_common::abi::{Counter, FlowRecord, RingRecord};
+use sctp_monitor_common::abi::{Counter, RingRecord};
 use sctp_monitor_engine::{Engine, NicState, Output, Timestamp};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -170,7 +170,7 @@ impl Driver {
         for slot in changed {
             if let Some(record) = self.kernel.record(slot) {
                 self.engine.handle_record(slot, &record, now);
-                self.slots.looked(slot, record.packets, waits(&record));
+                self.slots.looked(slot, record.packets, record.waits_for_answer());
             }
         }
         self.engine.handle_timeout(now);
@@ -344,13 +344,4 @@ impl Driver {
         }
         Ok(())
     }
-}
-
-/// Whether a flow waits for an answer, so that time alone may change what is thought of it.
-fn waits(record: &FlowRecord) -> bool {
-    record.timed.is_armed()
-        || record
-            .outstanding
-            .iter()
-            .any(|heartbeat| heartbeat.sent_at_ns != 0)
 }

@@ -203,6 +203,18 @@ impl FlowRecord {
         self.first_seen_ticks = now_ticks;
     }
 
+    /// Whether SACKs for this direction of the association were seen, as far as this record tells.
+    #[must_use]
+    pub fn shows_sacks(&self) -> bool {
+        self.sender.sack_seen() || self.credits > 0
+    }
+
+    /// Whether the flow waits for an answer, so that time alone may change what is thought of it.
+    #[must_use]
+    pub fn waits_for_answer(&self) -> bool {
+        self.timed.is_armed() || self.outstanding.iter().any(|heartbeat| heartbeat.sent_at_ns != 0)
+    }
+
     /// Whether this flow was the first to carry a TSN, as far as its newest run tells.
     #[inline(always)]
     #[must_use]

@@ -167,7 +167,7 @@ impl Engine {
             self.retry_early_acks(slot);
         }
         let member = self.flows.get(&slot).and_then(|flow| flow.member);
-        let (context, counted) = self.context(slot, member, record);
+        let (context, counted) = self.context(member, record);
         let Some(flow) = self.flows.get_mut(&slot) else {
             return;
         };
@@ -189,17 +189,21 @@ impl Engine {
     }
 
     /// What the association tells of a flow.
-    fn context(&self, slot: u32, member: Option<Membership>, record: &FlowRecord) -> (Context, Counted) {
+    fn context(&self, member: Option<Membership>, record: &FlowRecord) -> (Context, Counted) {
         let association = member.and_then(|member| self.associations.get(&member.association));
         let direction = member.map_or(Direction::Sent, |member| member.direction);
-        let canonical = association
-            .and_then(|association| association.flows(direction).first())
-            .filter(|first| **first != slot)
-            .and_then(|first| self.flows.get(first));
+        // The flow whose record holds the TSN state may be idle, and not looked at for long.
+        let any_sack = |association: &Association| {
+            let mut flows = association
+                .flows(direction)
+                .iter()
+                .filter_map(|slot| self.flows.get(slot));
+            flows.any(|flow| flow.sacks_seen)
+        };
         let context = Context {
             answers_are_seen: association
                 .is_some_and(|association| !association.flows(opposite(direction)).is_empty()),
-            sacks_are_seen: record.sender.sack_seen() || canonical.is_some_and(|flow| flow.sacks_seen),
+            sacks_are_seen: record.shows_sacks() || association.is_some_and(any_sack),
             accuse_from: self.accuse_from,
         };
         let counted = match (self.config.vantage, direction) {

@@ -234,7 +234,7 @@ impl Flow {
     ) {
         let before = std::mem::replace(&mut self.seen, Seen::of(record));
         let new = self.seen.since(&before);
-        self.sacks_seen = record.sender.sack_seen();
+        self.sacks_seen = record.shows_sacks();
         self.detector.handle(record, context, tick, config, now);
         if new.credits > 0 {
             self.acked_at = Some(at_ticks(record, record.acked_ticks, tick));

@@ -109,7 +109,7 @@ impl Engine {
             .by_key
             .get(&key.reversed())
             .and_then(|slot| self.flows.get(slot))
-            .filter(|flow| Some(flow.view.tag) == tag);
+            .filter(|flow| tag.is_none_or(|tag| flow.view.tag == tag));
         let Some(apart) = reverse
             .and_then(|flow| flow.member)
             .map(|member| member.association)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sctp_monitor_common::{
-    abi::{FlowRecord, Interface, RingRecord},
+    abi::{Interface, RingRecord},
     memory::MemoryTable,
     track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
@@ -186,7 +186,7 @@ impl Monitor {
             if *waits || *packets != record.packets {
                 self.engine.handle_record(slot, record, now);
                 *packets = record.packets;
-                *waits = waits_for_answer(record);
+                *waits = record.waits_for_answer();
             }
             waiting |= *waits;
         }
@@ -244,15 +244,6 @@ const NEW: Slot = Slot::Used {
     packets: 0,
     waiting: false,
 };
-
-/// As the agent's driver has it: time alone may change what is thought of such a flow.
-fn waits_for_answer(record: &FlowRecord) -> bool {
-    record.timed.is_armed()
-        || record
-            .outstanding
-            .iter()
-            .any(|heartbeat| heartbeat.sent_at_ns != 0)
-}
 
 fn change(event: &Event) -> Option<Change> {
     match event.kind {
