@@ -33,7 +33,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub rto_max: Duration,
     /// How long the peer may stand still without being called dead, on top of the time-out. With `rto_min` this makes
-    /// 180 ms: at 20 messages a second the packet that obliges the peer to acknowledge follows a break within 100 ms, and
+    /// 170 ms: at 20 messages a second the packet that obliges the peer to acknowledge follows a break within 100 ms, and
     /// a failure is to be reported within 300 ms.
     #[serde(with = "humantime_serde")]
     pub stall_allowance: Duration,
@@ -118,7 +118,7 @@ impl Default for Config {
             rto_initial: Duration::from_millis(300),
             rto_min: Duration::from_millis(60),
             rto_max: Duration::from_secs(2),
-            stall_allowance: Duration::from_millis(120),
+            stall_allowance: Duration::from_millis(110),
             delayed_ack: Duration::from_millis(200),
             data_chance: 1e-7,
             heartbeat_chance: 1e-6,

@@ -36,12 +36,14 @@ pub(crate) enum Verdict {
 }
 
 /// What the flow's association tells of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Context {
     /// Packets of the opposite direction are seen: an answer that is missing would have been seen too.
     pub(crate) answers_are_seen: bool,
     /// SACKs for this direction were seen.
     pub(crate) sacks_are_seen: bool,
+    /// See [`Detector::gathered`]; the most of all flows of this direction.
+    pub(crate) gathered: f32,
     /// This host or the agent stood still: nobody is accused before this time.
     pub(crate) accuse_from: Timestamp,
 }
@@ -109,8 +111,16 @@ struct Trial {
     obliged_at: Option<Timestamp>,
     /// Packets from it on that are older than the time-out.
     ripe: u32,
-    /// Packets that become ripe next, and when they were noticed.
-    unripe: (u32, Timestamp),
+    /// Packets that become ripe next, the oldest first.
+    unripe: [Noticed; NOTICES],
+}
+
+/// So many packets had been sent at that time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Noticed {
+    packets: u32,
+    /// Since the trial began.
+    after_ms: u32,
 }
 
 /// Counters of the last record.
@@ -141,6 +151,11 @@ impl Detector {
     /// The last proof that what is sent arrives, if the path does not work otherwise.
     pub(crate) fn arrives_at(&self) -> Option<Timestamp> {
         self.arrives_at
+    }
+
+    /// Packets that usually wait for an answer longer than the path needs: the peer lets them gather.
+    pub(crate) fn gathered(&self) -> f32 {
+        self.data.gathered
     }
 
     /// When the oldest unanswered packet was sent.
@@ -209,7 +224,7 @@ impl Detector {
         self.take_answers(record);
         self.take_credits(record, tick, config, now);
         self.count_losses(record);
-        self.follow_trial(record, config, now);
+        self.follow_trial(record, context.gathered, config, now);
         self.heartbeats.waiting = record
             .outstanding
             .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
@@ -356,14 +371,25 @@ impl Detector {
             .unwrap_or(config.rto_initial)
     }
 
-    fn follow_trial(&mut self, record: &FlowRecord, config: &Config, now: Timestamp) {
+    /// How old a packet must be to count: by whichever time-out is shorter. Heartbeats are answered at once, DATA by some
+    /// peers only after a while.
+    fn ripening(&self, record: &FlowRecord, config: &Config) -> Duration {
+        let rto = self.data_rto(record, config);
+        heartbeat_rto(record, config).map_or(rto, |heartbeat| heartbeat.min(rto))
+    }
+
+    fn follow_trial(&mut self, record: &FlowRecord, gathered: f32, config: &Config, now: Timestamp) {
         let sent_at = Timestamp::from_nanos(record.timed.sent_at_ns);
         let armed = record.timed.is_armed();
         if let Some(trial) = self.data.trial
             && !(armed && trial.sent_at == sent_at)
         {
-            // It ended without a credit: it was sent again, and nothing can be told from its ack.
-            let missed = trial.opportunities(self.data.gathered);
+            // It ended without a credit: it was sent again, and nothing can be told from its ack. But unless the peer
+            // had some of it twice, every packet was lost, and not just its answers.
+            let missed = match self.data.arrived_twice {
+                0 => trial.ripe,
+                _ => trial.opportunities(gathered),
+            };
             if missed > 0 {
                 self.data.missed = self.data.missed.saturating_add(missed);
                 self.data.first_missed.get_or_insert(trial.sent_at);
@@ -373,20 +399,13 @@ impl Detector {
         if !armed {
             return;
         }
-        let rto = self.data_rto(record, config);
+        let rto = self.ripening(record, config);
         let packets = record.timed.packets();
-        let trial = self.data.trial.get_or_insert_with(|| {
-            let noticed = match packets {
-                0 | 1 => sent_at,
-                2 if record.second_at_ns != 0 => Timestamp::from_nanos(record.second_at_ns),
-                _ => now,
-            };
-            Trial {
-                sent_at,
-                obliged_at: record.timed.is_left_over().then_some(sent_at),
-                ripe: 0,
-                unripe: (packets, noticed),
-            }
+        let trial = self.data.trial.get_or_insert_with(|| Trial {
+            sent_at,
+            obliged_at: record.timed.is_left_over().then_some(sent_at),
+            ripe: 0,
+            unripe: [Noticed::default(); NOTICES],
         });
         if packets >= 2 && trial.obliged_at.is_none() {
             trial.obliged_at = Some(match record.second_at_ns {
@@ -395,12 +414,7 @@ impl Detector {
                 second_at_ns => Timestamp::from_nanos(second_at_ns),
             });
         }
-        if now.since(trial.unripe.1) >= rto + delay(trial.unripe.0, config) {
-            trial.ripe = trial.unripe.0;
-        }
-        if packets > trial.unripe.0 && (trial.ripe == trial.unripe.0 || trial.unripe.0 < 2) {
-            trial.unripe = (packets, now);
-        }
+        trial.notice(packets, now, rto, config);
     }
 
     fn weigh_data(
@@ -422,10 +436,10 @@ impl Detector {
             if now < overdue_at {
                 self.look_again(overdue_at);
             } else {
-                missed = missed.saturating_add(trial.opportunities(self.data.gathered));
+                missed = missed.saturating_add(trial.opportunities(context.gathered));
                 waiting = Some(trial);
-                if trial.ripe != trial.unripe.0 {
-                    self.look_again(trial.unripe.1 + rto + delay(trial.unripe.0, config));
+                if let Some(at) = trial.ripens_at(self.ripening(record, config), config) {
+                    self.look_again(at);
                 }
             }
             if now.since(trial.sent_at) > config.one_sided_data
@@ -501,8 +515,13 @@ impl Detector {
             last_alive_ago: self.alive_at.map(|at| now.since(at)),
         };
         let odds = self.heartbeats.odds.or_richer(self.data.odds);
+        // Chunks are many, and so are those that go missing just before a heartbeat does.
+        let chance = match self.data.missed {
+            0 => config.heartbeat_chance,
+            _ => config.data_chance,
+        };
         // A heartbeat stays out as DATA does; both together weigh more.
-        if self.heartbeats.missed + self.data.missed >= odds.required(config.heartbeat_chance) {
+        if self.heartbeats.missed + self.data.missed >= odds.required(chance) {
             Some(Verdict::Dead(reason))
         } else {
             Some(Verdict::Suspect(reason))
@@ -536,6 +555,41 @@ impl Detector {
 }
 
 impl Trial {
+    /// Takes the packets that were sent until now, and sees which have become ripe.
+    fn notice(&mut self, packets: u32, now: Timestamp, rto: Duration, config: &Config) {
+        let age = now.since(self.sent_at);
+        for noticed in &mut self.unripe {
+            if noticed.packets > 0 && noticed.ripens_after(rto, config) <= age {
+                self.ripe = self.ripe.max(noticed.packets);
+                *noticed = Noticed::default();
+            }
+        }
+        let newest = self
+            .unripe
+            .iter()
+            .map(|noticed| noticed.packets)
+            .max()
+            .unwrap_or(0);
+        if packets <= newest.max(self.ripe) {
+            return;
+        }
+        // The first one was sent when the trial began, whenever it is noticed.
+        let after_ms = if packets == 1 { 0 } else { age.as_millis() };
+        if let Some(free) = self.unripe.iter_mut().find(|noticed| noticed.packets == 0) {
+            *free = Noticed {
+                packets,
+                after_ms: u32::try_from(after_ms).unwrap_or(u32::MAX),
+            };
+        }
+    }
+
+    /// When more packets become ripe.
+    fn ripens_at(&self, rto: Duration, config: &Config) -> Option<Timestamp> {
+        let next = self.unripe.iter().filter(|noticed| noticed.packets > 0);
+        let after = next.map(|noticed| noticed.ripens_after(rto, config)).min()?;
+        Some(self.sent_at + after)
+    }
+
     /// When the answer should have come, if the peer stood still for as long as it may.
     fn overdue_at(&self, rto: Duration, config: &Config) -> Timestamp {
         let obliged_at = self.obliged_at.unwrap_or(self.sent_at + config.delayed_ack);
@@ -553,6 +607,12 @@ impl Trial {
     }
 }
 
+impl Noticed {
+    fn ripens_after(&self, rto: Duration, config: &Config) -> Duration {
+        Duration::from_millis(u64::from(self.after_ms)) + rto + delay(self.packets, config)
+    }
+}
+
 /// What the receiver may wait on top of the round trip.
 fn delay(packets: u32, config: &Config) -> Duration {
     if packets < 2 {
@@ -566,6 +626,8 @@ fn heartbeat_rto(record: &FlowRecord, config: &Config) -> Option<Duration> {
     RttView::of(&record.heartbeat_rtt).map(|rtt| config.rto(rtt.srtt, rtt.rttvar))
 }
 
+/// How many numbers of packets ripen at a time. What comes while all are taken is noticed later.
+const NOTICES: usize = 6;
 /// So many chunks that arrive twice were not all under way when the path broke.
 const ARRIVED_TWICE: u32 = 3;
 /// Credits that the average of gathered packets remembers.

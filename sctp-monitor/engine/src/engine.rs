@@ -193,17 +193,18 @@ impl Engine {
         let association = member.and_then(|member| self.associations.get(&member.association));
         let direction = member.map_or(Direction::Sent, |member| member.direction);
         // The flow whose record holds the TSN state may be idle, and not looked at for long.
-        let any_sack = |association: &Association| {
-            let mut flows = association
-                .flows(direction)
-                .iter()
-                .filter_map(|slot| self.flows.get(slot));
-            flows.any(|flow| flow.sacks_seen)
-        };
+        let mut sacks_are_seen = record.shows_sacks();
+        let mut gathered = 0.0_f32;
+        let siblings = association.map_or(&[][..], |association| association.flows(direction));
+        for flow in siblings.iter().filter_map(|slot| self.flows.get(slot)) {
+            sacks_are_seen |= flow.sacks_seen;
+            gathered = gathered.max(flow.detector.gathered());
+        }
         let context = Context {
             answers_are_seen: association
                 .is_some_and(|association| !association.flows(opposite(direction)).is_empty()),
-            sacks_are_seen: record.shows_sacks() || association.is_some_and(any_sack),
+            sacks_are_seen,
+            gathered,
             accuse_from: self.accuse_from,
         };
         let counted = match (self.config.vantage, direction) {

@@ -39,7 +39,7 @@ fn an_answered_heartbeat_makes_a_path_active() {
 fn an_unanswered_heartbeat_is_a_doubt_and_the_third_a_failure() {
     let mut world = World::with_two_paths();
     world.heartbeat(1);
-    world.advance(ms(170));
+    world.advance(ms(160));
     assert_eq!(world.take_changes(), [], "within the time-out");
     world.advance(ms(40));
     assert_eq!(world.states(), [PotentiallyFailed, Active]);

@@ -59,7 +59,7 @@ fn reordering_under_load_is_no_failure() {
 
 #[test]
 fn a_stall_of_the_peer_is_no_failure() {
-    assert_quiet("peer stalls for 200 ms");
+    assert_quiet("peer stalls for 100 ms");
 }
 
 #[test]
