@@ -823,8 +823,10 @@ fn wait_on(record: &mut FlowRecord, sack: Sack, second_is_left: bool, now_ns: u6
             .wait_for_second(record.second_tsn, record.second_at_ns);
         record.second_at_ns = 0;
     } else {
+        // At most as many packets as chunks, and as packets there were but the one that was acknowledged.
+        let packets = left.min(record.timed.packets().saturating_sub(1)).max(1);
         let first_left = sack.highest_acked.wrapping_add(1);
-        record.timed.wait_for_rest(first_left, left, now_ns);
+        record.timed.wait_for_rest(first_left, packets, now_ns);
     }
 }
 

@@ -305,12 +305,12 @@ fn the_next_hop_is_known() {
 }
 
 /// What the agent does once it knows that flows are of one direction of an association.
-fn tie(t: &mut Tracker, slots: &[usize]) {
+fn tie(t: &mut Tracker, slots: &[u32]) {
     let ring = slots.iter().cycle().skip(1);
     for (slot, next) in slots.iter().zip(ring) {
-        let record = &mut t.table.records_mut()[*slot];
-        record.data_slot = u32::try_from(slots[0]).unwrap();
-        record.sibling_slot = u32::try_from(*next).unwrap();
+        let record = &mut t.table.records_mut()[*slot as usize];
+        record.data_slot = slots[0];
+        record.sibling_slot = *next;
     }
 }
 

@@ -392,11 +392,11 @@ impl TimedTsn {
         self.sent_at_ns = sent_at_ns;
     }
 
-    /// Waits for `chunks` that a SACK left, from `tsn` on, from now on.
+    /// Waits for what a SACK left, from `tsn` on and in so many packets, from now on.
     #[inline(always)]
-    pub fn wait_for_rest(&mut self, tsn: u32, chunks: u32, now_ns: u64) {
+    pub fn wait_for_rest(&mut self, tsn: u32, packets: u32, now_ns: u64) {
         self.tsn = tsn;
-        self.state = (chunks & Self::PACKETS) | Self::UNTIMED | Self::LEFT_OVER;
+        self.state = (packets & Self::PACKETS) | Self::UNTIMED | Self::LEFT_OVER;
         self.sent_at_ns = now_ns;
     }
 

@@ -107,6 +107,8 @@ struct Data {
 #[derive(Debug, Clone, Copy)]
 struct Trial {
     sent_at: Timestamp,
+    /// It stands for what a SACK left; new DATA takes its place.
+    left_over: bool,
     /// When the peer had to acknowledge at once; it may delay until then.
     obliged_at: Option<Timestamp>,
     /// Packets from it on that are older than the time-out.
@@ -384,11 +386,16 @@ impl Detector {
         if let Some(trial) = self.data.trial
             && !(armed && trial.sent_at == sent_at)
         {
+            let replaced = armed && trial.left_over;
             // It ended without a credit: it was sent again, and nothing can be told from its ack. But unless the peer
             // had some of it twice, every packet was lost, and not just its answers.
-            let missed = match self.data.arrived_twice {
-                0 => trial.ripe,
-                _ => trial.opportunities(gathered),
+            let arrived = self.data.arrived_twice;
+            let missed = if replaced {
+                0
+            } else if arrived < ARRIVED_TWICE {
+                trial.ripe.saturating_sub(arrived)
+            } else {
+                trial.opportunities(gathered)
             };
             if missed > 0 {
                 self.data.missed = self.data.missed.saturating_add(missed);
@@ -403,12 +410,14 @@ impl Detector {
         let packets = record.timed.packets();
         let trial = self.data.trial.get_or_insert_with(|| Trial {
             sent_at,
-            obliged_at: record.timed.is_left_over().then_some(sent_at),
+            left_over: record.timed.is_left_over(),
+            obliged_at: None,
             ripe: 0,
             unripe: [Noticed::default(); NOTICES],
         });
         if packets >= 2 && trial.obliged_at.is_none() {
             trial.obliged_at = Some(match record.second_at_ns {
+                _ if trial.left_over => sent_at,
                 // It is the second by now, but was the third once. Taken as if they had come evenly.
                 0 => sent_at + now.since(sent_at) / packets,
                 second_at_ns => Timestamp::from_nanos(second_at_ns),

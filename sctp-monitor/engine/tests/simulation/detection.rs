@@ -40,7 +40,6 @@ fn assert_in_time(name: &str) {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn breaks_are_reported_in_time() {
     assert_in_time("calm");
 }
@@ -51,31 +50,26 @@ fn breaks_under_load_are_reported_in_time() {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn breaks_under_traffic_both_ways_are_reported_in_time() {
     assert_in_time("20 messages/s both ways");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn breaks_are_reported_in_time_to_who_joined_late() {
     assert_in_time("joined mid-life");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn breaks_are_reported_in_time_though_ring_records_are_lost() {
     assert_in_time("half the ring records lost");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn breaks_behind_a_gateway_are_reported_in_time() {
     assert_in_time("at a gateway");
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn no_break_under_traffic_is_missed() {
     let mut missed = Vec::new();
     for scenario in Scenario::all().into_iter().filter(Scenario::shows_breaks) {

@@ -42,7 +42,6 @@ fn jitter_is_no_failure() {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn delayed_acks_are_no_failure() {
     assert_quiet("acks after 200 ms only");
 }
@@ -134,7 +133,6 @@ fn a_gateway_on_one_direction_only_sees_no_failure() {
 }
 
 #[test]
-#[ignore = "the detector does not pass it yet"]
 fn receiving_only_is_no_failure() {
     assert_quiet("only the peer sends");
 }

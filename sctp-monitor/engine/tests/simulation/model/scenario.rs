@@ -199,9 +199,10 @@ impl Scenario {
         Self { loss, ..self }
     }
 
-    /// Whether a break can show in what the monitor sees, soon enough to wait for: DATA goes out, its acks come in.
+    /// Whether a break can show in what the monitor sees, soon enough to wait for: DATA goes out, and its acks come in as
+    /// RFC 9260 section 6.2 wants them. Who acknowledges by a timer only shows a break as seldom.
     pub(crate) fn shows_breaks(&self) -> bool {
-        self.capture == Capture::Both && self.rates[0] > 0.0
+        self.capture == Capture::Both && self.rates[0] > 0.0 && self.acks.every == 2
     }
 
     /// The world that a seed draws.
