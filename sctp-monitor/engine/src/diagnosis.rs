@@ -132,17 +132,8 @@ impl Engine {
         let flow = |slot: Option<u32>| slot.and_then(|slot| self.flows.get(&slot));
         let (sent, received) = (flow(path.sent), flow(path.received));
         let is_down = path.state() == PathState::Inactive;
-        match path.reason() {
-            Some(reason @ (Reason::LinkDown { .. } | Reason::InterfaceGone { .. })) if is_down => {
-                found.push(Diagnosis::LinkDown {
-                    reason: reason.clone(),
-                });
-            }
-            Some(reason) if is_down && !path.is_held() => found.push(Diagnosis::PathDown {
-                broken: self.broken(path.since(), sent, received, now),
-                reason: reason.clone(),
-            }),
-            _ => {}
+        if is_down && !path.is_held() {
+            found.extend(self.cause_of_death(path.since(), sent, received, now));
         }
         if let Some(failures) = path.flapping(&self.config, now) {
             found.push(Diagnosis::Flapping {
@@ -170,6 +161,33 @@ impl Engine {
             found.push(Diagnosis::AnsweredElsewhere { source });
         }
         found
+    }
+
+    /// Why an inactive path is so, now. A link that is back is no reason any more, though nothing proves the path yet.
+    fn cause_of_death(
+        &self,
+        failed_at: Timestamp,
+        sent: Option<&Flow>,
+        received: Option<&Flow>,
+        now: Timestamp,
+    ) -> Option<Diagnosis> {
+        if let Some(reason) = self.nic_trouble(sent, received) {
+            return Some(Diagnosis::LinkDown { reason });
+        }
+        let dead = [sent, received]
+            .into_iter()
+            .flatten()
+            .find_map(|flow| match flow.detector.verdict() {
+                Verdict::Dead(reason) => Some(reason),
+                _ => None,
+            })?;
+        if matches!(dead, Reason::LinkDown { .. } | Reason::InterfaceGone { .. }) {
+            return None;
+        }
+        Some(Diagnosis::PathDown {
+            broken: self.broken(failed_at, sent, received, now),
+            reason: dead.clone(),
+        })
     }
 
     /// Which direction of a dead path is broken. What arrives after the failure proves one direction; what is acknowledged

@@ -484,13 +484,11 @@ impl Engine {
         else {
             return;
         };
-        let verdict = |slot: Option<u32>| {
-            slot.and_then(|slot| self.flows.get(&slot))
-                .map_or(&Verdict::Unknown, |flow| flow.detector.verdict())
-        };
-        let sent = verdict(path.sent).clone();
-        let received = verdict(path.received).clone();
-        let nic = self.nic_trouble(path.sent, path.received);
+        let slots = [path.sent, path.received];
+        let flow = |slot: Option<u32>| slot.and_then(|slot| self.flows.get(&slot));
+        let nic = self.nic_trouble(flow(slots[0]), flow(slots[1]));
+        let [sent, received] =
+            slots.map(|slot| flow(slot).map_or(&Verdict::Unknown, |flow| flow.detector.verdict()));
         let Some(path) = self
             .associations
             .get_mut(&id)
@@ -498,7 +496,7 @@ impl Engine {
         else {
             return;
         };
-        if let Some((from, to, reason)) = path.conclude(&sent, &received, nic, &self.config, now) {
+        if let Some((from, to, reason)) = path.conclude(sent, received, nic, &self.config, now) {
             let kind = EventKind::PathStateChanged {
                 path: path_id,
                 from,
@@ -514,15 +512,15 @@ impl Engine {
     }
 
     /// Why the path's NIC cannot carry it. On an endpoint what the host sends counts, if it sends at all.
-    pub(crate) fn nic_trouble(&self, sent: Option<u32>, received: Option<u32>) -> Option<Reason> {
-        let slots = match self.config.vantage {
+    pub(crate) fn nic_trouble(&self, sent: Option<&Flow>, received: Option<&Flow>) -> Option<Reason> {
+        let flows = match self.config.vantage {
             Vantage::Endpoint => [sent.or(received), None],
             Vantage::Gateway => [sent, received],
         };
-        slots.into_iter().flatten().find_map(|slot| {
-            let interface = self.flows.get(&slot)?.view.interface;
-            self.nics.get(&interface.if_index())?.trouble()
-        })
+        flows
+            .into_iter()
+            .flatten()
+            .find_map(|flow| self.nics.get(&flow.view.interface.if_index())?.trouble())
     }
 
     pub(crate) fn nic_name(&self, if_index: u32) -> Option<String> {
