@@ -3,7 +3,7 @@
 //! The agent stays, as it would in the field; the endpoints are new for each break. A stack goes back to a healed path
 //! only when a heartbeat of its own is answered, which takes up to a minute at default timers.
 
-use std::{path::Path, time::Duration};
+use std::{net::UdpSocket, path::Path, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use sctp_monitor_lab::{
@@ -100,7 +100,26 @@ impl Stage {
         for path in ["path1", "path2"] {
             self.lab.path(path).heal()?;
         }
+        self.wait_until_passable()?;
         sample
+    }
+
+    /// Waits until packets pass on both paths again: after a link was down that takes a moment, and an INIT that is lost in
+    /// it makes the stack prefer the other path.
+    fn wait_until_passable(&self) -> anyhow::Result<()> {
+        for (mme, hss) in self.lab.ipv4("mme").into_iter().zip(self.lab.ipv4("hss")) {
+            let near = self.lab.host("mme").run(|| UdpSocket::bind((mme, 0)))??;
+            let far = self.lab.host("hss").run(|| UdpSocket::bind((hss, 0)))??;
+            near.connect(far.local_addr()?)?;
+            far.set_read_timeout(Some(Duration::from_millis(20)))?;
+            // What is refused is lost as well: the neighbour may not be known yet.
+            let passes = || {
+                let _ = near.send(b"?");
+                far.recv(&mut [0]).ok()
+            };
+            wait::until(SOON, passes).with_context(|| format!("nothing passes from {mme} to {hss}"))?;
+        }
+        Ok(())
     }
 
     /// Waits until the agent knows both paths as good, and has seen traffic for a while.
