@@ -220,6 +220,6 @@ const SETTLED_AFTER: u64 = 50;
 const PHASE: Duration = Duration::from_millis(500);
 const SOON: Duration = Duration::from_secs(20);
 /// What takes longer is worth a look.
-const SLOW_NS: u64 = 1_500_000_000;
+const SLOW_NS: u64 = 3_000_000_000;
 /// A break that is not reported by now counts as not reported.
 const GIVE_UP: Duration = Duration::from_secs(15);

@@ -123,8 +123,12 @@ fn one_address_of_a_partially_multihomed_association_fails_alone() {
     let down = scene.wait_for_path("path_down", PRIMARY);
     assert_eq!(down["local"], "10.2.1.1");
     scene.lab.path("far1").heal().unwrap();
-    scene.wait_for_closed("path_down", PRIMARY);
-    assert_eq!(scene.alarms(), [alarm("path_down", PRIMARY)]);
+    let closed = |event: &Value| event["remote"] == PRIMARY;
+    scene.wait_for("path_down", "closed", closed);
+    // hss answers from the address that its stack likes best, so that its heartbeat acks come from the other one too.
+    let mut alarms = scene.alarms();
+    alarms.retain(|(finding, _)| finding != "answered_elsewhere");
+    assert_eq!(alarms, [alarm("path_down", PRIMARY)]);
     assert_eq!(times(&scene.agent, SECONDARY, "inactive"), 0);
 }
 

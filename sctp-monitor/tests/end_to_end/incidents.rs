@@ -26,11 +26,10 @@ fn two_hundred_associations_over_one_broken_link_are_one_incident() {
     let whole = |event: &Value| event["members"] == COUNT && event["associations"] == COUNT;
     let incident = scene.agent.wait_for("incident", SOON, whole).unwrap();
     assert_eq!(incident["finding"], "path_down");
-    let scope = incident["scope"]["kind"].as_str().unwrap();
-    assert!(
-        ["interface", "local_address", "remote_address"].contains(&scope),
-        "{incident:#}"
-    );
+    let scope = &incident["scope"];
+    assert_eq!(scope["kind"], "path", "{incident:#}");
+    assert_eq!(scope["interface"], "path1");
+    assert_eq!(scope["remote"], "10.1.1.2");
     for words in ["reason", "next"] {
         assert!(!incident[words].as_str().unwrap().is_empty(), "{incident:#}");
     }
