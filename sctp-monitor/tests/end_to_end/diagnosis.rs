@@ -56,12 +56,11 @@ fn a_break_of_the_way_there_is_told_from_others() {
 
 #[test]
 fn a_break_of_the_way_back_is_told_from_others() {
-    let scene = Scene::new();
+    let defaults = |endpoint: EndpointConfig| endpoint.timers(Timers::default());
+    let scene = Scene::with(defaults, defaults);
     scene.lab.path("path1").drop_direction("hss").unwrap();
     scene.wait_for_path("path_down", PRIMARY);
     assert_direction(&scene, "return");
-    scene.lab.path("path1").heal().unwrap();
-    scene.wait_for_closed("path_down", PRIMARY);
     assert_eq!(scene.alarms(), [alarm("path_down", PRIMARY)]);
 }
 
@@ -220,15 +219,17 @@ fn loss_on_the_way_back_is_reported_with_its_rate() {
 
 #[test]
 fn a_step_in_the_round_trip_time_is_reported_against_what_it_was() {
-    let scene = Scene::new();
-    scene.wait_for_messages(60);
+    // So many messages that two of them arrive within the delay of a SACK, which would else be part of each measurement.
+    let scene = Scene::with(|client| client.rate(100.0), |server| server);
+    // A baseline takes some seconds.
+    scene.wait_for_messages(500);
     scene.lab.path("path1").delay(Duration::from_millis(30)).unwrap();
     let slow = scene.wait_for_path("latency_degraded", PRIMARY);
-    let (rtt, baseline) = (figure(&slow, "rtt_ms"), figure(&slow, "baseline_ms"));
-    assert!(baseline < rtt && rtt > 30.0, "{slow:#}");
+    let step = figure(&slow, "rtt_ms") - figure(&slow, "baseline_ms");
+    assert!((40.0..100.0).contains(&step), "{slow:#}");
     scene.lab.path("path1").heal().unwrap();
     scene.wait_for_closed("latency_degraded", PRIMARY);
-    assert!(!scene.alarms().contains(&alarm("latency_degraded", SECONDARY)));
+    assert_eq!(scene.alarms(), [alarm("latency_degraded", PRIMARY)]);
 }
 
 #[test]

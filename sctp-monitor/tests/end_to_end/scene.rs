@@ -46,7 +46,8 @@ impl Scene {
         for remote in [PRIMARY, SECONDARY] {
             scene.wait_for_active(remote, usize::from(connect.associations));
         }
-        scene.wait_for_messages(40);
+        let two_seconds = 2.0 * connect.traffic.rate * f64::from(connect.associations);
+        scene.wait_for_messages(two_seconds as u64);
         scene
     }
 
