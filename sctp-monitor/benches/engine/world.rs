@@ -13,7 +13,11 @@ use sctp_monitor_common::{
     track::{FlowTable as _, MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
-use sctp_monitor_engine::{Engine, Output, Timestamp, config::Config};
+use sctp_monitor_engine::{
+    Engine, Output, Timestamp,
+    config::Config,
+    event::{Event, EventKind, PathState},
+};
 use sctp_monitor_lab::frames::{self, Packet};
 
 /// Paths of each association, on parallel NICs.
@@ -105,12 +109,13 @@ impl World {
         }
     }
 
-    /// Does what the engine wants done; gives the number of its events.
+    /// Does what the engine wants done; gives the number of paths that it gave up. (That all paths share the router with
+    /// the one MAC address of these frames is said once, and may be.)
     pub(crate) fn carry_out(&mut self) -> usize {
-        let mut events = 0;
+        let mut failures = 0;
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Event(_) => events += 1,
+                Output::Event(event) => failures += usize::from(is_failure(&event)),
                 Output::Link {
                     slot,
                     data_slot,
@@ -131,7 +136,7 @@ impl World {
                 Output::Release { .. } => {}
             }
         }
-        events
+        failures
     }
 
     /// Lets the engine take what waits in the ring.
@@ -214,6 +219,10 @@ impl World {
         self.table.set_now(self.now.as_nanos());
         observe(&Frame(&packet.ethernet()), interface, &options, &mut self.table);
     }
+}
+
+fn is_failure(event: &Event) -> bool {
+    matches!(event.kind, EventKind::PathStateChanged { to, .. } if to != PathState::Active)
 }
 
 /// The tag in packets that leave, or that arrive.
