@@ -65,6 +65,19 @@ fn a_break_of_the_way_back_is_told_from_others() {
 }
 
 #[test]
+fn a_break_of_the_way_back_is_found_although_a_second_copy_of_each_message_is_acknowledged() {
+    // With short timers usrsctp sends each message again on path2, 100 ms after path1 has carried it in vain as far as it
+    // knows. The SACKs come back over path2 and list the duplicates; DATA never leaves path1.
+    let scene = Scene::new();
+    scene.lab.path("path1").drop_direction("hss").unwrap();
+    scene.wait_for_path("path_down", PRIMARY);
+    assert_direction(&scene, "return");
+    scene.lab.path("path1").heal().unwrap();
+    scene.wait_for_closed("path_down", PRIMARY);
+    assert_eq!(scene.alarms(), [alarm("path_down", PRIMARY)]);
+}
+
+#[test]
 fn a_link_down_here_is_told_from_a_break_in_the_network() {
     let scene = Scene::new();
     scene.lab.path("path1").link_down("mme").unwrap();

@@ -3,7 +3,10 @@
 use sctp_monitor_lab::{Monitor, wait};
 use serde_json::Value;
 
-use crate::{scene::Scene, setup::SOON};
+use crate::{
+    scene::{Scene, patient},
+    setup::SOON,
+};
 
 /// Reports of incidents with this status.
 fn incidents(agent: &Monitor, status: &str) -> Vec<Value> {
@@ -49,6 +52,23 @@ fn two_hundred_associations_over_one_broken_link_are_one_incident() {
         let reports = incidents(&scene.agent, status);
         assert_eq!(reports.len(), 1, "{status}: {reports:#?}");
     }
+}
+
+#[test]
+fn the_death_of_a_peer_with_many_associations_is_one_incident() {
+    const COUNT: u16 = 20;
+    let scene = Scene::with(|client| patient(client).associations(COUNT), patient);
+    for path in ["path1", "path2"] {
+        scene.lab.path(path).link_down("hss").unwrap();
+    }
+    let whole = |event: &Value| event["finding"] == "peer_down" && event["associations"] == COUNT;
+    let incident = scene.agent.wait_for("incident", SOON, whole).unwrap();
+    assert_eq!(incident["scope"]["kind"], "peer", "{incident:#}");
+    for path in ["path1", "path2"] {
+        scene.lab.path(path).heal().unwrap();
+    }
+    let same = |event: &Value| event["status"] == "closed" && event["incident"] == incident["incident"];
+    scene.agent.wait_for("incident", SOON, same).unwrap();
 }
 
 #[test]
