@@ -25,15 +25,15 @@ pub struct Config {
     /// The time-out of a path of which no round-trip time is known. Longer than any terrestrial one.
     #[serde(with = "humantime_serde")]
     pub rto_initial: Duration,
-    /// The least that SRTT + 4 RTTVAR (RFC 9260 section 6.3.1) counts for: interrupt coalescing, sweeps, the 4 ms clock of
-    /// the flow records, and any path within a region.
+    /// The least that SRTT + 4 RTTVAR (RFC 9260 section 6.3.1) counts for: interrupt coalescing, sweeps, and the 4 ms
+    /// clock of the flow records.
     #[serde(with = "humantime_serde")]
     pub rto_min: Duration,
     /// The most: a path that answers later than this is of no use to a session.
     #[serde(with = "humantime_serde")]
     pub rto_max: Duration,
     /// How long the peer may stand still without being called dead, on top of the time-out. With `rto_min` this makes
-    /// 170 ms: at 20 messages a second the packet that obliges the peer to acknowledge follows a break within 100 ms, and
+    /// 160 ms: at 20 messages a second the packet that obliges the peer to acknowledge follows a break within 100 ms, and
     /// a failure is to be reported within 300 ms.
     #[serde(with = "humantime_serde")]
     pub stall_allowance: Duration,
@@ -116,7 +116,7 @@ impl Default for Config {
         Self {
             vantage: Vantage::Endpoint,
             rto_initial: Duration::from_millis(300),
-            rto_min: Duration::from_millis(60),
+            rto_min: Duration::from_millis(50),
             rto_max: Duration::from_secs(2),
             stall_allowance: Duration::from_millis(110),
             delayed_ack: Duration::from_millis(200),
@@ -154,7 +154,7 @@ mod tests {
     fn a_timeout_keeps_its_bounds() {
         let config = Config::default();
         let ms = Duration::from_millis;
-        assert_eq!(config.rto(ms(1), ms(1)), ms(60));
+        assert_eq!(config.rto(ms(1), ms(1)), ms(50));
         assert_eq!(config.rto(ms(100), ms(50)), ms(300));
         assert_eq!(config.rto(ms(1_000), ms(900)), ms(2_000));
     }

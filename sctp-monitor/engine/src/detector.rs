@@ -8,7 +8,7 @@
 //! The answers to heartbeats do not excuse DATA: where heartbeats pass and DATA does not, packets are too large for the
 //! path.
 
-use std::time::Duration;
+use std::{mem::take, time::Duration};
 
 use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
 
@@ -42,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) answers_are_seen: bool,
     /// SACKs for this direction were seen.
     pub(crate) sacks_are_seen: bool,
+    /// When a packet last came the opposite way on this path.
+    pub(crate) came_back_at: Option<Timestamp>,
     /// See [`Detector::gathered`]; the most of all flows of this direction.
     pub(crate) gathered: f32,
     /// This host or the agent stood still: nobody is accused before this time.
@@ -68,7 +70,7 @@ pub(crate) struct Detector {
 }
 
 /// Heartbeats without an answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Heartbeats {
     /// In a row.
     missed: u32,
@@ -83,7 +85,7 @@ struct Heartbeats {
 }
 
 /// DATA without a SACK.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Data {
     trial: Option<Trial>,
     /// Missed in trials that ended without a credit, since the last credit.
@@ -101,6 +103,45 @@ struct Data {
     /// Ripe packets that there usually are when a SACK comes: peers that acknowledge by a timer only let some gather.
     gathered: f32,
     odds: Odds,
+    /// Chunks that were sent and lost since the last credit. An outage is no loss: they count once the path has shown
+    /// that it works.
+    sent_since: u32,
+    lost_since: u32,
+    /// Chunks that arrived twice since a packet last came back on this path, and when that was noticed first.
+    twice_in_silence: (u32, Timestamp),
+}
+
+impl Default for Heartbeats {
+    fn default() -> Self {
+        Self {
+            missed: 0,
+            last_missed: None,
+            first_missed: None,
+            answered_at: None,
+            waiting: Default::default(),
+            answered: None,
+            odds: Odds::of_heartbeats(),
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            trial: None,
+            missed: 0,
+            first_missed: None,
+            excused: 0,
+            only_heartbeats_pass: false,
+            answered_elsewhere: false,
+            arrived_twice: 0,
+            gathered: 0.0,
+            odds: Odds::of_data(),
+            sent_since: 0,
+            lost_since: 0,
+            twice_in_silence: Default::default(),
+        }
+    }
 }
 
 /// The wait for one timed chunk.
@@ -209,7 +250,7 @@ impl Detector {
     pub(crate) fn on_new_association(&mut self) {
         *self = Self {
             seen: self.seen,
-            rtt: std::mem::take(&mut self.rtt),
+            rtt: take(&mut self.rtt),
             ..Self::default()
         };
     }
@@ -224,8 +265,9 @@ impl Detector {
         now: Timestamp,
     ) {
         self.take_answers(record);
-        self.take_credits(record, tick, config, now);
         self.count_losses(record);
+        self.take_credits(record, tick, config, now);
+        self.watch_the_way_back(record, context, now);
         self.follow_trial(record, context.gathered, config, now);
         self.heartbeats.waiting = record
             .outstanding
@@ -243,7 +285,9 @@ impl Detector {
         }
         self.deadline = None;
         let heartbeats = self.weigh_heartbeats(record, context, config, now);
-        let data = self.weigh_data(record, context, config, now);
+        let data = self
+            .weigh_duplicates(now)
+            .or_else(|| self.weigh_data(record, context, config, now));
         self.verdict = self.weigh(heartbeats, data);
     }
 
@@ -324,7 +368,11 @@ impl Detector {
             self.data.trial = None;
             return;
         }
-        self.data.odds.count(0, lost);
+        let data = &mut self.data;
+        let (sent, resent) = (take(&mut data.sent_since), take(&mut data.lost_since));
+        if !matches!(self.verdict, Verdict::Dead(_)) {
+            data.odds.count(sent, lost + resent);
+        }
         if let Some(trial) = trial {
             self.data.gathered += (trial.ripe as f32 - self.data.gathered) / GATHERED_MEMORY;
         }
@@ -353,16 +401,15 @@ impl Detector {
         Sample::Fits
     }
 
-    /// The path's loss, as long as it works: an outage says nothing about it.
     fn count_losses(&mut self, record: &FlowRecord) {
-        if !matches!(self.verdict, Verdict::Alive(_)) {
-            return;
-        }
         let sent = record.data_chunks.saturating_sub(self.seen.data_chunks);
-        let lost = record.lost.wrapping_sub(self.seen.lost);
-        self.data
-            .odds
-            .count(u32::try_from(sent).unwrap_or(u32::MAX), lost);
+        let data = &mut self.data;
+        data.sent_since = data
+            .sent_since
+            .saturating_add(u32::try_from(sent).unwrap_or(u32::MAX));
+        data.lost_since = data
+            .lost_since
+            .saturating_add(record.lost.wrapping_sub(self.seen.lost));
     }
 
     /// The time-out of DATA: the path's own round trip, by whatever measured it.
@@ -378,6 +425,22 @@ impl Detector {
     fn ripening(&self, record: &FlowRecord, config: &Config) -> Duration {
         let rto = self.data_rto(record, config);
         heartbeat_rto(record, config).map_or(rto, |heartbeat| heartbeat.min(rto))
+    }
+
+    /// Where DATA arrives and its SACKs do not come back, a stack with short timers sends everything twice, the second
+    /// time over another path, and every chunk is acknowledged soon. Only the duplicates tell.
+    fn watch_the_way_back(&mut self, record: &FlowRecord, context: Context, now: Timestamp) {
+        let new = record.spurious.wrapping_sub(self.seen.spurious);
+        let (chunks, since) = &mut self.data.twice_in_silence;
+        if context.came_back_at.is_some_and(|at| at >= *since) {
+            *chunks = 0;
+        }
+        if new > 0 {
+            if *chunks == 0 {
+                *since = now;
+            }
+            *chunks = chunks.saturating_add(new);
+        }
     }
 
     fn follow_trial(&mut self, record: &FlowRecord, gathered: f32, config: &Config, now: Timestamp) {
@@ -424,6 +487,18 @@ impl Detector {
             });
         }
         trial.notice(packets, now, rto, config);
+    }
+
+    fn weigh_duplicates(&mut self, now: Timestamp) -> Option<Verdict> {
+        let (chunks, since) = self.data.twice_in_silence;
+        if chunks < TWICE_IN_SILENCE || now.since(since) < SILENCE {
+            return None;
+        }
+        self.arrives_at = Some(now);
+        Some(Verdict::Dead(Reason::AnswersLost {
+            chunks,
+            silent_for: now.since(since),
+        }))
     }
 
     fn weigh_data(
@@ -582,13 +657,22 @@ impl Trial {
         if packets <= newest.max(self.ripe) {
             return;
         }
+        if newest == 0 && self.ripe == 0 && packets > 2 {
+            return self.notice_many(packets, age);
+        }
         // The first one was sent when the trial began, whenever it is noticed.
-        let after_ms = if packets == 1 { 0 } else { age.as_millis() };
+        let after = if packets == 1 { Duration::ZERO } else { age };
         if let Some(free) = self.unripe.iter_mut().find(|noticed| noticed.packets == 0) {
-            *free = Noticed {
-                packets,
-                after_ms: u32::try_from(after_ms).unwrap_or(u32::MAX),
-            };
+            *free = Noticed::new(packets, after);
+        }
+    }
+
+    /// A trial that is noticed late, taken as if its packets had come evenly.
+    fn notice_many(&mut self, packets: u32, age: Duration) {
+        let slots = u32::try_from(NOTICES).unwrap_or(1).min(packets);
+        for (noticed, step) in self.unripe.iter_mut().zip(1..=slots) {
+            let number = packets * step / slots;
+            *noticed = Noticed::new(number, age * (number - 1) / (packets - 1));
         }
     }
 
@@ -617,6 +701,13 @@ impl Trial {
 }
 
 impl Noticed {
+    fn new(packets: u32, after: Duration) -> Self {
+        Self {
+            packets,
+            after_ms: u32::try_from(after.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+
     fn ripens_after(&self, rto: Duration, config: &Config) -> Duration {
         Duration::from_millis(u64::from(self.after_ms)) + rto + delay(self.packets, config)
     }
@@ -635,6 +726,10 @@ fn heartbeat_rto(record: &FlowRecord, config: &Config) -> Option<Duration> {
     RttView::of(&record.heartbeat_rtt).map(|rtt| config.rto(rtt.srtt, rtt.rttvar))
 }
 
+/// So many chunks that arrived twice, over so long, while nothing came back: not just one SACK that was lost.
+const TWICE_IN_SILENCE: u32 = 5;
+/// See [`TWICE_IN_SILENCE`]. A path whose SACKs all go another way sends nothing twice.
+const SILENCE: Duration = Duration::from_millis(500);
 /// How many numbers of packets ripen at a time. What comes while all are taken is noticed later.
 const NOTICES: usize = 6;
 /// So many chunks that arrive twice were not all under way when the path broke.

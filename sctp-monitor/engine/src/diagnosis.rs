@@ -11,7 +11,7 @@ use crate::{
     detector::Verdict,
     engine::Engine,
     event::{AssociationId, EventKind, PathId, PathState, Reason, Status},
-    finding::{Broken, Diagnosis, Finding, Object, Zombie},
+    finding::{Broken, Cause, Diagnosis, Finding, IncidentId, Object, Zombie},
     flow::{Direction, Flow},
     incident::{Keys, Member},
     time::Timestamp,
@@ -327,7 +327,7 @@ impl Engine {
             findings.push(finding);
         }
         for finding in known {
-            let incident = finding.incident;
+            let incident = finding.incident.filter(|_| finding.diagnosis.cause().is_some());
             self.report_finding(id, Status::Closed, finding, now);
             if let Some(incident) = incident
                 && let Some(view) = self.incidents.leave(incident, id, now)
@@ -358,11 +358,25 @@ impl Engine {
             finding.incident = Some(incident);
             opened = view;
         }
+        if matches!(finding.diagnosis, Diagnosis::PeerDown { .. }) {
+            finding.incident = self.incident_of_paths(id);
+        }
         if let Some(view) = opened {
             self.report_incident(Status::Opened, view, now);
         }
         self.report_finding(id, Status::Opened, finding.clone(), now);
         finding
+    }
+
+    /// The incident that an association's dead paths are part of.
+    fn incident_of_paths(&self, id: AssociationId) -> Option<IncidentId> {
+        let paths = &self.associations.get(&id)?.paths;
+        let mut findings = paths.values().flat_map(|path| &path.findings);
+        findings.find_map(|finding| {
+            finding
+                .incident
+                .filter(|_| finding.diagnosis.cause() == Some(Cause::Failure))
+        })
     }
 
     /// A finding as a member of an incident, if it may be one.
@@ -371,7 +385,10 @@ impl Engine {
         let Object::Path(path_id) = finding.object else {
             return None;
         };
-        let path = self.associations.get(&id)?.paths.get(&path_id)?;
+        let association = self.associations.get(&id)?;
+        let path = association.paths.get(&path_id)?;
+        let mut peer: Vec<_> = association.remote.iter().copied().collect();
+        peer.sort_unstable();
         let flow = path.sent.or(path.received).and_then(|slot| self.flows.get(&slot));
         let interface = flow
             .map(|flow| flow.view.interface.if_index())
@@ -385,6 +402,7 @@ impl Engine {
                 local: Some(path_id.local),
                 remote: Some(path_id.remote),
                 association: Some(id),
+                peer: Some(peer),
             },
             alive_at: flow.and_then(|flow| flow.detector.alive_at()),
             reason: finding.diagnosis.to_string(),

@@ -195,16 +195,26 @@ impl Engine {
         // The flow whose record holds the TSN state may be idle, and not looked at for long.
         let mut sacks_are_seen = record.shows_sacks();
         let mut gathered = 0.0_f32;
+        let mut credits = 0_u32;
         let siblings = association.map_or(&[][..], |association| association.flows(direction));
         for flow in siblings.iter().filter_map(|slot| self.flows.get(slot)) {
             sacks_are_seen |= flow.sacks_seen;
             gathered = gathered.max(flow.detector.gathered());
+            credits = credits.saturating_add(flow.credits());
         }
+        if credits < HABIT_KNOWN {
+            gathered = gathered.max(HABIT_UNKNOWN);
+        }
+        let came_back_at = member
+            .and_then(|member| association?.paths.get(&member.path)?.flow(opposite(direction)))
+            .and_then(|slot| self.flows.get(&slot))
+            .map(|flow| flow.view.last_seen);
         let context = Context {
             answers_are_seen: association
                 .is_some_and(|association| !association.flows(opposite(direction)).is_empty()),
             sacks_are_seen,
             gathered,
+            came_back_at,
             accuse_from: self.accuse_from,
         };
         let counted = match (self.config.vantage, direction) {
@@ -591,6 +601,11 @@ impl Engine {
 
 /// Acks that are kept until their flow's association is known: a flow is known one sweep after its first packet.
 const MAX_EARLY_ACKS: usize = 256;
+
+/// After so many acknowledgements it is known whether the peer acknowledges every second packet, as it should.
+const HABIT_KNOWN: u32 = 8;
+/// Until then it may do so by its timer only, of 200 ms, and let so many more packets gather.
+const HABIT_UNKNOWN: f32 = 2.0;
 
 /// How long nobody is accused after a stall: the ring buffer, the records and the network's queues are looked at twice.
 const STALL_GRACE: Duration = Duration::from_millis(40);

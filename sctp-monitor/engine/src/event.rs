@@ -295,6 +295,13 @@ pub enum Reason {
         /// Who sent it.
         reporter: IpAddr,
     },
+    /// DATA arrives, but its SACKs do not come back.
+    AnswersLost {
+        /// Chunks that were sent again although they had arrived, by the peer's word.
+        chunks: u32,
+        /// Time since anything came back on this path, at least.
+        silent_for: Duration,
+    },
     /// The NIC that the path uses has no link.
     LinkDown {
         /// Its name.
@@ -363,6 +370,11 @@ impl fmt::Display for Reason {
                     what.words()
                 )
             }
+            Self::AnswersLost { chunks, silent_for } => write!(
+                f,
+                "DATA arrives, but nothing comes back: {chunks} chunks were sent twice, and the path has been silent for {}",
+                Short(*silent_for)
+            ),
             Self::LinkDown { interface } => write!(f, "no link on {interface}"),
             Self::InterfaceGone { interface } => write!(f, "the interface {interface} is gone"),
         }
@@ -430,6 +442,10 @@ impl Reason {
                 figures.push(("icmp_type", Figure::Number(u64::from(what.kind))));
                 figures.push(("icmp_code", Figure::Number(u64::from(what.code))));
                 figures.push(("reporter", Figure::Text(reporter.to_string())));
+            }
+            Self::AnswersLost { chunks, silent_for } => {
+                figures.push(("duplicates", Figure::Number(u64::from(*chunks))));
+                figures.push(("silent_for", Figure::Time(*silent_for)));
             }
             Self::LinkDown { interface } | Self::InterfaceGone { interface } => {
                 figures.push(("interface", Figure::Text(interface.clone())));

@@ -146,6 +146,8 @@ pub(crate) struct Flow {
     pub(crate) member: Option<Membership>,
     pub(crate) detector: Detector,
     pub(crate) losses: Losses,
+    /// Chunks sent and lost since the last acknowledgement.
+    uncounted: (u32, u32),
     pub(crate) sizes: Sizes,
     pub(crate) latency: Latency,
     latency_by_data: bool,
@@ -175,6 +177,7 @@ impl Flow {
             member: None,
             detector: Detector::default(),
             losses: Losses::default(),
+            uncounted: (0, 0),
             sizes: Sizes::default(),
             latency: Latency::default(),
             latency_by_data: false,
@@ -248,23 +251,36 @@ impl Flow {
             Counted::Behind => new.late,
             Counted::Both => new.lost.saturating_sub(new.spurious) + new.late,
         };
-        if works {
-            self.losses.count(new.data_chunks, lost, config, now);
-            if lost > 0 {
-                self.sizes.on_lost(record.lost_bytes);
-            }
-            if new.credits > 0 {
-                self.sizes.on_passed(record.credited_bytes);
-            }
-        } else {
+        // What is lost in an outage is no loss rate. It counts once the path has shown that it works.
+        self.uncounted.0 += new.data_chunks;
+        self.uncounted.1 += lost;
+        let answered = new.credits > 0 || counted == Counted::Behind;
+        if !works {
+            self.uncounted = (0, 0);
             self.sizes = Sizes::default();
+        } else if answered {
+            let (sent, lost) = std::mem::take(&mut self.uncounted);
+            self.losses.count(sent, lost, config, now);
+        }
+        if works && lost > 0 {
+            self.sizes.on_lost(record.lost_bytes);
+        }
+        if works && new.credits > 0 {
+            self.sizes.on_passed(record.credited_bytes);
         }
         self.time(record, new, config, now);
     }
 
+    /// How often DATA on it was acknowledged.
+    pub(crate) fn credits(&self) -> u32 {
+        self.seen.credits
+    }
+
     /// DATA tells of the round trip many times a second; heartbeats where there is none.
     fn time(&mut self, record: &FlowRecord, new: New, config: &Config, now: Timestamp) {
-        let by_data = new.credits > 0 && record.credited_bytes > 0 && record.credited_packets > 1;
+        // The answer to a single packet may have waited.
+        let at_once = record.credited_packets > 1 || record.data_rtt.last_ns < at_once_ns(config);
+        let by_data = new.credits > 0 && record.credited_bytes > 0 && at_once;
         if by_data != self.latency_by_data && by_data {
             self.latency = Latency::default();
             self.latency_by_data = true;
@@ -277,6 +293,11 @@ impl Flow {
             self.latency.sample(rtt, config, now);
         }
     }
+}
+
+/// An answer that came sooner was not delayed, as far as one can tell.
+fn at_once_ns(config: &Config) -> u64 {
+    u64::try_from((config.delayed_ack / 2).as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Which losses on a flow are the network's, seen from where the monitor stands.

@@ -49,6 +49,8 @@ pub struct Scope {
     pub remote: Option<IpAddr>,
     /// The association.
     pub association: Option<AssociationId>,
+    /// All addresses of the remote endpoint; none if there are several endpoints.
+    pub peer: Vec<IpAddr>,
 }
 
 /// What the members of an incident share most remarkably.
@@ -91,7 +93,13 @@ impl fmt::Display for Scope {
             (ScopeKind::Interface, Some(interface), ..) => write!(f, "interface {interface}"),
             (ScopeKind::LocalAddress, _, Some(local), _) => write!(f, "local address {local}"),
             (ScopeKind::RemoteAddress, _, _, Some(remote)) => write!(f, "remote address {remote}"),
-            _ => f.write_str("the peer"),
+            _ => {
+                f.write_str("the peer at")?;
+                for (index, address) in self.peer.iter().enumerate() {
+                    write!(f, "{} {address}", if index > 0 { "," } else { "" })?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -103,6 +111,8 @@ pub(crate) struct Keys {
     pub(crate) local: Option<IpAddr>,
     pub(crate) remote: Option<IpAddr>,
     pub(crate) association: Option<AssociationId>,
+    /// All addresses of the remote endpoint, in order.
+    pub(crate) peer: Option<Vec<IpAddr>>,
 }
 
 impl Keys {
@@ -118,11 +128,13 @@ impl Keys {
             local: self.local.filter(|_| self.local == other.local),
             remote: self.remote.filter(|_| self.remote == other.remote),
             association: self.association.filter(|_| self.association == other.association),
+            peer: self.peer.clone().filter(|_| self.peer == other.peer),
         };
         let any = common.interface.is_some()
             || common.local.is_some()
             || common.remote.is_some()
-            || common.association.is_some();
+            || common.association.is_some()
+            || common.peer.is_some();
         any.then_some(common)
     }
 }
@@ -244,6 +256,7 @@ impl Incident {
                     local: None,
                     remote: None,
                     association: None,
+                    peer: Vec::new(),
                 },
                 members: 0,
                 most_members: 0,
@@ -281,7 +294,7 @@ impl Incident {
         self.view.most_members = self.view.most_members.max(members);
         self.view.associations = self.members.len();
         let keys = &self.keys;
-        let kind = match (&keys.interface, keys.local, keys.remote, keys.association) {
+        let kind = match (&keys.interface, keys.local, keys.remote, &keys.peer) {
             (_, Some(_), Some(_), _) => ScopeKind::Path,
             (_, _, Some(_), _) => ScopeKind::RemoteAddress,
             (_, _, _, Some(_)) => ScopeKind::Peer,
@@ -298,6 +311,7 @@ impl Incident {
             local: keys.local,
             remote: keys.remote,
             association: keys.association,
+            peer: keys.peer.clone().unwrap_or_default(),
         };
     }
 }

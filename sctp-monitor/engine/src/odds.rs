@@ -9,10 +9,13 @@
 /// a quarter of an hour.
 const MEMORY: f32 = 20_000.0;
 
-/// What is believed of a path of which nothing is known: a loss of 0.3 %, with the weight of 33 packets. A path that
-/// loses 1 % shows it before it can lose three answers in a row by chance.
-const PRIOR_LOST: f32 = 0.1;
+/// What is believed of a path of which nothing is known has the weight of so many packets.
 const PRIOR_SENT: f32 = 33.0;
+/// A loss of 0.03 % for DATA. A path that loses 1 % shows it by its first loss, in all but one of 400 cases: then its
+/// first loss is of two answers in a row.
+const PRIOR_DATA_LOST: f32 = 0.01;
+/// A loss of 0.3 % for heartbeats: they are few, and there is time.
+const PRIOR_HEARTBEATS_LOST: f32 = 0.1;
 
 /// Never fewer answers than this must be missing: one lost packet is no failure.
 const FEWEST: u32 = 2;
@@ -20,13 +23,31 @@ const FEWEST: u32 = 2;
 const MOST: u32 = 64;
 
 /// Loss as it was while the path worked.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Odds {
     sent: f32,
     lost: f32,
+    prior_lost: f32,
 }
 
 impl Odds {
+    /// Nothing is known of how much DATA is lost.
+    pub(crate) const fn of_data() -> Self {
+        Self {
+            sent: 0.0,
+            lost: 0.0,
+            prior_lost: PRIOR_DATA_LOST,
+        }
+    }
+
+    /// Nothing is known of how many heartbeats are lost.
+    pub(crate) const fn of_heartbeats() -> Self {
+        Self {
+            prior_lost: PRIOR_HEARTBEATS_LOST,
+            ..Self::of_data()
+        }
+    }
+
     /// So many more packets were sent, and so many answers stayed out.
     pub(crate) fn count(&mut self, sent: u32, lost: u32) {
         self.sent += sent as f32;
@@ -44,7 +65,7 @@ impl Odds {
 
     /// The chance that one answer stays out while the path works.
     fn of_silence(&self) -> f32 {
-        ((self.lost + PRIOR_LOST) / (self.sent + PRIOR_SENT)).min(1.0)
+        ((self.lost + self.prior_lost) / (self.sent + PRIOR_SENT)).min(1.0)
     }
 
     /// How many answers in a row must be missing until that happens by chance once in `1 / chance` times only.
@@ -63,7 +84,7 @@ mod tests {
     use super::*;
 
     fn after(sent: u32, lost: u32) -> Odds {
-        let mut odds = Odds::default();
+        let mut odds = Odds::of_data();
         odds.count(sent, lost);
         odds
     }
@@ -71,7 +92,8 @@ mod tests {
     #[test]
     fn a_clean_path_is_given_up_soon_and_a_lossy_one_late() {
         let required = |sent, lost| after(sent, lost).required(1e-7);
-        assert_eq!(required(0, 0), 3);
+        assert_eq!(required(0, 0), 2);
+        assert_eq!(required(100, 1), 4);
         assert_eq!(required(400, 0), 2);
         assert_eq!(required(1_000, 20), 5);
         assert!(required(1_000, 360) > 15);

@@ -102,7 +102,7 @@ mod tests {
             assert_eq!(rtt.sample(ms(2)), Sample::Fits);
         }
         assert_eq!(rtt.sample(ms(102)), Sample::AnswerLost);
-        assert_eq!(rtt.rto(&Config::default()), Some(ms(60)));
+        assert_eq!(rtt.rto(&Config::default()), Some(ms(50)));
     }
 
     #[test]

@@ -244,6 +244,7 @@ fn incident_fields(incident: &IncidentView, clock: &Clock) -> Map<String, Value>
         ("local", scope.local.map(|address| json!(address))),
         ("remote", scope.remote.map(|address| json!(address))),
         ("association", scope.association.map(|id| json!(id.0))),
+        ("peer", (!scope.peer.is_empty()).then(|| json!(scope.peer))),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name.to_owned(), value?)))
