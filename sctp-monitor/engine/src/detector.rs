@@ -60,7 +60,7 @@ pub(crate) struct Detector {
     /// The last proof that what is sent arrives, though its answer is late or comes another way.
     arrives_at: Option<Timestamp>,
     /// The NIC was cut off, or the network said so, at that time.
-    doubted: Option<(Timestamp, Verdict)>,
+    doubted: Option<Box<(Timestamp, Verdict)>>,
     heartbeats: Heartbeats,
     data: Data,
     rtt: NetRtt,
@@ -232,7 +232,7 @@ impl Detector {
 
     /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
     pub(crate) fn on_cut_off(&mut self, reason: &Reason, now: Timestamp) {
-        self.doubted = Some((now, Verdict::Dead(reason.clone())));
+        self.doubted = Some(Box::new((now, Verdict::Dead(reason.clone()))));
         self.verdict = Verdict::Dead(reason.clone());
     }
 
@@ -242,7 +242,7 @@ impl Detector {
         let is_news = self.alive_at.is_none_or(|alive_at| alive_at < at);
         if is_news && !matches!(self.verdict, Verdict::Dead(_)) {
             self.verdict = Verdict::Suspect(reason);
-            self.doubted = Some((at, self.verdict.clone()));
+            self.doubted = Some(Box::new((at, self.verdict.clone())));
         }
     }
 
@@ -332,7 +332,7 @@ impl Detector {
             self.alive_at = Some(at);
             self.alive_by = Some(reason);
         }
-        if self.doubted.as_ref().is_some_and(|(since, _)| at > *since) {
+        if self.doubted.as_deref().is_some_and(|(since, _)| at > *since) {
             self.doubted = None;
         }
         self.arrives_at = None;
@@ -615,7 +615,7 @@ impl Detector {
     fn weigh(&self, heartbeats: Option<Verdict>, data: Option<Verdict>) -> Verdict {
         match (heartbeats, data) {
             (_, Some(verdict @ Verdict::Dead(_))) | (Some(verdict @ Verdict::Dead(_)), _) => verdict,
-            (_, Some(verdict)) | (Some(verdict), None) => match &self.doubted {
+            (_, Some(verdict)) | (Some(verdict), None) => match self.doubted.as_deref() {
                 Some((_, doubt @ Verdict::Dead(_))) => doubt.clone(),
                 _ => verdict,
             },
@@ -624,7 +624,7 @@ impl Detector {
     }
 
     fn weigh_signs(&self) -> Verdict {
-        match (&self.doubted, &self.alive_by) {
+        match (self.doubted.as_deref(), &self.alive_by) {
             (Some((_, doubt)), _) => doubt.clone(),
             (None, Some(reason)) => Verdict::Alive(reason.clone()),
             (None, None) => Verdict::Unknown,

@@ -78,8 +78,14 @@ impl Engine {
         for (id, path) in held {
             self.conclude(id, path, now);
         }
-        let all: Vec<_> = self.associations.keys().copied().collect();
-        for id in all {
+        let slice = self.slice;
+        let ids: Vec<_> = self
+            .associations
+            .keys()
+            .copied()
+            .filter(|id| slice.has(id.0))
+            .collect();
+        for id in ids {
             self.review_association(id, now);
         }
     }
@@ -129,7 +135,7 @@ impl Engine {
         let Some(path) = association.paths.get(&path_id) else {
             return found;
         };
-        let flow = |slot: Option<u32>| slot.and_then(|slot| self.flows.get(&slot));
+        let flow = |slot: Option<u32>| slot.and_then(|slot| self.flows.get(&slot)).map(AsRef::as_ref);
         let (sent, received) = (flow(path.sent), flow(path.received));
         let is_down = path.state() == PathState::Inactive;
         if is_down && !path.is_held() {

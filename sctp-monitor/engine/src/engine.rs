@@ -87,7 +87,7 @@ pub struct Engine {
     pub(crate) config: Config,
     /// One tick of the coarse clock in flow records.
     tick: Duration,
-    pub(crate) flows: HashMap<u32, Flow>,
+    pub(crate) flows: HashMap<u32, Box<Flow>>,
     pub(crate) by_key: HashMap<FlowKey, u32>,
     pub(crate) associations: BTreeMap<AssociationId, Association>,
     pub(crate) tags: TagIndex,
@@ -105,6 +105,7 @@ pub struct Engine {
     outputs: VecDeque<Output>,
     next_id: u64,
     housekeeping_at: Option<Timestamp>,
+    pub(crate) slice: Slice,
 }
 
 impl Engine {
@@ -128,6 +129,7 @@ impl Engine {
             outputs: VecDeque::new(),
             next_id: 1,
             housekeeping_at: None,
+            slice: Slice { round: 0, of: 1 },
         }
     }
 
@@ -159,7 +161,7 @@ impl Engine {
             Some(flow) => flow.update(record, tick, now),
             None => {
                 self.by_key.insert(record.key, slot);
-                self.flows.insert(slot, Flow::new(record, tick));
+                self.flows.insert(slot, Box::new(Flow::new(record, tick)));
             }
         }
         if self.flows.get(&slot).is_some_and(|flow| flow.member.is_none()) {
@@ -495,7 +497,7 @@ impl Engine {
             return;
         };
         let slots = [path.sent, path.received];
-        let flow = |slot: Option<u32>| slot.and_then(|slot| self.flows.get(&slot));
+        let flow = |slot: Option<u32>| slot.and_then(|slot| self.flows.get(&slot)).map(AsRef::as_ref);
         let nic = self.nic_trouble(flow(slots[0]), flow(slots[1]));
         let [sent, received] =
             slots.map(|slot| flow(slot).map_or(&Verdict::Unknown, |flow| flow.detector.verdict()));
@@ -548,6 +550,11 @@ impl Engine {
     }
 
     fn keep_house(&mut self, now: Timestamp) {
+        self.slice = Slice {
+            round: self.slice.round.wrapping_add(1),
+            of: (1 + self.flows.len() as u64 / FLOWS_PER_SLICE).min(MOST_SLICES),
+        };
+        let slice = self.slice;
         let opening: Vec<_> = self
             .associations
             .values()
@@ -559,17 +566,19 @@ impl Engine {
         }
         self.replace_restarted(now);
         self.review(now);
-        for flow in self.flows.values_mut() {
-            flow.read_meter(now);
-        }
         for association in self.associations.values_mut() {
             association.local.expire_given_up(now);
             association.remote.expire_given_up(now);
         }
+        for (slot, flow) in &mut self.flows {
+            if slice.has(u64::from(*slot)) {
+                flow.read_meter(now);
+            }
+        }
         let mut over: Vec<_> = self
             .flows
             .iter()
-            .filter(|(_, flow)| self.is_over(flow, now))
+            .filter(|(slot, flow)| slice.has(u64::from(**slot)) && self.is_over(flow, now))
             .map(|(slot, _)| *slot)
             .collect();
         over.sort_unstable();
@@ -609,6 +618,26 @@ const HABIT_UNKNOWN: f32 = 2.0;
 
 /// How long nobody is accused after a stall: the ring buffer, the records and the network's queues are looked at twice.
 const STALL_GRACE: Duration = Duration::from_millis(40);
+
+/// What housekeeping looks at in one round. With many flows it takes several rounds to see all: the driver must not be kept
+/// from its sweeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slice {
+    round: u64,
+    of: u64,
+}
+
+impl Slice {
+    /// Whether whatever has this number is looked at in this round.
+    pub(crate) fn has(self, number: u64) -> bool {
+        number % self.of == self.round % self.of
+    }
+}
+
+/// Flows that are looked at in one round of housekeeping: some milliseconds.
+const FLOWS_PER_SLICE: u64 = 4_096;
+/// Rounds in which everything is seen, at most.
+const MOST_SLICES: u64 = 16;
 
 /// How often the engine looks after what only time changes.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);

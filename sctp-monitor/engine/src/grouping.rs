@@ -315,6 +315,7 @@ impl Engine {
         let restarted: Vec<_> = self
             .associations
             .values()
+            .filter(|association| self.slice.has(association.id.0))
             .filter(|association| association.is_up() && self.is_restarted(association))
             .map(|association| association.id)
             .collect();
