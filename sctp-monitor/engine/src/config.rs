@@ -81,7 +81,8 @@ pub struct Config {
     /// The loss, in percent, that a path must exceed beyond doubt (three standard deviations) to be reported as lossy.
     /// A session over SCTP stands 1 % without anyone noticing.
     pub grey_loss_percent: f32,
-    /// DATA chunks that must have been sent since the first loss: with fewer the rate is not known to 5 points.
+    /// DATA chunks that must have been sent since the first loss: with fewer the rate is not known to
+    /// 5 points. At 20 messages a second that takes less than ten seconds.
     pub grey_loss_chunks: u32,
 
     /// How many times its usual round-trip time a path must need to be reported as slow.
@@ -132,7 +133,7 @@ impl Default for Config {
             flap_window: Duration::from_secs(60),
             flap_hold: Duration::from_secs(10),
             grey_loss_percent: 3.0,
-            grey_loss_chunks: 120,
+            grey_loss_chunks: 170,
             latency_factor: 2.0,
             latency_margin: Duration::from_millis(10),
             unconfirmed_after: Duration::from_secs(60),

@@ -341,7 +341,7 @@ impl fmt::Display for Diagnosis {
                 })?;
                 write!(f, "{reason}")
             }
-            Self::PeerDown { paths } => write!(f, "peer down: all {paths} paths to it are"),
+            Self::PeerDown { paths } => write!(f, "peer down: all paths to it are, {paths} in number"),
             Self::LinkDown { reason } => write!(f, "link down: {reason}"),
             Self::PathMtuBlackHole {
                 lost_bytes,

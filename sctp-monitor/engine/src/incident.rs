@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
 
 use crate::{
     event::AssociationId,
-    finding::{Cause, IncidentId},
+    finding::{Cause, Diagnosis, IncidentId},
     time::Timestamp,
 };
 
@@ -18,7 +18,8 @@ use crate::{
 pub struct IncidentView {
     /// Its number.
     pub id: IncidentId,
-    /// Name of the findings that it consists of; of the first one, if they differ.
+    /// Name of the findings that it consists of: of the first one, if they differ; `peer_down` once all that they share
+    /// is the peer.
     pub finding: &'static str,
     /// What all of them share.
     pub scope: Scope,
@@ -30,7 +31,7 @@ pub struct IncidentView {
     pub associations: usize,
     /// Since when.
     pub since: Timestamp,
-    /// The first finding, in words.
+    /// The first finding, in words, or what all of them come to.
     pub reason: String,
     /// What to check next.
     pub next: &'static str,
@@ -301,6 +302,12 @@ impl Incident {
             (_, Some(_), _, _) => ScopeKind::LocalAddress,
             _ => ScopeKind::Interface,
         };
+        if kind == ScopeKind::Peer && self.cause == Cause::Failure {
+            let peer_down = Diagnosis::PeerDown { paths: members };
+            self.view.finding = peer_down.name();
+            self.view.next = peer_down.next();
+            self.view.reason = peer_down.to_string();
+        }
         self.view.scope = Scope {
             kind: if self.view.finding == "link_down" && keys.interface.is_some() {
                 ScopeKind::Interface

@@ -76,7 +76,8 @@ impl Losses {
         if self.open {
             self.open = high * 100.0 > limit && !self.seconds.is_empty();
         } else {
-            self.open = sent >= config.grey_loss_chunks && low * 100.0 > limit;
+            let long = self.seconds.len() as u64 >= LEAST_SECONDS;
+            self.open = long && sent >= config.grey_loss_chunks && low * 100.0 > limit;
         }
         let percent = 100.0 * lost as f32 / sent as f32;
         self.rate = Some(Rate {
@@ -97,6 +98,8 @@ fn wilson(lost: u32, sent: u32) -> (f32, f32) {
     ((centre - half) / scale, (centre + half) / scale)
 }
 
+/// Seconds with DATA that a rate is taken over, at least: a burst of losses is over sooner.
+const LEAST_SECONDS: u64 = 5;
 /// Seconds over which a rate is taken.
 const SECONDS: u64 = 16;
 
