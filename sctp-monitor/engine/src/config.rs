@@ -1,9 +1,11 @@
 //! The engine's constants, each with its reason. All can be configured: by their names here, in the table `detector` of
 //! the agent's configuration file.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::time::Short;
 
 /// Where the monitor stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub enum Vantage {
 }
 
 /// How the engine judges. Times are written like `200ms` or `1m 30s`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where the monitor stands.
@@ -110,6 +112,101 @@ impl Config {
     pub fn rto(&self, srtt: Duration, rttvar: Duration) -> Duration {
         (srtt + 4 * rttvar).clamp(self.rto_min, self.rto_max)
     }
+
+    /// Refuses values that no detector can work with.
+    ///
+    /// # Errors
+    /// The first such value, by the name of its key.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_times()?;
+        self.validate_chances()?;
+        self.validate_counts()
+    }
+
+    /// An allowance may be nothing; a time-out of nothing fires at once.
+    fn validate_times(&self) -> Result<(), ConfigError> {
+        for (key, time) in [
+            ("stall_allowance", self.stall_allowance),
+            ("delayed_ack", self.delayed_ack),
+            ("flap_hold", self.flap_hold),
+            ("latency_margin", self.latency_margin),
+        ] {
+            within(key, time <= LONGEST, Short(time), NO_LONGER)?;
+        }
+        for (key, time) in [
+            ("rto_initial", self.rto_initial),
+            ("rto_min", self.rto_min),
+            ("rto_max", self.rto_max),
+            ("one_sided_data", self.one_sided_data),
+            ("one_sided_after", self.one_sided_after),
+            ("idle_after", self.idle_after),
+            ("unanswered_after", self.unanswered_after),
+            ("ended_after", self.ended_after),
+            ("flap_window", self.flap_window),
+            ("unconfirmed_after", self.unconfirmed_after),
+            ("zombie_after", self.zombie_after),
+            ("incident_window", self.incident_window),
+        ] {
+            let is_time_out = !time.is_zero() && time <= LONGEST;
+            within(key, is_time_out, Short(time), LONGER_THAN_ZERO)?;
+        }
+        let bounds = "at most rto_max";
+        within(
+            "rto_min",
+            self.rto_min <= self.rto_max,
+            Short(self.rto_min),
+            bounds,
+        )
+    }
+
+    fn validate_chances(&self) -> Result<(), ConfigError> {
+        let certain = "between 0 and 1, and neither of them";
+        for (key, chance) in [
+            ("data_chance", self.data_chance),
+            ("heartbeat_chance", self.heartbeat_chance),
+            ("doubt_chance", self.doubt_chance),
+        ] {
+            within(key, chance > 0.0 && chance < 1.0, chance, certain)?;
+        }
+        let doubts_first = self.doubt_chance >= self.data_chance.max(self.heartbeat_chance);
+        let bounds = "at least data_chance and heartbeat_chance: doubt comes before certainty";
+        within("doubt_chance", doubts_first, self.doubt_chance, bounds)
+    }
+
+    fn validate_counts(&self) -> Result<(), ConfigError> {
+        for (key, count) in [
+            ("flap_failures", self.flap_failures),
+            ("grey_loss_chunks", self.grey_loss_chunks),
+        ] {
+            within(key, count > 0, count, "at least 1")?;
+        }
+        let percent = self.grey_loss_percent;
+        within(
+            "grey_loss_percent",
+            percent > 0.0 && percent < 100.0,
+            percent,
+            "more than 0 and less than 100",
+        )?;
+        let factor = self.latency_factor;
+        within(
+            "latency_factor",
+            factor > 1.0 && factor.is_finite(),
+            factor,
+            "more than 1",
+        )
+    }
+}
+
+/// A value that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} cannot be {value}: it must be {allowed}")]
+pub struct ConfigError {
+    /// The key.
+    pub key: &'static str,
+    /// What it was given.
+    pub value: String,
+    /// What it may be.
+    pub allowed: &'static str,
 }
 
 impl Default for Config {
@@ -147,6 +244,27 @@ fn endpoint() -> Vantage {
     Vantage::Endpoint
 }
 
+fn within(
+    key: &'static str,
+    is_within: bool,
+    value: impl Display,
+    allowed: &'static str,
+) -> Result<(), ConfigError> {
+    if is_within {
+        return Ok(());
+    }
+    Err(ConfigError {
+        key,
+        value: value.to_string(),
+        allowed,
+    })
+}
+
+/// No state of a path lasts this long without anyone looking: a longer time is a slip of the pen.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+const NO_LONGER: &str = "30 days at most";
+const LONGER_THAN_ZERO: &str = "longer than zero, and 30 days at most";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,5 +276,57 @@ mod tests {
         assert_eq!(config.rto(ms(1), ms(1)), ms(50));
         assert_eq!(config.rto(ms(100), ms(50)), ms(300));
         assert_eq!(config.rto(ms(1_000), ms(900)), ms(2_000));
+    }
+
+    #[test]
+    fn the_defaults_make_sense() {
+        assert_eq!(Config::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_by_their_key() {
+        type Change = fn(&mut Config);
+        let changes: [(&str, Change); 16] = [
+            ("rto_initial", |config| config.rto_initial = Duration::ZERO),
+            ("rto_min", |config| config.rto_min = Duration::ZERO),
+            ("rto_min", |config| config.rto_min = config.rto_max * 2),
+            ("idle_after", |config| config.idle_after = Duration::MAX),
+            ("stall_allowance", |config| {
+                config.stall_allowance = Duration::MAX;
+            }),
+            ("incident_window", |config| {
+                config.incident_window = Duration::ZERO;
+            }),
+            ("data_chance", |config| config.data_chance = 0.0),
+            ("heartbeat_chance", |config| config.heartbeat_chance = 1.0),
+            ("doubt_chance", |config| config.doubt_chance = f32::NAN),
+            ("doubt_chance", |config| config.doubt_chance = 1e-8),
+            ("flap_failures", |config| config.flap_failures = 0),
+            ("grey_loss_chunks", |config| config.grey_loss_chunks = 0),
+            ("grey_loss_percent", |config| config.grey_loss_percent = 101.0),
+            ("grey_loss_percent", |config| config.grey_loss_percent = -3.0),
+            ("latency_factor", |config| config.latency_factor = 0.5),
+            ("latency_factor", |config| {
+                config.latency_factor = f32::INFINITY;
+            }),
+        ];
+        for (key, change) in changes {
+            let mut config = Config::default();
+            change(&mut config);
+            let error = config.validate().unwrap_err();
+            assert_eq!(error.key, key, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_allowance_of_nothing_is_one() {
+        let config = Config {
+            stall_allowance: Duration::ZERO,
+            delayed_ack: Duration::ZERO,
+            flap_hold: Duration::ZERO,
+            latency_margin: Duration::ZERO,
+            ..Config::default()
+        };
+        assert_eq!(config.validate(), Ok(()));
     }
 }
