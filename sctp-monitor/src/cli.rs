@@ -34,12 +34,9 @@ pub struct RunArgs {
     /// NIC to watch; repeat it for each.
     #[arg(long = "iface", value_name = "NIC", required = true)]
     pub interfaces: Vec<String>,
-    /// Hook for what arrives.
-    #[arg(long, value_enum, default_value_t = HookArg::Auto)]
-    pub hook: HookArg,
-    /// Where the monitor stands.
-    #[arg(long, value_enum, default_value_t = VantageArg::Endpoint)]
-    pub vantage: VantageArg,
+    /// How to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -49,12 +46,26 @@ pub struct RunArgs {
     /// Stop after this time, e.g. 30s or 10min.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub duration: Option<Duration>,
+}
+
+/// How NICs are watched.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Hook for what arrives.
+    #[arg(long, value_enum, default_value_t = HookArg::Auto)]
+    pub hook: HookArg,
+    /// Where the monitor stands.
+    #[arg(long, value_enum, default_value_t = VantageArg::Endpoint)]
+    pub vantage: VantageArg,
     /// UDP port of SCTP in UDP (RFC 6951); 0 looks at no UDP packet.
     #[arg(long, default_value_t = UDP_ENCAPSULATION_PORT)]
     pub udp_port: u16,
     /// Flows to track at a time; two make a path.
     #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
     pub max_flows: u32,
+    /// How to judge: a TOML file (docs/configuration.md lists its keys).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Arguments of `check`.
@@ -138,6 +149,6 @@ mod tests {
         };
         assert_eq!(run.interfaces, ["a", "b"]);
         assert_eq!(run.duration, Some(Duration::from_secs(30)));
-        assert_eq!(run.udp_port, 9899);
+        assert_eq!(run.watch.udp_port, 9899);
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fs::OpenOptions,
     io::{self, IsTerminal as _},
     path::Path,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -13,8 +14,8 @@ use sctp_monitor_engine::{
 };
 
 use crate::{
-    cli::{Format, RunArgs, VantageArg},
-    clock,
+    cli::{Format, RunArgs, VantageArg, WatchArgs},
+    clock, config,
     driver::{Driver, Watch},
     export::{Report, json::JsonLines, table::Tables},
     kernel::{Kernel, LoadOptions},
@@ -32,6 +33,21 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.events {
         reports.push(Box::new(events_file(path)?));
     }
+    let detector = config::detector(args.watch.config.as_deref())?;
+    watch(&args.interfaces, &args.watch, args.duration, detector, reports)
+}
+
+/// Watches the NICs, for `duration` at most, and reports to `reports`.
+///
+/// # Errors
+/// Whatever keeps the agent from watching, with what to do about it.
+fn watch(
+    interfaces: &[String],
+    args: &WatchArgs,
+    duration: Option<Duration>,
+    mut detector: Config,
+    reports: Vec<Box<dyn Report>>,
+) -> anyhow::Result<()> {
     let kernel = Kernel::load(&LoadOptions {
         max_flows: args.max_flows,
         udp_port: args.udp_port,
@@ -41,21 +57,18 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         VantageArg::Endpoint => Vantage::Endpoint,
         VantageArg::Gateway => Vantage::Gateway,
     };
-    let config = Config {
-        vantage,
-        ..Config::default()
-    };
+    detector.vantage = vantage;
     let watch = Watch {
         hook: args.hook.into(),
         egress: vantage == Vantage::Endpoint,
-        duration: args.duration,
+        duration,
     };
-    let engine = Engine::new(config, clock::tick()?);
+    let engine = Engine::new(detector, clock::tick()?);
     let driver = Driver::new(kernel, engine, watch, reports)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(driver.run(&args.interfaces))
+    runtime.block_on(driver.run(interfaces))
 }
 
 fn events_file(path: &Path) -> anyhow::Result<JsonLines<std::fs::File>> {

@@ -1,0 +1,65 @@
+//! The page about the configuration is right: every key is there, with its default and a reason.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+
+use std::{path::Path, process::Command};
+
+use sctp_monitor_engine::config::Config;
+use toml::Table;
+
+/// The page's example.
+fn example() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (_, block) = page.split_once("```toml\n").unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_page_names_every_key_with_its_default() {
+    let mut table: Table = toml::from_str(&example()).unwrap();
+    let detector = table.remove("detector").unwrap();
+    assert!(table.is_empty(), "only the detector is configured: {table}");
+    let named: Vec<_> = detector.as_table().unwrap().keys().cloned().collect();
+    let known: Vec<_> = Table::try_from(Config::default())
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    assert_eq!(named, known);
+    let config: Config = detector.try_into().unwrap();
+    assert_eq!(config, Config::default());
+}
+
+#[test]
+fn the_page_gives_a_reason_for_every_key() {
+    let example = example();
+    let mut above = "";
+    for line in example.lines() {
+        if line.contains(" = ") && !line.starts_with('#') {
+            assert!(above.starts_with("# "), "no reason above {line}");
+        }
+        above = line;
+    }
+}
+
+#[test]
+fn a_wrong_file_is_refused_before_anything_is_attached() {
+    let file = std::env::temp_dir().join(format!("sctp-monitor-config-{}.toml", std::process::id()));
+    std::fs::write(&file, "[detector]\nrto_mn = \"100ms\"\n").unwrap();
+    let path = file.to_str().unwrap();
+    let refusal = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_sctp-monitor"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), stderr)
+    };
+    let of_run = refusal(&["run", "--iface", "no-such-nic", "--config", path]);
+    std::fs::remove_file(&file).unwrap();
+    let (code, stderr) = of_run;
+    assert_eq!(code, Some(1), "{stderr}");
+    for words in [path, "line 2", "rto_mn", "rto_min"] {
+        assert!(stderr.contains(words), "{words}: {stderr}");
+    }
+}
