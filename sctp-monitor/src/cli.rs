@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use sctp_monitor_common::wire::sctp::UDP_ENCAPSULATION_PORT;
 
 use crate::kernel::HookChoice;
@@ -24,6 +24,9 @@ pub struct Cli {
 pub enum Command {
     /// Watch NICs until interrupted.
     Run(RunArgs),
+    /// List what would break: associations without redundancy, addresses that would not take over, black holes, losses.
+    #[command(after_help = AUDIT_EXIT_CODES)]
+    Audit(AuditArgs),
     /// Say what this kernel, these privileges and these NICs allow, without attaching anything.
     Check(CheckArgs),
 }
@@ -47,6 +50,40 @@ pub struct RunArgs {
     #[arg(long, value_parser = humantime::parse_duration)]
     pub duration: Option<Duration>,
 }
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("source").required(true).args(["interfaces", "events"]))]
+pub struct AuditArgs {
+    /// NIC to watch for a while, beside whatever watches it already; repeat it for each.
+    #[arg(long = "iface", value_name = "NIC")]
+    pub interfaces: Vec<String>,
+    /// Attach to nothing: read the last summary in this file, which an agent wrote by --events or --format json.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["duration", "hook", "vantage", "udp_port", "max_flows", "config"]
+    )]
+    pub events: Option<PathBuf>,
+    /// How long to watch. An idle path shows itself once in HB.interval (30 s unless configured) only.
+    #[arg(long = "for", value_name = "TIME", default_value = "40s", value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+    /// How to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    /// How to report: lines for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Exit with 1 also if no association was seen, or one could not be judged.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+const AUDIT_EXIT_CODES: &str = "\
+Exit status:
+  0  nothing was found (or no association was seen: it says so; 1 with --strict)
+  1  something was found
+  2  it could not look: no such NIC or file, a privilege is missing";
 
 /// How NICs are watched.
 #[derive(Debug, Args)]
@@ -150,5 +187,23 @@ mod tests {
         assert_eq!(run.interfaces, ["a", "b"]);
         assert_eq!(run.duration, Some(Duration::from_secs(30)));
         assert_eq!(run.watch.udp_port, 9899);
+    }
+
+    #[test]
+    fn an_audit_watches_or_reads_but_not_both() {
+        let parsed = |arguments: &[&str]| {
+            let before = ["sctp-monitor", "audit"];
+            Cli::try_parse_from(before.iter().chain(arguments))
+        };
+        let Command::Audit(audit) = parsed(&["--iface", "a", "--iface", "b"]).unwrap().command else {
+            panic!("not audit");
+        };
+        assert_eq!(audit.interfaces, ["a", "b"]);
+        assert_eq!(audit.duration, Duration::from_secs(40));
+        assert!(parsed(&["--events", "file", "--strict"]).is_ok());
+        assert!(parsed(&["--strict"]).is_err());
+        assert!(parsed(&["--events", "file", "--iface", "a"]).is_err());
+        assert!(parsed(&["--events", "file", "--for", "3s"]).is_err());
+        assert!(parsed(&["--events", "file", "--hook", "tc"]).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The agent of sctp-monitor: loads the programs, feeds the engine, reports what it finds.
 
+pub mod audit;
 pub mod check;
 pub mod cli;
 pub mod clock;

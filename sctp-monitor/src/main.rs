@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use sctp_monitor::{
+    audit::{self, Outcome},
     check,
-    cli::{Cli, Command},
+    cli::{AuditArgs, Cli, Command},
     run,
 };
 use tracing_subscriber::EnvFilter;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args, cli.verbose),
+        Command::Audit(args) => return audit(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -23,6 +25,18 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("sctp-monitor: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Scripts tell by the exit status what was found, and whether anything was looked at.
+fn audit(args: &AuditArgs) -> ExitCode {
+    match audit::audit(args) {
+        Ok(Outcome::NothingFound) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("sctp-monitor: {error:#}");
+            ExitCode::from(2)
         }
     }
 }

@@ -41,7 +41,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Whatever keeps the agent from watching, with what to do about it.
-fn watch(
+pub(crate) fn watch(
     interfaces: &[String],
     args: &WatchArgs,
     duration: Option<Duration>,

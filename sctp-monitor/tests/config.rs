@@ -56,10 +56,12 @@ fn a_wrong_file_is_refused_before_anything_is_attached() {
         (output.status.code(), stderr)
     };
     let of_run = refusal(&["run", "--iface", "no-such-nic", "--config", path]);
+    let of_audit = refusal(&["audit", "--iface", "no-such-nic", "--config", path]);
     std::fs::remove_file(&file).unwrap();
-    let (code, stderr) = of_run;
-    assert_eq!(code, Some(1), "{stderr}");
-    for words in [path, "line 2", "rto_mn", "rto_min"] {
-        assert!(stderr.contains(words), "{words}: {stderr}");
+    for (expected, (code, stderr)) in [(1, of_run), (2, of_audit)] {
+        assert_eq!(code, Some(expected), "{stderr}");
+        for words in [path, "line 2", "rto_mn", "rto_min"] {
+            assert!(stderr.contains(words), "{words}: {stderr}");
+        }
     }
 }

@@ -1,0 +1,81 @@
+//! `sctp-monitor audit`: what would break, though it may still work.
+//!
+//! In three steps: take a summary (watch for a while, or read what an agent wrote), judge it, show the verdicts. Only the
+//! first one needs a network, so the others are tested on made-up summaries.
+
+mod judge;
+mod render;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::{
+    fs::File,
+    io::{self, BufReader, ErrorKind, Write as _},
+    path::Path,
+};
+
+use anyhow::Context as _;
+
+use self::{judge::Audit, summary::Summary, watch::Watched};
+use crate::cli::{AuditArgs, Format};
+
+/// What an audit came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing is at risk.
+    NothingFound,
+    /// Something is.
+    Found,
+}
+
+/// Lists what would break.
+///
+/// # Errors
+/// Whatever kept it from looking.
+pub fn audit(args: &AuditArgs) -> anyhow::Result<Outcome> {
+    let (summary, source) = match &args.events {
+        Some(path) => read(path)?,
+        None => {
+            let Watched { summary, duration } = watch::watch(args)?;
+            let interfaces = args.interfaces.join(", ");
+            let time = humantime::format_duration(duration);
+            (summary, format!("on {interfaces}, watched for {time}"))
+        }
+    };
+    let audit = Audit::of(summary);
+    let mut out = io::stdout().lock();
+    let shown = match args.format {
+        Format::Table => render::table(&mut out, &audit, &source),
+        Format::Json => render::json(&mut out, &audit),
+    };
+    match shown.and_then(|()| out.flush()) {
+        // Whoever read the output has left, as `head` does; what was found is the same.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        shown => shown.context("the audit cannot be written")?,
+    }
+    Ok(audit.outcome(args.strict))
+}
+
+fn read(path: &Path) -> anyhow::Result<(Summary, String)> {
+    let name = path.display();
+    let file = File::open(path).with_context(|| format!("{name} cannot be read"))?;
+    let last = summary::last(BufReader::new(file)).with_context(|| name.to_string())?;
+    if last.lines_since > 0 {
+        say(&format!(
+            "{name} goes on for {} lines after its last summary: a later run has not ended yet",
+            last.lines_since
+        ));
+    }
+    let source = format!(
+        "in {name}, as of {}",
+        last.summary.time.strftime("%Y-%m-%d %H:%M:%SZ")
+    );
+    Ok((last.summary, source))
+}
+
+/// Standard output is for the audit alone; nobody needs to read this.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

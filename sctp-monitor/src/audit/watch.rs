@@ -1,0 +1,143 @@
+//! Watches NICs for a while, as `run` does, and keeps nothing but the summary at the end.
+
+use std::{cell::RefCell, io, rc::Rc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use sctp_monitor_engine::{Timestamp, config::Config};
+
+use super::{say, summary::Summary};
+use crate::{
+    cli::AuditArgs,
+    clock::Clock,
+    config,
+    export::{Notice, Report, Snapshot, json::JsonLines},
+    kernel, run,
+};
+
+/// A summary, and how long was watched for it: less than asked for if a signal ended it.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) summary: Summary,
+    pub(super) duration: Duration,
+}
+
+/// Watches, with the progress on standard error.
+pub(super) fn watch(args: &AuditArgs) -> anyhow::Result<Watched> {
+    let detector = config::detector(args.watch.config.as_deref())?;
+    // There, attaching removes a filter of the same name first: it may be a running agent's.
+    ensure!(
+        kernel::has_tcx(),
+        "before Linux 6.6 an audit would take the filters of a running agent off. Let an agent write its events \
+         (`run --duration 90s --events FILE`), then `audit --events FILE`"
+    );
+    if args.duration < WORTHWHILE {
+        say(&format!(
+            "idle paths may not show in {}: by default a path has a heartbeat every 30 s",
+            humantime::format_duration(args.duration)
+        ));
+    }
+    let watched = Rc::default();
+    let report = LastSummary {
+        watched: Rc::clone(&watched),
+        duration: args.duration,
+        began_at: None,
+        told: 0,
+    };
+    run::watch(
+        &args.interfaces,
+        &args.watch,
+        Some(args.duration),
+        in_time(detector, args.duration),
+        vec![Box::new(report)],
+    )?;
+    watched.take().context("the watch ended without a summary")
+}
+
+/// What the detector finds by waiting, it must find before the watch ends.
+fn in_time(mut detector: Config, duration: Duration) -> Config {
+    let before_the_end = duration.saturating_sub(MARGIN).max(duration / 2);
+    for wait in [&mut detector.unconfirmed_after, &mut detector.zombie_after] {
+        *wait = before_the_end.min(*wait);
+    }
+    detector
+}
+
+/// A report that keeps what [`JsonLines`] says at the end.
+struct LastSummary {
+    watched: Rc<RefCell<Option<Watched>>>,
+    duration: Duration,
+    began_at: Option<Timestamp>,
+    /// Progress lines so far.
+    told: u32,
+}
+
+impl Report for LastSummary {
+    fn notice(&mut self, notice: &Notice, _time: Timestamp, _clock: &Clock) -> io::Result<()> {
+        match notice {
+            Notice::Watching {
+                interface, hook, why, ..
+            } => say(&format!("watching {interface} by {hook} ({why})")),
+            Notice::Unwatched { interface, why } => say(&format!("no longer watching {interface}: {why}")),
+            Notice::Nic(_) | Notice::Event(_) => {}
+        }
+        Ok(())
+    }
+
+    fn refresh(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
+        let began_at = *self.began_at.get_or_insert(snapshot.now);
+        let elapsed = snapshot.now.since(began_at);
+        if elapsed < PROGRESS * (self.told + 1) {
+            return Ok(());
+        }
+        self.told += 1;
+        let known = snapshot
+            .engine
+            .associations()
+            .filter(|known| known.is_up())
+            .count();
+        say(&format!(
+            "{} s of {}: {known} associations so far",
+            elapsed.as_secs(),
+            humantime::format_duration(self.duration)
+        ));
+        Ok(())
+    }
+
+    fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
+        let mut line = Vec::new();
+        JsonLines::new(&mut line).finish(snapshot)?;
+        let elapsed = self.began_at.map(|began_at| snapshot.now.since(began_at));
+        let duration = match elapsed.unwrap_or_default().as_secs() {
+            seconds if seconds + 1 < self.duration.as_secs() => Duration::from_secs(seconds),
+            _ => self.duration,
+        };
+        *self.watched.borrow_mut() = Some(Watched {
+            summary: serde_json::from_slice(&line)?,
+            duration,
+        });
+        Ok(())
+    }
+}
+
+/// What is found by waiting is found at the next sweep; this is for those that appear a little later than the watch began.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// HB.interval (RFC 9260 section 16) with an RTO and its jitter on top.
+const WORTHWHILE: Duration = Duration::from_secs(35);
+
+const PROGRESS: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_by_waiting_is_found_within_the_watch() {
+        let seconds = Duration::from_secs;
+        let after = |watched| in_time(Config::default(), watched).unconfirmed_after;
+        assert_eq!(after(seconds(40)), seconds(35));
+        assert_eq!(after(seconds(6)), seconds(3));
+        assert_eq!(after(seconds(600)), Config::default().unconfirmed_after);
+        assert_eq!(in_time(Config::default(), seconds(20)).zombie_after, seconds(15));
+    }
+}

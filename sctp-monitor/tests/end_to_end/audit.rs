@@ -1,0 +1,240 @@
+//! `sctp-monitor audit`: what would break is listed, and scripts can tell by the exit status.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, ChildStderr, Command, Output, Stdio},
+};
+
+use nix::sys::signal::Signal;
+use sctp_monitor_lab::{EndpointConfig, Lab, Monitor, Namespace, Timers};
+use serde_json::Value;
+
+use crate::{
+    scene::{connecting, listening},
+    setup::{Pair, SOON, binary, monitor},
+};
+
+const NICS: [&str; 2] = ["path1", "path2"];
+
+/// What an audit said: its exit status, its report, and what it told meanwhile.
+struct Audited {
+    status: i32,
+    report: Value,
+    stderr: String,
+}
+
+impl Audited {
+    fn findings(&self) -> Vec<&str> {
+        let findings = self.report["findings"].as_array().unwrap();
+        findings
+            .iter()
+            .map(|finding| finding["finding"].as_str().unwrap())
+            .collect()
+    }
+}
+
+impl From<Output> for Audited {
+    fn from(output: Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Self {
+            status: output.status.code().unwrap(),
+            report: serde_json::from_slice(&output.stdout).unwrap_or(Value::Null),
+            stderr,
+        }
+    }
+}
+
+/// Watches these NICs for so long.
+fn audit(namespace: &Namespace, interfaces: &[&str], duration: &str, more: &[&str]) -> Audited {
+    command(namespace, interfaces, duration)
+        .args(more)
+        .output()
+        .unwrap()
+        .into()
+}
+
+fn command(namespace: &Namespace, interfaces: &[&str], duration: &str) -> Command {
+    let mut command = namespace.command(binary());
+    command.args(["audit", "--format", "json", "--for", duration]);
+    command.args(interfaces.iter().flat_map(|interface| ["--iface", interface]));
+    command
+}
+
+/// An audit that goes on.
+struct Started {
+    child: Child,
+    _stderr: BufReader<ChildStderr>,
+}
+
+impl Started {
+    /// One that watches all these NICs already.
+    fn watching(namespace: &Namespace, interfaces: &[&str], duration: &str) -> Self {
+        let mut child = command(namespace, interfaces, duration)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        let mut watched = 0;
+        while watched < interfaces.len() {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended at once");
+            watched += usize::from(line.starts_with("watching "));
+        }
+        Self {
+            child,
+            _stderr: stderr,
+        }
+    }
+
+    fn join(self) -> Audited {
+        self.child.wait_with_output().unwrap().into()
+    }
+}
+
+/// Every finding says what, why, since when, by which figures, and what next.
+fn well_formed(audited: &Audited) {
+    for finding in audited.report["findings"].as_array().unwrap() {
+        for words in ["finding", "reason", "next", "since"] {
+            assert!(finding[words].is_string(), "{words} in {finding:#}");
+        }
+        assert!(finding["evidence"].is_object(), "{finding:#}");
+        assert_eq!(finding["remote_port"], 3868, "{finding:#}");
+    }
+}
+
+#[test]
+fn two_paths_over_two_nics_pass() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let _pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
+    let audited = audit(lab.host("mme"), &NICS, "12s", &["--strict"]);
+    assert_eq!(audited.status, 0, "{:#}\n{}", audited.report, audited.stderr);
+    assert_eq!(audited.report["associations"], 1);
+    assert_eq!(audited.report["at_risk"], 0);
+    assert!(audited.stderr.contains("watching path1"), "{}", audited.stderr);
+    assert!(audited.stderr.contains("10 s of 12s: 1"), "{}", audited.stderr);
+}
+
+#[test]
+fn a_single_homed_association_is_not_redundant() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let (local, remote) = (&lab.ipv4("mme")[..1], &lab.ipv4("hss")[..1]);
+    let _pair = Pair::between(&lab, local, remote);
+    let audited = audit(lab.host("mme"), &NICS, "8s", &[]);
+    assert_eq!(audited.status, 1, "{:#}\n{}", audited.report, audited.stderr);
+    assert_eq!(audited.findings(), ["not_redundant"]);
+    assert_eq!(audited.report["at_risk"], 1);
+    well_formed(&audited);
+}
+
+#[test]
+fn an_address_that_was_never_reachable_would_not_take_over() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    lab.path("path2").break_silently().unwrap();
+    // The handshake lists both addresses of each end, so it must be seen; heartbeats are as rare as in the field.
+    let audit = Started::watching(lab.host("mme"), &NICS, "12s");
+    let rare = |config: EndpointConfig| config.timers(Timers::default());
+    let _pair = Pair::start(&lab, &rare(connecting(&lab)), &rare(listening(&lab)));
+    let audited = audit.join();
+    assert_eq!(audited.status, 1, "{:#}\n{}", audited.report, audited.stderr);
+    well_formed(&audited);
+    let findings = audited.report["findings"].as_array().unwrap();
+    let unconfirmed = findings
+        .iter()
+        .find(|finding| finding["finding"] == "secondary_unconfirmed")
+        .unwrap_or_else(|| panic!("{:#}", audited.report));
+    assert_eq!(unconfirmed["remote"], "10.1.2.2");
+    assert!(unconfirmed["local"].is_null());
+}
+
+#[test]
+fn an_audit_goes_beside_a_running_agent_and_leaves_it_alone() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let agent = monitor(host, &NICS, &["--hook", "xdp-native"]);
+    let _pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
+    let audited = audit(host, &NICS, "6s", &[]);
+    assert_eq!(audited.status, 0, "{:#}\n{}", audited.report, audited.stderr);
+    assert_eq!(audited.report["associations"], 1);
+    let fallback = "watching path1 by tc (no native XDP: another XDP program";
+    assert!(audited.stderr.contains(fallback), "{}", audited.stderr);
+    // The agent still sees both directions of both paths.
+    lab.path("path2").break_silently().unwrap();
+    agent.wait_for_path("10.1.2.2", "inactive", SOON).unwrap();
+}
+
+#[test]
+fn an_agents_events_are_audited_without_a_network() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let file = std::env::temp_dir().join(format!("sctp-monitor-audit-{}.jsonl", std::process::id()));
+    let path = file.to_str().unwrap();
+    let of_file = |more: &[&str]| {
+        let arguments = ["audit", "--events", path];
+        Command::new(binary())
+            .args(arguments)
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let agent = monitor(lab.host("mme"), &NICS, &["--events", path]);
+    let unfinished = of_file(&[]);
+    let (local, remote) = (&lab.ipv4("mme")[..1], &lab.ipv4("hss")[..1]);
+    let _pair = Pair::between(&lab, local, remote);
+    agent
+        .wait_for("finding", SOON, |event| event["finding"] == "not_redundant")
+        .unwrap();
+    stop(agent);
+    let found = Audited::from(of_file(&["--format", "json"]));
+    let table = of_file(&[]);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(found.status, 1, "{}", found.stderr);
+    assert_eq!(found.findings(), ["not_redundant"]);
+    let table = String::from_utf8_lossy(&table.stdout);
+    for words in ["at risk", "not redundant: every path needs", "> check", path] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    assert_eq!(unfinished.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&unfinished.stderr);
+    assert!(stderr.contains(path) && stderr.contains("summary"), "{stderr}");
+}
+
+#[test]
+fn no_association_is_said_to_be_none() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    assert_eq!(audit(host, &["path1"], "1s", &[]).status, 0);
+    assert_eq!(audit(host, &["path1"], "1s", &["--strict"]).status, 1);
+    let output = host
+        .command(binary())
+        .args(["audit", "--iface", "path1", "--for", "1s"])
+        .output()
+        .unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(table, "no association on path1, watched for 1s\n");
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_told_by_the_exit_status() {
+    let namespace = Namespace::new("audit").unwrap();
+    for (arguments, words) in [
+        (&["--iface", "eth77"][..], "no interface eth77"),
+        (&["--events", "/no/such/file"], "/no/such/file"),
+        (&[], "--iface"),
+    ] {
+        let output = namespace
+            .command(binary())
+            .arg("audit")
+            .args(arguments)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+    }
+}
+
+fn stop(agent: Monitor) {
+    let (status, summary) = agent.stop(Signal::SIGTERM).unwrap();
+    assert!(status.success() && summary.is_some());
+}
