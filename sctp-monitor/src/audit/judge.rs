@@ -98,6 +98,10 @@ impl Judged {
             .filter(|path| path.state == "active")
             .count();
         findings.extend(association.paths.into_iter().flat_map(|path| path.findings));
+        if association.one_sided {
+            // Halves of one association that do not find each other look like several that are single-homed.
+            findings.retain(|finding| finding.finding != NOT_REDUNDANT);
+        }
         findings.sort_by_key(|finding| (rank(&finding.finding), finding.local, finding.remote));
         Self {
             id: association.id,
@@ -165,12 +169,14 @@ const WORST_FIRST: [&str; 11] = [
     "path_down",
     "link_down",
     "secondary_unconfirmed",
-    "not_redundant",
+    NOT_REDUNDANT,
     "flapping",
     "grey_loss",
     "answered_elsewhere",
     "latency_degraded",
 ];
+
+const NOT_REDUNDANT: &str = "not_redundant";
 
 /// How long the engine leaves an association alone until it says that it is not redundant.
 pub(super) const SETTLED: Duration = Duration::from_secs(5);

@@ -170,9 +170,12 @@ fn an_association_that_has_just_begun_or_is_half_seen_is_not_proven() {
     }
     let mut half = association(2, &[("10.1.1.2", "unconfirmed")]);
     half["one_sided"] = true.into();
+    // All that was seen of it is one path; what else it has may pass elsewhere.
+    half["findings"] = json!([finding("not_redundant", json!({}))]);
     let audit = audit(&[young, half]);
     let (table, json) = shown(&audit);
     assert_eq!(json["not_proven"], 2);
+    assert_eq!(json["findings"], json!([]));
     assert!(table.contains("it was first seen in the last 5 s"), "{table}");
     assert!(table.contains("only one direction of it is seen here"), "{table}");
 }
