@@ -1,6 +1,9 @@
 //! An association: two endpoints, their addresses, and the paths between them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use crate::{
     addresses::{Addresses, Side},
@@ -57,7 +60,7 @@ pub(crate) enum Phase {
     /// Reported as up.
     Up,
     /// SHUTDOWN was seen. Its packets and paths are what they were, until it is complete.
-    ShuttingDown { by: Side },
+    ShuttingDown { by: Side, since: Timestamp },
     /// Reported as over.
     Ended { at: Timestamp },
 }
@@ -123,7 +126,7 @@ impl Association {
     #[must_use]
     pub fn shutting_down(&self) -> Option<Side> {
         match self.phase {
-            Phase::ShuttingDown { by } => Some(by),
+            Phase::ShuttingDown { by, .. } => Some(by),
             Phase::Opening | Phase::Up | Phase::Ended { .. } => None,
         }
     }
@@ -223,6 +226,10 @@ impl Association {
         }
     }
 
+    pub(crate) fn has_flows(&self) -> bool {
+        !(self.sent.is_empty() && self.received.is_empty())
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended { .. })
     }
@@ -255,6 +262,9 @@ pub struct Path {
     pub(crate) received: Option<u32>,
     /// What is wrong with it.
     pub(crate) findings: Vec<Finding>,
+    /// It has been active.
+    confirmed: bool,
+    known_since: Timestamp,
     /// When it failed, as far back as matters for flapping.
     failures: VecDeque<Timestamp>,
     /// Since when it works again, while it is not trusted yet.
@@ -270,6 +280,8 @@ impl Path {
             sent: None,
             received: None,
             findings: Vec::new(),
+            confirmed: false,
+            known_since: now,
             failures: VecDeque::new(),
             works_since: None,
         }
@@ -315,6 +327,16 @@ impl Path {
         }
     }
 
+    /// How long it is known without ever having worked.
+    pub(crate) fn unconfirmed_for(&self, now: Timestamp) -> Option<Duration> {
+        (!self.confirmed).then(|| now.since(self.known_since))
+    }
+
+    /// Whether it is down by its NIC.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.state == PathState::Inactive && self.reason.as_ref().is_some_and(Reason::is_nic)
+    }
+
     /// Failures within the window, if they are so many that the path is not trusted.
     pub(crate) fn flapping(&self, config: &Config, now: Timestamp) -> Option<usize> {
         let recent = self
@@ -347,6 +369,14 @@ impl Path {
         let from = self.state;
         if state == from {
             self.works_since = None;
+            // Its link is back and it is dead nevertheless, or the other way round.
+            if self
+                .reason
+                .as_ref()
+                .is_some_and(|known| known.is_nic() != reason.is_nic())
+            {
+                self.reason = Some(reason);
+            }
             return None;
         }
         if from == PathState::Unconfirmed && state == PathState::PotentiallyFailed {
@@ -366,6 +396,7 @@ impl Path {
             self.failures.push_back(now);
         }
         self.works_since = None;
+        self.confirmed |= state == PathState::Active;
         self.state = state;
         self.since = now;
         self.reason = Some(reason.clone());

@@ -222,7 +222,7 @@ impl Engine {
             ChunkKind::Shutdown => sender,
             _ => sender.other(),
         };
-        association.phase = Phase::ShuttingDown { by };
+        association.phase = Phase::ShuttingDown { by, since: now };
         self.report(id, EventKind::ShuttingDown { by }, now);
     }
 

@@ -266,7 +266,7 @@ impl Detector {
     ) {
         self.take_answers(record);
         self.count_losses(record);
-        self.take_credits(record, tick, config, now);
+        self.take_credits(record, context.gathered, tick, config, now);
         self.watch_the_way_back(record, context, now);
         self.follow_trial(record, context.gathered, config, now);
         self.heartbeats.waiting = record
@@ -339,7 +339,14 @@ impl Detector {
         self.data.arrived_twice = 0;
     }
 
-    fn take_credits(&mut self, record: &FlowRecord, tick: Duration, config: &Config, now: Timestamp) {
+    fn take_credits(
+        &mut self,
+        record: &FlowRecord,
+        gathered: f32,
+        tick: Duration,
+        config: &Config,
+        now: Timestamp,
+    ) {
         if !matches!(self.verdict, Verdict::Alive(_)) {
             self.data.arrived_twice += record.spurious.wrapping_sub(self.seen.spurious);
             if self.data.arrived_twice >= ARRIVED_TWICE {
@@ -365,7 +372,11 @@ impl Detector {
             });
         if late && matches!(self.verdict, Verdict::Dead(_)) {
             self.arrives_at = Some(at);
-            self.data.trial = None;
+            // What is missing goes on being missing, though the trial is over.
+            if let Some(trial) = self.data.trial.take() {
+                self.data.missed = self.data.missed.saturating_add(trial.opportunities(gathered));
+                self.data.first_missed.get_or_insert(trial.sent_at);
+            }
             return;
         }
         let data = &mut self.data;

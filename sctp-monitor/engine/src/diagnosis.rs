@@ -3,14 +3,14 @@
 //! Each look at a path draws up what is wrong with it now and compares that with what was reported. So a finding is
 //! opened once and closed once, whatever happens in between.
 
-use std::{mem::discriminant, time::Duration};
+use std::time::Duration;
 
 use crate::{
-    association::{Path, Phase},
+    association::{Association, Path, Phase},
     config::Vantage,
     detector::Verdict,
     engine::Engine,
-    event::{AssociationId, EventKind, PathId, PathState, Reason, Status},
+    event::{AssociationId, EventKind, PathId, PathState, Status},
     finding::{Broken, Cause, Diagnosis, Finding, IncidentId, Object, Zombie},
     flow::{Direction, Flow},
     incident::{Keys, Member},
@@ -43,17 +43,7 @@ impl Engine {
             .filter(|finding| !matches!(finding.diagnosis, Diagnosis::PeerDown { .. }))
             .map(|finding| (finding.object, finding.diagnosis.clone()))
             .collect();
-        let states: Vec<_> = association
-            .paths
-            .values()
-            .map(Path::state)
-            .filter(|state| *state != PathState::Unconfirmed)
-            .collect();
-        let all_down = states.iter().all(|state| *state == PathState::Inactive);
-        if association.is_up() && states.len() > 1 && all_down {
-            let paths = states.len();
-            found.push((Object::Association, Diagnosis::PeerDown { paths }));
-        }
+        found.extend(peer_down(association).map(|diagnosis| (Object::Association, diagnosis)));
         self.settle_association(id, found, now);
     }
 
@@ -95,13 +85,10 @@ impl Engine {
         let Some(association) = self.associations.get(&id) else {
             return;
         };
-        let mut found: Vec<_> = association
-            .findings
-            .iter()
-            .filter(|finding| matches!(finding.diagnosis, Diagnosis::PeerDown { .. }))
-            .map(|finding| (finding.object, finding.diagnosis.clone()))
-            .collect();
-        found.extend(zombie.map(|zombie| (Object::Association, Diagnosis::Zombie(zombie))));
+        let whole = peer_down(association)
+            .into_iter()
+            .chain(zombie.map(Diagnosis::Zombie));
+        let mut found: Vec<_> = whole.map(|diagnosis| (Object::Association, diagnosis)).collect();
         if association.is_up() {
             found.extend(self.weaknesses(association, now));
         }
@@ -154,16 +141,21 @@ impl Engine {
             Vantage::Endpoint => [sent, None],
             Vantage::Gateway => [sent, received],
         };
-        found.extend(judged.into_iter().flatten().find_map(black_hole));
+        let black_hole = judged.into_iter().flatten().find_map(black_hole);
+        let has_black_hole = black_hole.is_some();
+        found.extend(black_hole);
         for (direction, flow) in [(Direction::Sent, sent), (Direction::Received, received)] {
-            if let Some(rate) = flow.and_then(|flow| flow.losses.rate()) {
+            // What is lost for its size is no loss by chance.
+            if let Some(rate) = flow.and_then(|flow| flow.losses.rate())
+                && !has_black_hole
+            {
                 found.push(Diagnosis::GreyLoss { direction, rate });
             }
         }
         if let Some(slow) = judged.into_iter().flatten().find_map(|flow| flow.latency.slow()) {
             found.push(Diagnosis::LatencyDegraded(slow));
         }
-        if let Some((_, source)) = sent.and_then(|flow| flow.view.answered_elsewhere) {
+        if let Some(source) = sent.and_then(Flow::answered_from) {
             found.push(Diagnosis::AnsweredElsewhere { source });
         }
         found
@@ -187,7 +179,7 @@ impl Engine {
                 Verdict::Dead(reason) => Some(reason),
                 _ => None,
             })?;
-        if matches!(dead, Reason::LinkDown { .. } | Reason::InterfaceGone { .. }) {
+        if dead.is_nic() {
             return None;
         }
         Some(Diagnosis::PathDown {
@@ -205,18 +197,20 @@ impl Engine {
         received: Option<&Flow>,
         now: Timestamp,
     ) -> Broken {
-        let sent_is_dead = sent.is_some_and(|flow| matches!(flow.detector.verdict(), Verdict::Dead(_)));
-        let (dead, opposite, direction) = if sent_is_dead {
-            (sent, received, Direction::Sent)
-        } else {
+        let is_dead = |flow: Option<&Flow>| {
+            flow.is_some_and(|flow| matches!(flow.detector.verdict(), Verdict::Dead(_)))
+        };
+        let (dead, opposite, direction) = if is_dead(received) && !is_dead(sent) {
             (received, sent, Direction::Received)
+        } else {
+            (sent, received, Direction::Sent)
         };
         let Some(dead) = dead else {
             return Broken::Unknown;
         };
         let since = dead.detector.first_missed().unwrap_or(failed_at);
         let arrives = dead.detector.arrives_at().is_some_and(|at| at > since);
-        let comes_back = opposite.is_some_and(|flow| flow.view.last_seen > since + UNDER_WAY);
+        let comes_back = opposite.is_some_and(|flow| flow.heard_at > since + UNDER_WAY);
         let broken = match (arrives, comes_back) {
             (true, _) => Broken::Return,
             (false, true) => Broken::Forward,
@@ -233,17 +227,21 @@ impl Engine {
     fn zombie(&mut self, id: AssociationId, now: Timestamp) -> Option<Zombie> {
         let association = self.associations.get(&id)?;
         let after = self.config.zombie_after;
-        if let Phase::Ended { at } = association.phase {
-            let answers = association
+        let answers_long_after = |at: Timestamp| {
+            let alive = association
                 .sent
                 .iter()
-                .filter_map(|slot| self.flows.get(slot))
-                .any(|flow| {
-                    flow.detector
-                        .alive_at()
-                        .is_some_and(|alive| alive > at + after / 2)
-                });
-            return answers.then_some(Zombie::AnswersAfterEnd);
+                .filter_map(|slot| self.flows.get(slot)?.detector.alive_at());
+            alive.max().is_some_and(|alive| alive > at + after / 2)
+        };
+        match association.phase {
+            Phase::Ended { at } => return answers_long_after(at).then_some(Zombie::AnswersAfterEnd),
+            Phase::ShuttingDown { since, .. } => {
+                let pending = now.since(since);
+                let is_zombie = pending >= after && answers_long_after(since);
+                return is_zombie.then_some(Zombie::ShutdownPending(pending));
+            }
+            Phase::Opening | Phase::Up => {}
         }
         let newest_window = association
             .received
@@ -318,9 +316,9 @@ impl Engine {
     ) -> Vec<Finding> {
         let mut findings = Vec::with_capacity(found.len());
         for (object, diagnosis) in found {
-            let same = known.iter().position(|finding| {
-                finding.object == object && discriminant(&finding.diagnosis) == discriminant(&diagnosis)
-            });
+            let same = known
+                .iter()
+                .position(|finding| finding.object == object && finding.diagnosis.is_same_kind(&diagnosis));
             let Some(index) = same else {
                 findings.push(self.open_finding(id, object, diagnosis, now));
                 continue;
@@ -419,6 +417,18 @@ impl Engine {
     fn report_finding(&mut self, id: AssociationId, status: Status, finding: Finding, now: Timestamp) {
         self.report(id, EventKind::Finding { status, finding }, now);
     }
+}
+
+/// All paths that anything is known of are down, and not for want of a link on this side.
+fn peer_down(association: &Association) -> Option<Diagnosis> {
+    let mut known = association
+        .paths
+        .values()
+        .filter(|path| path.state() != PathState::Unconfirmed);
+    let paths = known.clone().count();
+    let all_down = known.clone().all(|path| path.state() == PathState::Inactive);
+    let is_down = association.is_up() && paths > 1 && all_down && !known.all(Path::is_cut_off);
+    is_down.then_some(Diagnosis::PeerDown { paths })
 }
 
 /// Packets too large for the path, by their sizes or because only heartbeats pass.

@@ -210,7 +210,7 @@ impl Engine {
         let came_back_at = member
             .and_then(|member| association?.paths.get(&member.path)?.flow(opposite(direction)))
             .and_then(|slot| self.flows.get(&slot))
-            .map(|flow| flow.view.last_seen);
+            .map(|flow| flow.heard_at);
         let context = Context {
             answers_are_seen: association
                 .is_some_and(|association| !association.flows(opposite(direction)).is_empty()),
@@ -508,6 +508,7 @@ impl Engine {
         else {
             return;
         };
+        let was_cut_off = path.is_cut_off();
         if let Some((from, to, reason)) = path.conclude(sent, received, nic, &self.config, now) {
             let kind = EventKind::PathStateChanged {
                 path: path_id,
@@ -519,7 +520,11 @@ impl Engine {
             self.diagnose_path(id, path_id, now);
             self.diagnose_association(id, now);
         } else {
+            let cut_off = path.is_cut_off();
             self.diagnose_path(id, path_id, now);
+            if cut_off != was_cut_off {
+                self.diagnose_association(id, now);
+            }
         }
     }
 
@@ -585,9 +590,16 @@ impl Engine {
         for slot in over {
             self.remove_flow(slot, now);
         }
-        self.associations.retain(|_, association| {
-            !(association.is_ended() && association.sent.is_empty() && association.received.is_empty())
-        });
+        let forgotten: Vec<_> = self
+            .associations
+            .values()
+            .filter(|association| association.is_ended() && !association.has_flows())
+            .map(|association| association.id)
+            .collect();
+        for id in forgotten {
+            self.close_findings(id, now);
+            self.associations.remove(&id);
+        }
     }
 
     /// Whether a flow has nothing more to tell.
@@ -601,7 +613,11 @@ impl Engine {
             .and_then(|member| self.associations.get(&member.association))
             .map(|a| a.phase);
         match phase {
-            Some(Phase::Ended { at }) => now.since(at) > self.config.ended_after,
+            // Whoever goes on talking is worth a look, unless it is somebody else.
+            Some(Phase::Ended { at }) => {
+                let after = self.config.ended_after;
+                now.since(at) > after && (silent > after || flow.mismatching.is_some())
+            }
             Some(Phase::Up | Phase::ShuttingDown { .. }) => false,
             Some(Phase::Opening) | None => silent > self.config.unanswered_after,
         }

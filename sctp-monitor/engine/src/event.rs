@@ -402,6 +402,11 @@ pub enum Figure {
 }
 
 impl Reason {
+    /// Whether it is the NIC's, and not the network's.
+    pub(crate) fn is_nic(&self) -> bool {
+        matches!(self, Self::LinkDown { .. } | Self::InterfaceGone { .. })
+    }
+
     /// The figures behind the words, by name.
     #[must_use]
     pub fn figures(&self) -> Vec<(&'static str, Figure)> {

@@ -1,6 +1,6 @@
 //! Findings: what is wrong with a path or an association, with the evidence in figures and what to check next.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, mem::discriminant, net::IpAddr, time::Duration};
 
 use crate::{
     event::{Figure, PathId, Reason},
@@ -298,6 +298,14 @@ impl Diagnosis {
             | Self::Zombie(_)
             | Self::NotRedundant { .. } => return None,
         })
+    }
+
+    /// Whether `other` is about the same trouble, with other figures perhaps.
+    pub(crate) fn is_same_kind(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::GreyLoss { direction, .. }, Self::GreyLoss { direction: now, .. }) => direction == now,
+            _ => discriminant(self) == discriminant(other),
+        }
     }
 
     /// Whether `other` says something that is worth an update.

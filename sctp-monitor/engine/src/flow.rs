@@ -157,6 +157,12 @@ pub(crate) struct Flow {
     pub(crate) new_data_at: Option<Timestamp>,
     /// DATA on it was found acknowledged at the last look, at that time.
     pub(crate) acked_at: Option<Timestamp>,
+    /// When a packet with the association's tag last passed.
+    pub(crate) heard_at: Timestamp,
+    /// Where heartbeats are answered from, if not from where they went, and how many have been answered rightly since.
+    answered_from: Option<(IpAddr, u32)>,
+    /// It was dead, and no DATA was acknowledged since: what is sent again was lost then.
+    after_outage: bool,
     seen: Seen,
     /// The deadline under which the engine has it.
     pub(crate) deadline: Option<Timestamp>,
@@ -184,6 +190,9 @@ impl Flow {
             sacks_seen: false,
             new_data_at: (record.data_chunks > 0).then(|| Timestamp::from_nanos(record.first_seen_ns)),
             acked_at: None,
+            heard_at: at_ticks(record, record.last_seen_ticks, tick),
+            answered_from: (record.answered_elsewhere > 0).then(|| (record.ack_source.to_ip(), 0)),
+            after_outage: false,
             seen: Seen::of(record),
             deadline: None,
             link: None,
@@ -213,6 +222,7 @@ impl Flow {
         let mismatches = view.tag_mismatches.wrapping_sub(self.view.tag_mismatches) & u64::from(u32::MAX);
         if packets > mismatches {
             self.mismatching = None;
+            self.heard_at = view.last_seen;
         } else if mismatches > 0 {
             self.mismatching.get_or_insert((now, now)).1 = now;
             self.mismatched_tag = record.mismatched_tag;
@@ -225,6 +235,12 @@ impl Flow {
     pub(crate) fn read_meter(&mut self, now: Timestamp) {
         self.view.throughput = self.meter.read(&self.view, now);
     }
+
+    /// Where heartbeats are answered from, if not from where they went.
+    pub(crate) fn answered_from(&self) -> Option<IpAddr> {
+        self.answered_from.map(|(source, _)| source)
+    }
+
     /// Weighs what the newest record says.
     pub(crate) fn observe(
         &mut self,
@@ -245,22 +261,32 @@ impl Flow {
         if self.seen.highest_sent != before.highest_sent {
             self.new_data_at = Some(self.view.last_seen);
         }
+        if new.elsewhere > 0 {
+            self.answered_from = Some((record.ack_source.to_ip(), 0));
+        } else if let Some((_, rightly)) = &mut self.answered_from {
+            *rightly = rightly.saturating_add(new.answers);
+        }
+        self.answered_from = self.answered_from.filter(|(_, rightly)| *rightly < RIGHTLY);
         let works = !matches!(self.detector.verdict(), Verdict::Dead(_));
         let lost = match counted {
             Counted::Ahead => new.lost.saturating_sub(new.spurious),
             Counted::Behind => new.late,
             Counted::Both => new.lost.saturating_sub(new.spurious) + new.late,
         };
-        // What is lost in an outage is no loss rate. It counts once the path has shown that it works.
-        self.uncounted.0 += new.data_chunks;
-        self.uncounted.1 += lost;
+        // What is lost in an outage is no loss rate, whenever it is sent again. It counts once the path has shown that it works.
+        let in_outage = !works || self.after_outage;
+        self.after_outage = !works || (self.after_outage && new.credits == 0);
+        self.uncounted.0 = self.uncounted.0.saturating_add(new.data_chunks);
+        self.uncounted.1 = self.uncounted.1.saturating_add(lost);
         let answered = new.credits > 0 || counted == Counted::Behind;
-        if !works {
+        if in_outage {
             self.uncounted = (0, 0);
-            self.sizes = Sizes::default();
         } else if answered {
             let (sent, lost) = std::mem::take(&mut self.uncounted);
             self.losses.count(sent, lost, config, now);
+        }
+        if !works {
+            self.sizes = Sizes::default();
         }
         if works && lost > 0 {
             self.sizes.on_lost(record.lost_bytes);
@@ -319,6 +345,7 @@ struct Seen {
     late: u32,
     spurious: u32,
     answers: u32,
+    elsewhere: u32,
     data_chunks: u64,
     highest_sent: u32,
 }
@@ -331,6 +358,7 @@ struct New {
     late: u32,
     spurious: u32,
     answers: u32,
+    elsewhere: u32,
     data_chunks: u32,
 }
 
@@ -342,6 +370,7 @@ impl Seen {
             late: record.late,
             spurious: record.spurious,
             answers: record.heartbeats_answered,
+            elsewhere: record.answered_elsewhere,
             data_chunks: record.data_chunks,
             highest_sent: record.highest_sent,
         }
@@ -354,8 +383,12 @@ impl Seen {
             late: self.late.wrapping_sub(before.late),
             spurious: self.spurious.wrapping_sub(before.spurious),
             answers: self.answers.wrapping_sub(before.answers),
+            elsewhere: self.elsewhere.wrapping_sub(before.elsewhere),
             data_chunks: u32::try_from(self.data_chunks.saturating_sub(before.data_chunks))
                 .unwrap_or(u32::MAX),
         }
     }
 }
+
+/// So many heartbeats in a row that are answered from where they went: one may be by chance of a route.
+const RIGHTLY: u32 = 3;

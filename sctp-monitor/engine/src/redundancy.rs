@@ -6,7 +6,7 @@ use crate::{
     association::Association,
     config::Vantage,
     engine::Engine,
-    event::PathState,
+    event::Origin,
     finding::{Diagnosis, Object, Shared},
     time::Timestamp,
 };
@@ -14,9 +14,18 @@ use crate::{
 impl Engine {
     /// Addresses that would not take over, and what all paths share.
     pub(crate) fn weaknesses(&self, association: &Association, now: Timestamp) -> Vec<(Object, Diagnosis)> {
+        // Where one direction passes elsewhere, other paths may do so too.
+        if association.is_one_sided() {
+            return Vec::new();
+        }
         let mut found = self.unconfirmed(association, now);
         let known_for = now.since(association.known_since);
-        if known_for >= SETTLED {
+        let settled = match association.origin {
+            Origin::Handshake => SETTLED,
+            // An address shows with its next heartbeat.
+            Origin::MidLife => self.config.unconfirmed_after,
+        };
+        if known_for >= settled {
             let shared = self.shared(association);
             if !shared.is_empty() {
                 found.push((Object::Association, Diagnosis::NotRedundant { shared }));
@@ -26,23 +35,25 @@ impl Engine {
     }
 
     fn unconfirmed(&self, association: &Association, now: Timestamp) -> Vec<(Object, Diagnosis)> {
-        let known_for = now.since(association.known_since);
-        if known_for < self.config.unconfirmed_after || association.remote.len() < 2 {
+        if association.remote.len() < 2 {
             return Vec::new();
         }
+        let unconfirmed_for = |remote: &IpAddr| {
+            let paths = association
+                .paths
+                .iter()
+                .filter(|(path, _)| path.remote == *remote);
+            let waits: Option<Vec<_>> = paths.map(|(_, path)| path.unconfirmed_for(now)).collect();
+            waits?.into_iter().max()
+        };
         association
             .remote
             .iter()
-            .filter(|remote| {
-                association
-                    .paths
-                    .iter()
-                    .filter(|(path, _)| path.remote == **remote)
-                    .all(|(_, path)| path.state() == PathState::Unconfirmed)
-            })
-            .map(|remote| {
+            .filter_map(|remote| Some((*remote, unconfirmed_for(remote)?)))
+            .filter(|(_, known_for)| *known_for >= self.config.unconfirmed_after)
+            .map(|(remote, known_for)| {
                 (
-                    Object::Remote(*remote),
+                    Object::Remote(remote),
                     Diagnosis::SecondaryUnconfirmed { known_for },
                 )
             })
@@ -65,13 +76,14 @@ impl Engine {
                 .filter_map(|(_, path)| self.flows.get(&path.sent.or(path.received)?))
         };
         let local = only(association.local.iter().copied());
-        let at_endpoint = self.config.vantage == Vantage::Endpoint;
+        // What the only path in use needs says nothing of the others.
+        let comparable = self.config.vantage == Vantage::Endpoint && used.len() > 1;
         let interface = only(flows().map(|flow| flow.view.interface.if_index()))
-            .filter(|_| at_endpoint)
+            .filter(|_| comparable)
             .and_then(|index| self.nic_name(index));
         let next_hop = only(flows().map(|flow| flow.view.next_hop))
             .flatten()
-            .filter(|_| at_endpoint);
+            .filter(|_| comparable);
         // One local address has one NIC, one next hop and one subnet anyway.
         if let Some(local) = local {
             shared.push(Shared::LocalAddress(local));

@@ -4,10 +4,18 @@
 
 mod addresses;
 mod associations;
+mod broken;
 mod ends;
+mod flapping;
 mod handshakes;
 mod icmp;
+mod incidents;
+mod moves;
 #[path = "../support/outputs.rs"]
 mod outputs;
 mod paths;
+mod quality;
+mod redundancy;
+mod reports;
 mod world;
+mod zombies;

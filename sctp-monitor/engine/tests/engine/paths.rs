@@ -12,7 +12,7 @@ use sctp_monitor_lab::frames::{self, Packet};
 use PathState::{Active, Inactive, PotentiallyFailed, Unconfirmed};
 
 /// Sends a message every 50 ms over a path, and lets the peer acknowledge every second one while `acked` says so.
-fn traffic(world: &mut World, path: u8, tsns: std::ops::Range<u32>, acked: bool) {
+pub(crate) fn traffic(world: &mut World, path: u8, tsns: std::ops::Range<u32>, acked: bool) {
     for tsn in tsns {
         world.data(path, tsn);
         world.now = world.now + ms(1);

@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) events: Vec<Event>,
     pub(crate) released: HashSet<u32>,
+    /// All paths have one next hop.
+    pub(crate) one_next_hop: bool,
     vantage: Vantage,
     next_info: u8,
 }
@@ -54,6 +56,7 @@ impl World {
             now: Timestamp::from_nanos(1_000_000_000_000),
             events: Vec::new(),
             released: HashSet::new(),
+            one_next_hop: false,
             vantage,
             next_info: 1,
         }
@@ -120,8 +123,12 @@ impl World {
             parse: ParseOptions::default(),
             max_chunks: MAX_CHUNKS,
         };
+        let mut frame = frame.to_vec();
+        let router = if self.one_next_hop { 0 } else { path };
+        let next_hop_at = if leaves { 0 } else { 6 };
+        frame[next_hop_at..next_hop_at + 6].copy_from_slice(&[2, 0, 0, 0, 0, router]);
         self.table.set_now(self.now.as_nanos());
-        observe(&Frame(frame), interface, &options, &mut self.table);
+        observe(&Frame(&frame), interface, &options, &mut self.table);
     }
 
     /// INIT to COOKIE ACK over path 1; both endpoints list two addresses.

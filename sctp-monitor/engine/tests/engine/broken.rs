@@ -1,0 +1,253 @@
+//! Paths, peers and links that are down: what is said of them, and when it is taken back.
+
+use sctp_monitor_engine::{
+    NicState,
+    config::Vantage,
+    event::{PathState, Status},
+    finding::{Broken, Diagnosis, Object},
+    incident::ScopeKind,
+};
+use sctp_monitor_lab::frames;
+
+use crate::{
+    paths::traffic,
+    reports::{directions, findings, incidents, left_open, opened, statuses},
+    world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
+};
+use Broken::{Both, Forward, Return, Unknown};
+use PathState::{Active, Inactive};
+use Status::{Closed, Opened, Updated};
+
+/// A world whose path 1 carried DATA and broke down half a second ago; the last TSN sent is 50.
+fn broken() -> World {
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..41, true);
+    assert_eq!(opened(&world), [""; 0]);
+    traffic(&mut world, 1, 41..51, false);
+    assert_eq!(world.state(1), Inactive);
+    world
+}
+
+/// A heartbeat is answered, and what DATA waits is acknowledged.
+fn heals(world: &mut World) {
+    world.heartbeat_answered(1, ms(1));
+    world.sack(1, 50);
+    world.sweep();
+    assert_eq!(world.state(1), Active);
+}
+
+/// A SACK that reports chunks as duplicates.
+fn sack_of_duplicates(cum_tsn_ack: u32, duplicates: &[u32]) -> Vec<u8> {
+    let mut value = cum_tsn_ack.to_be_bytes().to_vec();
+    value.extend(65_536_u32.to_be_bytes());
+    value.extend([0, 0, 0, u8::try_from(duplicates.len()).unwrap()]);
+    value.extend(duplicates.iter().flat_map(|tsn| tsn.to_be_bytes()));
+    frames::chunk(3, 0, &value)
+}
+
+#[test]
+fn a_direction_is_not_known_before_there_is_evidence() {
+    let mut world = broken();
+    assert_eq!(directions(&world), [(Opened, Unknown)]);
+    heals(&mut world);
+    assert_eq!(directions(&world), [(Opened, Unknown), (Closed, Unknown)]);
+    assert_eq!(left_open(&world.events), 0);
+}
+
+#[test]
+fn what_arrives_after_the_failure_shows_that_the_way_back_works() {
+    let mut world = broken();
+    world.received(1, LOCAL_TAG, vec![frames::heartbeat(&[77; 40])]);
+    world.advance(ms(50));
+    assert_eq!(directions(&world), [(Opened, Unknown), (Updated, Forward)]);
+    world.advance(ms(20_000));
+    assert_eq!(directions(&world).len(), 2, "it stays at that");
+    heals(&mut world);
+    assert_eq!(directions(&world)[2], (Closed, Forward));
+    assert_eq!(left_open(&world.events), 0);
+}
+
+#[test]
+fn what_was_under_way_when_it_failed_shows_nothing() {
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..41, true);
+    world.data(1, 41);
+    world.advance(ms(50));
+    world.received(1, LOCAL_TAG, vec![frames::sack(40, &[])]);
+    traffic(&mut world, 1, 42..60, false);
+    assert_eq!(directions(&world), [(Opened, Unknown)]);
+}
+
+#[test]
+fn forged_packets_show_nothing() {
+    let mut world = broken();
+    for info in 0..20 {
+        world.received(1, 0xbad, vec![frames::heartbeat(&[info; 40])]);
+        world.advance(ms(100));
+    }
+    assert_eq!(directions(&world), [(Opened, Unknown)]);
+    world.advance(ms(5_000));
+    assert_eq!(directions(&world)[1..], [(Updated, Both)]);
+}
+
+#[test]
+fn chunks_that_the_peer_has_twice_show_that_what_is_sent_arrives() {
+    let mut world = broken();
+    for tsn in 41..51 {
+        world.data(2, tsn);
+    }
+    world.received(2, LOCAL_TAG, vec![sack_of_duplicates(50, &[41, 42])]);
+    world.advance(ms(20));
+    assert_eq!(directions(&world).len(), 1, "two may have been under way");
+    world.received(2, LOCAL_TAG, vec![sack_of_duplicates(50, &[43, 44])]);
+    world.advance(ms(20));
+    assert_eq!(directions(&world), [(Opened, Unknown), (Updated, Return)]);
+    heals(&mut world);
+    assert_eq!(left_open(&world.events), 0);
+}
+
+#[test]
+fn a_late_ack_of_what_nobody_sent_again_shows_that_it_arrived() {
+    let mut world = broken();
+    world.sack(2, 50);
+    world.advance(ms(20));
+    assert_eq!(directions(&world), [(Opened, Unknown), (Updated, Return)]);
+    assert_eq!(world.state(1), Inactive, "acks do not come back over it");
+}
+
+#[test]
+fn silence_for_long_is_a_break_of_both_directions() {
+    let mut world = broken();
+    world.advance(ms(4_000));
+    assert_eq!(directions(&world).len(), 1);
+    world.advance(ms(1_000));
+    assert_eq!(directions(&world), [(Opened, Unknown), (Updated, Both)]);
+    world.received(1, LOCAL_TAG, vec![frames::heartbeat(&[77; 40])]);
+    world.advance(ms(50));
+    assert_eq!(directions(&world)[2..], [(Updated, Forward)]);
+}
+
+#[test]
+fn an_idle_path_tells_its_direction_as_well() {
+    let mut world = World::with_two_paths();
+    for info in 0..3 {
+        world.heartbeat(1);
+        world.advance(ms(1_000));
+        world.received(1, LOCAL_TAG, vec![frames::heartbeat(&[100 + info; 40])]);
+    }
+    world.advance(ms(100));
+    assert_eq!(directions(&world).last().unwrap().1, Forward);
+}
+
+#[test]
+fn a_gateway_names_directions_as_the_local_endpoint_would() {
+    let mut world = World::new(Vantage::Gateway);
+    world.handshake();
+    let heartbeats = |world: &mut World, rounds: std::ops::Range<u8>, near_answers: bool| {
+        for info in rounds {
+            world.sent(1, REMOTE_TAG, vec![frames::heartbeat(&[info; 40])]);
+            world.received(1, LOCAL_TAG, vec![frames::heartbeat_ack(&[info; 40])]);
+            world.received(1, LOCAL_TAG, vec![frames::heartbeat(&[info + 100; 40])]);
+            if near_answers {
+                world.sent(1, REMOTE_TAG, vec![frames::heartbeat_ack(&[info + 100; 40])]);
+            }
+            world.advance(ms(1_000));
+        }
+    };
+    heartbeats(&mut world, 1..5, true);
+    // What the far side sends is not answered, though the near side goes on sending: its way to here is broken.
+    heartbeats(&mut world, 5..9, false);
+    assert_eq!(world.state(1), Inactive);
+    assert_eq!(directions(&world).last().unwrap().1, Return);
+}
+
+#[test]
+fn all_paths_down_are_a_peer_that_is_down_until_one_works() {
+    let mut world = World::with_two_paths();
+    for _ in 0..4 {
+        world.heartbeat(1);
+        world.heartbeat(2);
+        world.advance(ms(1_000));
+    }
+    assert_eq!(world.states(), [Inactive, Inactive]);
+    let found = findings(&world, "peer_down");
+    let [(Opened, finding)] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(finding.object, Object::Association);
+    assert_eq!(finding.diagnosis, Diagnosis::PeerDown { paths: 2 });
+    world.heartbeat_answered(2, ms(1));
+    assert_eq!(statuses(&world, "peer_down"), [Opened, Closed]);
+    world.heartbeat_answered(1, ms(1));
+    world.advance(ms(2_000));
+    assert_eq!(left_open(&world.events), 0);
+}
+
+#[test]
+fn one_path_down_is_no_peer_down() {
+    let mut world = broken();
+    world.advance(ms(30_000));
+    assert_eq!(statuses(&world, "peer_down"), []);
+}
+
+#[test]
+fn a_link_that_is_down_is_one_and_nothing_else() {
+    let mut world = World::with_two_paths();
+    world.engine.handle_nic(NIC, "ens1", NicState::Up, world.now);
+    world.engine.handle_nic(NIC, "ens1", NicState::Down, world.now);
+    world.heartbeat(1);
+    world.advance(ms(10_000));
+    assert_eq!(opened(&world), ["link_down"]);
+    let reported = incidents(&world);
+    let [(Opened, incident)] = reported.as_slice() else {
+        panic!("{reported:?}");
+    };
+    assert_eq!(incident.scope.kind, ScopeKind::Interface);
+    assert_eq!(incident.scope.interface.as_deref(), Some("ens1"));
+    assert_eq!((incident.finding, incident.members), ("link_down", 1));
+    world.engine.handle_nic(NIC, "ens1", NicState::Up, world.now);
+    heals(&mut world);
+    assert_eq!(statuses(&world, "link_down"), [Opened, Closed]);
+    assert_eq!(left_open(&world.events), 0);
+}
+
+#[test]
+fn a_path_that_stays_dead_when_its_link_is_back_is_a_path_down() {
+    let mut world = World::with_two_paths();
+    world.engine.handle_nic(NIC, "ens1", NicState::Down, world.now);
+    world.advance(ms(1_000));
+    world.engine.handle_nic(NIC, "ens1", NicState::Up, world.now);
+    for _ in 0..3 {
+        world.heartbeat(1);
+        world.advance(ms(1_000));
+    }
+    assert_eq!(statuses(&world, "link_down"), [Opened, Closed]);
+    assert_eq!(statuses(&world, "path_down"), [Opened]);
+    assert_eq!(incidents(&world).last().unwrap().1.members, 1);
+    heals(&mut world);
+    assert_eq!(left_open(&world.events), 0);
+}
+
+#[test]
+fn local_links_that_are_all_down_do_not_accuse_the_peer() {
+    let mut world = World::with_two_paths();
+    for (nic, name) in [(NIC, "ens1"), (NIC + 1, "ens2")] {
+        world.engine.handle_nic(nic, name, NicState::Gone, world.now);
+    }
+    world.advance(ms(3_000));
+    assert_eq!(opened(&world), ["link_down", "link_down"]);
+}
+
+#[test]
+fn findings_end_with_their_association() {
+    let mut world = broken();
+    for _ in 0..4 {
+        world.heartbeat(2);
+        world.advance(ms(1_000));
+    }
+    assert_eq!(opened(&world), ["path_down", "path_down", "peer_down"]);
+    world.received(2, LOCAL_TAG, vec![frames::abort(false)]);
+    world.sweep();
+    assert_eq!(left_open(&world.events), 0);
+    assert_eq!(world.engine.incidents().count(), 0);
+}

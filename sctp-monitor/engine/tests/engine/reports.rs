@@ -1,0 +1,100 @@
+//! What was reported, in the shape in which tests ask for it.
+
+use std::collections::BTreeSet;
+
+use sctp_monitor_engine::{
+    event::{Event, EventKind, Status},
+    finding::{Broken, Diagnosis, Finding},
+    incident::IncidentView,
+};
+
+use crate::world::World;
+
+/// All reports of findings with this name.
+pub(crate) fn findings<'a>(world: &'a World, name: &str) -> Vec<(Status, &'a Finding)> {
+    world
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Finding { status, finding } if finding.diagnosis.name() == name => {
+                Some((*status, finding))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What happened to findings with this name.
+pub(crate) fn statuses(world: &World, name: &str) -> Vec<Status> {
+    findings(world, name)
+        .into_iter()
+        .map(|(status, _)| status)
+        .collect()
+}
+
+/// Names of all findings that were opened.
+pub(crate) fn opened(world: &World) -> Vec<&'static str> {
+    world
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Finding {
+                status: Status::Opened,
+                finding,
+            } => Some(finding.diagnosis.name()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What was said of the direction in which paths are broken.
+pub(crate) fn directions(world: &World) -> Vec<(Status, Broken)> {
+    findings(world, "path_down")
+        .into_iter()
+        .filter_map(|(status, finding)| match finding.diagnosis {
+            Diagnosis::PathDown { broken, .. } => Some((status, broken)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// All reports of incidents.
+pub(crate) fn incidents(world: &World) -> Vec<(Status, &IncidentView)> {
+    world
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Incident { status, incident } => Some((*status, incident)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Panics unless findings and incidents are opened, updated and closed in this order; gives the number of those that
+/// are still open.
+pub(crate) fn left_open(events: &[Event]) -> usize {
+    let mut open = BTreeSet::new();
+    for event in events {
+        let (name, status) = match &event.kind {
+            EventKind::Finding { status, finding } => {
+                let association = event.association.expect("whose it is").id;
+                let way = match &finding.diagnosis {
+                    Diagnosis::GreyLoss { direction, .. } => format!("{direction:?}"),
+                    _ => String::new(),
+                };
+                let object = finding.object;
+                let name = format!("{association} {object:?} {} {way}", finding.diagnosis.name());
+                (name, *status)
+            }
+            EventKind::Incident { status, incident } => (format!("incident {}", incident.id), *status),
+            _ => continue,
+        };
+        let known = open.contains(&name);
+        match status {
+            Status::Opened => assert!(!known && open.insert(name.clone()), "opened twice: {name}"),
+            Status::Updated => assert!(known, "updated, but not open: {name}"),
+            Status::Closed => assert!(open.remove(&name), "closed, but not open: {name}"),
+        }
+    }
+    open.len()
+}
