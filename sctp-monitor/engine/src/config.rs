@@ -87,12 +87,31 @@ pub struct Config {
     /// 5 points. At 20 messages a second that takes less than ten seconds.
     pub grey_loss_chunks: u32,
 
+    /// Losses in a row, all of packets larger than any that passed meanwhile, that make a path MTU black hole: by chance
+    /// only if nearly all packets are large.
+    pub black_hole_losses: u32,
+    /// Chunks that arrive twice by the peer's word, while nothing comes back on the path, that make the way back a
+    /// broken one: not just one SACK that was lost.
+    pub way_back_duplicates: u32,
+    /// For how long, at least. A path whose SACKs all go another way sends nothing twice.
+    #[serde(with = "humantime_serde")]
+    pub way_back_silence: Duration,
+    /// After how long without a sign of either direction both count as broken: RTO.Min (1 s, RFC 9260 section 16) has
+    /// passed for either side, and what was sent again would have told.
+    #[serde(with = "humantime_serde")]
+    pub direction_after: Duration,
+
     /// How many times its usual round-trip time a path must need to be reported as slow.
     pub latency_factor: f32,
     /// And how much more, at least: a path inside a rack doubles its 50 us with every burst.
     #[serde(with = "humantime_serde")]
     pub latency_margin: Duration,
+    /// Seconds with DATA, or heartbeats, in a row that must be slow: a route that changes, not a burst.
+    pub latency_in_a_row: u32,
 
+    /// How long an association is left alone before it is called not redundant: its first heartbeats are under way.
+    #[serde(with = "humantime_serde")]
+    pub settled_after: Duration,
     /// How long an address of the peer may stay without any confirmed path. Stacks send a heartbeat to every address
     /// when the association begins, and at the latest every HB.interval (30 s).
     #[serde(with = "humantime_serde")]
@@ -146,6 +165,9 @@ impl Config {
             ("unconfirmed_after", self.unconfirmed_after),
             ("zombie_after", self.zombie_after),
             ("incident_window", self.incident_window),
+            ("way_back_silence", self.way_back_silence),
+            ("direction_after", self.direction_after),
+            ("settled_after", self.settled_after),
         ] {
             let is_time_out = !time.is_zero() && time <= LONGEST;
             within(key, is_time_out, Short(time), LONGER_THAN_ZERO)?;
@@ -177,6 +199,9 @@ impl Config {
         for (key, count) in [
             ("flap_failures", self.flap_failures),
             ("grey_loss_chunks", self.grey_loss_chunks),
+            ("black_hole_losses", self.black_hole_losses),
+            ("way_back_duplicates", self.way_back_duplicates),
+            ("latency_in_a_row", self.latency_in_a_row),
         ] {
             within(key, count > 0, count, "at least 1")?;
         }
@@ -232,7 +257,13 @@ impl Default for Config {
             grey_loss_percent: 3.0,
             grey_loss_chunks: 170,
             latency_factor: 2.0,
+            black_hole_losses: 4,
+            way_back_duplicates: 5,
+            way_back_silence: Duration::from_millis(500),
+            direction_after: Duration::from_secs(5),
             latency_margin: Duration::from_millis(10),
+            latency_in_a_row: 3,
+            settled_after: Duration::from_secs(5),
             unconfirmed_after: Duration::from_secs(60),
             zombie_after: Duration::from_secs(30),
             incident_window: Duration::from_secs(5),

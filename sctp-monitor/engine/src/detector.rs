@@ -286,7 +286,7 @@ impl Detector {
         self.deadline = None;
         let heartbeats = self.weigh_heartbeats(record, context, config, now);
         let data = self
-            .weigh_duplicates(now)
+            .weigh_duplicates(config, now)
             .or_else(|| self.weigh_data(record, context, config, now));
         self.verdict = self.weigh(heartbeats, data);
     }
@@ -500,9 +500,9 @@ impl Detector {
         trial.notice(packets, now, rto, config);
     }
 
-    fn weigh_duplicates(&mut self, now: Timestamp) -> Option<Verdict> {
+    fn weigh_duplicates(&mut self, config: &Config, now: Timestamp) -> Option<Verdict> {
         let (chunks, since) = self.data.twice_in_silence;
-        if chunks < TWICE_IN_SILENCE || now.since(since) < SILENCE {
+        if chunks < config.way_back_duplicates || now.since(since) < config.way_back_silence {
             return None;
         }
         self.arrives_at = Some(now);
@@ -737,10 +737,6 @@ fn heartbeat_rto(record: &FlowRecord, config: &Config) -> Option<Duration> {
     RttView::of(&record.heartbeat_rtt).map(|rtt| config.rto(rtt.srtt, rtt.rttvar))
 }
 
-/// So many chunks that arrived twice, over so long, while nothing came back: not just one SACK that was lost.
-const TWICE_IN_SILENCE: u32 = 5;
-/// See [`TWICE_IN_SILENCE`]. A path whose SACKs all go another way sends nothing twice.
-const SILENCE: Duration = Duration::from_millis(500);
 /// How many numbers of packets ripen at a time. What comes while all are taken is noticed later.
 const NOTICES: usize = 6;
 /// So many chunks that arrive twice were not all under way when the path broke.

@@ -141,7 +141,10 @@ impl Engine {
             Vantage::Endpoint => [sent, None],
             Vantage::Gateway => [sent, received],
         };
-        let black_hole = judged.into_iter().flatten().find_map(black_hole);
+        let black_hole = judged
+            .into_iter()
+            .flatten()
+            .find_map(|flow| black_hole(flow, self.config.black_hole_losses));
         let has_black_hole = black_hole.is_some();
         found.extend(black_hole);
         for (direction, flow) in [(Direction::Sent, sent), (Direction::Received, received)] {
@@ -214,7 +217,7 @@ impl Engine {
         let broken = match (arrives, comes_back) {
             (true, _) => Broken::Return,
             (false, true) => Broken::Forward,
-            (false, false) if now.since(since) >= NO_SIGN => Broken::Both,
+            (false, false) if now.since(since) >= self.config.direction_after => Broken::Both,
             (false, false) => Broken::Unknown,
         };
         match (direction, broken) {
@@ -432,11 +435,11 @@ fn peer_down(association: &Association) -> Option<Diagnosis> {
 }
 
 /// Packets too large for the path, by their sizes or because only heartbeats pass.
-fn black_hole(flow: &Flow) -> Option<Diagnosis> {
+fn black_hole(flow: &Flow, losses: u32) -> Option<Diagnosis> {
     let only_heartbeats = flow.detector.only_heartbeats_pass();
     let by_size = flow
         .sizes
-        .black_hole()
+        .black_hole(losses)
         .filter(|(_, passed)| passed.is_some() || only_heartbeats);
     if by_size.is_none() && !only_heartbeats {
         return None;
@@ -450,6 +453,3 @@ fn black_hole(flow: &Flow) -> Option<Diagnosis> {
 
 /// What still arrives so long after a failure was under way when it happened.
 const UNDER_WAY: Duration = Duration::from_millis(200);
-/// After this time without a sign of either direction both count as broken: RTO.Min (1 s, RFC 9260 section 16) has
-/// passed for either side, and what was sent again would have told.
-const NO_SIGN: Duration = Duration::from_secs(5);

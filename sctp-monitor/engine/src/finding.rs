@@ -277,10 +277,10 @@ impl Diagnosis {
             Self::Zombie(Zombie::NobodyReads(time)) => vec![("window_zero_for", Figure::Time(*time))],
             Self::Zombie(Zombie::ShutdownPending(time)) => vec![("shutdown_pending", Figure::Time(*time))],
             Self::Zombie(Zombie::AnswersAfterEnd) => Vec::new(),
-            Self::NotRedundant { shared } => shared
-                .iter()
-                .map(|shared| ("shared", Figure::Text(shared.to_string())))
-                .collect(),
+            Self::NotRedundant { shared } => {
+                let shared: Vec<_> = shared.iter().map(ToString::to_string).collect();
+                vec![("shared", Figure::Text(shared.join(", ")))]
+            }
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct Latency {
     /// Whiles that the baseline is made of.
     whiles: u32,
     /// Whiles in a row that were slow, or fast again while the path counts as slow.
-    against: u8,
+    against: u32,
     slow: Option<Slow>,
 }
 
@@ -62,7 +62,7 @@ impl Latency {
         } else {
             self.against += 1;
         }
-        if self.against >= IN_A_ROW {
+        if self.against >= config.latency_in_a_row {
             self.against = 0;
             self.slow = match self.slow {
                 None => Some(Slow {
@@ -88,8 +88,6 @@ const WHILE: Duration = Duration::from_secs(1);
 const BASELINE_WHILES: u32 = 3;
 /// Whiles that the baseline remembers.
 const BASELINE_MEMORY: u32 = 64;
-/// Whiles in a row that must be slow: a route that changes, not a burst.
-const IN_A_ROW: u8 = 3;
 
 #[cfg(test)]
 mod tests {

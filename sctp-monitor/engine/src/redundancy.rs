@@ -1,6 +1,6 @@
 //! What would break an association, though nothing is broken yet.
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use crate::{
     association::Association,
@@ -21,7 +21,7 @@ impl Engine {
         let mut found = self.unconfirmed(association, now);
         let known_for = now.since(association.known_since);
         let settled = match association.origin {
-            Origin::Handshake => SETTLED,
+            Origin::Handshake => self.config.settled_after,
             // An address shows with its next heartbeat.
             Origin::MidLife => self.config.unconfirmed_after,
         };
@@ -124,6 +124,3 @@ fn subnet(address: IpAddr) -> IpAddr {
         }
     }
 }
-
-/// How long an association is left alone: its first heartbeats are under way.
-const SETTLED: Duration = Duration::from_secs(5);

@@ -36,14 +36,11 @@ impl Sizes {
     }
 
     /// The smallest packet that was lost and the largest that passed, once it is clear that size is what matters.
-    pub(crate) fn black_hole(&self) -> Option<(u32, Option<u32>)> {
+    pub(crate) fn black_hole(&self, losses: u32) -> Option<(u32, Option<u32>)> {
         let passed = (self.largest_passed > 0).then_some(self.largest_passed);
-        (self.lost >= LOST).then_some((self.smallest_lost, passed))
+        (self.lost >= losses).then_some((self.smallest_lost, passed))
     }
 }
-
-/// Losses in a row, all of large packets: by chance only if nearly all are.
-const LOST: u32 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -57,9 +54,9 @@ mod tests {
             sizes.on_passed(148);
             sizes.on_passed(0);
         }
-        assert_eq!(sizes.black_hole(), Some((1_300, Some(148))));
+        assert_eq!(sizes.black_hole(4), Some((1_300, Some(148))));
         sizes.on_passed(1_400);
-        assert_eq!(sizes.black_hole(), None);
+        assert_eq!(sizes.black_hole(4), None);
     }
 
     #[test]
@@ -71,6 +68,6 @@ mod tests {
             sizes.on_lost(148);
             sizes.on_passed(148);
         }
-        assert_eq!(sizes.black_hole(), None);
+        assert_eq!(sizes.black_hole(4), None);
     }
 }
