@@ -205,7 +205,7 @@ impl Driver {
             match output {
                 Output::Event(event) => {
                     let time = event.time;
-                    self.notice(&Notice::Event(event), time)?;
+                    self.notice(&Notice::Event(*event), time)?;
                 }
                 Output::Link {
                     slot,

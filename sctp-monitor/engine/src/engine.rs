@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// Report this.
-    Event(Event),
+    Event(Box<Event>),
     /// Tie the flow in `slot` to its association (see [`FlowRecord`]).
     Link {
         /// The flow.
@@ -357,16 +357,16 @@ impl Engine {
                 association: Some(association.reference()),
                 kind,
             };
-            self.output(Output::Event(event));
+            self.output(Output::Event(Box::new(event)));
         }
     }
 
     pub(crate) fn report_incident(&mut self, status: Status, incident: IncidentView, time: Timestamp) {
-        self.output(Output::Event(Event {
+        self.output(Output::Event(Box::new(Event {
             time,
             association: None,
             kind: EventKind::Incident { status, incident },
-        }));
+        })));
     }
 
     /// An ack that the programs could not match, because the flows were not tied together yet.

@@ -11,7 +11,7 @@ pub(crate) fn carry_out(
     released: impl FnOnce(u32),
 ) -> Option<Event> {
     match output {
-        Output::Event(event) => return Some(event),
+        Output::Event(event) => return Some(*event),
         Output::Link {
             slot,
             data_slot,
