@@ -271,7 +271,7 @@ impl Flow {
         let lost = match counted {
             Counted::Ahead => new.lost.saturating_sub(new.spurious),
             Counted::Behind => new.late,
-            Counted::Both => new.lost.saturating_sub(new.spurious) + new.late,
+            Counted::Both => new.lost.saturating_sub(new.spurious).saturating_add(new.late),
         };
         // What is lost in an outage is no loss rate, whenever it is sent again. It counts once the path has shown that it works.
         let in_outage = !works || self.after_outage;
@@ -289,10 +289,10 @@ impl Flow {
             self.sizes = Sizes::default();
         }
         if works && lost > 0 {
-            self.sizes.on_lost(record.lost_bytes);
+            self.sizes.on_lost(record.lost_bytes, now);
         }
         if works && new.credits > 0 {
-            self.sizes.on_passed(record.credited_bytes);
+            self.sizes.on_passed(record.credited_bytes, now);
         }
         self.time(record, new, config, now);
     }
