@@ -348,7 +348,8 @@ impl Detector {
         now: Timestamp,
     ) {
         if !matches!(self.verdict, Verdict::Alive(_)) {
-            self.data.arrived_twice += record.spurious.wrapping_sub(self.seen.spurious);
+            let twice = record.spurious.wrapping_sub(self.seen.spurious);
+            self.data.arrived_twice = self.data.arrived_twice.saturating_add(twice);
             if self.data.arrived_twice >= ARRIVED_TWICE {
                 self.arrives_at = Some(now);
             }
@@ -616,7 +617,7 @@ impl Detector {
             _ => config.data_chance,
         };
         // A heartbeat stays out as DATA does; both together weigh more.
-        if self.heartbeats.missed + self.data.missed >= odds.required(chance) {
+        if self.heartbeats.missed.saturating_add(self.data.missed) >= odds.required(chance) {
             Some(Verdict::Dead(reason))
         } else {
             Some(Verdict::Suspect(reason))

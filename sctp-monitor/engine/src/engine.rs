@@ -22,6 +22,10 @@ use crate::{
 
 /// What the engine wants done.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "outputs are taken one by one; few wait at a time"
+)]
 pub enum Output {
     /// Report this.
     Event(Box<Event>),
@@ -551,7 +555,7 @@ impl Engine {
             .chain(&association.received)
             .filter_map(|slot| self.flows.get(slot))
             .map(|flow| flow.view.packets)
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 
     fn keep_house(&mut self, now: Timestamp) {
@@ -602,21 +606,33 @@ impl Engine {
         }
     }
 
+    /// Whether packets of an association that is over still pass.
+    fn goes_on(&self, association: &Association, now: Timestamp) -> bool {
+        let slots = association.sent.iter().chain(&association.received);
+        slots
+            .filter_map(|slot| self.flows.get(slot))
+            .any(|flow| flow.mismatching.is_none() && now.since(flow.heard_at) <= self.config.ended_after)
+    }
+
     /// Whether a flow has nothing more to tell.
     fn is_over(&self, flow: &Flow, now: Timestamp) -> bool {
         let silent = now.since(flow.view.last_seen);
         if silent > self.config.idle_after {
             return true;
         }
-        let phase = flow
+        let association = flow
             .member
-            .and_then(|member| self.associations.get(&member.association))
-            .map(|a| a.phase);
-        match phase {
-            // Whoever goes on talking is worth a look, unless it is somebody else.
+            .and_then(|member| self.associations.get(&member.association));
+        match association.map(|association| association.phase) {
             Some(Phase::Ended { at }) => {
-                let after = self.config.ended_after;
-                now.since(at) > after && (silent > after || flow.mismatching.is_some())
+                let goes_on = association.is_some_and(|association| self.goes_on(association, now));
+                // What goes on for ever lives after all: it is found anew.
+                let kept_for = if goes_on {
+                    2 * self.config.zombie_after
+                } else {
+                    self.config.ended_after
+                };
+                now.since(at) > kept_for
             }
             Some(Phase::Up | Phase::ShuttingDown { .. }) => false,
             Some(Phase::Opening) | None => silent > self.config.unanswered_after,

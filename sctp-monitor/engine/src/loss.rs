@@ -43,8 +43,8 @@ impl Losses {
         let number = now.as_nanos() / 1_000_000_000;
         match self.seconds.back_mut() {
             Some(second) if second.number == number => {
-                second.sent += sent;
-                second.lost += lost;
+                second.sent = second.sent.saturating_add(sent);
+                second.lost = second.lost.saturating_add(lost);
             }
             _ => self.seconds.push_back(Second { number, sent, lost }),
         }
@@ -65,8 +65,8 @@ impl Losses {
     }
 
     fn conclude(&mut self, config: &Config) {
-        let sent: u32 = self.seconds.iter().map(|second| second.sent).sum();
-        let lost: u32 = self.seconds.iter().map(|second| second.lost).sum();
+        let sum = |of: fn(&Second) -> u32| self.seconds.iter().map(of).fold(0, u32::saturating_add);
+        let (sent, lost) = (sum(|second| second.sent), sum(|second| second.lost));
         if sent == 0 {
             self.open = false;
             return;
