@@ -14,6 +14,7 @@ mod moves;
 #[path = "../support/outputs.rs"]
 mod outputs;
 mod paths;
+mod properties;
 mod quality;
 mod redundancy;
 mod reports;
