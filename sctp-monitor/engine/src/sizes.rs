@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn large_packets_that_never_pass_are_a_black_hole(4) {
+    fn large_packets_that_never_pass_are_a_black_hole() {
         let mut sizes = Sizes::default();
         for bytes in [1_448, 1_300, 1_448, 1_448] {
             sizes.on_lost(bytes, at(10));
