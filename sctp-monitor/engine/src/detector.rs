@@ -359,7 +359,7 @@ impl Detector {
         }
         let at = at_ticks(record, record.acked_ticks, tick);
         let rtt = Duration::from_nanos(record.data_rtt.last_ns);
-        let lost = if self.sample(record, rtt, config) == Sample::AnswerLost {
+        let lost: u32 = if self.sample(record, rtt, config) == Sample::AnswerLost {
             2
         } else {
             0
@@ -383,7 +383,7 @@ impl Detector {
         let data = &mut self.data;
         let (sent, resent) = (take(&mut data.sent_since), take(&mut data.lost_since));
         if !matches!(self.verdict, Verdict::Dead(_)) {
-            data.odds.count(sent, lost + resent);
+            data.odds.count(sent, lost.saturating_add(resent));
         }
         if let Some(trial) = trial {
             self.data.gathered += (trial.ripe as f32 - self.data.gathered) / GATHERED_MEMORY;
@@ -683,7 +683,7 @@ impl Trial {
     fn notice_many(&mut self, packets: u32, age: Duration) {
         let slots = u32::try_from(NOTICES).unwrap_or(1).min(packets);
         for (noticed, step) in self.unripe.iter_mut().zip(1..=slots) {
-            let number = packets * step / slots;
+            let number = (packets / slots).saturating_mul(step) + packets % slots * step / slots;
             *noticed = Noticed::new(number, age * (number - 1) / (packets - 1));
         }
     }
