@@ -22,10 +22,6 @@ use crate::{
 
 /// What the engine wants done.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "outputs are taken one by one; few wait at a time"
-)]
 pub enum Output {
     /// Report this.
     Event(Box<Event>),
