@@ -569,6 +569,7 @@ impl Engine {
         for id in opening {
             self.report_up(id, now);
         }
+        self.relearn_tags();
         self.replace_restarted(now);
         self.review(now);
         for association in self.associations.values_mut() {

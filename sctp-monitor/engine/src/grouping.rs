@@ -347,16 +347,58 @@ impl Engine {
         }
     }
 
+    /// The first tag that is seen of an association joined in mid-life is believed, and may have been forged. Where all
+    /// packets of one direction have had another one for a while, that one is right.
+    pub(crate) fn relearn_tags(&mut self) {
+        let mut wrong = Vec::new();
+        for association in self.associations.values() {
+            let joined = association.is_up() && association.origin == Origin::MidLife;
+            if !joined || !self.slice.has(association.id.0) {
+                continue;
+            }
+            let [sent, received] = [Direction::Sent, Direction::Received]
+                .map(|direction| (direction, self.other_tag(association.flows(direction))));
+            match (sent, received) {
+                ((direction, Some(tag)), (_, None)) | ((_, None), (direction, Some(tag))) => {
+                    wrong.push((association.id, direction, tag));
+                }
+                _ => {}
+            }
+        }
+        for (id, direction, tag) in wrong {
+            self.learn_tag(id, direction, tag);
+            let slots = self
+                .associations
+                .get(&id)
+                .map(|association| association.flows(direction).to_vec())
+                .unwrap_or_default();
+            for slot in slots {
+                if let Some(flow) = self.flows.get_mut(&slot) {
+                    flow.detector.on_new_association();
+                    flow.mismatching = None;
+                    flow.view.tag = tag;
+                    self.output(Output::SetTag { slot, tag });
+                }
+            }
+        }
+    }
+
+    /// The tag that all flows of one direction have had for a while instead of theirs.
+    fn other_tag(&self, slots: &[u32]) -> Option<u32> {
+        let mut flows = slots.iter().filter_map(|slot| self.flows.get(slot));
+        let all = flows.clone().all(|flow| flow.mismatching.is_some());
+        flows
+            .find(|flow| all && flow.mismatches_for_long(RESTART_AFTER))
+            .map(|flow| flow.mismatched_tag)
+    }
+
     fn is_restarted(&self, association: &Association) -> bool {
         let mismatching = |slots: &[u32]| {
             slots.is_empty()
                 || slots.iter().any(|slot| {
-                    self.flows.get(slot).is_some_and(|flow| {
-                        flow.mismatched_tag != 0
-                            && flow
-                                .mismatching
-                                .is_some_and(|(first, last)| last.since(first) >= RESTART_AFTER)
-                    })
+                    self.flows
+                        .get(slot)
+                        .is_some_and(|flow| flow.mismatches_for_long(RESTART_AFTER))
                 })
         };
         let any = !(association.sent.is_empty() && association.received.is_empty());

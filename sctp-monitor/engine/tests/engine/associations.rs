@@ -73,6 +73,34 @@ fn an_association_is_joined_mid_life_by_its_tags() {
 }
 
 #[test]
+fn a_forged_first_packet_of_an_association_joined_mid_life_is_forgotten() {
+    let mut world = World::new(Vantage::Endpoint);
+    world.received(1, 0xbad, vec![frames::data(1, 1)]);
+    for tsn in 1..60 {
+        world.data(1, tsn);
+        world.now = world.now + ms(1);
+        world.sack(1, tsn);
+        world.advance(ms(99));
+    }
+    let known: Vec<_> = world
+        .engine
+        .associations()
+        .map(|association| association.reference())
+        .map(|known| (known.local_tag, known.remote_tag))
+        .collect();
+    assert_eq!(known, [(Some(LOCAL_TAG), Some(REMOTE_TAG))]);
+    assert_eq!(world.state(1), PathState::Active);
+    // Now that the tag is known, a forged one changes nothing.
+    for tsn in 60..100 {
+        world.received(1, 0xbad, vec![frames::data(tsn, 1)]);
+        world.data(1, tsn);
+        world.sack(1, tsn);
+        world.advance(ms(100));
+    }
+    assert_eq!(world.state(1), PathState::Active);
+}
+
+#[test]
 fn one_direction_alone_is_reported_after_a_while() {
     let mut world = World::new(Vantage::Endpoint);
     world.data(1, 1);
