@@ -113,6 +113,11 @@ fn draw(out: &mut impl Write, snapshot: &Snapshot<'_>) -> io::Result<()> {
             .collect();
         writeln!(out, "no association seen yet on {}", watched.join(", "))?;
     }
+    for incident in snapshot.engine.incidents() {
+        let words = incident_words(Status::Updated, incident);
+        let open_for = Short(snapshot.now.since(incident.since));
+        writeln!(out, "{words}, for {open_for}")?;
+    }
     Ok(())
 }
 
@@ -385,7 +390,13 @@ fn incident_words(status: Status, incident: &IncidentView) -> String {
         Status::Opened => format!("INCIDENT {id}: {finding}, {scope}: {reason}. Check {next}"),
         Status::Updated => {
             let members = incident.members;
-            format!("INCIDENT {id}: {finding}, {scope}: {members} paths of {associations} associations")
+            let of = if *associations == 1 {
+                "association"
+            } else {
+                "associations"
+            };
+            let paths = if members == 1 { "path" } else { "paths" };
+            format!("INCIDENT {id}: {finding}, {scope}: {members} {paths} of {associations} {of}")
         }
         Status::Closed => format!("INCIDENT {id} is over: {finding}, {scope}, {most_members} paths at most"),
     }
