@@ -18,7 +18,6 @@ use crate::{
     association::Association,
     engine::Engine,
     event::{AssociationId, EventKind, PathId},
-    finding::Object,
     time::Timestamp,
 };
 
@@ -136,7 +135,7 @@ impl Engine {
             .collect();
         let mut slots = Vec::new();
         for path in gone {
-            self.settle(id, Object::Path(path), Vec::new(), now);
+            self.settle_path(id, path, Vec::new(), now);
             let removed = self
                 .associations
                 .get_mut(&id)

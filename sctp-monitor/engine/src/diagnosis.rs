@@ -29,7 +29,7 @@ impl Engine {
         if known == 0 && found.is_empty() {
             return;
         }
-        self.settle(id, Object::Path(path_id), found, now);
+        self.settle_path(id, path_id, found, now);
     }
 
     /// What is wrong with an association as far as its paths' states tell.
@@ -50,9 +50,7 @@ impl Engine {
     /// What only time brings about: findings that are refined, associations that are reviewed.
     pub(crate) fn review(&mut self, now: Timestamp) {
         for (id, path) in self.troubled.clone() {
-            if let Some(path) = path {
-                self.conclude(id, path, now);
-            }
+            self.conclude(id, path, now);
         }
         let held: Vec<_> = self
             .associations
@@ -109,7 +107,7 @@ impl Engine {
             .map(|(path, _)| *path)
             .collect();
         for path in paths {
-            self.settle(id, Object::Path(path), Vec::new(), now);
+            self.settle_path(id, path, Vec::new(), now);
         }
         self.settle_association(id, Vec::new(), now);
     }
@@ -263,16 +261,14 @@ impl Engine {
     }
 
     /// Makes the findings on a path what they should be.
-    pub(crate) fn settle(
+    pub(crate) fn settle_path(
         &mut self,
         id: AssociationId,
-        object: Object,
+        path_id: PathId,
         found: Vec<Diagnosis>,
         now: Timestamp,
     ) {
-        let Object::Path(path_id) = object else {
-            return;
-        };
+        let object = Object::Path(path_id);
         let Some(path) = self
             .associations
             .get_mut(&id)
@@ -283,7 +279,7 @@ impl Engine {
         let known = std::mem::take(&mut path.findings);
         let found = found.into_iter().map(|diagnosis| (object, diagnosis)).collect();
         let findings = self.compare(id, known, found, now);
-        let key = (id, Some(path_id));
+        let key = (id, path_id);
         if findings.is_empty() {
             self.troubled.remove(&key);
         } else {

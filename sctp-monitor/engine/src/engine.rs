@@ -15,6 +15,7 @@ use crate::{
     flow::{Counted, Direction, Flow, FlowView, Membership},
     grouping::opposite,
     handshake::Handshakes,
+    housekeeping::Slice,
     incident::{IncidentView, Incidents},
     tags::TagIndex,
     time::Timestamp,
@@ -96,8 +97,8 @@ pub struct Engine {
     early_acks: VecDeque<HeartbeatAcked>,
     nics: BTreeMap<u32, Nic>,
     pub(crate) incidents: Incidents,
-    /// Paths and associations with findings.
-    pub(crate) troubled: BTreeSet<(AssociationId, Option<PathId>)>,
+    /// Paths with findings.
+    pub(crate) troubled: BTreeSet<(AssociationId, PathId)>,
     /// When flows must be looked at again, with their slots.
     deadlines: BTreeSet<(Timestamp, u32)>,
     /// Nobody is accused before: this host or the agent stood still.
@@ -129,7 +130,7 @@ impl Engine {
             outputs: VecDeque::new(),
             next_id: 1,
             housekeeping_at: None,
-            slice: Slice { round: 0, of: 1 },
+            slice: Slice::default(),
         }
     }
 
@@ -430,7 +431,7 @@ impl Engine {
     }
 
     /// Reports an association once enough is known of it.
-    fn report_up(&mut self, id: AssociationId, now: Timestamp) {
+    pub(crate) fn report_up(&mut self, id: AssociationId, now: Timestamp) {
         let Some(association) = self.associations.get(&id) else {
             return;
         };
@@ -553,88 +554,6 @@ impl Engine {
             .map(|flow| flow.view.packets)
             .fold(0, u64::saturating_add)
     }
-
-    fn keep_house(&mut self, now: Timestamp) {
-        self.slice = Slice {
-            round: self.slice.round.wrapping_add(1),
-            of: (1 + self.flows.len() as u64 / FLOWS_PER_SLICE).min(MOST_SLICES),
-        };
-        let slice = self.slice;
-        let opening: Vec<_> = self
-            .associations
-            .values()
-            .filter(|association| association.phase == Phase::Opening)
-            .map(|association| association.id)
-            .collect();
-        for id in opening {
-            self.report_up(id, now);
-        }
-        self.relearn_tags();
-        self.replace_restarted(now);
-        self.review(now);
-        for association in self.associations.values_mut() {
-            association.local.expire_given_up(now);
-            association.remote.expire_given_up(now);
-        }
-        for (slot, flow) in &mut self.flows {
-            if slice.has(u64::from(*slot)) {
-                flow.read_meter(now);
-            }
-        }
-        let mut over: Vec<_> = self
-            .flows
-            .iter()
-            .filter(|(slot, flow)| slice.has(u64::from(**slot)) && self.is_over(flow, now))
-            .map(|(slot, _)| *slot)
-            .collect();
-        over.sort_unstable();
-        for slot in over {
-            self.remove_flow(slot, now);
-        }
-        let forgotten: Vec<_> = self
-            .associations
-            .values()
-            .filter(|association| association.is_ended() && !association.has_flows())
-            .map(|association| association.id)
-            .collect();
-        for id in forgotten {
-            self.close_findings(id, now);
-            self.associations.remove(&id);
-        }
-    }
-
-    /// Whether packets of an association that is over still pass.
-    fn goes_on(&self, association: &Association, now: Timestamp) -> bool {
-        let slots = association.sent.iter().chain(&association.received);
-        slots
-            .filter_map(|slot| self.flows.get(slot))
-            .any(|flow| flow.mismatching.is_none() && now.since(flow.heard_at) <= self.config.ended_after)
-    }
-
-    /// Whether a flow has nothing more to tell.
-    fn is_over(&self, flow: &Flow, now: Timestamp) -> bool {
-        let silent = now.since(flow.view.last_seen);
-        if silent > self.config.idle_after {
-            return true;
-        }
-        let association = flow
-            .member
-            .and_then(|member| self.associations.get(&member.association));
-        match association.map(|association| association.phase) {
-            Some(Phase::Ended { at }) => {
-                let goes_on = association.is_some_and(|association| self.goes_on(association, now));
-                // What goes on for ever lives after all: it is found anew.
-                let kept_for = if goes_on {
-                    2 * self.config.zombie_after
-                } else {
-                    self.config.ended_after
-                };
-                now.since(at) > kept_for
-            }
-            Some(Phase::Up | Phase::ShuttingDown { .. }) => false,
-            Some(Phase::Opening) | None => silent > self.config.unanswered_after,
-        }
-    }
 }
 
 /// Acks that are kept until their flow's association is known: a flow is known one sweep after its first packet.
@@ -647,26 +566,6 @@ const HABIT_UNKNOWN: f32 = 2.0;
 
 /// How long nobody is accused after a stall: the ring buffer, the records and the network's queues are looked at twice.
 const STALL_GRACE: Duration = Duration::from_millis(40);
-
-/// What housekeeping looks at in one round. With many flows it takes several rounds to see all: the driver must not be kept
-/// from its sweeps.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Slice {
-    round: u64,
-    of: u64,
-}
-
-impl Slice {
-    /// Whether whatever has this number is looked at in this round.
-    pub(crate) fn has(self, number: u64) -> bool {
-        number % self.of == self.round % self.of
-    }
-}
-
-/// Flows that are looked at in one round of housekeeping: some milliseconds.
-const FLOWS_PER_SLICE: u64 = 4_096;
-/// Rounds in which everything is seen, at most.
-const MOST_SLICES: u64 = 16;
 
 /// How often the engine looks after what only time changes.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);

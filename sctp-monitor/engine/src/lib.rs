@@ -32,6 +32,7 @@ pub mod finding;
 mod flow;
 mod grouping;
 mod handshake;
+mod housekeeping;
 mod identity;
 pub mod incident;
 mod latency;

@@ -1,0 +1,118 @@
+//! What only time brings about: flows that are silent, associations that are over, findings that are due.
+
+use crate::{
+    association::{Association, Phase},
+    engine::Engine,
+    flow::Flow,
+    time::Timestamp,
+};
+
+impl Engine {
+    pub(crate) fn keep_house(&mut self, now: Timestamp) {
+        self.slice = Slice {
+            round: self.slice.round.wrapping_add(1),
+            of: (1 + self.flows.len() as u64 / FLOWS_PER_SLICE).min(MOST_SLICES),
+        };
+        let slice = self.slice;
+        let opening: Vec<_> = self
+            .associations
+            .values()
+            .filter(|association| association.phase == Phase::Opening)
+            .map(|association| association.id)
+            .collect();
+        for id in opening {
+            self.report_up(id, now);
+        }
+        self.relearn_tags();
+        self.replace_restarted(now);
+        self.review(now);
+        for association in self.associations.values_mut() {
+            association.local.expire_given_up(now);
+            association.remote.expire_given_up(now);
+        }
+        for (slot, flow) in &mut self.flows {
+            if slice.has(u64::from(*slot)) {
+                flow.read_meter(now);
+            }
+        }
+        let mut over: Vec<_> = self
+            .flows
+            .iter()
+            .filter(|(slot, flow)| slice.has(u64::from(**slot)) && self.is_over(flow, now))
+            .map(|(slot, _)| *slot)
+            .collect();
+        over.sort_unstable();
+        for slot in over {
+            self.remove_flow(slot, now);
+        }
+        let forgotten: Vec<_> = self
+            .associations
+            .values()
+            .filter(|association| association.is_ended() && !association.has_flows())
+            .map(|association| association.id)
+            .collect();
+        for id in forgotten {
+            self.close_findings(id, now);
+            self.associations.remove(&id);
+        }
+    }
+
+    /// Whether packets of an association that is over still pass.
+    fn goes_on(&self, association: &Association, now: Timestamp) -> bool {
+        let slots = association.sent.iter().chain(&association.received);
+        slots
+            .filter_map(|slot| self.flows.get(slot))
+            .any(|flow| flow.mismatching.is_none() && now.since(flow.heard_at) <= self.config.ended_after)
+    }
+
+    /// Whether a flow has nothing more to tell.
+    fn is_over(&self, flow: &Flow, now: Timestamp) -> bool {
+        let silent = now.since(flow.view.last_seen);
+        if silent > self.config.idle_after {
+            return true;
+        }
+        let association = flow
+            .member
+            .and_then(|member| self.associations.get(&member.association));
+        match association.map(|association| association.phase) {
+            Some(Phase::Ended { at }) => {
+                let goes_on = association.is_some_and(|association| self.goes_on(association, now));
+                // What goes on for ever lives after all: it is found anew.
+                let kept_for = if goes_on {
+                    2 * self.config.zombie_after
+                } else {
+                    self.config.ended_after
+                };
+                now.since(at) > kept_for
+            }
+            Some(Phase::Up | Phase::ShuttingDown { .. }) => false,
+            Some(Phase::Opening) | None => silent > self.config.unanswered_after,
+        }
+    }
+}
+
+/// What housekeeping looks at in one round. With many flows it takes several rounds to see all: the driver must not be kept
+/// from its sweeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slice {
+    round: u64,
+    of: u64,
+}
+
+impl Default for Slice {
+    fn default() -> Self {
+        Self { round: 0, of: 1 }
+    }
+}
+
+impl Slice {
+    /// Whether whatever has this number is looked at in this round.
+    pub(crate) fn has(self, number: u64) -> bool {
+        number % self.of == self.round % self.of
+    }
+}
+
+/// Flows that are looked at in one round of housekeeping: some milliseconds.
+const FLOWS_PER_SLICE: u64 = 4_096;
+/// Rounds in which everything is seen, at most.
+const MOST_SLICES: u64 = 16;
