@@ -387,7 +387,7 @@ fn incident_words(status: Status, incident: &IncidentView) -> String {
     } = incident;
     let finding = finding.replace('_', " ");
     match status {
-        Status::Opened => format!("INCIDENT {id}: {finding}, {scope}: {reason}. Check {next}"),
+        Status::Opened => format!("INCIDENT {id}, {scope}: {reason}. Check {next}"),
         Status::Updated => {
             let members = incident.members;
             let of = if *associations == 1 {
@@ -398,7 +398,10 @@ fn incident_words(status: Status, incident: &IncidentView) -> String {
             let paths = if members == 1 { "path" } else { "paths" };
             format!("INCIDENT {id}: {finding}, {scope}: {members} {paths} of {associations} {of}")
         }
-        Status::Closed => format!("INCIDENT {id} is over: {finding}, {scope}, {most_members} paths at most"),
+        Status::Closed => {
+            let paths = if *most_members == 1 { "path" } else { "paths" };
+            format!("INCIDENT {id} is over: {finding}, {scope}, {most_members} {paths} at most")
+        }
     }
 }
 

@@ -85,7 +85,7 @@ fn a_forged_first_packet_of_an_association_joined_mid_life_is_forgotten() {
     let known: Vec<_> = world
         .engine
         .associations()
-        .map(|association| association.reference())
+        .map(sctp_monitor_engine::Association::reference)
         .map(|known| (known.local_tag, known.remote_tag))
         .collect();
     assert_eq!(known, [(Some(LOCAL_TAG), Some(REMOTE_TAG))]);
