@@ -5,7 +5,10 @@ use std::time::Duration;
 use sctp_monitor_lab::{Lab, Monitor, Namespace};
 use serde_json::Value;
 
-use crate::setup::{Pair, SOON, binary, monitor};
+use crate::{
+    scene::{connecting, listening, patient},
+    setup::{Pair, SOON, binary, monitor},
+};
 
 /// Runs the agent and expects it to give up at once, with these words.
 fn refused(namespace: &Namespace, arguments: &[&str], words: &[&str]) {
@@ -88,7 +91,8 @@ fn a_vanished_nic_ends_its_own_watch_only() {
     let lab = Lab::two_hosts_two_paths().unwrap();
     let host = lab.host("mme");
     let agent = monitor(host, &["path1", "path2"], &[]);
-    let _pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
+    // The association must outlive both its paths, until heartbeats have told of the second one.
+    let _pair = Pair::start(&lab, &patient(connecting(&lab)), &patient(listening(&lab)));
     for remote in ["10.1.1.2", "10.1.2.2"] {
         agent.wait_for_path(remote, "active", SOON).unwrap();
     }
