@@ -113,7 +113,8 @@ fn two_paths_over_two_nics_pass() {
     assert_eq!(audited.report["associations"], 1);
     assert_eq!(audited.report["at_risk"], 0);
     assert!(audited.stderr.contains("watching path1"), "{}", audited.stderr);
-    assert!(audited.stderr.contains("10 s of 12s: 1"), "{}", audited.stderr);
+    // The progress comes every ten seconds, on a loaded machine a little later.
+    assert!(audited.stderr.contains(" s of 12s: 1 "), "{}", audited.stderr);
 }
 
 #[test]
