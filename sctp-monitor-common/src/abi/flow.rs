@@ -127,7 +127,8 @@ pub struct FlowRecord {
     pub heartbeat_rtt: Rtt,
 
     // Line 3.
-    /// Time from a DATA chunk on this flow to the SACK that covers it; the peer's delayed ack included.
+    /// Time from the DATA packet that obliges the peer to acknowledge (see `second_at_ns`) to the SACK that covers it; from a
+    /// single packet with the peer's delayed ack.
     pub data_rtt: Rtt,
     /// When the first packet passed, CLOCK_MONOTONIC.
     pub first_seen_ns: u64,

@@ -38,7 +38,7 @@ impl Sack {
         let (duplicate_tsns, first_duplicate) = if duplicate_tsns == 0 {
             (0, 0)
         } else {
-            match first_duplicate(reader, chunk, gap_blocks as usize) {
+            match first_duplicate(reader, chunk, gap_blocks as usize, duplicate_tsns as usize) {
                 Some(tsn) => (duplicate_tsns, tsn),
                 None => (0, 0),
             }
@@ -67,8 +67,13 @@ fn last_gap<R: ReadPacket>(reader: &R, chunk: &Chunk, gap_blocks: usize) -> Opti
 
 /// The first duplicate TSN, which follows the gap ack blocks.
 #[inline(always)]
-fn first_duplicate<R: ReadPacket>(reader: &R, chunk: &Chunk, gap_blocks: usize) -> Option<u32> {
-    if BLOCKS_AT + (gap_blocks + 1) * BLOCK_LEN > chunk.length as usize {
+fn first_duplicate<R: ReadPacket>(
+    reader: &R,
+    chunk: &Chunk,
+    gap_blocks: usize,
+    duplicates: usize,
+) -> Option<u32> {
+    if BLOCKS_AT + (gap_blocks + duplicates) * BLOCK_LEN > chunk.length as usize {
         return None;
     }
     reader.read_u32(chunk.at() + BLOCKS_AT + gap_blocks * BLOCK_LEN)
@@ -116,6 +121,13 @@ mod tests {
         bytes[12..14].copy_from_slice(&[0xff, 0xff]);
         assert_eq!(first(&bytes).unwrap().highest_acked, 0xffff_fffe);
         assert_eq!(first(&bytes).unwrap().gap_blocks, 0xffff);
+        assert_eq!(first(&bytes).unwrap().duplicate_tsns, 0);
+    }
+
+    #[test]
+    fn more_duplicates_than_the_chunk_holds_are_not_believed() {
+        let mut bytes = WITH_GAPS;
+        bytes[15] = 2;
         assert_eq!(first(&bytes).unwrap().duplicate_tsns, 0);
     }
 
