@@ -103,6 +103,8 @@ pub struct Engine {
     deadlines: BTreeSet<(Timestamp, u32)>,
     /// Nobody is accused before: this host or the agent stood still.
     accuse_from: Timestamp,
+    /// The first and the last of the stalls that follow each other closely.
+    stalls: (Timestamp, Timestamp),
     outputs: VecDeque<Output>,
     next_id: u64,
     housekeeping_at: Option<Timestamp>,
@@ -127,6 +129,7 @@ impl Engine {
             troubled: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             accuse_from: Timestamp::default(),
+            stalls: Default::default(),
             outputs: VecDeque::new(),
             next_id: 1,
             housekeeping_at: None,
@@ -254,8 +257,19 @@ impl Engine {
     }
 
     /// This host or the agent stood still until now: what waits in queues was not looked at yet.
+    ///
+    /// That excuses a moment. An agent that is always late must not excuse itself for ever.
     pub fn handle_stall(&mut self, now: Timestamp) {
-        self.accuse_from = now + STALL_GRACE;
+        let (began, last) = self.stalls;
+        let began = if now.since(last) > STALLS_APART {
+            now
+        } else {
+            began
+        };
+        self.stalls = (began, now);
+        if now.since(began) <= MOST_GRACE {
+            self.accuse_from = now + STALL_GRACE;
+        }
     }
 
     /// Takes the state of a NIC, whenever it changes.
@@ -564,6 +578,10 @@ const HABIT_KNOWN: u32 = 8;
 /// Until then it may do so by its timer only, of 200 ms, and let so many more packets gather.
 const HABIT_UNKNOWN: f32 = 2.0;
 
+/// Stalls within so long of each other are one trouble.
+const STALLS_APART: Duration = Duration::from_secs(1);
+/// And so long it is excused.
+const MOST_GRACE: Duration = Duration::from_secs(1);
 /// How long nobody is accused after a stall: the ring buffer, the records and the network's queues are looked at twice.
 const STALL_GRACE: Duration = Duration::from_millis(40);
 

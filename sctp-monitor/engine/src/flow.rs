@@ -62,7 +62,8 @@ pub struct FlowView {
     pub next_hop: Option<[u8; 6]>,
     /// From HEARTBEAT to HEARTBEAT ACK, if measured.
     pub heartbeat_rtt: Option<RttView>,
-    /// From DATA to SACK, the peer's delayed ack included, if measured.
+    /// From the DATA packet that obliges the peer to acknowledge (the second one, RFC 9260 section 6.2) to the SACK, if
+    /// measured; from a single one with the peer's delayed ack.
     pub data_rtt: Option<RttView>,
     /// When the first packet passed.
     pub first_seen: Timestamp,

@@ -94,7 +94,7 @@ struct Data {
     excused: u32,
     /// A heartbeat was answered while DATA went missing.
     only_heartbeats_pass: bool,
-    /// Nobody sends again what is not acknowledged: the SACKs pass elsewhere.
+    /// Nobody sends again what is not acknowledged: the SACKs seem to pass elsewhere, and nothing is known of the path.
     answered_elsewhere: bool,
     /// Chunks that the peer has had twice since the path is in doubt.
     arrived_twice: u32,
@@ -105,8 +105,19 @@ struct Data {
     /// that it works.
     sent_since: u32,
     lost_since: u32,
-    /// Chunks that arrived twice since a packet last came back on this path, and when that was noticed first.
-    twice_in_silence: (u32, Timestamp),
+    twice_in_silence: TwiceInSilence,
+    /// Since the last heartbeat was answered: the DATA chunks there were then, and when one more was noticed.
+    chunks_at_answer: u64,
+    tried_since: Option<Timestamp>,
+}
+
+/// Chunks that arrived twice since a packet last came back on this path.
+#[derive(Debug, Clone, Copy, Default)]
+struct TwiceInSilence {
+    chunks: u32,
+    /// When the first and the last of them were noticed.
+    first_at: Timestamp,
+    last_at: Timestamp,
 }
 
 impl Default for Heartbeats {
@@ -137,7 +148,9 @@ impl Default for Data {
             odds: Odds::of_data(),
             sent_since: 0,
             lost_since: 0,
-            twice_in_silence: Default::default(),
+            twice_in_silence: TwiceInSilence::default(),
+            chunks_at_answer: 0,
+            tried_since: None,
         }
     }
 }
@@ -241,7 +254,7 @@ impl Detector {
         now: Timestamp,
     ) {
         self.take_answers(record);
-        self.count_losses(record);
+        self.count_losses(record, now);
         self.take_credits(record, context.gathered, tick, config, now);
         self.watch_the_way_back(record, context, now);
         self.follow_trial(record, context.gathered, config, now);

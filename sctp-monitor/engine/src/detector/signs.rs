@@ -25,6 +25,8 @@ impl Detector {
         self.heartbeats.odds.count(1 + lost, lost);
         self.heartbeats.missed = 0;
         self.heartbeats.first_missed = None;
+        self.data.chunks_at_answer = self.seen.data_chunks;
+        self.data.tried_since = None;
         self.excuse_data();
         self.on_alive(at, Reason::HeartbeatAnswered { rtt });
     }
@@ -130,9 +132,12 @@ impl Detector {
         Sample::Fits
     }
 
-    pub(super) fn count_losses(&mut self, record: &FlowRecord) {
+    pub(super) fn count_losses(&mut self, record: &FlowRecord, now: Timestamp) {
         let sent = record.data_chunks.saturating_sub(self.seen.data_chunks);
         let data = &mut self.data;
+        if record.data_chunks > data.chunks_at_answer {
+            data.tried_since.get_or_insert(now);
+        }
         data.sent_since = data
             .sent_since
             .saturating_add(u32::try_from(sent).unwrap_or(u32::MAX));
@@ -160,15 +165,16 @@ impl Detector {
     /// time over another path, and every chunk is acknowledged soon. Only the duplicates tell.
     pub(super) fn watch_the_way_back(&mut self, record: &FlowRecord, context: Context, now: Timestamp) {
         let new = record.spurious.wrapping_sub(self.seen.spurious);
-        let (chunks, since) = &mut self.data.twice_in_silence;
-        if context.came_back_at.is_some_and(|at| at >= *since) {
-            *chunks = 0;
+        let twice = &mut self.data.twice_in_silence;
+        if context.came_back_at.is_some_and(|at| at >= twice.first_at) {
+            twice.chunks = 0;
         }
         if new > 0 {
-            if *chunks == 0 {
-                *since = now;
+            if twice.chunks == 0 {
+                twice.first_at = now;
             }
-            *chunks = chunks.saturating_add(new);
+            twice.last_at = now;
+            twice.chunks = twice.chunks.saturating_add(new);
         }
     }
 

@@ -7,14 +7,16 @@ use crate::{config::Config, event::Reason, time::Timestamp};
 
 impl Detector {
     pub(super) fn weigh_duplicates(&mut self, config: &Config, now: Timestamp) -> Option<Verdict> {
-        let (chunks, since) = self.data.twice_in_silence;
-        if chunks < config.way_back_duplicates || now.since(since) < config.way_back_silence {
+        let twice = self.data.twice_in_silence;
+        // They must go on coming: a path that DATA has left after one time-out is silent because nobody asks it.
+        let lasts = twice.last_at.since(twice.first_at) >= config.way_back_silence;
+        if twice.chunks < config.way_back_duplicates || !lasts {
             return None;
         }
         self.arrives_at = Some(now);
         Some(Verdict::Dead(Reason::AnswersLost {
-            chunks,
-            silent_for: now.since(since),
+            chunks: twice.chunks,
+            silent_for: now.since(twice.first_at),
         }))
     }
 
@@ -50,7 +52,7 @@ impl Detector {
                 self.data.answered_elsewhere = true;
             }
         }
-        if self.data.answered_elsewhere || missed == 0 {
+        if missed == 0 {
             return None;
         }
         let odds = self.data.odds;
@@ -64,14 +66,20 @@ impl Detector {
             missed,
             last_alive_ago: self.alive_at.map(|at| now.since(at)),
         };
+        if self.data.answered_elsewhere {
+            return Some(Verdict::Suspect(reason));
+        }
         if missed >= odds.required(config.data_chance) {
             self.data.first_missed.get_or_insert(since);
             let Some(answered_at) = self.heartbeats.answered_at.filter(|at| *at > since) else {
                 return Some(Verdict::Dead(reason));
             };
-            // The path lives, but not for DATA. Or it lives again, and what waits was sent before.
-            let waits_still = waiting.is_some() && now.since(answered_at) > config.stall_allowance + rto;
-            self.data.only_heartbeats_pass |= waits_still;
+            // The path lives, but not for DATA. Or it lives again, and what waits was sent before: a time-out that has
+            // doubled a few times lets it wait long.
+            let patience = config.delayed_ack + config.stall_allowance + rto;
+            let tried = self.data.tried_since.filter(|at| *at > answered_at);
+            let in_vain = waiting.is_some() && tried.is_some_and(|at| now.since(at) > patience);
+            self.data.only_heartbeats_pass |= in_vain;
             return Some(Verdict::Suspect(reason));
         }
         let doubtful = missed >= odds.required(config.doubt_chance);

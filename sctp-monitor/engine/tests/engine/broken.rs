@@ -106,6 +106,74 @@ fn chunks_that_the_peer_has_twice_show_that_what_is_sent_arrives() {
     assert_eq!(left_open(&world.events), 0);
 }
 
+/// Every chunk goes over path 1, and again over path 2, whose SACK names it as a duplicate.
+fn sends_twice(world: &mut World, tsns: std::ops::Range<u32>) {
+    for tsn in tsns {
+        world.data(1, tsn);
+        world.advance(ms(40));
+        world.data(2, tsn);
+        world.received(2, LOCAL_TAG, vec![sack_of_duplicates(tsn, &[tsn])]);
+        world.advance(ms(20));
+    }
+}
+
+#[test]
+fn chunks_that_go_on_arriving_twice_while_nothing_comes_back_are_a_broken_way_back() {
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..41, true);
+    sends_twice(&mut world, 41..61);
+    assert_eq!(world.states(), [Inactive, Active]);
+    assert_eq!(
+        directions(&world).last().map(|(_, direction)| *direction),
+        Some(Return)
+    );
+    heals(&mut world);
+    assert_eq!(left_open(&world.events), 0);
+}
+
+#[test]
+fn a_path_that_data_has_left_is_silent_and_not_broken() {
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..41, true);
+    // One time-out for nothing: a window of chunks is sent again over path 2, and DATA stays there.
+    for tsn in 41..51 {
+        world.data(1, tsn);
+    }
+    world.sack(1, 50);
+    for tsn in 41..51 {
+        world.data(2, tsn);
+    }
+    let all: Vec<_> = (41..51).collect();
+    world.received(2, LOCAL_TAG, vec![sack_of_duplicates(50, &all)]);
+    traffic(&mut world, 2, 51..151, true);
+    assert_eq!(world.states(), [Active, Active]);
+    assert_eq!(opened(&world), [""; 0]);
+}
+
+#[test]
+fn an_agent_that_is_always_late_reports_all_the_same() {
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..41, true);
+    let late = |world: &mut World, tsns: std::ops::Range<u32>| {
+        for tsn in tsns {
+            world.data(1, tsn);
+            world.now = world.now + ms(100);
+            world.engine.handle_stall(world.now);
+            world.sweep();
+        }
+    };
+    late(&mut world, 41..46);
+    assert_eq!(world.state(1), Active, "a moment is excused");
+    late(&mut world, 46..71);
+    assert_eq!(world.state(1), Inactive);
+    late(&mut world, 71..101);
+    assert_eq!(
+        world.state(1),
+        PathState::PotentiallyFailed,
+        "who sends nothing again in six seconds has its SACKs from elsewhere"
+    );
+}
+
 #[test]
 fn a_late_ack_of_what_nobody_sent_again_shows_that_it_arrived() {
     let mut world = broken();

@@ -294,3 +294,24 @@ fn a_path_that_healed_is_no_black_hole() {
         assert_eq!(left_open(&world.events), 0);
     }
 }
+
+#[test]
+fn data_that_waits_for_a_doubled_time_out_is_no_black_hole() {
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..41, true);
+    traffic(&mut world, 1, 41..51, false);
+    world.data(1, 41); // the first time-out
+    world.advance(ms(500));
+    assert_eq!(world.state(1), PathState::Inactive);
+    // The path heals, a heartbeat tells, and the sender waits for its time-out all the same.
+    world.heartbeat_answered(1, ms(1));
+    world.advance(ms(6_000));
+    assert_eq!(world.state(1), PathState::PotentiallyFailed);
+    assert_eq!(statuses(&world, "path_mtu_black_hole"), []);
+    world.data(1, 41);
+    world.sack(1, 50);
+    traffic(&mut world, 1, 51..101, true);
+    assert_eq!(world.state(1), PathState::Active);
+    assert_eq!(statuses(&world, "path_mtu_black_hole"), []);
+    assert_eq!(left_open(&world.events), 0);
+}
