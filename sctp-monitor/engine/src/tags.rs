@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use sctp_monitor_common::abi::FlowKey;
 
 use crate::{event::AssociationId, flow::Direction};
@@ -12,7 +14,7 @@ use crate::{event::AssociationId, flow::Direction};
 /// Associations by source port, destination port and tag of their packets.
 #[derive(Debug, Default)]
 pub(crate) struct TagIndex {
-    candidates: HashMap<(u16, u16, u32), Vec<(AssociationId, Direction)>>,
+    candidates: HashMap<(u16, u16, u32), Vec<(AssociationId, Direction)>, RandomState>,
 }
 
 impl TagIndex {

@@ -23,6 +23,7 @@
 
 mod builder;
 mod capture;
+pub mod capture_file;
 pub mod clock;
 pub mod dissect;
 pub mod endpoint;
@@ -35,6 +36,7 @@ mod netns;
 mod node;
 mod process;
 mod relay;
+mod skip;
 mod tool;
 mod topology;
 pub mod wait;
@@ -49,5 +51,6 @@ pub use monitor::Monitor;
 pub use netns::{Namespace, NetnsError};
 pub use process::{JsonProcess, NoSuchEvent};
 pub use relay::RelayError;
+pub use skip::skip;
 pub use tool::ToolError;
 pub use topology::{Lab, LabError};

@@ -52,10 +52,24 @@ pub(crate) struct Analysis {
     pub(crate) engine: Engine,
     clock: CaptureClock,
     swept_at: Timestamp,
+    /// The next sweep; `None` while nothing is to be looked at.
+    sweep_at: Option<Timestamp>,
     now: Timestamp,
-    /// Slots to look at in the next sweep: those that changed, and those that wait for an answer.
+    /// Slots whose records changed since they were looked at, or wait for an answer.
     due: Vec<u32>,
+    /// By slot.
+    looks: Vec<Looked>,
     pub(crate) seen: Seen,
+}
+
+/// What was done about a slot.
+#[derive(Debug, Clone, Copy, Default)]
+struct Looked {
+    at: Option<Timestamp>,
+    /// It is among those that are due.
+    is_due: bool,
+    /// It waited for an answer when it was looked at.
+    waited: bool,
 }
 
 /// What the capture holds.
@@ -83,8 +97,10 @@ impl Analysis {
             engine: Engine::new(detector, Duration::from_nanos(1)),
             clock: CaptureClock::default(),
             swept_at: Timestamp::default(),
+            sweep_at: None,
             now: Timestamp::default(),
             due: Vec::new(),
+            looks: Vec::new(),
             seen: Seen::default(),
             options,
         }
@@ -124,7 +140,10 @@ impl Analysis {
             Look::Fragment | Look::Other => {}
         }
         if self.table.is_urgent() {
-            self.sweep(now, audience)?;
+            return self.sweep(now, audience);
+        }
+        if self.sweep_at.is_none() {
+            self.sweep_at = Some((self.swept_at + SWEEP).max(now));
         }
         Ok(())
     }
@@ -158,28 +177,18 @@ impl Analysis {
 
     /// What the agent would have done until `now`.
     fn make_up_for(&mut self, now: Timestamp, audience: &mut impl Audience) -> std::io::Result<()> {
-        if self.seen.records == 1 {
-            return Ok(());
-        }
         let patience = self.now + LONGEST_GAP;
-        while let Some(at) = self.next_sweep().filter(|at| *at <= now && *at <= patience) {
+        while let Some(at) = self.sweep_at.filter(|at| *at <= now && *at <= patience) {
             self.sweep(at, audience)?;
         }
-        if now > patience {
+        if now > patience && self.sweep_at.is_some() {
             self.sweep(now, audience)?;
         }
         Ok(())
     }
 
-    /// When the agent would have looked next.
-    fn next_sweep(&mut self) -> Option<Timestamp> {
-        self.table.take_touched(&mut self.due);
-        let sweep = (!self.due.is_empty()).then(|| self.swept_at + SWEEP);
-        let deadline = self.engine.poll_timeout().map(|at| at.max(self.swept_at + GRAIN));
-        let next = [sweep, deadline].into_iter().flatten().min()?;
-        Some(next.max(self.now))
-    }
-
+    /// Looks at what is due. A flow that is busy is looked at less often than the agent does, which sweeps for all flows
+    /// at once: it cannot become overdue meanwhile without the engine's own deadline.
     fn sweep(&mut self, now: Timestamp, audience: &mut impl Audience) -> std::io::Result<()> {
         self.swept_at = now;
         while let Some(bytes) = self.table.pop_record() {
@@ -187,21 +196,54 @@ impl Analysis {
                 self.engine.handle_ring(&record);
             }
         }
-        self.table.take_touched(&mut self.due);
-        self.due.sort_unstable();
-        self.due.dedup();
-        let mut waiting = Vec::new();
-        for slot in self.due.drain(..) {
-            if let Some(record) = self.table.records().get(slot as usize) {
-                self.engine.handle_record(slot, record, now);
-                if record.waits_for_answer() {
-                    waiting.push(slot);
+        self.take_touched();
+        let mut due = std::mem::take(&mut self.due);
+        due.retain(|slot| {
+            let looked = &mut self.looks[*slot as usize];
+            let is_ripe = match looked.at {
+                Some(at) if looked.waited => {
+                    now >= at + BUSY || self.engine.deadline_of(*slot).is_some_and(|deadline| deadline <= now)
                 }
+                _ => true,
+            };
+            if !is_ripe {
+                return true;
+            }
+            let Some(record) = self.table.records().get(*slot as usize) else {
+                return false;
+            };
+            self.engine.handle_record(*slot, record, now);
+            *looked = Looked {
+                at: Some(now),
+                waited: record.waits_for_answer(),
+                is_due: record.waits_for_answer(),
+            };
+            looked.is_due
+        });
+        self.due = due;
+        self.engine.handle_timeout(now);
+        self.carry_out(audience)?;
+        let sweep = (!self.due.is_empty()).then(|| now + SWEEP);
+        let deadline = self.engine.poll_timeout().map(|at| at.max(now + GRAIN));
+        self.sweep_at = [sweep, deadline].into_iter().flatten().min();
+        Ok(())
+    }
+
+    fn take_touched(&mut self) {
+        self.looks.resize(self.table.records().len(), Looked::default());
+        let known = self.due.len();
+        self.table.take_touched(&mut self.due);
+        let mut kept = known;
+        for at in known..self.due.len() {
+            let slot = self.due[at];
+            let looked = &mut self.looks[slot as usize];
+            if !looked.is_due {
+                looked.is_due = true;
+                self.due[kept] = slot;
+                kept += 1;
             }
         }
-        self.due = waiting;
-        self.engine.handle_timeout(now);
-        self.carry_out(audience)
+        self.due.truncate(kept);
     }
 
     fn carry_out(&mut self, audience: &mut impl Audience) -> std::io::Result<()> {
@@ -236,6 +278,9 @@ impl Analysis {
                     self.table.forget(&key);
                     self.table.release(slot);
                     self.ledger.release(slot);
+                    if let Some(looked) = self.looks.get_mut(slot as usize) {
+                        looked.at = None;
+                    }
                 }
             }
         }
@@ -247,16 +292,14 @@ impl Analysis {
     /// # Errors
     /// The audience's.
     pub(crate) fn finish(&mut self, audience: &mut impl Audience) -> std::io::Result<()> {
+        for looked in &mut self.looks {
+            looked.at = None;
+        }
         self.sweep(self.now, audience)?;
         for record in self.table.records().iter().filter(|record| record.packets > 0) {
             self.ledger.absorb(record);
         }
         Ok(())
-    }
-
-    /// The time of the last record.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.now
     }
 
     /// For the time of day.
@@ -285,6 +328,9 @@ impl Analysis {
 
 /// The checksum's place in the common header (RFC 9260 section 3.1).
 const CHECKSUM_AT: usize = 8;
+/// How often a flow is looked at that waits for one answer after another. Shorter than the shortest time-out of DATA
+/// with its allowance for stalls.
+const BUSY: Duration = Duration::from_millis(100);
 /// How often the agent wakes up at the most.
 const GRAIN: Duration = Duration::from_millis(1);
 /// A capture that shows nothing for longer was interrupted, or is of a host that was off. What five minutes of silence
