@@ -70,6 +70,22 @@ struct Looked {
     is_due: bool,
     /// It waited for an answer when it was looked at.
     waited: bool,
+    /// Its heartbeats that had been answered by then.
+    answered: u32,
+}
+
+impl Looked {
+    /// Whether its flow is to be looked at now. A busy one is looked at less often than the agent does, which sweeps for
+    /// all flows at once: it cannot become overdue meanwhile without the engine's own deadline.
+    fn is_ripe(&self, record: &FlowRecord, deadline: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(at) = self.at else {
+            return true;
+        };
+        now >= at + BUSY
+            || (record.waits_for_answer() && !self.waited)
+            || record.heartbeats_answered != self.answered
+            || deadline.is_some_and(|deadline| deadline <= now)
+    }
 }
 
 /// What the capture holds.
@@ -187,8 +203,7 @@ impl Analysis {
         Ok(())
     }
 
-    /// Looks at what is due. A flow that is busy is looked at less often than the agent does, which sweeps for all flows
-    /// at once: it cannot become overdue meanwhile without the engine's own deadline.
+    /// Looks at what is due.
     fn sweep(&mut self, now: Timestamp, audience: &mut impl Audience) -> std::io::Result<()> {
         self.swept_at = now;
         while let Some(bytes) = self.table.pop_record() {
@@ -199,24 +214,20 @@ impl Analysis {
         self.take_touched();
         let mut due = std::mem::take(&mut self.due);
         due.retain(|slot| {
-            let looked = &mut self.looks[*slot as usize];
-            let is_ripe = match looked.at {
-                Some(at) if looked.waited => {
-                    now >= at + BUSY || self.engine.deadline_of(*slot).is_some_and(|deadline| deadline <= now)
-                }
-                _ => true,
-            };
-            if !is_ripe {
-                return true;
-            }
             let Some(record) = self.table.records().get(*slot as usize) else {
                 return false;
             };
+            let looked = &mut self.looks[*slot as usize];
+            if !looked.is_ripe(record, self.engine.deadline_of(*slot), now) {
+                return true;
+            }
             self.engine.handle_record(*slot, record, now);
+            let waits = record.waits_for_answer();
             *looked = Looked {
                 at: Some(now),
-                waited: record.waits_for_answer(),
-                is_due: record.waits_for_answer(),
+                waited: waits,
+                answered: record.heartbeats_answered,
+                is_due: waits,
             };
             looked.is_due
         });
