@@ -7,8 +7,8 @@ use std::{
     process::Output,
 };
 
-use sctp_monitor_lab::Namespace;
 use scraper::{Html, Selector};
+use sctp_monitor_lab::Namespace;
 use tempfile::TempDir;
 
 /// A browser, and a folder of its own.
@@ -51,7 +51,11 @@ impl Browser {
     pub(crate) fn open(&self, file: &Path, fragment: &str) -> Page {
         let output = self.run(&["--dump-dom"], file, fragment);
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let page = Page {
             dom: Html::parse_document(&text),
             text,
@@ -60,12 +64,26 @@ impl Browser {
         page
     }
 
+    /// Opens a page in which somebody does something: `deed` is a script that runs when the page is ready.
+    pub(crate) fn open_and_do(&self, file: &Path, deed: &str) -> Page {
+        let acted = self.folder().join("acted.html");
+        let page = fs::read_to_string(file).unwrap();
+        let script =
+            format!("<script>addEventListener('DOMContentLoaded', () => {{ {deed} }})</script></body>");
+        fs::write(&acted, page.replace("</body>", &script)).unwrap();
+        self.open(&acted, "")
+    }
+
     /// Draws a page; the answer is the picture's width and height, and its size in bytes.
     pub(crate) fn draw(&self, file: &Path, (width, height): (u32, u32)) -> (u32, u32, usize) {
         let picture = self.folder().join("page.png");
         let size = format!("--window-size={width},{height}");
         let output = self.run(&[&format!("--screenshot={}", picture.display()), &size], file, "");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let bytes = fs::read(&picture).unwrap();
         assert_eq!(bytes[1..4], *b"PNG");
         let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
@@ -136,7 +154,10 @@ impl Page {
                 assert!(!text.contains(loads), "{loads} in {text}");
             }
         }
-        assert!(self.all("img, iframe, object, embed, link, script[src], image, use").is_empty());
+        assert!(
+            self.all("img, iframe, object, embed, link, script[src], image, use")
+                .is_empty()
+        );
         let policy = self.one("meta[http-equiv=Content-Security-Policy]");
         assert!(policy.attr("content").unwrap().starts_with("default-src 'none'"));
     }
@@ -153,7 +174,11 @@ fn skip(test: &str, why: &str) {
     assert!(std::env::var_os("CI").is_none(), "{test}: {why}");
     eprintln!("skipped: {test}: {why}");
     if let Some(file) = std::env::var_os("SCTP_MONITOR_SKIPS") {
-        let mut file = fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(file)
+            .unwrap();
         writeln!(file, "{test}: {why}").unwrap();
     }
 }

@@ -28,7 +28,9 @@ pub(crate) fn two_breaks() -> [Recording; 2] {
     };
     let server = EndpointConfig::listen(lab.ipv4("hss"), PORT).timers(timers.clone());
     let server = Endpoint::spawn(lab.host("hss"), &server).unwrap();
-    let mut client = EndpointConfig::connect(lab.ipv4("mme"), lab.ipv4("hss"), PORT).rate(20.0).timers(timers);
+    let mut client = EndpointConfig::connect(lab.ipv4("mme"), lab.ipv4("hss"), PORT)
+        .rate(20.0)
+        .timers(timers);
     client.stats_interval = Duration::from_millis(100);
     client.traffic.ppid = 46;
     let client = Endpoint::spawn(lab.host("mme"), &client).unwrap();

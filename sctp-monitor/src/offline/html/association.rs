@@ -1,18 +1,21 @@
 //! One association: what it is, what was wrong, its paths, its plots, what happened to it.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 use sctp_monitor_engine::{Direction, Offers, Short, event::PathId, ppid::Ppid};
 
 use super::{
     super::{
         conclusion::Conclusion,
-        story::{FindingStory, PathNumbers, Story},
+        figures::wall,
+        story::{PathNumbers, Story},
     },
     matrix::{matrix, shown},
     plots::{Scale, plots},
     spans::nanoseconds,
     timeline::Timeline,
-    verdict::{Verdict, in_short, is_weakness, object},
+    verdict::{Lasted, Verdict, in_short, is_weakness, object},
     words::{between, clean, date_time, length},
 };
 use crate::export::{plural, table::list};
@@ -42,7 +45,7 @@ pub(crate) fn section(story: &Story, look: Look, conclusion: &Conclusion<'_>, ti
                 (whereabouts(extent, capture))
             }
             (facts(story, &paths))
-            (findings(&story.findings))
+            (findings(story))
             h3 { "Paths" }
             p.quiet { "State at the end; figures are there / back, there being from local to remote." }
             (matrix(story, &paths, capture.1))
@@ -57,7 +60,10 @@ pub(crate) fn section(story: &Story, look: Look, conclusion: &Conclusion<'_>, ti
 fn whereabouts((from, to): (u64, u64), capture: (u64, u64)) -> Markup {
     let whole = (capture.1 - capture.0).max(1) as f64;
     let share = |nanos: u64| (nanos as f64 / whole * 1000.0).round() / 10.0;
-    let (left, width) = (share(from.saturating_sub(capture.0)).min(99.0), share(to - from).clamp(1.0, 100.0));
+    let (left, width) = (
+        share(from.saturating_sub(capture.0)).min(99.0),
+        share(to - from).clamp(1.0, 100.0),
+    );
     html! {
         span.where title="when it was seen, within the capture" {
             i style={ "left:" (left) "%;width:" (width.min(100.0 - left)) "%" } {}
@@ -69,9 +75,17 @@ fn whereabouts((from, to): (u64, u64), capture: (u64, u64)) -> Markup {
 fn extent(story: &Story, paths: &[PathNumbers<'_>], capture: (u64, u64)) -> (u64, u64) {
     let flows = || paths.iter().flat_map(|path| path.flows.iter().flatten());
     let began = nanoseconds(story.began);
-    let from = flows().map(|entry| entry.first_ns).min().unwrap_or(began).min(began);
+    let from = flows()
+        .map(|entry| entry.first_ns)
+        .min()
+        .unwrap_or(began)
+        .min(began);
     let ended = story.ended.as_ref().map(|ending| nanoseconds(ending.at));
-    let closed = story.findings.iter().filter_map(|finding| finding.until).map(nanoseconds);
+    let closed = story
+        .findings
+        .iter()
+        .filter_map(|finding| finding.until)
+        .map(nanoseconds);
     let last = flows().map(|entry| entry.last_ns);
     let to = last.chain(ended).chain(closed).max().unwrap_or(from);
     let within = |at: u64| at.clamp(capture.0, capture.1);
@@ -90,7 +104,7 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
     let mut payloads: Vec<_> = paths
         .iter()
         .flat_map(|path| path.flows.iter().flatten())
-        .filter(|entry| entry.data_chunks() > 0)
+        .filter(|entry| entry.data_chunks() > 0 && entry.tracked.ppid > 0)
         .map(|entry| entry.tracked.ppid)
         .collect();
     payloads.sort_unstable();
@@ -134,7 +148,11 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
 }
 
 fn streams(offers: &Offers) -> String {
-    format!("{} there, {} back", offers.streams_sent(), offers.streams_received())
+    format!(
+        "{} there, {} back",
+        offers.streams_sent(),
+        offers.streams_received()
+    )
 }
 
 fn pair(path: &PathId) -> String {
@@ -142,17 +160,18 @@ fn pair(path: &PathId) -> String {
 }
 
 /// A card for each, those of the end first.
-fn findings(all: &[FindingStory]) -> Markup {
-    let mut sorted: Vec<_> = all.iter().collect();
-    sorted.sort_by_key(|finding| (finding.until.is_some(), is_weakness(finding)));
+fn findings(story: &Story) -> Markup {
+    let mut sorted: Vec<_> = story.findings.iter().collect();
+    sorted.sort_by_key(|finding| (finding.until.is_some(), is_weakness(finding.name)));
     html! {
-        @if !all.is_empty() {
+        @if !sorted.is_empty() {
             h3 { "What was found" }
             @for finding in sorted.iter().take(MOST_FINDINGS) {
-                @let (class, mark) = match (finding.until, is_weakness(finding)) {
-                    (Some(_), _) => ("over", "\u{2713} over"),
-                    (None, true) => ("weak", "\u{25cb} weakness"),
-                    (None, false) => ("alarm", "\u{25b2} to the end"),
+                @let (class, mark) = match (Lasted::of(finding, story), is_weakness(finding.name)) {
+                    (Lasted::Over, _) => ("over", "\u{2713} over"),
+                    (_, true) => ("weak", "\u{25cb} weakness"),
+                    (Lasted::ToItsEnd, false) => ("doubt", "\u{25d0} until the association ended"),
+                    (Lasted::ToTheEnd, false) => ("alarm", "\u{25b2} to the end"),
                 };
                 div.finding.(class) data-finding=(finding.name) {
                     p.what {
@@ -178,8 +197,17 @@ fn findings(all: &[FindingStory]) -> Markup {
 }
 
 /// Paths that packets crossed, each with its plots; the busiest, if not all.
-fn plotted(story: &Story, paths: &[PathNumbers<'_>], most: usize, extent: (u64, u64), capture: (u64, u64)) -> Markup {
-    let mut used: Vec<_> = paths.iter().filter(|path| path.flows.iter().any(Option::is_some)).collect();
+fn plotted(
+    story: &Story,
+    paths: &[PathNumbers<'_>],
+    most: usize,
+    extent: (u64, u64),
+    capture: (u64, u64),
+) -> Markup {
+    let mut used: Vec<_> = paths
+        .iter()
+        .filter(|path| path.flows.iter().any(Option::is_some))
+        .collect();
     let count = used.len();
     if count > most {
         used.sort_by_key(|path| std::cmp::Reverse(bytes(path)));
@@ -195,9 +223,9 @@ fn plotted(story: &Story, paths: &[PathNumbers<'_>], most: usize, extent: (u64, 
             p.quiet {
                 @if is_short {
                     "Times are in UTC. The association lived for a small part of the capture: the plots show that part only, "
-                    (length(std::time::Duration::from_nanos(extent.1 - extent.0))) ", from " (date_time(super::super::figures::wall(extent.0))) " on."
+                    (length(Duration::from_nanos(extent.1 - extent.0))) ", from " (date_time(wall(extent.0))) " on."
                 } @else {
-                    "Times are in UTC. All plots show the whole capture, from " (date_time(super::super::figures::wall(capture.0))) " on."
+                    "Times are in UTC. All plots show the whole capture, from " (date_time(wall(capture.0))) " on."
                 }
             }
             p.legend {

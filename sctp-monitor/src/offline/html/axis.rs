@@ -45,7 +45,11 @@ impl TimeAxis {
             .map(|number| {
                 let at_ns = number * step;
                 // What a day begins with is its date.
-                let format = if step >= MINUTE && at_ns.is_multiple_of(DAY) { "%m-%d" } else { format };
+                let format = if step >= MINUTE && at_ns.is_multiple_of(DAY) {
+                    "%m-%d"
+                } else {
+                    format
+                };
                 (self.x(at_ns), wall(at_ns).strftime(format).to_string())
             })
             .collect()
@@ -54,9 +58,19 @@ impl TimeAxis {
     fn step_ns(&self) -> u64 {
         let span = self.to_ns - self.from_ns;
         let fits = |step: &u64| span / step < MOST_TICKS;
-        let below_a_second = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
-            .into_iter()
-            .flat_map(|power: u64| [power, 2 * power, 5 * power]);
+        let below_a_second = [
+            1,
+            10,
+            100,
+            1_000,
+            10_000,
+            100_000,
+            1_000_000,
+            10_000_000,
+            100_000_000,
+        ]
+        .into_iter()
+        .flat_map(|power: u64| [power, 2 * power, 5 * power]);
         let above = STEPS_SECONDS.iter().map(|seconds| seconds * SECOND);
         below_a_second
             .chain(above)
@@ -87,8 +101,8 @@ const SHORTEST_NS: u64 = 10 * MILLISECOND;
 const MOST_TICKS: u64 = 6;
 /// A second to a month.
 const STEPS_SECONDS: [u64; 21] = [
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
-    2_592_000,
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400,
+    172_800, 604_800, 2_592_000,
 ];
 
 #[cfg(test)]
@@ -103,9 +117,18 @@ mod tests {
     #[test]
     fn ticks_stand_at_round_times_of_day() {
         let noon = 20_783 * DAY + DAY / 2;
-        assert_eq!(labels(noon, noon + 3 * SECOND), ["12:00:00", "12:00:01", "12:00:02", "12:00:03"]);
-        assert_eq!(labels(noon + 1, noon + 50 * MINUTE), ["12:10", "12:20", "12:30", "12:40", "12:50"]);
-        assert_eq!(labels(noon, noon + DAY), ["12:00", "18:00", "11-27", "06:00", "12:00"]);
+        assert_eq!(
+            labels(noon, noon + 3 * SECOND),
+            ["12:00:00", "12:00:01", "12:00:02", "12:00:03"]
+        );
+        assert_eq!(
+            labels(noon + 1, noon + 50 * MINUTE),
+            ["12:10", "12:20", "12:30", "12:40", "12:50"]
+        );
+        assert_eq!(
+            labels(noon, noon + DAY),
+            ["12:00", "18:00", "11-27", "06:00", "12:00"]
+        );
         let short = labels(noon, noon);
         assert!(short.contains(&"12:00:00.000".to_owned()), "{short:?}");
         assert!(labels(0, u64::MAX).len() <= 7);

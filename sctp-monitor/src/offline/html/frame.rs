@@ -63,7 +63,13 @@ impl Frame<'_> {
             .spans
             .iter()
             .take(12)
-            .map(|span| format!("{} from {}", shown(Some(span.state)).2, time_of_day(wall(span.from_ns))))
+            .map(|span| {
+                format!(
+                    "{} from {}",
+                    shown(Some(span.state)).2,
+                    time_of_day(wall(span.from_ns))
+                )
+            })
             .collect();
         format!("State of the path: {}", states.join(", "))
     }
@@ -71,7 +77,7 @@ impl Frame<'_> {
     /// Findings, as long as they held.
     fn shades(&self) -> Markup {
         html! {
-            @for finding in self.findings.iter().filter(|finding| !is_weakness(finding)).take(MOST_SHADES) {
+            @for finding in self.findings.iter().filter(|finding| !is_weakness(finding.name)).take(MOST_SHADES) {
                 @let from = self.axis.x(nanoseconds(finding.since));
                 @let to = finding.until.map_or(RIGHT, |until| self.axis.x(nanoseconds(until)));
                 rect.shade data-finding=(finding.name) x=(place(from)) y=(TOP)
@@ -80,7 +86,7 @@ impl Frame<'_> {
                         (finding.name.replace('_', " ")) ", " (time_of_day(finding.since))
                         @match finding.until {
                             Some(until) => { " to " (time_of_day(until)) }
-                            None => " to the end"
+                            None => " to the end of the capture"
                         }
                         ": " (clean(&finding.reason))
                     }

@@ -24,6 +24,8 @@ struct Incident {
     view: IncidentView,
     since: WallTime,
     until: Option<WallTime>,
+    /// Associations that had a part in it, at most.
+    associations: usize,
 }
 
 impl Incidents {
@@ -32,8 +34,8 @@ impl Incidents {
             return;
         };
         let id = incident.id.0;
-        let is_new = !self.known.contains_key(&id);
-        if is_new && self.known.len() >= MOST {
+        let before = self.known.get(&id).map(|known| known.associations);
+        if before.is_none() && self.known.len() >= MOST {
             self.left_out += u64::from(*status == Status::Opened);
             return;
         }
@@ -43,13 +45,18 @@ impl Incidents {
                 view: incident.clone(),
                 since: clock.wall(incident.since),
                 until: (*status == Status::Closed).then(|| clock.wall(event.time)),
+                associations: incident.associations.max(before.unwrap_or(0)),
             },
         );
     }
 
     /// Those that were not over by the end, and those that were.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let open = self.known.values().filter(|incident| incident.until.is_none()).count();
+        let open = self
+            .known
+            .values()
+            .filter(|incident| incident.until.is_none())
+            .count();
         (open, self.known.len() - open)
     }
 
@@ -93,7 +100,7 @@ impl Incident {
                         None => "to the end"
                     }
                     "; " (plural(view.most_members as u64, "path")) " of "
-                    (plural(view.associations as u64, "association")) " at most"
+                    (plural(self.associations as u64, "association")) " at most"
                 }
                 p.next { b { "Check " } (view.next) }
             }

@@ -111,14 +111,17 @@ fn rows(path: &PathNumbers<'_>) -> Markup {
         let one = |entry: Option<&Entry>| entry.map_or_else(|| "\u{2013}".to_owned(), of);
         format!("{} / {}", one(there), one(back))
     };
-    let has_data = [there, back].into_iter().flatten().any(|entry| entry.data_chunks() > 0);
+    let has_data = [there, back]
+        .into_iter()
+        .flatten()
+        .any(|entry| entry.data_chunks() > 0);
     let is_silent = there.is_none() && back.is_none();
     html! {
         @if is_silent {
-            dt { "packets" } dd { "none" }
+            dt { "packets" } dd { "none crossed it" }
         } @else {
             @if let Some(rtt) = rtt(there, back) {
-                dt { "RTT" } dd { (rtt) }
+                dt title="median (shortest to longest) of HEARTBEATs" { "RTT" } dd { (rtt) }
             }
             dt { "packets" } dd { (both(&|entry| entry.packets.to_string())) }
             @if has_data {
@@ -148,15 +151,30 @@ fn rows(path: &PathNumbers<'_>) -> Markup {
 fn rtt(there: Option<&Entry>, back: Option<&Entry>) -> Option<String> {
     let entries = || [there, back].into_iter().flatten();
     if let Some(rtts) = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_ns)) {
-        return Some(format!("{} ({} to {})", Short(rtts.median), Short(rtts.min), Short(rtts.max)));
+        return Some(match rtts.count {
+            1 => Short(rtts.median).to_string(),
+            _ => format!(
+                "{} ({} to {})",
+                Short(rtts.median),
+                Short(rtts.min),
+                Short(rtts.max)
+            ),
+        });
     }
-    entries().find_map(Entry::data_rtt).map(|srtt| format!("{} (DATA to SACK)", Short(srtt)))
+    entries()
+        .find_map(Entry::data_rtt)
+        .map(|srtt| format!("{} (DATA to SACK)", Short(srtt)))
 }
 
 /// How often the path was in a bad state, and how long.
 fn troubles(spans: &[Span<'_>]) -> Markup {
     let of = |state: PathState| {
-        let lengths = || spans.iter().filter(|span| span.state == state).map(|span| span.to_ns - span.from_ns);
+        let lengths = || {
+            spans
+                .iter()
+                .filter(|span| span.state == state)
+                .map(|span| span.to_ns - span.from_ns)
+        };
         (lengths().count(), Duration::from_nanos(lengths().sum()))
     };
     html! {

@@ -191,7 +191,9 @@ fn looks(stories: &[&Story], conclusion: &Conclusion<'_>) -> HashMap<u64, Look> 
                 .iter()
                 .filter(|path| association::bytes(path) > 0)
                 .count();
-            let plots = used.min(plots_left).min(MOST_PLOTTED_OF_ONE.max(MOST_PLOTTED / stories.len()));
+            let plots = used
+                .min(plots_left)
+                .min(MOST_PLOTTED_OF_ONE.max(MOST_PLOTTED / stories.len()));
             plots_left -= plots;
             let is_open = rank < FEW;
             (story.reference.id.0, Look { is_open, plots })

@@ -3,11 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use maud::{Markup, html};
-use sctp_monitor_engine::{
-    Direction, Short,
-    event::PathState,
-    finding::Object,
-};
+use sctp_monitor_engine::{Direction, Short, event::PathState, finding::Object};
 
 use super::{
     super::{
@@ -49,7 +45,9 @@ impl Scale {
         }
         for entry in paths.iter().flat_map(|path| path.flows.iter().flatten()) {
             let series = scale.series(entry);
-            let rates = series.iter().flat_map(|series| series.intervals().map(|(_, interval)| scale.rate(interval)));
+            let rates = series
+                .iter()
+                .flat_map(|series| series.intervals().map(|(_, interval)| scale.rate(interval)));
             scale.most = rates.fold(scale.most, f64::max);
         }
         scale.most = round_up(scale.most);
@@ -70,7 +68,9 @@ impl Scale {
 
 /// Both plots of a path.
 pub(crate) fn plots(path: &PathNumbers<'_>, story: &Story, scale: &Scale, end_ns: u64) -> Markup {
-    let spans = path.story.map_or_else(Vec::new, |known| spans::of_path(known, story, end_ns));
+    let spans = path
+        .story
+        .map_or_else(Vec::new, |known| spans::of_path(known, story, end_ns));
     let findings: Vec<_> = story
         .findings
         .iter()
@@ -128,9 +128,20 @@ fn round_trips(path: &PathNumbers<'_>, scale: &Scale, frame: &Frame<'_>) -> Mark
     let is_empty = all().next().is_none();
     let labelled = |share: f64| {
         let nanos = (end * share) as u64;
-        (y(nanos), if nanos == 0 { "0".to_owned() } else { Short(Duration::from_nanos(nanos)).to_string() })
+        (
+            y(nanos),
+            if nanos == 0 {
+                "0".to_owned()
+            } else {
+                Short(Duration::from_nanos(nanos)).to_string()
+            },
+        )
     };
-    let labels: Vec<_> = if is_empty { Vec::new() } else { [0.0, 0.5, 1.0].map(labelled).to_vec() };
+    let labels: Vec<_> = if is_empty {
+        Vec::new()
+    } else {
+        [0.0, 0.5, 1.0].map(labelled).to_vec()
+    };
     let values = html! {
         @if is_empty {
             text.empty x=(f64::midpoint(LEFT, RIGHT)) y=(f64::midpoint(TOP, BOTTOM)) { (without_heartbeats(path)) }
@@ -160,7 +171,8 @@ fn without_heartbeats(path: &PathNumbers<'_>) -> String {
 
 fn dot(point: &Point, what: &str, y: impl Fn(u64) -> f64) -> Markup {
     let rtts = &point.rtts;
-    let [min, mean, max] = [rtts.rtt_min_ns, point.mean_ns(), rtts.rtt_max_ns].map(|nanos| Short(Duration::from_nanos(nanos)));
+    let [min, mean, max] =
+        [rtts.rtt_min_ns, point.mean_ns(), rtts.rtt_max_ns].map(|nanos| Short(Duration::from_nanos(nanos)));
     html! {
         circle cx=(place(point.x)) cy=(place(y(point.mean_ns()))) r="2.6" {
             title {
@@ -190,7 +202,11 @@ fn means(points: &[Point], spans: &[Span<'_>], y: impl Fn(u64) -> f64) -> String
     let mut line = String::new();
     for (at, point) in points.iter().enumerate() {
         let before = at.checked_sub(1).map(|before| points[before].at_ns);
-        let verb = if before.is_none_or(|before| was_broken(before, point.at_ns)) { 'M' } else { 'L' };
+        let verb = if before.is_none_or(|before| was_broken(before, point.at_ns)) {
+            'M'
+        } else {
+            'L'
+        };
         let _ = write!(line, "{verb}{} {}", place(point.x), place(y(point.mean_ns())));
     }
     line
@@ -199,7 +215,12 @@ fn means(points: &[Point], spans: &[Span<'_>], y: impl Fn(u64) -> f64) -> String
 fn throughput(path: &PathNumbers<'_>, scale: &Scale, frame: &Frame<'_>) -> Markup {
     let middle = f64::midpoint(TOP, BOTTOM);
     let half = (BOTTOM - TOP) / 2.0;
-    let label = |share: f64| (middle - half * share, with_prefix(scale.most * share.abs(), "B/s"));
+    let label = |share: f64| {
+        (
+            middle - half * share,
+            with_prefix(scale.most * share.abs(), "B/s"),
+        )
+    };
     let labels = [1.0, 0.5, 0.0, -0.5, -1.0].map(label);
     let values = html! {
         @for (direction, class, what) in DIRECTIONS {
@@ -220,11 +241,17 @@ fn throughput(path: &PathNumbers<'_>, scale: &Scale, frame: &Frame<'_>) -> Marku
                 }
             }
         }
+        line.zero x1=(LEFT) x2=(RIGHT) y1=(middle) y2=(middle) {}
         text.side.there x=(RIGHT - 4.0) y=(TOP + 12.0) { "\u{25b2} there" }
         text.side.back x=(RIGHT - 4.0) y=(BOTTOM - 5.0) { "\u{25bc} back" }
     };
     let interval = length(Duration::from_nanos(scale.interval_ns));
-    frame.figure("throughput", &format!("Throughput, bytes of IP a second, over {interval} each"), &labels, &values)
+    frame.figure(
+        "throughput",
+        &format!("Throughput, bytes of IP a second, over {interval} each"),
+        &labels,
+        &values,
+    )
 }
 
 /// The outline of the intervals, from the middle up or down.
@@ -232,7 +259,10 @@ fn area(series: &Series, scale: &Scale, frame: &Frame<'_>, middle: f64, half: f6
     let mut outline = String::new();
     let mut level = middle;
     for (start, interval) in series.intervals() {
-        let (from, to) = (place(frame.axis.x(start)), place(frame.axis.x(start + scale.interval_ns)));
+        let (from, to) = (
+            place(frame.axis.x(start)),
+            place(frame.axis.x(start + scale.interval_ns)),
+        );
         let y = place(middle - half * (scale.rate(interval) / scale.most).min(1.0));
         if outline.is_empty() {
             let _ = write!(outline, "M{from} {}", place(middle));
@@ -252,10 +282,18 @@ fn area(series: &Series, scale: &Scale, frame: &Frame<'_>, middle: f64, half: f6
 /// A triangle at the edge that points to the values.
 fn mark(x: f64, edge: f64, up: f64) -> String {
     let (left, right) = (place(x - 3.5), place(x + 3.5));
-    format!("M{left} {}H{right}L{} {}Z", place(edge), place(x), place(edge + up * 7.0))
+    format!(
+        "M{left} {}H{right}L{} {}Z",
+        place(edge),
+        place(x),
+        place(edge + up * 7.0)
+    )
 }
 
-const DIRECTIONS: [(Direction, &str, &str); 2] = [(Direction::Sent, "there", "there"), (Direction::Received, "back", "back")];
+const DIRECTIONS: [(Direction, &str, &str); 2] = [
+    (Direction::Sent, "there", "there"),
+    (Direction::Received, "back", "back"),
+];
 /// The most intervals of a plot: four of its 530 units are an interval.
 const INTERVALS: u64 = 130;
 /// More dots than this are a line.

@@ -76,7 +76,12 @@ fn row(flow: &Flow) -> Markup {
         .filter(|(name, _)| !SHOWN.iter().any(|kind| kind.name() == name))
         .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
         .collect();
-    let mut tags: Vec<_> = flow.tags.iter().take(MOST_TAGS).map(|tag| format!("{tag:#010x}")).collect();
+    let mut tags: Vec<_> = flow
+        .tags
+        .iter()
+        .take(MOST_TAGS)
+        .map(|tag| format!("{tag:#010x}"))
+        .collect();
     if flow.tags.len() > MOST_TAGS {
         tags.push(format!("and {} more", flow.tags.len() - MOST_TAGS));
     }

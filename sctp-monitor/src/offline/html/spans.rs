@@ -18,12 +18,24 @@ pub(crate) struct Span<'a> {
 /// From the association's beginning to its end, or to the capture's.
 pub(crate) fn of_path<'a>(path: &'a PathStory, story: &Story, end_ns: u64) -> Vec<Span<'a>> {
     let begin = nanoseconds(story.began);
-    let end = story.ended.as_ref().map_or(end_ns, |ending| nanoseconds(ending.at)).max(begin);
+    let end = story
+        .ended
+        .as_ref()
+        .map_or(end_ns, |ending| nanoseconds(ending.at))
+        .max(begin);
     let first = (begin, PathState::Unconfirmed, "");
     let changes: Vec<_> = std::iter::once(first)
-        .chain(path.changes.iter().map(|(at, to, reason)| (nanoseconds(*at).clamp(begin, end), *to, reason.as_str())))
+        .chain(
+            path.changes
+                .iter()
+                .map(|(at, to, reason)| (nanoseconds(*at).clamp(begin, end), *to, reason.as_str())),
+        )
         .collect();
-    let ends = changes.iter().skip(1).map(|(at, ..)| *at).chain(std::iter::once(end));
+    let ends = changes
+        .iter()
+        .skip(1)
+        .map(|(at, ..)| *at)
+        .chain(std::iter::once(end));
     changes
         .iter()
         .zip(ends)

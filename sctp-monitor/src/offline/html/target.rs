@@ -53,7 +53,9 @@ impl Target {
             Ok(known) if known.is_file() && known.len() > 0 => {
                 let mut head = Vec::new();
                 let file = File::open(path).map_err(failed)?;
-                file.take(HEAD.len() as u64).read_to_end(&mut head).map_err(failed)?;
+                file.take(HEAD.len() as u64)
+                    .read_to_end(&mut head)
+                    .map_err(failed)?;
                 if head != HEAD.as_bytes() {
                     return Err(TargetError::Precious(path.to_owned()));
                 }
@@ -95,10 +97,17 @@ mod tests {
         let path = std::env::temp_dir().join(format!("sctp-monitor-target-{}.html", std::process::id()));
         std::fs::write(&path, "\u{d4}capture").unwrap();
         assert!(matches!(Target::open(&path), Err(TargetError::Precious(_))));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "\u{d4}capture", "untouched");
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "\u{d4}capture",
+            "untouched"
+        );
         std::fs::remove_file(&path).unwrap();
         for _ in 0..2 {
-            Target::open(&path).unwrap().write(&format!("{HEAD}page")).unwrap();
+            Target::open(&path)
+                .unwrap()
+                .write(&format!("{HEAD}page"))
+                .unwrap();
         }
         std::fs::remove_file(&path).unwrap();
         assert!(Target::open(Path::new("/nowhere/at/all.html")).is_err());

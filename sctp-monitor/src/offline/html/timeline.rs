@@ -7,7 +7,10 @@ use jiff::Timestamp as WallTime;
 use maud::{Markup, html};
 use sctp_monitor_engine::event::{EndReason, Event, EventKind, PathState, Status};
 
-use super::words::{clean, date_time, time_of_day};
+use super::{
+    verdict::is_weakness,
+    words::{clean, date_time, time_of_day},
+};
 use crate::{
     clock::Clock,
     export::{
@@ -58,6 +61,7 @@ enum Mark {
 impl Mark {
     fn of(kind: &EventKind) -> Self {
         match kind {
+            EventKind::Finding { finding, .. } if is_weakness(finding.diagnosis.name()) => Self::Note,
             EventKind::Incident { status, .. } | EventKind::Finding { status, .. } => match status {
                 Status::Closed => Self::Over,
                 Status::Opened | Status::Updated => Self::Alarm,
@@ -70,11 +74,11 @@ impl Mark {
             },
             EventKind::AssociationDown {
                 reason: EndReason::Abort(_),
-            }
-            | EventKind::AssociationError { .. } => Self::Alarm,
+            } => Self::Alarm,
             EventKind::AssociationDown {
                 reason: EndReason::Silent(_),
             }
+            | EventKind::AssociationError { .. }
             | EventKind::DataMoved { .. } => Self::Doubt,
             _ => Self::Note,
         }
@@ -100,7 +104,11 @@ impl Timeline {
                 event.kind,
                 EventKind::Incident { .. } | EventKind::AssociationDown { .. }
             );
-        let kept = if is_grave { &mut self.grave } else { &mut self.other };
+        let kept = if is_grave {
+            &mut self.grave
+        } else {
+            &mut self.other
+        };
         if kept.lines.len() >= MOST_OF_EACH {
             kept.left_out += 1;
             return;
@@ -258,6 +266,11 @@ mod tests {
         let page = timeline.of_association(7).into_string();
         assert!(page.contains("aborted: &lt;script&gt;"), "escaped, and there");
         assert!(page.contains("3500 events of the capture did not fit on this page, 0 of them failures"));
-        assert!(timeline.of_association(8).into_string().contains("Nothing was noted"));
+        assert!(
+            timeline
+                .of_association(8)
+                .into_string()
+                .contains("Nothing was noted")
+        );
     }
 }

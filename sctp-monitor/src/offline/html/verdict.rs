@@ -6,7 +6,7 @@ use sctp_monitor_engine::{Short, event::PathState, finding::Object};
 use super::{
     super::{
         conclusion::Conclusion,
-        story::{FindingStory, Story},
+        story::{FindingStory, PathStory, Story},
     },
     incidents::Incidents,
     words::clean,
@@ -26,20 +26,52 @@ pub(crate) enum Verdict {
     Wrong,
 }
 
+/// How long a finding held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasted {
+    /// It was over while the association went on.
+    Over,
+    /// It ended with the association, and so nobody knows.
+    ToItsEnd,
+    /// It was not over by the end of the capture.
+    ToTheEnd,
+}
+
+impl Lasted {
+    pub(crate) fn of(finding: &FindingStory, story: &Story) -> Self {
+        match (finding.until, &story.ended) {
+            (None, _) => Self::ToTheEnd,
+            (Some(until), Some(ending)) if until >= ending.at => Self::ToItsEnd,
+            (Some(_), _) => Self::Over,
+        }
+    }
+}
+
 impl Verdict {
     pub(crate) fn of(story: &Story) -> Self {
-        let of_findings = story.findings.iter().map(|finding| match (is_weakness(finding), finding.until) {
-            (true, None) => Self::Weak,
-            (true, Some(_)) => Self::Well,
-            (false, None) => Self::Wrong,
-            (false, Some(_)) => Self::Past,
+        let of_findings = story.findings.iter().map(|finding| {
+            match (is_weakness(finding.name), Lasted::of(finding, story)) {
+                (true, Lasted::Over) => Self::Well,
+                (true, _) => Self::Weak,
+                (false, Lasted::ToTheEnd) => Self::Wrong,
+                (false, _) => Self::Past,
+            }
         });
         let of_paths = story.paths.values().map(|path| match path.state {
             PathState::Inactive | PathState::PotentiallyFailed => Self::Past,
             _ => Self::Well,
         });
-        let of_end = if was_aborted(story) { Self::Past } else { Self::Well };
-        of_findings.chain(of_paths).max().unwrap_or(Self::Well).max(of_end)
+        let of_proof = if was_active(story) { Self::Well } else { Self::Weak };
+        let of_end = if was_aborted(story) {
+            Self::Past
+        } else {
+            Self::Well
+        };
+        of_findings
+            .chain(of_paths)
+            .chain([of_proof, of_end])
+            .max()
+            .unwrap_or(Self::Well)
     }
 
     pub(crate) fn class(self) -> &'static str {
@@ -74,29 +106,56 @@ pub(crate) fn in_short(story: &Story) -> String {
         names.dedup();
         names.join(", ")
     };
+    let is_failure = |finding: &FindingStory| !is_weakness(finding.name);
     match Verdict::of(story) {
-        Verdict::Wrong => names(&|finding| finding.until.is_none() && !is_weakness(finding)),
+        Verdict::Wrong => names(&|finding| is_failure(finding) && finding.until.is_none()),
         Verdict::Past => {
-            let past = names(&|finding| finding.until.is_some() && !is_weakness(finding));
-            match (past.is_empty(), was_aborted(story)) {
-                (false, false) => format!("{past}, over"),
-                (false, true) => format!("{past}; aborted"),
-                (true, true) => "aborted".to_owned(),
-                (true, false) => "a path is not active".to_owned(),
+            let to_its_end =
+                names(&|finding| is_failure(finding) && Lasted::of(finding, story) == Lasted::ToItsEnd);
+            let past = names(&|finding| is_failure(finding) && Lasted::of(finding, story) == Lasted::Over);
+            let words = match (to_its_end.is_empty(), past.is_empty(), was_aborted(story)) {
+                (false, ..) => [to_its_end, "to its end".to_owned()].join(" "),
+                (true, false, _) => [past, "over".to_owned()].join(", "),
+                (true, true, true) => return "aborted".to_owned(),
+                (true, true, false) => return "a path is not active".to_owned(),
+            };
+            if was_aborted(story) {
+                format!("{words}; aborted")
+            } else {
+                words
             }
         }
-        Verdict::Weak => names(&|finding| finding.until.is_none()),
+        Verdict::Weak => match names(&|finding| Lasted::of(finding, story) != Lasted::Over) {
+            weaknesses if weaknesses.is_empty() => "nothing proves that it works".to_owned(),
+            weaknesses => weaknesses,
+        },
         Verdict::Well => "well".to_owned(),
     }
 }
 
 /// Whether a finding is of the plan, and nothing failed.
-pub(crate) fn is_weakness(finding: &FindingStory) -> bool {
-    matches!(finding.name, "not_redundant" | "secondary_unconfirmed")
+pub(crate) fn is_weakness(finding: &str) -> bool {
+    matches!(finding, "not_redundant" | "secondary_unconfirmed")
+}
+
+/// Whether any of its paths was ever proven to work.
+fn was_active(story: &Story) -> bool {
+    let ever = |path: &PathStory| {
+        path.changes
+            .iter()
+            .any(|(_, state, _)| *state == PathState::Active)
+    };
+    story
+        .paths
+        .values()
+        .any(|path| path.state == PathState::Active || ever(path))
 }
 
 pub(crate) fn was_aborted(story: &Story) -> bool {
-    story.ended.as_ref().is_some_and(|ending| ending.reason.starts_with("aborted"))
+    story
+        .ended
+        .as_ref()
+        .is_some_and(|ending| ending.reason.starts_with("aborted"))
 }
 
 /// What a finding is about.
@@ -115,17 +174,30 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
             .stories
             .iter()
             .flat_map(|story| story.findings.iter().map(move |finding| (*story, finding)))
-            .filter(|(_, finding)| !is_weakness(finding))
+            .filter(|(_, finding)| !is_weakness(finding.name))
     };
-    let open: Vec<_> = findings().filter(|(_, finding)| finding.until.is_none()).collect();
-    let past: Vec<_> = findings().filter(|(_, finding)| finding.until.is_some()).collect();
+    let open: Vec<_> = findings()
+        .filter(|(_, finding)| finding.until.is_none())
+        .collect();
+    let past: Vec<_> = findings()
+        .filter(|(_, finding)| finding.until.is_some())
+        .collect();
     let (open_incidents, past_incidents) = incidents.counts();
     let (verdict, words) = match (open.first(), past.first()) {
         _ if conclusion.seen().sctp_packets == 0 => (Verdict::Past, "No SCTP packet was found.".to_owned()),
-        (Some(first), _) => (Verdict::Wrong, format!("Wrong at the end of the capture: {}", with_more(first, open.len()))),
+        (Some(first), _) => (
+            Verdict::Wrong,
+            format!(
+                "Wrong at the end of the capture: {}",
+                with_more(first, open.len())
+            ),
+        ),
         (None, Some(first)) => (
             Verdict::Past,
-            format!("Something was wrong, and was over by the end: {}", with_more(first, past.len())),
+            format!(
+                "Something was wrong, and no longer at the end: {}",
+                with_more(first, past.len())
+            ),
         ),
         (None, None) => {
             let worst = conclusion.stories.iter().map(|story| Verdict::of(story)).max();
@@ -137,14 +209,23 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
         let all = plural((open_incidents + past_incidents) as u64, "incident");
         more.push(format!("{all}, {open_incidents} of them open at the end"));
     }
-    let aborted = conclusion.stories.iter().filter(|story| was_aborted(story)).count();
+    let aborted = conclusion
+        .stories
+        .iter()
+        .filter(|story| was_aborted(story))
+        .count();
     if aborted > 0 {
         more.push(format!("{} aborted", plural(aborted as u64, "association")));
     }
     let weak = conclusion
         .stories
         .iter()
-        .filter(|story| story.findings.iter().any(|finding| is_weakness(finding) && finding.until.is_none()))
+        .filter(|story| {
+            let is_weak = |finding: &FindingStory| {
+                is_weakness(finding.name) && Lasted::of(finding, story) != Lasted::Over
+            };
+            story.findings.iter().any(is_weak)
+        })
         .count();
     if weak > 0 {
         let weak = plural(weak as u64, "association");
@@ -180,5 +261,8 @@ fn with_more((story, finding): &(&Story, &FindingStory), count: usize) -> String
         1 => String::new(),
         count => format!(", and {} more", count - 1),
     };
-    format!("{name}{object}{lasted} (association {}){more}.", story.reference.id)
+    format!(
+        "{name}{object}{lasted} (association {}){more}.",
+        story.reference.id
+    )
 }
