@@ -181,16 +181,14 @@ impl Timeline {
 }
 
 fn table(lines: &[&Line], of_one: bool) -> Markup {
-    let mut day = None;
+    let day = |line: &Line| line.at.strftime("%Y-%m-%d").to_string();
     html! {
         div.scroll tabindex="0" {
             table.timeline {
                 tbody {
-                    @for line in lines {
-                        @let date = line.at.strftime("%Y-%m-%d").to_string();
-                        @if day.as_ref() != Some(&date) {
-                            tr.day { th colspan="3" { (date) " UTC" } }
-                            @let _ = day = Some(date);
+                    @for (at, line) in lines.iter().enumerate() {
+                        @if at == 0 || day(lines[at - 1]) != day(line) {
+                            tr.day { th colspan="3" { (day(line)) " UTC" } }
                         }
                         @let (class, sign, word) = line.mark.shown();
                         tr class=(class) {
