@@ -24,6 +24,7 @@ fn a_page_tells_the_story_of_two_breaks() {
         String::from_utf8_lossy(&output.stderr)
     );
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // To look at it, after a change of the style.
     if let Some(kept) = std::env::var_os("SCTP_MONITOR_KEEP_PAGE") {
         std::fs::copy(&html, kept).unwrap();
     }
