@@ -185,9 +185,10 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
     let (open_incidents, past_incidents) = incidents.counts();
     let (verdict, words) = match (open.first(), past.first()) {
         _ if conclusion.seen().sctp_packets == 0 => (Verdict::Weak, "No SCTP packet was found.".to_owned()),
-        _ if conclusion.stories.is_empty() => {
-            (Verdict::Weak, "No association was seen, so nothing could be judged.".to_owned())
-        }
+        _ if conclusion.stories.is_empty() => (
+            Verdict::Weak,
+            "No association was seen, so nothing could be judged.".to_owned(),
+        ),
         (Some(first), _) => (
             Verdict::Wrong,
             format!(
