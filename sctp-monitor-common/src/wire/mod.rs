@@ -122,7 +122,10 @@ mod tests {
             bytes: &[1, 2],
             original_length: 9,
         };
-        assert_eq!((frame.len(), frame.read_u8(1), frame.read_u8(2)), (9, Some(2), None));
+        assert_eq!(
+            (frame.len(), frame.read_u8(1), frame.read_u8(2)),
+            (9, Some(2), None)
+        );
     }
 
     #[test]

@@ -36,8 +36,8 @@ fn main() -> anyhow::Result<()> {
     }
     for (name, packets_per_second) in [("10,000 packets a second", 10_000), ("600 packets a second", 600)] {
         let file = folder.0.join("capture.pcap");
-        let written = Traffic::new(packets_per_second)
-            .write(PACKETS, BufWriter::new(File::create(&file)?))?;
+        let written =
+            Traffic::new(packets_per_second).write(PACKETS, BufWriter::new(File::create(&file)?))?;
         let monitor = Path::new(env!("CARGO_BIN_EXE_sctp-monitor"));
         let mut ours = Vec::new();
         let mut theirs = Vec::new();
@@ -81,7 +81,9 @@ impl Run {
     fn measure(command: &mut Command) -> anyhow::Result<Self> {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let began_ns = monotonic_ns();
-        let child = command.spawn().with_context(|| format!("{command:?} did not start"))?;
+        let child = command
+            .spawn()
+            .with_context(|| format!("{command:?} did not start"))?;
         let (succeeded, peak_kilobytes) = wait(child.id())?;
         let seconds = (monotonic_ns() - began_ns) as f64 / 1e9;
         ensure!(succeeded, "{command:?} failed");
@@ -107,7 +109,10 @@ fn wait(pid: u32) -> anyhow::Result<(bool, i64)> {
     if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } != pid {
         return Err(io::Error::last_os_error().into());
     }
-    Ok((libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, usage.ru_maxrss))
+    Ok((
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0,
+        usage.ru_maxrss,
+    ))
 }
 
 /// A folder of our own, removed at the end.

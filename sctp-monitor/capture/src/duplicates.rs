@@ -120,7 +120,9 @@ mod tests {
     fn a_packet_captured_twice_is_recognised_for_a_second() {
         let mut duplicates = Duplicates::default();
         let start = 1_700_000_000 * WITH_IDENTIFICATION_NS;
-        let mut at = |identification, ms: u64| duplicates.is_repeated(&identity(identification), start + ms * 1_000_000);
+        let mut at = |identification, ms: u64| {
+            duplicates.is_repeated(&identity(identification), start + ms * 1_000_000)
+        };
         assert!(!at(5, 0));
         assert!(at(5, 999));
         assert!(!at(6, 1_000), "another identification");

@@ -72,7 +72,11 @@ impl Dialect {
     /// The writer's.
     pub fn write_record(self, out: &mut impl Write, time_ns: u64, frame: &[u8]) -> io::Result<()> {
         let (seconds, rest) = (time_ns / 1_000_000_000, time_ns % 1_000_000_000);
-        let fraction = if self.nanoseconds && !self.modified { rest } else { rest / 1_000 };
+        let fraction = if self.nanoseconds && !self.modified {
+            rest
+        } else {
+            rest / 1_000
+        };
         let length = frame.len() as u32;
         for word in [seconds as u32, fraction as u32, length, length] {
             self.word(out, word)?;

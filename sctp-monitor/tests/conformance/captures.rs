@@ -41,7 +41,10 @@ pub(crate) fn all(test: &str) -> Vec<Case> {
     let corpus = here.join("../../shared/corpus");
     let real = cases(&corpus);
     if real.is_empty() {
-        sctp_monitor_lab::skip(test, "../shared/corpus is not there, so only our own captures were tried");
+        sctp_monitor_lab::skip(
+            test,
+            "../shared/corpus is not there, so only our own captures were tried",
+        );
     }
     all.extend(real);
     all

@@ -28,7 +28,12 @@ fn flows_are_counted_as_tshark_counts_them() {
             }
             flows += 1;
         }
-        assert!(ours.is_empty(), "{}: tshark knows no {:?}", case.name, ours.keys());
+        assert!(
+            ours.is_empty(),
+            "{}: tshark knows no {:?}",
+            case.name,
+            ours.keys()
+        );
     }
     assert!(flows > 10, "{flows} flows were compared");
 }
@@ -70,7 +75,12 @@ fn handshakes_are_read_as_tshark_reads_them() {
                 )
             })
             .collect();
-        for association in case.oracle.associations.iter().filter(|known| known.init_frame.is_some()) {
+        for association in case
+            .oracle
+            .associations
+            .iter()
+            .filter(|known| known.init_frame.is_some())
+        {
             let tags = (association.tag_a.clone(), association.tag_b.clone());
             // Without a COOKIE ECHO there is no association.
             if let Some(addresses) = known.get(&tags) {
@@ -112,7 +122,11 @@ fn key(flow: &Value) -> Key {
 }
 
 fn facts(flow: &Value) -> Facts {
-    let number = |name: &str| flow[name].as_u64().unwrap_or_else(|| panic!("no {name} in {flow}"));
+    let number = |name: &str| {
+        flow[name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no {name} in {flow}"))
+    };
     Facts {
         packets: number("packets"),
         bytes: number("bytes"),

@@ -67,7 +67,13 @@ fn track(case: &Case) -> BTreeMap<Key, Facts> {
         .map(|record| {
             let key = record.key;
             let plain = Chain::default().to_string();
-            let key = (key.src.to_ip(), key.dst.to_ip(), key.src_port, key.dst_port, plain);
+            let key = (
+                key.src.to_ip(),
+                key.dst.to_ip(),
+                key.src_port,
+                key.dst_port,
+                plain,
+            );
             (key, facts(record))
         })
         .collect()

@@ -5,7 +5,7 @@ use std::{io::Write as _, path::Path};
 use sctp_monitor_capture::{Captures, Problem};
 use sctp_monitor_lab::capture_file::{Dialect, Pcapng};
 
-use crate::support::{SECOND, File, merged, read};
+use crate::support::{File, SECOND, merged, read};
 
 fn three() -> Vec<u8> {
     let records: Vec<_> = (1..=3).map(|number| (number * SECOND, vec![1; 100])).collect();
@@ -43,7 +43,10 @@ fn a_header_that_was_cut_and_an_empty_file_are_told_apart() {
     assert!(matches!(error.unwrap().problem, Problem::Empty));
     let (_, error) = read(b"Host,Time\n".to_vec());
     let message = error.unwrap().to_string();
-    assert!(message.contains("is no capture: it begins with 48 6f 73 74"), "{message}");
+    assert!(
+        message.contains("is no capture: it begins with 48 6f 73 74"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -55,7 +58,10 @@ fn a_record_too_large_for_any_packet_is_damage() {
     assert_eq!(records.len(), 1);
     let error = error.unwrap();
     assert_eq!(error.offset, Some(24 + 116));
-    assert!(matches!(error.problem, Problem::RecordTooLarge { claimed: 0x7fff_ffff }), "{error}");
+    assert!(
+        matches!(error.problem, Problem::RecordTooLarge { claimed: 0x7fff_ffff }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -73,7 +79,16 @@ fn blocks_that_contradict_themselves_are_damage() {
     assert_eq!(records.len(), 1);
     let error = error.unwrap();
     assert_eq!(error.offset, Some(length));
-    assert!(matches!(error.problem, Problem::BlockInvalid { block_type: 6, claimed: 0 }), "{error}");
+    assert!(
+        matches!(
+            error.problem,
+            Problem::BlockInvalid {
+                block_type: 6,
+                claimed: 0
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -108,7 +123,10 @@ fn one_bad_file_does_not_keep_the_others_from_being_read() {
     let (times, errors) = merged(&[&bad.0, missing, &good.0]);
     assert_eq!(times, [SECOND, 2 * SECOND, 3 * SECOND]);
     assert_eq!(errors.len(), 2, "{errors:?}");
-    assert!(errors[1].starts_with("/nonexistent/capture.pcap: cannot be opened"), "{errors:?}");
+    assert!(
+        errors[1].starts_with("/nonexistent/capture.pcap: cannot be opened"),
+        "{errors:?}"
+    );
     let folder = Captures::open(&[std::env::temp_dir()]).take_errors();
     assert_eq!(folder.len(), 1, "a folder is no capture");
 }

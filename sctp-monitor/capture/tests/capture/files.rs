@@ -12,7 +12,10 @@ fn records() -> Vec<(u64, Vec<u8>)> {
     (0..50_u64)
         .map(|number| {
             let length = 40 + usize::try_from(number).unwrap() * 30;
-            (1_700_000_000 * SECOND + number * 1_001_000, vec![number as u8; length])
+            (
+                1_700_000_000 * SECOND + number * 1_001_000,
+                vec![number as u8; length],
+            )
         })
         .collect()
 }
@@ -79,9 +82,8 @@ fn packed_files_and_slow_pipes_are_read() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&file).unwrap();
     let gzip = gzip.finish().unwrap();
-    let frame = |bytes: &[u8]| {
-        ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
-    };
+    let frame =
+        |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
     let two_frames = [frame(&file[..1_000]), frame(&file[1_000..])].concat();
     for (what, bytes) in [("plain", file), ("gzip", gzip), ("zstd", two_frames)] {
         let (quickly, error) = read(bytes.clone());

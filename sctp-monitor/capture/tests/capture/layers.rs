@@ -46,14 +46,33 @@ fn tunnels() -> Vec<(TunnelKind, &'static str, Vec<u8>)> {
     let bridged = |header: &[u8]| [header, &ethernet].concat();
     let labelled = [&ethernet[..12], &[0x88, 0x47, 0, 1, 0, 9, 0, 2, 1, 9], &inner].concat();
     vec![
-        (TunnelKind::GtpU, "ip/udp/gtp/ip", udp(2152, &with(&[0x30, 255, 0, 0, 0, 0, 0, 7]))),
-        (TunnelKind::Vxlan, "ip/udp/vxlan/eth/ip", udp(4789, &bridged(&[8, 0, 0, 0, 0, 0, 5, 0]))),
-        (TunnelKind::Geneve, "ip/udp/geneve/eth/ip", udp(6081, &bridged(&[0, 0, 0x65, 0x58, 0, 0, 5, 0]))),
-        (TunnelKind::Gre, "ip/gre/ip", ip(47, &with(&[0x20, 0, 8, 0, 0, 0, 0, 1]))),
+        (
+            TunnelKind::GtpU,
+            "ip/udp/gtp/ip",
+            udp(2152, &with(&[0x30, 255, 0, 0, 0, 0, 0, 7])),
+        ),
+        (
+            TunnelKind::Vxlan,
+            "ip/udp/vxlan/eth/ip",
+            udp(4789, &bridged(&[8, 0, 0, 0, 0, 0, 5, 0])),
+        ),
+        (
+            TunnelKind::Geneve,
+            "ip/udp/geneve/eth/ip",
+            udp(6081, &bridged(&[0, 0, 0x65, 0x58, 0, 0, 5, 0])),
+        ),
+        (
+            TunnelKind::Gre,
+            "ip/gre/ip",
+            ip(47, &with(&[0x20, 0, 8, 0, 0, 0, 0, 1])),
+        ),
         (
             TunnelKind::Erspan,
             "ip/gre/erspan/eth/ip",
-            ip(47, &bridged(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 1])),
+            ip(
+                47,
+                &bridged(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 1]),
+            ),
         ),
         (TunnelKind::IpInIp, "ip/ip", ip(4, &inner)),
         (TunnelKind::Mpls, "", labelled),
@@ -78,7 +97,10 @@ fn tunnels_are_told_of_otherwise() {
     for (kind, _, frame) in tunnels() {
         let mut unwrapper = Unwrapper::new(ParseOptions::default(), false);
         let look = unwrapper.look(&record(&frame));
-        assert!(matches!(look, Look::Tunnelled(known) if known == kind), "{kind}: {look:?}");
+        assert!(
+            matches!(look, Look::Tunnelled(known) if known == kind),
+            "{kind}: {look:?}"
+        );
     }
 }
 
@@ -134,7 +156,10 @@ fn fragments_are_put_together_in_whatever_order() {
                     let frame = layers.inner.frame();
                     assert_eq!(frame.bytes[20..], whole[ETHERNET + 20..]);
                     let headers = 5 * 20;
-                    assert_eq!(layers.total_length as usize, whole.len() - ETHERNET - 20 + headers);
+                    assert_eq!(
+                        layers.total_length as usize,
+                        whole.len() - ETHERNET - 20 + headers
+                    );
                 }
                 other => panic!("{other:?}"),
             }
@@ -152,5 +177,9 @@ fn fragments_that_wait_for_ever_are_given_up() {
         first[18..20].copy_from_slice(&number.to_be_bytes());
         assert!(matches!(unwrapper.look(&record(&first)), Look::Fragment));
     }
-    assert_eq!(unwrapper.incomplete_datagrams(), 10_000, "all are told of, few are kept");
+    assert_eq!(
+        unwrapper.incomplete_datagrams(),
+        10_000,
+        "all are told of, few are kept"
+    );
 }

@@ -5,7 +5,10 @@ use sctp_monitor_lab::capture_file::Dialect;
 use crate::support::{File, SECOND, merged};
 
 fn file(seconds: &[u64]) -> File {
-    let records: Vec<_> = seconds.iter().map(|second| (second * SECOND, vec![0; 60])).collect();
+    let records: Vec<_> = seconds
+        .iter()
+        .map(|second| (second * SECOND, vec![0; 60]))
+        .collect();
     File::new(&Dialect::default().file(&records))
 }
 
