@@ -172,13 +172,5 @@ pub(crate) fn words(element: scraper::ElementRef<'_>) -> String {
 /// Says that a test did not run. `cargo xtask test` counts it.
 fn skip(test: &str, why: &str) {
     assert!(std::env::var_os("CI").is_none(), "{test}: {why}");
-    eprintln!("skipped: {test}: {why}");
-    if let Some(file) = std::env::var_os("SCTP_MONITOR_SKIPS") {
-        let mut file = fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(file)
-            .unwrap();
-        writeln!(file, "{test}: {why}").unwrap();
-    }
+    sctp_monitor_lab::skip(test, why);
 }
