@@ -18,6 +18,8 @@ use crate::{
 pub struct MemoryTable {
     index: HashMap<FlowKey, u32>,
     records: Vec<FlowRecord>,
+    /// Slots of forgotten flows, the first offered first.
+    free: VecDeque<u32>,
     counters: Counters,
     ring: VecDeque<Vec<u8>>,
     scratch: Scratch,
@@ -32,6 +34,7 @@ impl MemoryTable {
         Self {
             index: HashMap::new(),
             records: Vec::new(),
+            free: VecDeque::new(),
             counters: Counters::default(),
             ring: VecDeque::new(),
             scratch: Scratch::zeroed(),
@@ -68,6 +71,14 @@ impl MemoryTable {
         self.index.remove(key);
     }
 
+    /// Zeroes a forgotten flow's record and offers its slot to new flows.
+    pub fn offer_slot(&mut self, slot: u32) {
+        if let Some(record) = self.records.get_mut(slot as usize) {
+            *record = FlowRecord::zeroed();
+            self.free.push_back(slot);
+        }
+    }
+
     /// The counters so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {
@@ -92,8 +103,14 @@ impl FlowTable for MemoryTable {
     }
 
     fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
-        let slot = u32::try_from(self.records.len()).map_err(|_| Counter::FlowTableFull)?;
-        self.records.push(FlowRecord::zeroed());
+        let slot = match self.free.pop_front() {
+            Some(slot) => slot,
+            None => {
+                let slot = u32::try_from(self.records.len()).map_err(|_| Counter::FlowTableFull)?;
+                self.records.push(FlowRecord::zeroed());
+                slot
+            }
+        };
         self.index.insert(*key, slot);
         Ok(slot)
     }

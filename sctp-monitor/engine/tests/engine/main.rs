@@ -10,6 +10,8 @@ mod flapping;
 mod handshakes;
 mod icmp;
 mod incidents;
+#[path = "../support/invariants.rs"]
+mod invariants;
 mod moves;
 #[path = "../support/outputs.rs"]
 mod outputs;
