@@ -43,7 +43,7 @@ pub fn seed(sctp: &[u8]) -> Vec<u8> {
     let how = sctp.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte));
     // Many decisions from few bytes, but not the same ones again.
     let turned = (0..8_u8).flat_map(|turn| sctp.iter().map(move |byte| byte.rotate_left(turn.into())));
-    [how].into_iter().chain(turned).take(2_000).collect()
+    [how].into_iter().chain(turned).take(600).collect()
 }
 
 const GATEWAY: u8 = 1;
@@ -51,7 +51,7 @@ const DISHONEST: u8 = 2;
 const TWICE: u8 = 4;
 
 /// What happens in one input at most: a fuzzer prefers inputs that end.
-const STEPS: u32 = 600;
+const STEPS: u32 = 300;
 
 fn play(bytes: &[u8]) -> World {
     let mut input = Input::new(bytes);

@@ -31,6 +31,8 @@ pub(crate) struct World {
     events: Vec<Event>,
     /// Slots of flows that were forgotten.
     released: BTreeSet<u32>,
+    /// Packets of each slot at the last look, and whether it waits for an answer.
+    looked: Vec<(u64, bool)>,
     vantage: Vantage,
 }
 
@@ -46,6 +48,7 @@ impl World {
             now: Timestamp::from_nanos(1_000_000_000_000),
             events: Vec::new(),
             released: BTreeSet::new(),
+            looked: Vec::new(),
             vantage,
         }
     }
@@ -82,13 +85,16 @@ impl World {
     pub(crate) fn offer_slots(&mut self) {
         for slot in std::mem::take(&mut self.released) {
             self.table.offer_slot(slot);
+            if let Some(looked) = self.looked.get_mut(slot as usize) {
+                *looked = (0, true);
+            }
         }
     }
 
-    /// Lets time pass, with a sweep every 20 ms, or a few if it is long.
+    /// Lets time pass, with a few sweeps: as many as the agent makes would take a fuzzer's time.
     pub(crate) fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
-        let step = SWEEP.max(duration / 20);
+        let step = SWEEP.max(duration / 6);
         while self.now + step < end {
             self.now = self.now + step;
             self.sweep();
@@ -103,9 +109,12 @@ impl World {
             let record = RingRecord::parse(&record).expect("what the tracker wrote");
             self.engine.handle_ring(&record);
         }
-        for (slot, record) in (0_u32..).zip(self.table.records()) {
-            if !self.released.contains(&slot) {
+        self.looked.resize(self.table.records().len(), (0, true));
+        for ((slot, record), looked) in (0_u32..).zip(self.table.records()).zip(&mut self.looked) {
+            let changed = looked.1 || looked.0 != record.packets;
+            if changed && !self.released.contains(&slot) {
                 self.engine.handle_record(slot, record, self.now);
+                *looked = (record.packets, record.waits_for_answer());
             }
         }
         self.time_out();
