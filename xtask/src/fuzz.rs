@@ -5,13 +5,16 @@
 //! of the speed. Debug assertions and overflow checks are on, which is `cargo fuzz`'s default.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context as _, bail};
 
-use crate::cargo::{cargo, nightly, root, run};
+use crate::{
+    cargo::{cargo, nightly, root, run},
+    setup,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -51,11 +54,18 @@ pub(crate) fn targets() -> anyhow::Result<Vec<String>> {
     Ok(targets)
 }
 
-/// Builds all targets.
+/// Builds all targets, and what they need.
 pub(crate) fn build() -> anyhow::Result<()> {
-    run(nightly(&["fuzz", "build", "--fuzz-dir", PACKAGE, "--sanitizer", "none"])
-        .args(["--target", TRIPLE, "--target-dir", FOLDER]))
-    .context("the fuzz targets did not build; `cargo xtask setup` installs what they need")
+    setup::setup_fuzzing()?;
+    run(
+        nightly(&["fuzz", "build", "--fuzz-dir", PACKAGE, "--sanitizer", "none"]).args([
+            "--target",
+            TRIPLE,
+            "--target-dir",
+            FOLDER,
+        ]),
+    )
+    .context("the fuzz targets did not build")
 }
 
 /// Runs targets that are built, two at a time, and gives those that failed.
@@ -66,7 +76,7 @@ pub(crate) fn run_targets(targets: &[String], seconds: u64) -> anyhow::Result<Ve
         for target in pair {
             running.push(Run::start(target, seconds)?);
         }
-        for run in running {
+        for mut run in running {
             if !run.end()? {
                 failed.push(run.target);
             }
@@ -88,9 +98,20 @@ impl Run {
         // What earlier runs found is where this one goes on.
         let (corpus, seeds, artifacts) = (folder("corpus"), folder("seeds"), folder("artifacts"));
         for folder in [&corpus, &artifacts] {
-            std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("{} cannot be made", folder.display()))?;
         }
-        run(cargo(&["run", "--quiet", "--package", "sctp-monitor-fuzz", "--bin", target, "--", "--seeds"]).arg(&seeds))?;
+        run(cargo(&[
+            "run",
+            "--quiet",
+            "--package",
+            "sctp-monitor-fuzz",
+            "--bin",
+            target,
+            "--",
+            "--seeds",
+        ])
+        .arg(&seeds))?;
         let log = artifacts.join("log.txt");
         let output =
             std::fs::File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
@@ -118,9 +139,73 @@ impl Run {
     }
 
     /// Waits for the end, and says what happened; `true` if every input was stood.
-    fn end(mut self) -> anyhow::Result<bool> {
-        Ok(true)
+    fn end(&mut self) -> anyhow::Result<bool> {
+        let status = self.child.wait()?;
+        let log = std::fs::read_to_string(&self.log)
+            .with_context(|| format!("{} cannot be read", self.log.display()))?;
+        if status.success() {
+            println!("fuzz: {}: {}", self.target, summary(&log));
+            return Ok(true);
+        }
+        // From the panic on, or all that there is.
+        println!("{}", &log[log.find("panicked at").unwrap_or_default()..]);
+        println!(
+            "fuzz: {} did not stand an input ({status}). To see it again: \
+             cargo run --package sctp-monitor-fuzz --bin {} -- FILE (named above, under {FOLDER}/artifacts); \
+             to have it replayed by every test run, move it to {PACKAGE}/regressions/{}/",
+            self.target, self.target, self.target
+        );
+        Ok(false)
     }
 }
 
+/// How much was tried, from the statistics at the end of libFuzzer's log.
+fn summary(log: &str) -> String {
+    let value = |name: &str| {
+        log.lines()
+            .find_map(|line| line.strip_prefix("stat::")?.strip_prefix(name)?.strip_prefix(':'))
+            .unwrap_or("?")
+            .trim()
+            .to_owned()
+    };
+    format!(
+        "{} inputs, {} a second, {} of them new",
+        value("number_of_executed_units"),
+        value("average_exec_per_sec"),
+        value("new_units_added"),
+    )
+}
+
+/// The folder of the fuzz package, and the name of its library.
 const PACKAGE: &str = "sctp-monitor/fuzz";
+/// Builds, corpora and findings: apart from other builds, whose flags differ.
+const FOLDER: &str = "target/fuzz";
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+/// A core for each; more would wait for each other.
+const AT_A_TIME: usize = 2;
+/// What an input may take: seconds and megabytes. An input of more than some packets teaches nothing new.
+const LIMITS: [&str; 5] = [
+    "-timeout=10",
+    "-rss_limit_mb=2048",
+    "-max_len=4096",
+    "-len_control=0",
+    "-print_final_stats=1",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statistics_are_found() {
+        let log = "Done 61 runs in 2 second(s)\nstat::number_of_executed_units: 61\n\
+                   stat::average_exec_per_sec:     30\nstat::new_units_added:          4\n";
+        assert_eq!(summary(log), "61 inputs, 30 a second, 4 of them new");
+        assert_eq!(summary(""), "? inputs, ? a second, ? of them new");
+    }
+
+    #[test]
+    fn targets_are_found() {
+        assert!(targets().unwrap().contains(&"parser".to_owned()));
+    }
+}

@@ -15,7 +15,7 @@ pub(crate) fn check_reason(event: &Event) {
     assert_ne!(from, to);
     let missing = matches!(
         reason,
-        Reason::HeartbeatUnanswered { .. } | Reason::DataUnacknowledged { .. }
+        Reason::HeartbeatUnanswered { .. } | Reason::DataUnacknowledged { .. } | Reason::AnswersLost { .. }
     );
     let answered = matches!(
         reason,
