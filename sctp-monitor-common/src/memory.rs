@@ -8,18 +8,20 @@ use std::{
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    abi::{ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen, NO_SLOT},
+    abi::{CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen, NO_SLOT},
     track::{FlowTable, Scratch},
     wire::ReadPacket,
 };
 
-/// A flow table that grows, with a clock that is set by hand.
+/// A flow table, with a clock that is set by hand.
 #[derive(Debug)]
 pub struct MemoryTable {
     index: HashMap<FlowKey, u32>,
     records: Vec<FlowRecord>,
     /// Slots of forgotten flows, the first offered first.
     free: VecDeque<u32>,
+    /// Where no slot is free, one is added.
+    grows: bool,
     counters: Counters,
     ring: VecDeque<Vec<u8>>,
     scratch: Scratch,
@@ -35,11 +37,24 @@ impl MemoryTable {
             index: HashMap::new(),
             records: Vec::new(),
             free: VecDeque::new(),
+            grows: true,
             counters: Counters::default(),
             ring: VecDeque::new(),
             scratch: Scratch::zeroed(),
             now_ns: 0,
             tick_ns: 1,
+        }
+    }
+
+    /// A table of so many slots, as the kernel's: free slots are taken in the order in which they were offered, and where
+    /// there is none, a flow is not opened.
+    #[must_use]
+    pub fn with_slots(slots: u32) -> Self {
+        Self {
+            records: vec![FlowRecord::zeroed(); slots as usize],
+            free: (0..slots).collect(),
+            grows: false,
+            ..Self::new()
         }
     }
 
@@ -105,6 +120,7 @@ impl FlowTable for MemoryTable {
     fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
         let slot = match self.free.pop_front() {
             Some(slot) => slot,
+            None if !self.grows => return Err(Counter::FlowTableFull),
             None => {
                 let slot = u32::try_from(self.records.len()).map_err(|_| Counter::FlowTableFull)?;
                 self.records.push(FlowRecord::zeroed());
@@ -144,8 +160,10 @@ impl FlowTable for MemoryTable {
     }
 
     fn emit_control<R: ReadPacket>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
-        let mut bytes: Vec<u8> = Vec::with_capacity(header.captured_length as usize);
-        while bytes.len() < header.captured_length as usize {
+        // As much as the programs hand over.
+        let length = (header.captured_length as usize).min(CONTROL_LONG);
+        let mut bytes: Vec<u8> = Vec::with_capacity(length);
+        while bytes.len() < length {
             match reader.read_u8(at + bytes.len()) {
                 Some(byte) => bytes.push(byte),
                 None => break,

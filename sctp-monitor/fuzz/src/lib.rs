@@ -2,6 +2,7 @@
 //!
 //! - [`choices`]: where decisions come from, a fuzzer's input or a seed.
 //! - [`traffic`]: frames that make sense now and then, and lie in every field otherwise.
+//! - [`slices`]: a flow table to compare the programs' with.
 //! - [`parser`], [`control`], [`engine`]: the bodies of the fuzz targets, plain functions of bytes.
 //! - [`replay`]: what the targets are without a fuzzer: programs that replay files, and a test that replays the
 //!   regressions.
@@ -16,6 +17,7 @@ pub mod control;
 pub mod engine;
 pub mod parser;
 pub mod replay;
+pub mod slices;
 pub mod traffic;
 
 /// Makes a fuzz target of two functions: what runs an input, and what makes a [seed](replay::Seeds) of a raw SCTP
