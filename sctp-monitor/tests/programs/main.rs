@@ -117,6 +117,35 @@ fn a_packet_that_spans_buffers_is_read_whole() {
 }
 
 #[test]
+fn packets_as_long_as_ip_allows_are_read_as_far_as_they_are_worth_it() {
+    // As many chunks of four bytes, and as many gap ack blocks, as fit into 65,535 bytes.
+    let chunks = Packet::v4(TAG, vec![frames::cookie_ack(); 16_375]).ethernet();
+    let gaps: Vec<_> = (1..=16_000_u16).map(|n| (2 * n, 2 * n)).collect();
+    let back = |chunk| Packet::v4(BACK, vec![chunk]).reversed().ethernet();
+    let sack = back(frames::sack(8_000, &gaps));
+    let mut liar = frames::sack(8_000, &gaps);
+    liar[12..16].fill(0xff);
+    // BPF_PROG_TEST_RUN takes no such packet for the other programs.
+    let mut both = Both::new("xdp_ingress_frags");
+    for (what, frame) in [
+        (
+            "DATA",
+            &Packet::v4(TAG, vec![frames::data(40_000, 10)]).ethernet(),
+        ),
+        ("chunks", &chunks),
+        ("SACK that lies", &back(liar)),
+        ("SACK", &sack),
+    ] {
+        both.frame(frame)
+            .unwrap_or_else(|difference| panic!("{what}: {difference}"));
+    }
+    let counters = both.kernel.counters().unwrap();
+    assert_eq!(counters.value(Counter::ChunksTooMany), 1);
+    let record = both.kernel.record(0).unwrap();
+    assert_eq!(record.sender.highest_acked, 40_000);
+}
+
+#[test]
 fn nothing_is_dropped_or_changed() {
     let mut both = Both::new("xdp_ingress");
     for (what, frame) in packets() {

@@ -23,17 +23,17 @@ fn xdp_and_slices_agree_on_a_million_random_frames() {
 
 #[test]
 fn xdp_with_fragments_and_slices_agree_on_random_frames() {
-    agree("xdp_ingress_frags", 100_000);
+    agree("xdp_ingress_frags", 200_000);
 }
 
 #[test]
 fn tc_ingress_and_slices_agree_on_random_frames() {
-    agree("tc_ingress", 50_000);
+    agree("tc_ingress", 200_000);
 }
 
 #[test]
 fn tc_egress_and_slices_agree_on_random_frames() {
-    agree("tc_egress", 50_000);
+    agree("tc_egress", 200_000);
 }
 
 #[test]
