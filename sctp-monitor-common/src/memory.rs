@@ -182,3 +182,41 @@ impl FlowTable for MemoryTable {
         self.emit(error, true);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(port: u16) -> FlowKey {
+        FlowKey {
+            src_port: port,
+            ..FlowKey::zeroed()
+        }
+    }
+
+    #[test]
+    fn a_table_of_so_many_slots_is_full_with_them() {
+        let mut table = MemoryTable::with_slots(2);
+        assert_eq!([1, 2].map(|port| table.open(&key(port))), [Ok(0), Ok(1)]);
+        assert_eq!(table.open(&key(3)), Err(Counter::FlowTableFull));
+        table.forget(&key(1));
+        assert_eq!(
+            table.open(&key(3)),
+            Err(Counter::FlowTableFull),
+            "not offered yet"
+        );
+        table.offer_slot(0);
+        assert_eq!(table.open(&key(3)), Ok(0));
+    }
+
+    #[test]
+    fn a_slot_that_is_offered_is_empty() {
+        let mut table = MemoryTable::new();
+        let slot = table.open(&key(1)).unwrap();
+        table.records_mut()[0].packets = 7;
+        table.forget(&key(1));
+        assert_eq!(table.find(&key(1)), NO_SLOT);
+        table.offer_slot(slot);
+        assert_eq!((table.records()[0].packets, table.open(&key(2))), (0, Ok(0)));
+    }
+}

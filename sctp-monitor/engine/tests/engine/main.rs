@@ -8,6 +8,7 @@ mod broken;
 mod ends;
 mod flapping;
 mod handshakes;
+mod hostile;
 mod icmp;
 mod incidents;
 #[path = "../support/invariants.rs"]

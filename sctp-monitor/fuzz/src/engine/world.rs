@@ -9,7 +9,7 @@ use sctp_monitor_common::{
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Engine, NicState, Timestamp,
+    Direction, Engine, NicState, Timestamp,
     config::{Config, Vantage},
     event::{EndReason, Event, EventKind},
 };
@@ -120,12 +120,15 @@ impl World {
         self.time_out();
     }
 
-    /// What is due is done, and is not due again at once: the driver would never sleep.
+    /// What is due is done, and is due again neither at once (the driver would never sleep) nor never.
     pub(crate) fn time_out(&mut self) {
         self.engine.handle_timeout(self.now);
+        let due = self.engine.poll_timeout().expect("housekeeping is always due");
+        assert!(due > self.now, "due again at once");
         assert!(
-            self.engine.poll_timeout().is_none_or(|at| at > self.now),
-            "due again at once"
+            due <= self.now + Duration::from_secs(1),
+            "due in {:?}",
+            due.since(self.now)
         );
         while let Some(output) = self.engine.poll_output() {
             let released = |slot| {
