@@ -9,7 +9,7 @@ use sctp_monitor_common::{
     abi::{ControlHeader, FlowKey, NO_SLOT, RingHeader, RingKind, RingRecord},
     wire::Address,
 };
-use sctp_monitor_engine::config::Vantage;
+use sctp_monitor_engine::{Association, config::Vantage};
 
 use crate::{
     choices::{Choices as _, Input},
@@ -169,7 +169,7 @@ fn handshake(world: &mut World) {
     }
     world.sweep();
     assert!(
-        world.engine.associations().any(|association| association.is_up()),
+        world.engine.associations().any(Association::is_up),
         "the handshake was understood"
     );
 }

@@ -7,7 +7,7 @@ use sctp_monitor_common::{
     memory::MemoryTable,
     track::{MAX_CHUNKS, Options, observe},
     wire::{
-        Chunk, Frame, LinkType, ParseOptions, Pass, ReadPacket as _, SctpPacket,
+        Address, Chunk, Frame, LinkType, ParseOptions, Pass, ReadPacket as _, SctpPacket,
         chunk::{Visit, WalkEnd, chunks, walk},
         control,
         data::Data,
@@ -148,10 +148,8 @@ fn read(frame: &Frame<'_>, chunk: &Chunk) {
     }
     let _ = HeartbeatInfo::read(frame, chunk);
     let _ = Init::read(frame, chunk);
-    let addresses = Init::addresses(frame, chunk)
-        .map(|address| address.to_ip())
-        .count();
-    assert!(addresses * 8 <= usize::from(chunk.length));
+    let addresses: Vec<_> = Init::addresses(frame, chunk).map(Address::to_ip).collect();
+    assert!(addresses.len() * 8 <= usize::from(chunk.length));
     assert!(Extensions::read(frame, chunk).kinds().count() <= 32);
     for cause in control::causes(frame, chunk) {
         assert!(cause.end() <= chunk.end());

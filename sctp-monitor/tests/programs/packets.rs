@@ -195,16 +195,6 @@ fn icmp_errors() -> Vec<(&'static str, Vec<u8>)> {
     let v6 = Packet::v6(TAG, vec![frames::data(500, 20)]);
     let plain = v4.icmp_error(ROUTER, [3, 1], 0);
     let plain_v6 = v6.icmp_error("2001:db8::fe", [1, 3], 0);
-    let with = |frame: &[u8], at: usize, bytes: &[u8]| {
-        let mut frame = frame.to_vec();
-        frame[at..at + bytes.len()].copy_from_slice(bytes);
-        frame
-    };
-    let insert = |frame: &[u8], at: usize, bytes: &[u8]| {
-        let mut frame = frame.to_vec();
-        frame.splice(at..at, bytes.iter().copied());
-        frame
-    };
     let tag = |frame: &[u8]| insert(frame, 12, &[0x81, 0, 0, 100]);
     let options = insert(&with(&plain, IP, &[0x46]), IP + 20, &[1; 4]);
     let quoted = IP + 20 + 8;
@@ -272,16 +262,6 @@ fn altered() -> Vec<(&'static str, Vec<u8>)> {
     const IP: usize = 14;
     let plain = Packet::v4(TAG, vec![frames::data(400, 40)]).ethernet();
     let v6 = Packet::v6(TAG, vec![frames::data(400, 40)]).ethernet();
-    let with = |frame: &[u8], at: usize, bytes: &[u8]| {
-        let mut frame = frame.to_vec();
-        frame[at..at + bytes.len()].copy_from_slice(bytes);
-        frame
-    };
-    let insert = |frame: &[u8], at: usize, bytes: &[u8]| {
-        let mut frame = frame.to_vec();
-        frame.splice(at..at, bytes.iter().copied());
-        frame
-    };
     let options = insert(&with(&plain, IP, &[0x47]), IP + 20, &[0x94, 4, 0, 0, 1, 1, 1, 1]);
     let hop_by_hop = insert(&with(&v6, IP + 6, &[0]), IP + 40, &[132, 0, 1, 4, 0, 0, 0, 0]);
     let fragment = |offset_flags: [u8; 2]| {
@@ -329,4 +309,18 @@ fn altered() -> Vec<(&'static str, Vec<u8>)> {
         ("ARP", with(&plain, 12, &[0x08, 0x06])),
         ("padding behind the packet", [plain.as_slice(), &[0; 24]].concat()),
     ]
+}
+
+/// A frame with other bytes at an offset.
+fn with(frame: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame[at..at + bytes.len()].copy_from_slice(bytes);
+    frame
+}
+
+/// A frame with more bytes at an offset.
+fn insert(frame: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame.splice(at..at, bytes.iter().copied());
+    frame
 }

@@ -89,7 +89,7 @@ fn agree(program: &'static str, frames: u64) {
         while script.frames < WORLD {
             let step = script.next();
             step.take(&mut both);
-            if script.frames % BATCH == 0
+            if script.frames.is_multiple_of(BATCH)
                 && let Err(difference) = both.compare()
             {
                 let script = Script::new(program, seed.wrapping_add(world));

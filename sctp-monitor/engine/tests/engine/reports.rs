@@ -1,7 +1,7 @@
 //! What was reported, in the shape in which tests ask for it.
 
 use sctp_monitor_engine::{
-    event::{Event, EventKind, Status},
+    event::{EventKind, Status},
     finding::{Broken, Diagnosis, Finding},
     incident::IncidentView,
 };

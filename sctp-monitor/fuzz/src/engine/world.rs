@@ -149,10 +149,7 @@ impl World {
             let mut slots = BTreeSet::new();
             for (id, path) in association.paths() {
                 assert_eq!(id.local.is_ipv4(), id.remote.is_ipv4(), "{id:?}");
-                for direction in [
-                    sctp_monitor_engine::Direction::Sent,
-                    sctp_monitor_engine::Direction::Received,
-                ] {
+                for direction in [Direction::Sent, Direction::Received] {
                     if let Some(slot) = path.flow(direction) {
                         assert!(slots.insert(slot), "slot {slot} is on two paths");
                         assert!(
