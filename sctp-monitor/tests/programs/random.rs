@@ -59,6 +59,21 @@ fn differences_of_the_past_are_gone() {
     }
 }
 
+#[test]
+fn steps_survive_their_text() {
+    for step in [
+        Step::Frame(vec![0, 0x7f, 0xff]),
+        Step::Link([1, 2, 3, u32::MAX]),
+        Step::Tag(4, 5),
+    ] {
+        assert_eq!(Step::parse(&step.to_string()), Some(step));
+    }
+    assert_eq!(
+        ["frame 0", "link 1 2", "tag 1", "else 1"].map(Step::parse),
+        [const { None }; 4]
+    );
+}
+
 /// What happens to both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {

@@ -3,6 +3,9 @@
 //! Input: a byte of options, then what happens, by [`Choices`]. Half of the inputs are honest: records are those of the
 //! tracker, and time goes forward; then everything closes in the end. The other half hands in records that no program
 //! wrote, lets counters wrap and time run backwards.
+//!
+//! An input means something else when the traffic's generator changes. So what was found here has a test of its own
+//! where it was mended, and its file in `regressions` is one more seed.
 
 #[path = "../../../engine/tests/support/invariants.rs"]
 mod invariants;

@@ -27,7 +27,7 @@ struct Association {
     tsns: [u32; 2],
 }
 
-/// A frame, or what is in it.
+/// Which way a frame goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passed {
     /// It goes from the local endpoint to the remote one.
@@ -118,7 +118,7 @@ impl Traffic {
         }
         self.sctp(index, passed, choices);
         let association = &self.associations[index];
-        let src = association.address(passed.path, passed.leaves);
+        let mut src = association.address(passed.path, passed.leaves);
         // Seldom across.
         let to = if choices.one_in(16) {
             choices.below(u32::from(PATHS)) as u8
@@ -126,6 +126,10 @@ impl Traffic {
             passed.path
         };
         let dst = association.address(to, !passed.leaves);
+        if v6 && choices.one_in(64) {
+            // An IPv4-mapped address, which no host may send.
+            src[..12].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
+        }
         let at = out.len();
         headers::ip(&src, &dst, &self.chunks, choices, out);
         self.last.clear();
