@@ -20,7 +20,7 @@ pub mod replay;
 pub mod slices;
 pub mod traffic;
 
-/// Makes a fuzz target of two functions: what runs an input, and what makes a [seed](replay::Seeds) of a raw SCTP
+/// Makes a fuzz target of two functions: what runs an input, and what makes a [seed](replay::Target::seed) of a raw SCTP
 /// packet. `cargo fuzz` finds a libFuzzer target, everyone else a program that replays files, and a test that replays
 /// the target's regressions and seeds.
 #[macro_export]
