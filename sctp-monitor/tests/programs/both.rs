@@ -92,7 +92,7 @@ impl Both {
             self.kernel.forget(&key).unwrap();
             self.kernel.offer_slot(slot).unwrap();
             self.slices.table_mut().forget(&key);
-            self.slices.table_mut().offer_slot(slot);
+            self.slices.table_mut().release(slot);
         }
     }
 

@@ -84,7 +84,7 @@ impl World {
     /// Slots of forgotten flows are offered to new ones.
     pub(crate) fn offer_slots(&mut self) {
         for slot in std::mem::take(&mut self.released) {
-            self.table.offer_slot(slot);
+            self.table.release(slot);
             if let Some(looked) = self.looked.get_mut(slot as usize) {
                 *looked = (0, true);
             }
