@@ -183,8 +183,8 @@ pub fn track<R: ReadPacket, T: FlowTable>(
         return;
     };
     count_chunks(reader, max_chunks, record, scratch);
-    record.packets += 1;
-    record.bytes += u64::from(scratch.total_length);
+    record.packets = record.packets.wrapping_add(1);
+    record.bytes = record.bytes.wrapping_add(u64::from(scratch.total_length));
     record.last_seen_ticks = now_ticks;
     if record.interface != interface {
         record.interface = interface;
@@ -439,8 +439,8 @@ fn count_chunks<R: ReadPacket>(
     let mut count = CountChunks { record, scratch };
     let end = walk(reader, at, end, max_chunks, &mut count);
     scratch.walk_end = end as u32;
-    record.data_chunks += u64::from(scratch.data_count);
-    record.data_bytes += u64::from(scratch.data_bytes);
+    record.data_chunks = record.data_chunks.wrapping_add(u64::from(scratch.data_count));
+    record.data_bytes = record.data_bytes.wrapping_add(u64::from(scratch.data_bytes));
 }
 
 struct CountChunks<'a> {

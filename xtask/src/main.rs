@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cargo;
 mod demo;
+mod fuzz;
 mod lint;
 mod run;
 mod setup;
@@ -37,6 +38,8 @@ enum Command {
     Lint,
     /// Run all tests; needs root, for network namespaces.
     Test(test::Args),
+    /// Throw hostile input at the parser, the decoder of control chunks and the engine, by libFuzzer.
+    Fuzz(fuzz::Args),
     /// Measure what a packet costs in each program; needs root.
     Bench(bench::Args),
     /// Show how soon the detector reports a break, and how often it is wrong, in simulated worlds.
@@ -57,6 +60,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
     setup::setup()?;
     match cli.command {
         Command::Setup => {
+            setup::setup_fuzzing()?;
             println!("everything is there");
             Ok(())
         }
@@ -65,6 +69,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Demo => demo::demo(),
         Command::Lint => lint::lint(),
         Command::Test(args) => test::test(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Simulate(args) => simulate::simulate(&args),
     }

@@ -310,7 +310,9 @@ impl Engine {
         for view in self.incidents.due(now) {
             self.report_incident(Status::Updated, view, now);
         }
-        if self.housekeeping_at.is_some_and(|at| at > now) {
+        // A clock that went back must not put it off until it shows the same again.
+        let due = |at: Timestamp| at <= now || at > now + HOUSEKEEPING;
+        if !self.housekeeping_at.is_none_or(due) {
             return;
         }
         self.housekeeping_at = Some(now + HOUSEKEEPING);
