@@ -3,7 +3,7 @@
 //! - [`choices`]: where decisions come from, a fuzzer's input or a seed.
 //! - [`traffic`]: frames that make sense now and then, and lie in every field otherwise.
 //! - [`slices`]: a flow table to compare the programs' with.
-//! - [`parser`], [`control`], [`engine`]: the bodies of the fuzz targets, plain functions of bytes.
+//! - [`parser`], [`control`], [`engine`], [`capture`]: the bodies of the fuzz targets, plain functions of bytes.
 //! - [`replay`]: what the targets are without a fuzzer: programs that replay files, and a test that replays the
 //!   regressions.
 //!
@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod choices;
 pub mod control;
 pub mod engine;
