@@ -162,8 +162,9 @@ impl Analysis {
         if self.table.is_urgent() {
             return self.sweep(now, audience);
         }
-        if self.sweep_at.is_none() {
-            self.sweep_at = Some((self.swept_at + SWEEP).max(now));
+        let sweep_at = (self.swept_at + SWEEP).max(now);
+        if self.sweep_at.is_none_or(|at| at > sweep_at) {
+            self.sweep_at = Some(sweep_at);
         }
         Ok(())
     }

@@ -1,0 +1,8 @@
+//! `sctp-monitor pcap`: the story of a capture, what is shown of it, and what is said of a broken one.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+
+mod broken;
+mod outage;
+mod shown;
+mod story;
