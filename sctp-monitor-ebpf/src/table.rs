@@ -18,7 +18,7 @@ use sctp_monitor_common::{
         CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen,
         IndexKey, NO_SLOT,
     },
-    track::{FlowTable, RateLimit, Scratch},
+    track::{FlowTable, RateLimit, STANDINGS, Scratch},
     wire::ReadPacket,
 };
 
@@ -55,19 +55,22 @@ static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
 #[unsafe(no_mangle)]
 static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(2_000);
 
-/// Control packets that one CPU hands to user space in a second, and as many ICMP errors.
+/// Control packets of each standing that one CPU hands to user space in a second, and ICMP errors.
 #[unsafe(no_mangle)]
 static CONTROL_PER_SECOND: Global<u64> = Global::new(2_000);
 
 const DEFAULT_FLOWS: u32 = 16_384;
 
-/// What one CPU may still do in this second.
+/// What one CPU may still do in this second. Each kind apart: a storm of forged packets, or of ICMP errors, must not keep
+/// from user space what ends a known association.
 #[repr(C)]
 struct RateLimits {
     new_flows: RateLimit,
-    control: RateLimit,
-    /// Apart, so that a storm of errors does not keep control packets from user space.
-    icmp: RateLimit,
+    /// By the packet's standing. An index, where a choice between fields would make the verifier follow each of them
+    /// through all that comes after.
+    control: [RateLimit; STANDINGS],
+    /// With the flow's tag, and with another one.
+    icmp: [RateLimit; 2],
     /// One line in the log per second and CPU is enough.
     log: RateLimit,
 }
@@ -188,10 +191,8 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
         let Some(limits) = rate_limits() else {
             return;
         };
-        if !limits
-            .control
-            .admits(header.header.time_ns, CONTROL_PER_SECOND.load())
-        {
+        let standing = self.scratch.standing();
+        if !limits.control[standing].admits(header.header.time_ns, CONTROL_PER_SECOND.load()) {
             return self.count(Counter::ControlLimited);
         }
         if header.packet_length as usize <= CONTROL_SHORT {
@@ -206,11 +207,11 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
         let Some(limits) = rate_limits() else {
             return;
         };
-        if limits
-            .icmp
+        let suspect = error.tag_mismatch != 0;
+        if limits.icmp[usize::from(error.tag_mismatch & 1)]
             .admits(error.header.time_ns, CONTROL_PER_SECOND.load())
         {
-            self.emit(error, true);
+            self.emit(error, !suspect);
         } else {
             self.count(Counter::IcmpLimited);
         }
@@ -236,7 +237,8 @@ impl<C: EbpfContext> KernelTable<'_, C> {
             );
             (&raw mut (*record).header.captured_length).write(captured as u32);
         }
-        entry.submit(wake_up(true));
+        // Nobody waits for what is not believed.
+        entry.submit(wake_up(header.tag_mismatch == 0));
     }
 }
 

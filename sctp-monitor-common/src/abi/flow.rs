@@ -186,7 +186,9 @@ pub struct FlowRecord {
     /// arrives. All zero if there is none.
     pub next_hop: [u8; 6],
     /// Makes the layout explicit; 0.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 2],
+    /// Packets with an INIT and without a tag: they speak for nobody yet.
+    pub untagged: u32,
     /// The last TSN of the packet that `second_at_ns` is about.
     pub second_tsn: u32,
 }
