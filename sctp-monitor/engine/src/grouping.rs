@@ -40,6 +40,10 @@ impl Engine {
             self.absorb_reverse(&key, id, direction, now);
             return;
         }
+        // Whoever sends anything to a host is answered by it, if only by ABORT: that makes no association.
+        if self.flows.get(&slot).is_some_and(|flow| flow.is_aside) {
+            return;
+        }
         if let Some((id, direction)) = self.reverse_association(&view) {
             self.join(slot, id, direction, now);
             return;
@@ -209,6 +213,7 @@ impl Engine {
             path: path_id,
             direction,
         });
+        flow.strangers = 0;
         let tag = flow.view.tag;
         association.local.learn(path_id.local);
         association.remote.learn(path_id.remote);
@@ -223,8 +228,11 @@ impl Engine {
         }
         match association.tag(direction) {
             None => self.learn_tag(id, direction, tag),
-            // A flow without a tag learns it from its next packet.
-            Some(known) if known != tag && tag != 0 => self.output(Output::SetTag { slot, tag: known }),
+            // A flow without a tag learns it from its next packet. What came with another one was not the association's.
+            Some(known) if known != tag && tag != 0 => {
+                flow.heard_at = Timestamp::default();
+                self.output(Output::SetTag { slot, tag: known });
+            }
             Some(_) => {}
         }
         self.relink(id);
@@ -254,6 +262,7 @@ impl Engine {
             .get(&slot)
             .and_then(|flow| flow.member)
             .map(|member| member.association);
+        let silent = self.flows.get(&slot).map(|flow| now.since(flow.view.last_seen));
         self.leave(slot);
         if let Some(flow) = self.flows.remove(&slot) {
             let key = flow.view.key;
@@ -266,7 +275,11 @@ impl Engine {
                 .is_some_and(|a| a.sent.is_empty() && a.received.is_empty() && !a.is_ended())
         });
         if let Some(id) = empty {
-            self.end(id, EndReason::Silent(self.config.idle_after), now);
+            let reason = match silent {
+                Some(silent) if silent <= self.config.idle_after => EndReason::CrowdedOut(silent),
+                _ => EndReason::Silent(self.config.idle_after),
+            };
+            self.end(id, reason, now);
         }
     }
 
@@ -356,8 +369,11 @@ impl Engine {
             if !joined || !self.slice.has(association.id.0) {
                 continue;
             }
-            let [sent, received] = [Direction::Sent, Direction::Received]
-                .map(|direction| (direction, self.other_tag(association.flows(direction))));
+            let [sent, received] = [Direction::Sent, Direction::Received].map(|direction| {
+                let proved = self.are_answered(association.flows(opposite(direction)));
+                let tag = self.other_tag(association.flows(direction));
+                (direction, tag.filter(|_| !proved))
+            });
             match (sent, received) {
                 ((direction, Some(tag)), (_, None)) | ((_, None), (direction, Some(tag))) => {
                     wrong.push((association.id, direction, tag));
@@ -376,11 +392,19 @@ impl Engine {
                 if let Some(flow) = self.flows.get_mut(&slot) {
                     flow.detector.on_new_association();
                     flow.mismatching = None;
+                    flow.strangers = 0;
                     flow.view.tag = tag;
                     self.output(Output::SetTag { slot, tag });
                 }
             }
         }
+    }
+
+    /// Whether heartbeats on these flows were answered, and so the tag of the opposite direction is right: nobody who does
+    /// not see them knows what they carry.
+    fn are_answered(&self, slots: &[u32]) -> bool {
+        let mut flows = slots.iter().filter_map(|slot| self.flows.get(slot));
+        flows.any(|flow| flow.view.heartbeats_answered > 0)
     }
 
     /// The tag that all flows of one direction have had for a while instead of theirs.
@@ -393,13 +417,11 @@ impl Engine {
     }
 
     fn is_restarted(&self, association: &Association) -> bool {
+        // Where one flow has the old tag still, another one with strangers on it proves nothing.
         let mismatching = |slots: &[u32]| {
-            slots.is_empty()
-                || slots.iter().any(|slot| {
-                    self.flows
-                        .get(slot)
-                        .is_some_and(|flow| flow.mismatches_for_long(RESTART_AFTER))
-                })
+            let flows = || slots.iter().filter_map(|slot| self.flows.get(slot));
+            let heard_at = flows().map(|flow| flow.heard_at).max().unwrap_or_default();
+            slots.is_empty() || flows().any(|flow| flow.mismatches_since(heard_at, RESTART_AFTER))
         };
         let any = !(association.sent.is_empty() && association.received.is_empty());
         any && mismatching(&association.sent) && mismatching(&association.received)

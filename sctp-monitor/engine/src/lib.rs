@@ -13,6 +13,7 @@
 //! - `addresses`, `asconf`, `nat`, `identity`: whose an address is, how that changes, and what follows from it.
 //! - `grouping`: which flow belongs to which association, by its `tags`.
 //! - `control`: handshake and end of an association, from its control chunks; `handshake`, `offer`, `errors`: what they say.
+//! - `suspicion`: packets that claim to be of an association, and are not.
 //! - `diagnosis`, `redundancy`: which [`finding`] follows from all this; [`incident`]: which of them have one cause.
 //! - `throughput`, [`ppid`]: what reports show beside.
 
@@ -45,6 +46,7 @@ mod primary;
 mod redundancy;
 mod rtt;
 mod sizes;
+mod suspicion;
 mod tags;
 mod throughput;
 mod time;
@@ -56,5 +58,6 @@ pub use flow::{Direction, FlowView, RttView};
 pub use latency::Slow;
 pub use loss::Rate;
 pub use offer::{Offer, Offers};
+pub use suspicion::{Forgery, Suspicion};
 pub use throughput::Throughput;
 pub use time::{Short, Timestamp};
