@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use anyhow::{Context as _, bail};
-use sctp_monitor_common::abi::{Counter, RingRecord};
+use sctp_monitor_common::abi::{Counter, Counters, RingRecord};
 use sctp_monitor_engine::{Engine, NicState, Output, Timestamp};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -16,9 +16,10 @@ use tracing::{debug, warn};
 
 use crate::{
     clock::Clock,
-    export::{Notice, Report, Snapshot},
+    export::{Flows, Notice, Report, Snapshot},
     kernel::{Attachment, HookChoice, Kernel},
     nic::{NicChange, NicWatch},
+    pressure::PressureGauge,
     slots::Slots,
 };
 
@@ -52,6 +53,7 @@ pub struct Driver {
     reports: Vec<Box<dyn Report>>,
     clock: Clock,
     ring_records_lost: u64,
+    pressure: PressureGauge,
     swept_at: Option<Timestamp>,
 }
 
@@ -76,6 +78,7 @@ impl Driver {
             reports,
             clock: Clock::read()?,
             ring_records_lost: 0,
+            pressure: PressureGauge::default(),
             swept_at: None,
         })
     }
@@ -268,29 +271,37 @@ impl Driver {
 
     fn refresh(&mut self) -> anyhow::Result<()> {
         self.clock = Clock::read()?;
-        let lost = self.kernel.counters()?.value(Counter::RingFull);
+        let counters = self.kernel.counters()?;
+        self.find_lost(&counters);
+        let now = Clock::now()?;
+        let flows = (self.slots.in_use(), self.kernel.max_flows());
+        if let Some(pressure) = self.pressure.read(&counters, flows, now) {
+            self.notice(&Notice::Pressure(pressure), now)?;
+        }
+        self.show(|report, snapshot| report.refresh(snapshot))
+    }
+
+    /// Flows whose ring record was lost.
+    fn find_lost(&mut self, counters: &Counters) {
+        let lost = counters.value(Counter::RingFull);
         if lost != self.ring_records_lost {
             warn!(
                 records = lost - self.ring_records_lost,
                 "ring buffer full; the flow records still tell"
             );
             self.ring_records_lost = lost;
-            self.find_unannounced();
-        }
-        self.show(|report, snapshot| report.refresh(snapshot))
-    }
-
-    /// Flows whose ring record was lost.
-    fn find_unannounced(&mut self) {
-        for slot in 0..self.kernel.max_flows() {
-            if self.slots.is_free(slot) && self.kernel.records().packets(slot) > 0 {
-                debug!(slot, "flow found without its ring record");
-                self.slots.take(slot);
+            for slot in 0..self.kernel.max_flows() {
+                if self.slots.is_free(slot) && self.kernel.records().packets(slot) > 0 {
+                    debug!(slot, "flow found without its ring record");
+                    self.slots.take(slot);
+                }
             }
         }
     }
 
     fn stop(mut self) -> anyhow::Result<()> {
+        let counters = self.kernel.counters()?;
+        self.find_lost(&counters);
         self.sweep()?;
         let detached: Vec<_> = std::mem::take(&mut self.attachments).into_values().collect();
         let now = Clock::now()?;
@@ -307,6 +318,7 @@ impl Driver {
             engine: &self.engine,
             record: &|slot| kernel.record(slot),
             counters: &counters,
+            flows: Flows::of(&self.slots, kernel),
             attachments: &watched,
         };
         for report in &mut self.reports {
@@ -337,6 +349,7 @@ impl Driver {
             engine: &self.engine,
             record: &|slot| kernel.record(slot),
             counters: &counters,
+            flows: Flows::of(&self.slots, kernel),
             attachments: &attachments,
         };
         for report in &mut self.reports {

@@ -10,6 +10,9 @@ pub struct Slots {
     /// By slot, up to the highest one ever used.
     used: Vec<Slot>,
     released: VecDeque<(u32, Timestamp)>,
+    /// Flows that ever got a slot.
+    opened: u64,
+    in_use: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,8 @@ impl Slots {
         Self {
             used: Vec::new(),
             released: VecDeque::new(),
+            opened: 0,
+            in_use: 0,
         }
     }
 
@@ -45,7 +50,21 @@ impl Slots {
                 packets: 0,
                 waiting: false,
             };
+            self.opened += 1;
+            self.in_use += 1;
         }
+    }
+
+    /// Flows that ever got a slot.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// Slots that no new flow can get now.
+    #[must_use]
+    pub fn in_use(&self) -> u32 {
+        self.in_use
     }
 
     /// Whether a flow that is in this slot was never announced.
@@ -91,6 +110,7 @@ impl Slots {
         self.released.pop_front();
         if let Some(state) = self.used.get_mut(slot as usize) {
             *state = Slot::Free;
+            self.in_use -= 1;
         }
         Some(slot)
     }
@@ -135,6 +155,8 @@ mod tests {
         assert_eq!(slots.poll_free(at(11)), Some(1));
         assert!(slots.is_free(1));
         assert_eq!(slots.poll_free(at(12)), None);
+        slots.take(1);
+        assert_eq!((slots.opened(), slots.in_use()), (2, 1));
     }
 
     #[test]

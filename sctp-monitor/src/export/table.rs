@@ -259,6 +259,9 @@ fn words(notice: &Notice) -> String {
             };
             format!("{} {state}", change.name)
         }
+        Notice::Pressure(pressure) => {
+            format!("flow table: {}. Check {}", pressure.reason(), pressure.next())
+        }
         Notice::Event(event) => event_words(event),
     }
 }
