@@ -126,6 +126,12 @@ impl Association {
         matches!(self.phase, Phase::Up | Phase::ShuttingDown { .. })
     }
 
+    /// Whether nothing is reported of it yet: so far it is what a few packets make of themselves.
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        self.phase == Phase::Opening
+    }
+
     /// Who asked for its end by SHUTDOWN, if that is under way.
     #[must_use]
     pub fn shutting_down(&self) -> Option<Side> {

@@ -230,7 +230,9 @@ impl Engine {
         let reflects = found.iter().any(|chunk| chunk.reflects_tag());
         let is = |kind| found.iter().any(|chunk| chunk.kind() == kind);
         // A handshake brings other tags, and so do the answers to an INIT that was forged.
+        let claimed = self.claimed(&header.key);
         let explained = self.by_tag(&header.key, tag).is_some()
+            || reflects && claimed.is_some_and(|(id, direction)| self.is_strange(id, opposite(direction), tag))
             || (is(ChunkKind::InitAck) || is(ChunkKind::CookieAck) || reflects)
                 && self.handshakes.asked_with(&header.key, tag)
             || is(ChunkKind::CookieEcho)
@@ -244,7 +246,7 @@ impl Engine {
             }
             return;
         }
-        if let Some((id, direction)) = self.claimed(&header.key).filter(|_| !header.interface.is_egress()) {
+        if let Some((id, direction)) = claimed.filter(|_| !header.interface.is_egress()) {
             let account = Account {
                 packets: 0,
                 first: now,
@@ -348,6 +350,13 @@ impl Engine {
             .iter()
             .filter_map(|slot| self.flows.get(slot));
         flows.map(|flow| flow.heard_at).max()
+    }
+
+    /// Whether the last strange packet in this direction had this tag: a stack answers some of them with it.
+    fn is_strange(&self, id: AssociationId, direction: Direction, tag: u32) -> bool {
+        let suspicions = self.associations.get(&id).and_then(|a| a.suspicions.as_ref());
+        let account = suspicions.and_then(|known| known.strange.get(&(Forgery::WrongTag, direction)));
+        account.is_some_and(|account| account.tag == tag)
     }
 
     /// The association between whose addresses and ports a packet passes, and the direction.

@@ -111,6 +111,7 @@ impl<W: Write> Report for JsonLines<W> {
         let associations: Vec<_> = snapshot
             .engine
             .associations()
+            .filter(|known| !known.is_opening())
             .map(|known| association(known, snapshot))
             .collect();
         let counters: Map<_, _> = snapshot

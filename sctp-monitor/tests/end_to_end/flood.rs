@@ -9,7 +9,7 @@ use nix::{
 };
 use sctp_monitor_lab::{
     EventKind, Flooded, Injector,
-    frames::{self, Packet},
+    frames::{self, new_flows},
     wait,
 };
 use serde_json::Value;
@@ -26,24 +26,8 @@ const FLOWS: u64 = 1_000_000;
 const MOST_GROWTH_KB: u64 = 16_384 * 8;
 const FLOOD_WITHIN: Duration = Duration::from_secs(60);
 
-/// Frames of new flows: each number has an address pair and ports of its own. Nobody's MAC address, so that only the
-/// programs look at them.
-fn forger(tag: u32, chunk: Vec<u8>) -> impl FnMut(u64) -> Vec<u8> {
-    let template = Packet::v4(tag, vec![chunk])
-        .between("172.16.0.0", "172.20.0.0")
-        .ethernet();
-    move |number| {
-        let mut frame = template.clone();
-        let [.., a, b, c] = number.to_be_bytes();
-        // The low bytes of the source address, and both ports.
-        frame[28..30].copy_from_slice(&[b, c]);
-        frame[34..38].copy_from_slice(&[0x10 | a, c, 0x20 | a, b]);
-        frame
-    }
-}
-
 fn flood(injector: &Injector) -> Flooded {
-    let data = forger(0x0bad_0bad, frames::data(1, 4));
+    let data = new_flows(0x0bad_0bad, frames::data(1, 4));
     injector.flood(FLOWS, 100_000, FLOOD_WITHIN, data).unwrap()
 }
 
@@ -149,7 +133,7 @@ fn an_overrun_ring_buffer_is_counted_and_survived() {
     let injector = scene.lab.path("path1").injector("mme").unwrap();
     // An agent that stands still reads nothing. Each INIT comes whole, and 2,000 a second fill a megabyte in two.
     signal(&scene, Signal::SIGSTOP);
-    let inits = forger(0, frames::init(0x0bad_0bad, &[]));
+    let inits = new_flows(0, frames::init(0x0bad_0bad, &[]));
     let flooded = injector.flood(15_000, 3_000, FLOOD_WITHIN, inits).unwrap();
     signal(&scene, Signal::SIGCONT);
     // It finds the flows without their records, and still sees what happens.

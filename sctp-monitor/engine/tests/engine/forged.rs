@@ -267,8 +267,8 @@ fn inits_that_would_restart_it_are_suspected() {
     );
 }
 
-#[test]
-fn between_the_hosts_the_answers_to_forged_inits_are_no_forgeries() {
+/// The same between the hosts.
+fn settled_between() -> World {
     let mut world = World::new(Vantage::Gateway);
     world.handshake();
     for path in [1, 2] {
@@ -276,6 +276,29 @@ fn between_the_hosts_the_answers_to_forged_inits_are_no_forgeries() {
     }
     world.advance(ms(6_000));
     world.events.clear();
+    world
+}
+
+#[test]
+fn between_the_hosts_reflected_tags_are_no_forgeries() {
+    let mut world = settled_between();
+    let mut tsn = 1;
+    for number in 0..5 {
+        world.received(1, FORGED + number, vec![frames::shutdown_ack()]);
+        world.now = world.now + ms(1);
+        world.sent(1, FORGED + number, vec![frames::chunk(14, 1, &[])]);
+        live(&mut world, &mut tsn, 1);
+    }
+    live(&mut world, &mut tsn, 3);
+    for (_, suspicion) in suspicions(&world) {
+        assert_eq!(suspicion.source_names(), "10.1.0.2", "the other one only answers");
+    }
+    assert_untouched(&world);
+}
+
+#[test]
+fn between_the_hosts_the_answers_to_forged_inits_are_no_forgeries() {
+    let mut world = settled_between();
     let mut tsn = 1;
     for number in 0..6 {
         let (tag, answer) = (FORGED + number, 0x5000 + number);
