@@ -44,6 +44,10 @@ static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static RATE_LIMITS: PerCpuArray<RateLimits> = PerCpuArray::with_max_entries(1, 0);
 
+/// What the last flows were that got no slot: a fingerprint each, at a place by their hash.
+#[map]
+static REFUSED: Array<u32> = Array::with_max_entries(REFUSED_PLACES, 0);
+
 #[map]
 static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
@@ -61,11 +65,20 @@ static CONTROL_PER_SECOND: Global<u64> = Global::new(2_000);
 
 const DEFAULT_FLOWS: u32 = 16_384;
 
+/// A power of two. A flood of 100,000 flows a second overwrites a fingerprint after two thirds of a second; the packets
+/// of a handshake follow each other within milliseconds.
+const REFUSED_PLACES: u32 = 1 << 16;
+
+/// Of the new flows in a second, one in so many is kept for those that come again.
+const KEPT_PART: u64 = 8;
+
 /// What one CPU may still do in this second. Each kind apart: a storm of forged packets, or of ICMP errors, must not keep
 /// from user space what ends a known association.
 #[repr(C)]
 struct RateLimits {
     new_flows: RateLimit,
+    /// Flows that come again after they were refused.
+    come_again: RateLimit,
     /// By the packet's standing. An index, where a choice between fields would make the verifier follow each of them
     /// through all that comes after.
     control: [RateLimit; STANDINGS],
@@ -122,7 +135,13 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
     fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
         let now_ns = self.now_ns();
         let limits = rate_limits().ok_or(Counter::NewFlowsLimited)?;
-        if !limits.new_flows.admits(now_ns, NEW_FLOWS_PER_SECOND.load()) {
+        let per_second = NEW_FLOWS_PER_SECOND.load();
+        let kept = per_second / KEPT_PART;
+        // A flood of forged flows uses the second up in its first moments, and each of them comes once. A genuine one goes
+        // on: it has its own share.
+        if !limits.new_flows.admits(now_ns, per_second - kept)
+            && !(comes_again(key.index(index_seed())) && limits.come_again.admits(now_ns, kept))
+        {
             return Err(self.refuse(Counter::NewFlowsLimited, now_ns));
         }
         let Ok(Some(slot)) = FREE_SLOTS.pop() else {
@@ -303,6 +322,23 @@ pub(crate) fn count(counter: Counter) {
     if let Some(counters) = COUNTERS.get_ptr_mut(0) {
         // SAFETY: the pointer is this CPU's own value of the map.
         unsafe { &mut *counters }.count(counter);
+    }
+}
+
+/// Whether the flow was refused not long ago; it is remembered now.
+#[inline(always)]
+fn comes_again(key: IndexKey) -> bool {
+    let hash = key.hash(index_seed());
+    let Some(place) = REFUSED.get_ptr_mut(hash as u32 & (REFUSED_PLACES - 1)) else {
+        return false;
+    };
+    let fingerprint = (hash >> 32) as u32;
+    // SAFETY: the pointer is the map's own and lives as long as the program. Another CPU may write there at the same
+    // time: then one of both flows is forgotten.
+    unsafe {
+        let again = place.read_volatile() == fingerprint;
+        place.write_volatile(fingerprint);
+        again
     }
 }
 

@@ -71,6 +71,15 @@ impl FlowKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Pod, Zeroable)]
 pub struct IndexKey([u64; 2]);
 
+impl IndexKey {
+    /// A hash that nobody who does not know the seed can aim at.
+    #[inline(always)]
+    #[must_use]
+    pub fn hash(self, seed: [u64; 2]) -> u64 {
+        mix(mix(seed[0], self.0[0]), self.0[1])
+    }
+}
+
 /// One round of a multiply-xorshift hash (constant of splitmix64).
 #[inline(always)]
 fn mix(hash: u64, word: u64) -> u64 {

@@ -456,8 +456,8 @@ impl Engine {
             return;
         }
         let both_sides = association.local_tag.is_some() && association.remote_tag.is_some();
-        let one_side_for_long = now.since(association.known_since) >= self.config.one_sided_after
-            && self.lasts(association);
+        let one_side_for_long =
+            now.since(association.known_since) >= self.config.one_sided_after && self.lasts(association);
         if both_sides && association.origin == Origin::MidLife || one_side_for_long {
             self.bring_up(id, now);
         }

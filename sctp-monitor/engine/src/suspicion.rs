@@ -232,7 +232,8 @@ impl Engine {
         // A handshake brings other tags, and so do the answers to an INIT that was forged.
         let claimed = self.claimed(&header.key);
         let explained = self.by_tag(&header.key, tag).is_some()
-            || reflects && claimed.is_some_and(|(id, direction)| self.is_strange(id, opposite(direction), tag))
+            || reflects
+                && claimed.is_some_and(|(id, direction)| self.is_strange(id, opposite(direction), tag))
             || (is(ChunkKind::InitAck) || is(ChunkKind::CookieAck) || reflects)
                 && self.handshakes.asked_with(&header.key, tag)
             || is(ChunkKind::CookieEcho)
@@ -252,9 +253,7 @@ impl Engine {
                 first: now,
                 last: now,
                 tag,
-                chunks: found
-                    .iter()
-                    .fold(0, |kinds, chunk| kinds | 1_u32 << chunk.slot()),
+                chunks: found.iter().fold(0, |kinds, chunk| kinds | 1_u32 << chunk.slot()),
                 sources: vec![header.key.src.to_ip()],
                 if_index: Some(header.interface.if_index()),
             };
@@ -264,7 +263,9 @@ impl Engine {
 
     /// An INIT. One that is sent again brings the tag that its sender has anyway.
     pub(crate) fn look_into_init(&mut self, header: &ControlHeader, initiate_tag: u32, now: Timestamp) {
-        let Some((id, direction)) = self.claimed(&header.key).filter(|_| !header.interface.is_egress())
+        let Some((id, direction)) = self
+            .claimed(&header.key)
+            .filter(|_| !header.interface.is_egress())
         else {
             return;
         };
@@ -306,7 +307,8 @@ impl Engine {
 
     /// What is suspected of an association's packets now.
     pub(crate) fn suspicions(&mut self, id: AssociationId, now: Timestamp) -> Vec<Suspicion> {
-        let heard = [Direction::Sent, Direction::Received].map(|direction| (direction, self.heard(id, direction)));
+        let heard =
+            [Direction::Sent, Direction::Received].map(|direction| (direction, self.heard(id, direction)));
         let Some(association) = self.associations.get_mut(&id) else {
             return Vec::new();
         };

@@ -8,15 +8,15 @@ use nix::{
     unistd::Pid,
 };
 use sctp_monitor_lab::{
-    EventKind, Flooded, Injector,
+    EventKind, Flooded, Injector, Lab,
     frames::{self, new_flows},
     wait,
 };
 use serde_json::Value;
 
 use crate::{
-    scene::{PRIMARY, SECONDARY, Scene, patient},
-    setup::SOON,
+    scene::{PRIMARY, SECONDARY, Scene, connecting, listening, patient},
+    setup::{Pair, SOON, monitor},
 };
 
 /// Distinct pairs of addresses and ports.
@@ -92,7 +92,10 @@ fn a_million_new_flows_push_out_nothing_that_is_known() {
     let (flooded, most_kb) = std::thread::scope(|scope| {
         let flooding = scope.spawn(|| flood(&injector));
         // The break is reported while the flood goes on: it comes past what is broken.
-        scene.agent.wait_for("flow_table_pressure", SOON, |_| true).unwrap();
+        scene
+            .agent
+            .wait_for("flow_table_pressure", SOON, |_| true)
+            .unwrap();
         scene.lab.path("path1").break_silently().unwrap();
         scene.agent.wait_for_path(PRIMARY, "inactive", SOON).unwrap();
         assert!(!flooding.is_finished(), "the flood was too short");
@@ -108,7 +111,10 @@ fn a_million_new_flows_push_out_nothing_that_is_known() {
     println!("{flooded:?}; memory grew from {before_kb} kB by {grown_kb} kB at most");
     assert!(grown_kb < MOST_GROWTH_KB, "{grown_kb} kB more");
     let ended = |event: &Value| event["event"] == "association_down";
-    assert_eq!(scene.agent.events().iter().filter(|event| ended(event)).count(), 0);
+    assert_eq!(
+        scene.agent.events().iter().filter(|event| ended(event)).count(),
+        0
+    );
 
     let summary = assert_all_data_was_counted(scene);
     assert_eq!(summary["associations"][0]["up"], true);
@@ -125,6 +131,27 @@ fn a_million_new_flows_push_out_nothing_that_is_known() {
         "{opened} opened, {known} known, {full} found no slot, {limited} too many: {flooded:?}"
     );
     assert!(flooded.arrived > FLOWS / 2, "{flooded:?}");
+}
+
+#[test]
+fn a_new_association_is_seen_through_a_flood() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let agent = monitor(lab.host("mme"), &["path1", "path2"], &[]);
+    let injector = lab.path("path1").injector("mme").unwrap();
+    std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| flood(&injector));
+        agent.wait_for("flow_table_pressure", SOON, |_| true).unwrap();
+        // What a flood leaves of each second is a few hundred flows for those that come again.
+        let pair = Pair::start(&lab, &patient(connecting(&lab)), &patient(listening(&lab)));
+        let up = agent.wait_for("association_up", SOON, |_| true).unwrap();
+        assert_eq!(up["origin"], "handshake", "{up:#}");
+        for remote in [PRIMARY, SECONDARY] {
+            agent.wait_for_path(remote, "active", SOON).unwrap();
+        }
+        assert!(!flooding.is_finished(), "the flood was too short");
+        flooding.join().unwrap();
+        drop(pair);
+    });
 }
 
 #[test]
@@ -146,5 +173,9 @@ fn an_overrun_ring_buffer_is_counted_and_survived() {
     let opened = summary["flows"]["opened"].as_u64().unwrap();
     let refused = counter(&summary, "flow_table_full") + counter(&summary, "new_flows_limited");
     assert!(counter(&summary, "ring_full") > 0, "{summary:#}");
-    assert_eq!(opened - known + refused, flooded.arrived, "{flooded:?} {summary:#}");
+    assert_eq!(
+        opened - known + refused,
+        flooded.arrived,
+        "{flooded:?} {summary:#}"
+    );
 }

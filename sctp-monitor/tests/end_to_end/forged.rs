@@ -64,7 +64,11 @@ fn settled() -> Scene {
 
 /// Nothing happened to the association: not in the agent, and not in the stacks.
 fn assert_lives(scene: &Scene) {
-    let ended = ["association_down", "association_shutting_down", "association_error"];
+    let ended = [
+        "association_down",
+        "association_shutting_down",
+        "association_error",
+    ];
     let events = scene.agent.events();
     let ends: Vec<_> = events
         .iter()
@@ -72,7 +76,10 @@ fn assert_lives(scene: &Scene) {
         .collect();
     assert_eq!(ends, Vec::<&Value>::new());
     assert_eq!(
-        events.iter().filter(|event| event["event"] == "association_up").count(),
+        events
+            .iter()
+            .filter(|event| event["event"] == "association_up")
+            .count(),
         1
     );
     scene.wait_for_messages(20);
@@ -115,7 +122,9 @@ fn chunks_with_a_wrong_tag_end_nothing_and_are_reported() {
     let primary = path(&summary, LOCAL, PRIMARY);
     assert_eq!(primary["received"]["tag_mismatches"], forged.len());
     // The stack itself answers the SHUTDOWN ACK, with the tag that it was sent (RFC 9260 section 8.4).
-    let answers = primary["sent"]["chunks"]["SHUTDOWN_COMPLETE"].as_u64().unwrap_or(0);
+    let answers = primary["sent"]["chunks"]["SHUTDOWN_COMPLETE"]
+        .as_u64()
+        .unwrap_or(0);
     assert_eq!(primary["sent"]["tag_mismatches"], answers);
     assert_eq!(
         summary["counters"]["tag_mismatch"],
@@ -141,7 +150,11 @@ fn inits_in_the_peers_name_reset_nothing_and_are_reported() {
     assert_lives(&scene);
     let (_, summary) = scene.agent.stop(Signal::SIGTERM).unwrap();
     let summary = summary.unwrap();
-    assert_eq!(summary["associations"].as_array().unwrap().len(), 1, "{summary:#}");
+    assert_eq!(
+        summary["associations"].as_array().unwrap().len(),
+        1,
+        "{summary:#}"
+    );
     let addresses = summary["associations"][0]["remote_addresses"].to_string();
     assert!(!addresses.contains("10.1.1.66"), "{addresses}");
 }

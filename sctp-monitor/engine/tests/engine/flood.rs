@@ -81,7 +81,11 @@ fn forged_flows_that_go_on_are_let_go_for_others() {
             world.packet(&stranger(number), 1, false);
         }
         world.advance(ms(1_900));
-        assert!(in_use(&world) <= MAX_FLOWS as usize / 2 + 200, "{}", in_use(&world));
+        assert!(
+            in_use(&world) <= MAX_FLOWS as usize / 2 + 200,
+            "{}",
+            in_use(&world)
+        );
     }
     let crowded_out = downs(&world);
     assert!(

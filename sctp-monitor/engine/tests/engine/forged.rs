@@ -167,8 +167,18 @@ fn a_flood_of_wrong_tags_is_updated_now_and_then() {
         assert_eq!(world.states(), [Active, Active], "after {second} s");
     }
     let found = suspicions(&world);
-    assert_eq!(found.iter().filter(|(status, _)| *status == Status::Opened).count(), 1);
-    assert!((3..=7).contains(&found.len()), "each time twice as many: {}", found.len());
+    assert_eq!(
+        found
+            .iter()
+            .filter(|(status, _)| *status == Status::Opened)
+            .count(),
+        1
+    );
+    assert!(
+        (3..=7).contains(&found.len()),
+        "each time twice as many: {}",
+        found.len()
+    );
     assert!(found.last().unwrap().1.packets >= 1_500);
     assert_untouched(&world);
 }
@@ -182,7 +192,11 @@ fn heartbeat_acks_that_are_forged_hide_no_failure() {
         // The right information with a wrong tag, the right tag with wrong information, and hidden behind what needs no tag.
         world.received(1, FORGED, vec![frames::heartbeat_ack(&info)]);
         world.received(1, LOCAL_TAG, vec![frames::heartbeat_ack(&[0xee; 40])]);
-        world.received(1, 0, vec![frames::init(FORGED, &[]), frames::heartbeat_ack(&info)]);
+        world.received(
+            1,
+            0,
+            vec![frames::init(FORGED, &[]), frames::heartbeat_ack(&info)],
+        );
         world.received(1, FORGED, vec![frames::heartbeat_ack(&info), frames::abort(true)]);
         world.advance(ms(1_000));
         if world.state(1) == Inactive {
@@ -261,7 +275,10 @@ fn inits_that_would_restart_it_are_suspected() {
     assert_untouched(&world);
     let addresses = world.engine.associations().next().unwrap();
     assert_eq!(
-        addresses.addresses(sctp_monitor_engine::Side::Remote).iter().count(),
+        addresses
+            .addresses(sctp_monitor_engine::Side::Remote)
+            .iter()
+            .count(),
         2,
         "and no address is learned"
     );
@@ -309,7 +326,9 @@ fn between_the_hosts_the_answers_to_forged_inits_are_no_forgeries() {
     live(&mut world, &mut tsn, 3);
     let found = suspicions(&world);
     assert!(
-        found.iter().all(|(_, suspicion)| suspicion.forgery == Forgery::Init),
+        found
+            .iter()
+            .all(|(_, suspicion)| suspicion.forgery == Forgery::Init),
         "{found:?}"
     );
     assert!(!found.is_empty());
