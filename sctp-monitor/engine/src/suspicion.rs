@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
 
 use sctp_monitor_common::{
     abi::{ControlHeader, FlowKey, IcmpErrorSeen},
-    wire::{ChunkKind, Frame, chunk::chunks},
+    wire::{Chunk, ChunkKind, Frame, chunk::chunks},
 };
 
 use crate::{
@@ -227,7 +227,7 @@ impl Engine {
         let found: Vec<_> = chunks(&frame, CHUNKS_AT, packet.len()).collect();
         let tag = tag_of(packet);
         let now = Timestamp::from_nanos(header.header.time_ns);
-        let reflects = found.iter().any(|chunk| chunk.reflects_tag());
+        let reflects = found.iter().any(Chunk::reflects_tag);
         let is = |kind| found.iter().any(|chunk| chunk.kind() == kind);
         // A handshake brings other tags, and so do the answers to an INIT that was forged.
         let claimed = self.claimed(&header.key);
