@@ -16,7 +16,7 @@ use crate::{
     flow::Direction,
     offer::Offers,
     primary::Primary,
-    suspicion::Suspicions,
+    strangers::Suspicions,
     time::Timestamp,
 };
 

@@ -292,7 +292,7 @@ impl Diagnosis {
             Self::Zombie(Zombie::NobodyReads(time)) => vec![("window_zero_for", Figure::Time(*time))],
             Self::Zombie(Zombie::ShutdownPending(time)) => vec![("shutdown_pending", Figure::Time(*time))],
             Self::Zombie(Zombie::AnswersAfterEnd) => Vec::new(),
-            Self::SpoofingSuspected(suspicion) => spoofing_figures(suspicion),
+            Self::SpoofingSuspected(suspicion) => suspicion.figures(),
             Self::NotRedundant { shared } => {
                 let shared: Vec<_> = shared.iter().map(ToString::to_string).collect();
                 vec![("shared", Figure::Text(shared.join(", ")))]
@@ -435,23 +435,6 @@ impl fmt::Display for Diagnosis {
             }
         }
     }
-}
-
-fn spoofing_figures(suspicion: &Suspicion) -> Vec<(&'static str, Figure)> {
-    let mut figures = vec![
-        ("kind", Figure::Text(suspicion.forgery.to_string())),
-        ("packets", Figure::Number(suspicion.packets)),
-        ("tag", Figure::Text(format!("{:#010x}", suspicion.tag))),
-        ("sources", Figure::Text(suspicion.source_names())),
-        ("lasting", Figure::Time(suspicion.lasting)),
-    ];
-    if !suspicion.chunks.is_empty() {
-        figures.push(("chunks", Figure::Text(suspicion.chunk_names())));
-    }
-    if let Some(interface) = &suspicion.interface {
-        figures.push(("interface", Figure::Text(interface.clone())));
-    }
-    figures
 }
 
 /// A direction, seen from the local endpoint.
