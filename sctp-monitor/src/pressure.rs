@@ -56,7 +56,7 @@ pub struct PressureGauge {
 }
 
 impl PressureGauge {
-    /// What is to be reported now, if anything: at once when it begins, then every [`INTERVAL`] while it lasts.
+    /// What is to be reported now, if anything: at once when it begins, then every ten seconds while it lasts.
     pub fn read(
         &mut self,
         counters: &Counters,
