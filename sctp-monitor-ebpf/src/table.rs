@@ -69,16 +69,16 @@ const DEFAULT_FLOWS: u32 = 16_384;
 /// of a handshake follow each other within milliseconds.
 const REFUSED_PLACES: u32 = 1 << 16;
 
-/// Of the new flows in a second, one in so many is kept for those that come again.
-const KEPT_PART: u64 = 8;
+/// Of the new flows in a second, one in so many is kept for those that are likely to be genuine.
+const KEPT_PART: u64 = 4;
 
 /// What one CPU may still do in this second. Each kind apart: a storm of forged packets, or of ICMP errors, must not keep
 /// from user space what ends a known association.
 #[repr(C)]
 struct RateLimits {
     new_flows: RateLimit,
-    /// Flows that come again after they were refused.
-    come_again: RateLimit,
+    /// Flows beyond that which are likely to be genuine.
+    likely: RateLimit,
     /// By the packet's standing. An index, where a choice between fields would make the verifier follow each of them
     /// through all that comes after.
     control: [RateLimit; STANDINGS],
@@ -91,6 +91,8 @@ struct RateLimits {
 /// The flow table over the maps, for one packet.
 pub(crate) struct KernelTable<'a, C> {
     ctx: &'a C,
+    /// The host itself sends the packet.
+    egress: bool,
     /// Looked up once: every look-up of a per-CPU map is a call.
     scratch: &'a mut Scratch,
 }
@@ -98,11 +100,11 @@ pub(crate) struct KernelTable<'a, C> {
 impl<'a, C: EbpfContext> KernelTable<'a, C> {
     /// `ctx` is what the log macros want. `None` never happens, but the verifier wants it looked at.
     #[inline(always)]
-    pub(crate) fn new(ctx: &'a C) -> Option<Self> {
+    pub(crate) fn new(ctx: &'a C, egress: bool) -> Option<Self> {
         let scratch = SCRATCH.get_ptr_mut(0)?;
         // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
         let scratch = unsafe { &mut *scratch };
-        Some(Self { ctx, scratch })
+        Some(Self { ctx, egress, scratch })
     }
 
     /// The reason, logged and returned.
@@ -137,10 +139,13 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
         let limits = rate_limits().ok_or(Counter::NewFlowsLimited)?;
         let per_second = NEW_FLOWS_PER_SECOND.load();
         let kept = per_second / KEPT_PART;
-        // A flood of forged flows uses the second up in its first moments, and each of them comes once. A genuine one goes
-        // on: it has its own share.
+        // A flood of forged flows uses the second up in its first moments. A genuine flow is sent by this host, or answers
+        // what was sent, or at least comes again: for such there is a share that strangers cannot use up.
         if !limits.new_flows.admits(now_ns, per_second - kept)
-            && !(comes_again(key.index(index_seed())) && limits.come_again.admits(now_ns, kept))
+            && !((self.egress
+                || self.find(&key.reversed()) != NO_SLOT
+                || comes_again(key.index(index_seed())))
+                && limits.likely.admits(now_ns, kept))
         {
             return Err(self.refuse(Counter::NewFlowsLimited, now_ns));
         }
