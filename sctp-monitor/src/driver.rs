@@ -30,6 +30,9 @@ pub const SWEEP: Duration = Duration::from_millis(20);
 /// Whoever did not sweep for so long stood still: a busy machine delays a sweep by one or two.
 const STALL: Duration = Duration::from_millis(80);
 
+/// The least time between two sweeps that ring records ask for.
+const BREATH: Duration = Duration::from_millis(2);
+
 /// What to watch, and how.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -55,6 +58,8 @@ pub struct Driver {
     ring_records_lost: u64,
     pressure: PressureGauge,
     swept_at: Option<Timestamp>,
+    /// Ring records were taken that no sweep has acted on yet.
+    ring_drained: bool,
 }
 
 impl Driver {
@@ -80,6 +85,7 @@ impl Driver {
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
             swept_at: None,
+            ring_drained: false,
         })
     }
 
@@ -122,17 +128,21 @@ impl Driver {
         tokio::pin!(ended);
         loop {
             // Between two sweeps an answer may become overdue.
-            let until_overdue = match self.engine.poll_timeout() {
-                Some(at) => at.since(Clock::now()?),
-                None => SWEEP,
-            };
+            let now = Clock::now()?;
+            let mut until_overdue = self.engine.poll_timeout().map_or(SWEEP, |at| at.since(now));
+            if self.ring_drained {
+                until_overdue = until_overdue.min(self.until_next_sweep(now));
+            }
             tokio::select! {
                 _ = sweep.tick() => self.sweep()?,
                 () = tokio::time::sleep(until_overdue), if until_overdue < SWEEP => self.sweep()?,
                 ready = ring.readable() => {
                     self.drain_ring();
                     ready?.clear_ready();
-                    self.sweep()?;
+                    self.ring_drained = true;
+                    if self.until_next_sweep(Clock::now()?).is_zero() {
+                        self.sweep()?;
+                    }
                 }
                 change = nics.next() => match change {
                     Some(change) => self.on_nic(&change)?,
@@ -159,9 +169,16 @@ impl Driver {
         Ok(())
     }
 
+    /// How long a ring record may still wait for the sweep that acts on it: each new flow of a flood wakes the loop up.
+    fn until_next_sweep(&self, now: Timestamp) -> Duration {
+        self.swept_at
+            .map_or(Duration::ZERO, |last| BREATH.saturating_sub(now.since(last)))
+    }
+
     /// Everything that the programs saw until now.
     fn sweep(&mut self) -> anyhow::Result<()> {
         self.drain_ring();
+        self.ring_drained = false;
         self.kernel.flush_log();
         let now = Clock::now()?;
         if self.swept_at.is_some_and(|last| now.since(last) > STALL) {
@@ -169,7 +186,11 @@ impl Driver {
         }
         self.swept_at = Some(now);
         let records = self.kernel.records();
-        let changed: Vec<_> = self.slots.changed(|slot| records.packets(slot)).collect();
+        let engine = &self.engine;
+        let changed: Vec<_> = self
+            .slots
+            .changed(|slot| records.packets(slot), |slot| engine.awaits(slot))
+            .collect();
         for slot in changed {
             if let Some(record) = self.kernel.record(slot) {
                 self.engine.handle_record(slot, &record, now);

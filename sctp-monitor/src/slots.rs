@@ -75,13 +75,22 @@ impl Slots {
             .is_none_or(|slot| *slot == Slot::Free)
     }
 
-    /// The slots whose records are worth reading: `packets_now` says how many packets each has.
-    pub fn changed(&self, packets_now: impl Fn(u32) -> u64) -> impl Iterator<Item = u32> {
+    /// The slots whose records are worth reading: `packets_now` says how many packets each has, `awaits` whether it matters that
+    /// it waits.
+    pub fn changed(
+        &self,
+        packets_now: impl Fn(u32) -> u64,
+        awaits: impl Fn(u32) -> bool,
+    ) -> impl Iterator<Item = u32> {
         self.used
             .iter()
             .zip(0_u32..)
             .filter_map(move |(state, slot)| match state {
-                Slot::Used { packets, waiting } if *waiting || packets_now(slot) != *packets => Some(slot),
+                Slot::Used { packets, waiting }
+                    if packets_now(slot) != *packets || *waiting && awaits(slot) =>
+                {
+                    Some(slot)
+                }
                 _ => None,
             })
     }
@@ -141,7 +150,8 @@ mod tests {
             slots.looked(slot, 5, slot == 3);
         }
         let packets_now = |slot| if slot == 2 { 6 } else { 5 };
-        assert_eq!(slots.changed(packets_now).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(slots.changed(packets_now, |_| true).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(slots.changed(packets_now, |_| false).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
@@ -151,7 +161,7 @@ mod tests {
         slots.release(1, at(10));
         assert!(!slots.is_free(1));
         assert_eq!(slots.poll_free(at(10)), None);
-        assert_eq!(slots.changed(|_| 9).count(), 0, "nobody reads it");
+        assert_eq!(slots.changed(|_| 9, |_| true).count(), 0, "nobody reads it");
         assert_eq!(slots.poll_free(at(11)), Some(1));
         assert!(slots.is_free(1));
         assert_eq!(slots.poll_free(at(12)), None);

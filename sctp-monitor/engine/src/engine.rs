@@ -175,11 +175,12 @@ impl Engine {
         self.count_strangers(slot, now);
         let member = self.flows.get(&slot).and_then(|flow| flow.member);
         let (context, counted) = self.context(member, record);
+        let awaited = self.awaits(slot);
         let Some(flow) = self.flows.get_mut(&slot) else {
             return;
         };
         flow.observe(record, context, counted, tick, &self.config, now);
-        let deadline = flow.detector.deadline();
+        let deadline = flow.detector.deadline().filter(|_| awaited);
         if let Some(old) = std::mem::replace(&mut flow.deadline, deadline)
             && Some(old) != deadline
         {
@@ -348,6 +349,16 @@ impl Engine {
     #[must_use]
     pub fn flow(&self, slot: u32) -> Option<&FlowView> {
         self.flows.get(&slot).map(|flow| &flow.view)
+    }
+
+    /// Whether it matters that a flow waits for an answer: nobody is told of one whose association is not up. A flood of forged
+    /// flows must not keep the driver busy.
+    #[must_use]
+    pub fn awaits(&self, slot: u32) -> bool {
+        let member = self.flows.get(&slot).and_then(|flow| flow.member);
+        member
+            .and_then(|member| self.associations.get(&member.association))
+            .is_some_and(Association::is_up)
     }
 
     /// The MTU that an ICMP error named last for what the flow in a slot sends.
