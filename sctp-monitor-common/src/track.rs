@@ -116,9 +116,9 @@ pub fn observe<R: ReadPacket, T: FlowTable>(
     }
 }
 
-/// Hands an ICMP error to user space if it quotes a packet that a known flow may have sent. Anyone can send such
-/// errors, but only who sees the flow's packets knows its tag (RFC 9260 section 10); a quoted INIT has tag 0, and so has
-/// a flow that sent nothing else.
+/// Hands an ICMP error to user space if it quotes a packet of a known flow. Anyone can send such errors, but only who sees
+/// the flow's packets knows its tag (RFC 9260 section 10), so one with another tag is marked; a quoted INIT has tag 0,
+/// and so has a flow that sent nothing else.
 #[inline(always)]
 pub fn track_icmp_error<T: FlowTable>(error: &IcmpError, table: &mut T) {
     let slot = table.find(&error.key);
@@ -128,8 +128,9 @@ pub fn track_icmp_error<T: FlowTable>(error: &IcmpError, table: &mut T) {
     let Some(record) = table.record(slot) else {
         return;
     };
-    if record.tag != error.tag {
-        return table.count(Counter::IcmpTagMismatch);
+    let tag_mismatch = record.tag != error.tag;
+    if tag_mismatch {
+        table.count(Counter::IcmpTagMismatch);
     }
     let header = RingHeader {
         kind: RingKind::IcmpError as u32,
@@ -145,7 +146,7 @@ pub fn track_icmp_error<T: FlowTable>(error: &IcmpError, table: &mut T) {
         version: error.message.version,
         kind: error.message.kind,
         code: error.message.code,
-        reserved: 0,
+        tag_mismatch: u8::from(tag_mismatch),
     });
 }
 
@@ -189,16 +190,17 @@ pub fn track<R: ReadPacket, T: FlowTable>(
     if record.interface != interface {
         record.interface = interface;
     }
-    let tag_matches = check_tag(record, scratch);
+    scratch.standing = Standing::of(record, scratch) as u32;
     let found = Found::of(scratch);
     count_oddities(scratch.walk_end, found, table);
-    if tag_matches {
+    if table.scratch().standing == Standing::Member as u32 {
         apply(reader, slot, found, max_chunks, table);
     } else {
-        table.count(Counter::TagMismatch);
+        set_aside(slot, table);
     }
     if found.any(CONTROL) {
-        emit_control(reader, &key, interface, slot, !tag_matches, table);
+        let tag_mismatch = table.scratch().standing == Standing::Stranger as u32;
+        emit_control(reader, &key, interface, slot, tag_mismatch, table);
     }
 }
 
@@ -206,6 +208,7 @@ pub fn track<R: ReadPacket, T: FlowTable>(
 /// a control chunk; that costs no walk.
 #[inline(always)]
 fn untracked<R: ReadPacket, T: FlowTable>(reader: &R, key: &FlowKey, interface: Interface, table: &mut T) {
+    table.scratch().standing = Standing::Handshake as u32;
     let at = table.scratch().chunks_at();
     if let Some(chunk_type) = reader.read_u8(at) {
         let first = Chunk::new(at, chunk_type, 0, 0);
@@ -228,9 +231,11 @@ fn open_flow<R: ReadPacket, T: FlowTable>(
     let now_ns = table.now_ns();
     let now_ticks = table.now_ticks();
     let reverse_slot = table.find(&key.reversed());
+    let tag = tag_of_direction(reverse_slot, table);
     if let Some(record) = table.record(slot) {
         record.open(key, slot, now_ns, now_ticks);
         record.reverse_slot = reverse_slot;
+        record.tag = tag;
         if packet.ethernet
             && let Some(header) = reader.read::<12>(0)
         {
@@ -255,6 +260,16 @@ fn open_flow<R: ReadPacket, T: FlowTable>(
         true,
     );
     Ok(slot)
+}
+
+/// The tag that a flow's association has in its direction, if the opposite flow leads to another one of it; 0 otherwise.
+/// With it, not even the first packet of a flow is believed if it is forged.
+#[inline(always)]
+fn tag_of_direction<T: FlowTable>(reverse_slot: u32, table: &mut T) -> u32 {
+    let Some(other_slot) = table.record(reverse_slot).map(|reverse| reverse.reverse_slot) else {
+        return 0;
+    };
+    table.record(other_slot).map_or(0, |other| other.tag)
 }
 
 /// The other one of an Ethernet header's two addresses, destination first.
@@ -306,8 +321,8 @@ pub struct Scratch {
     /// TSNs that were not seen before, though later ones were, and the last of them.
     late_tsns: u32,
     last_late_tsn: u32,
-    /// Makes the layout explicit; never read.
-    reserved: u32,
+    /// What its tag makes of it, a [`Standing`].
+    standing: u32,
     /// The last chunk of each kind, valid where `kinds` has its bit.
     last: [Chunk; KIND_SLOTS],
 }
@@ -325,6 +340,13 @@ impl Scratch {
         self.new_tsns = 0;
         self.old_tsns = 0;
         self.late_tsns = 0;
+    }
+
+    /// What the packet's tag makes of it: its [`Standing`] as an index below [`STANDINGS`].
+    #[inline(always)]
+    #[must_use]
+    pub fn standing(&self) -> usize {
+        self.standing as usize % STANDINGS
     }
 
     #[inline(always)]
@@ -465,24 +487,73 @@ impl Visit for CountChunks<'_> {
     }
 }
 
-/// Whether the packet speaks for the flow's association. The first tag that comes is the flow's tag, until user space
-/// knows better.
-#[inline(always)]
-fn check_tag(record: &mut FlowRecord, scratch: &Scratch) -> bool {
-    let tag = scratch.tag;
-    if tag == 0 {
-        if scratch.has(ChunkKind::Init) {
-            return true;
+/// What a packet's tag makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Standing {
+    /// It has the flow's tag and speaks for its association.
+    Member,
+    /// It begins a handshake and has no tag, or belongs to no flow: it speaks for nobody yet.
+    Handshake,
+    /// It answers with the tag that it was sent (RFC 9260 section 8.5.1). That may end an association, but proves nothing
+    /// else: whatever is bundled with it counts for nothing.
+    Reflection,
+    /// It has another tag.
+    Stranger,
+}
+
+/// How many standings there are.
+pub const STANDINGS: usize = 4;
+
+impl Standing {
+    /// The first tag that comes is the flow's tag, until user space knows better.
+    #[inline(always)]
+    fn of(record: &mut FlowRecord, scratch: &Scratch) -> Self {
+        let tag = scratch.tag;
+        if tag == 0 {
+            return if scratch.has(ChunkKind::Init) {
+                Self::Handshake
+            } else {
+                Self::Stranger
+            };
         }
-    } else if record.tag == tag || scratch.reflects_tag() {
-        return true;
-    } else if record.tag == 0 {
-        record.tag = tag;
-        return true;
+        if scratch.reflects_tag() {
+            return Self::Reflection;
+        }
+        if record.tag == 0 {
+            record.tag = tag;
+        }
+        if record.tag == tag {
+            Self::Member
+        } else {
+            Self::Stranger
+        }
+    }
+}
+
+/// Counts a packet that is evidence of nothing. A reflected tag is a wrong one if it is not that of the opposite direction;
+/// where that is not known, nothing speaks against it.
+#[inline(always)]
+fn set_aside<T: FlowTable>(slot: u32, table: &mut T) {
+    let (tag, standing) = (table.scratch().tag, table.scratch().standing);
+    if standing == Standing::Reflection as u32 {
+        let reverse_slot = table.record(slot).map_or(NO_SLOT, |record| record.reverse_slot);
+        let expected = table.record(reverse_slot).map_or(0, |reverse| reverse.tag);
+        if expected == 0 || expected == tag {
+            return;
+        }
+        table.scratch().standing = Standing::Stranger as u32;
+    }
+    let Some(record) = table.record(slot) else {
+        return;
+    };
+    if standing == Standing::Handshake as u32 {
+        record.untagged = record.untagged.wrapping_add(1);
+        return;
     }
     record.tag_mismatches = record.tag_mismatches.wrapping_add(1);
     record.mismatched_tag = tag;
-    false
+    table.count(Counter::TagMismatch);
 }
 
 #[inline(always)]

@@ -86,14 +86,14 @@ fn look<C: EbpfContext, R: ReadPacket>(ctx: &C, reader: &R, interface: Interface
     };
     let pass = match parse(reader, LinkType::Ethernet, options) {
         Ok(packet) => {
-            if let Some(mut table) = KernelTable::new(ctx) {
+            if let Some(mut table) = KernelTable::new(ctx, interface.is_egress()) {
                 track(reader, &packet, interface, MAX_CHUNKS, &mut table);
             }
             return;
         }
         Err(Pass::Icmp(network)) => match icmp::parse(reader, network, options) {
             Ok(error) => {
-                if let Some(mut table) = KernelTable::new(ctx) {
+                if let Some(mut table) = KernelTable::new(ctx, interface.is_egress()) {
                     track_icmp_error(&error, &mut table);
                 }
                 return;

@@ -18,7 +18,7 @@ use sctp_monitor_common::{
         CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen,
         IndexKey, NO_SLOT,
     },
-    track::{FlowTable, RateLimit, Scratch},
+    track::{FlowTable, RateLimit, STANDINGS, Scratch},
     wire::ReadPacket,
 };
 
@@ -44,6 +44,10 @@ static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static RATE_LIMITS: PerCpuArray<RateLimits> = PerCpuArray::with_max_entries(1, 0);
 
+/// What the last flows were that got no slot: a fingerprint each, at a place by their hash.
+#[map]
+static REFUSED: Array<u32> = Array::with_max_entries(REFUSED_PLACES, 0);
+
 #[map]
 static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
@@ -55,19 +59,31 @@ static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
 #[unsafe(no_mangle)]
 static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(2_000);
 
-/// Control packets that one CPU hands to user space in a second, and as many ICMP errors.
+/// Control packets of each standing that one CPU hands to user space in a second, and ICMP errors.
 #[unsafe(no_mangle)]
 static CONTROL_PER_SECOND: Global<u64> = Global::new(2_000);
 
 const DEFAULT_FLOWS: u32 = 16_384;
 
-/// What one CPU may still do in this second.
+/// A power of two. A flood of 100,000 flows a second overwrites a fingerprint after two thirds of a second; the packets
+/// of a handshake follow each other within milliseconds.
+const REFUSED_PLACES: u32 = 1 << 16;
+
+/// Of the new flows in a second, one in so many is kept for those that are likely to be genuine.
+const KEPT_PART: u64 = 4;
+
+/// What one CPU may still do in this second. Each kind apart: a storm of forged packets, or of ICMP errors, must not keep
+/// from user space what ends a known association.
 #[repr(C)]
 struct RateLimits {
     new_flows: RateLimit,
-    control: RateLimit,
-    /// Apart, so that a storm of errors does not keep control packets from user space.
-    icmp: RateLimit,
+    /// Flows beyond that which are likely to be genuine.
+    likely: RateLimit,
+    /// By the packet's standing. An index, where a choice between fields would make the verifier follow each of them
+    /// through all that comes after.
+    control: [RateLimit; STANDINGS],
+    /// With the flow's tag, and with another one.
+    icmp: [RateLimit; 2],
     /// One line in the log per second and CPU is enough.
     log: RateLimit,
 }
@@ -75,6 +91,8 @@ struct RateLimits {
 /// The flow table over the maps, for one packet.
 pub(crate) struct KernelTable<'a, C> {
     ctx: &'a C,
+    /// The host itself sends the packet.
+    egress: bool,
     /// Looked up once: every look-up of a per-CPU map is a call.
     scratch: &'a mut Scratch,
 }
@@ -82,11 +100,11 @@ pub(crate) struct KernelTable<'a, C> {
 impl<'a, C: EbpfContext> KernelTable<'a, C> {
     /// `ctx` is what the log macros want. `None` never happens, but the verifier wants it looked at.
     #[inline(always)]
-    pub(crate) fn new(ctx: &'a C) -> Option<Self> {
+    pub(crate) fn new(ctx: &'a C, egress: bool) -> Option<Self> {
         let scratch = SCRATCH.get_ptr_mut(0)?;
         // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
         let scratch = unsafe { &mut *scratch };
-        Some(Self { ctx, scratch })
+        Some(Self { ctx, egress, scratch })
     }
 
     /// The reason, logged and returned.
@@ -119,7 +137,16 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
     fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
         let now_ns = self.now_ns();
         let limits = rate_limits().ok_or(Counter::NewFlowsLimited)?;
-        if !limits.new_flows.admits(now_ns, NEW_FLOWS_PER_SECOND.load()) {
+        let per_second = NEW_FLOWS_PER_SECOND.load();
+        let kept = per_second / KEPT_PART;
+        // A flood of forged flows uses the second up in its first moments. A genuine flow is sent by this host, or answers
+        // what was sent, or at least comes again: for such there is a share that strangers cannot use up.
+        if !limits.new_flows.admits(now_ns, per_second - kept)
+            && !((self.egress
+                || self.find(&key.reversed()) != NO_SLOT
+                || comes_again(key.index(index_seed())))
+                && limits.likely.admits(now_ns, kept))
+        {
             return Err(self.refuse(Counter::NewFlowsLimited, now_ns));
         }
         let Ok(Some(slot)) = FREE_SLOTS.pop() else {
@@ -188,10 +215,8 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
         let Some(limits) = rate_limits() else {
             return;
         };
-        if !limits
-            .control
-            .admits(header.header.time_ns, CONTROL_PER_SECOND.load())
-        {
+        let standing = self.scratch.standing();
+        if !limits.control[standing].admits(header.header.time_ns, CONTROL_PER_SECOND.load()) {
             return self.count(Counter::ControlLimited);
         }
         if header.packet_length as usize <= CONTROL_SHORT {
@@ -206,11 +231,11 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
         let Some(limits) = rate_limits() else {
             return;
         };
-        if limits
-            .icmp
+        let suspect = error.tag_mismatch != 0;
+        if limits.icmp[usize::from(error.tag_mismatch & 1)]
             .admits(error.header.time_ns, CONTROL_PER_SECOND.load())
         {
-            self.emit(error, true);
+            self.emit(error, !suspect);
         } else {
             self.count(Counter::IcmpLimited);
         }
@@ -236,7 +261,8 @@ impl<C: EbpfContext> KernelTable<'_, C> {
             );
             (&raw mut (*record).header.captured_length).write(captured as u32);
         }
-        entry.submit(wake_up(true));
+        // Nobody waits for what is not believed.
+        entry.submit(wake_up(header.tag_mismatch == 0));
     }
 }
 
@@ -301,6 +327,23 @@ pub(crate) fn count(counter: Counter) {
     if let Some(counters) = COUNTERS.get_ptr_mut(0) {
         // SAFETY: the pointer is this CPU's own value of the map.
         unsafe { &mut *counters }.count(counter);
+    }
+}
+
+/// Whether the flow was refused not long ago; it is remembered now.
+#[inline(always)]
+fn comes_again(key: IndexKey) -> bool {
+    let hash = key.hash(index_seed());
+    let Some(place) = REFUSED.get_ptr_mut(hash as u32 & (REFUSED_PLACES - 1)) else {
+        return false;
+    };
+    let fingerprint = (hash >> 32) as u32;
+    // SAFETY: the pointer is the map's own and lives as long as the program. Another CPU may write there at the same
+    // time: then one of both flows is forgotten.
+    unsafe {
+        let again = place.read_volatile() == fingerprint;
+        place.write_volatile(fingerprint);
+        again
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use anyhow::{Context as _, bail};
-use sctp_monitor_common::abi::{Counter, RingRecord};
+use sctp_monitor_common::abi::{Counter, Counters, RingRecord};
 use sctp_monitor_engine::{Engine, NicState, Output, Timestamp};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -16,9 +16,10 @@ use tracing::{debug, warn};
 
 use crate::{
     clock::Clock,
-    export::{Notice, Report, Snapshot},
+    export::{Flows, Notice, Report, Snapshot},
     kernel::{Attachment, HookChoice, Kernel},
     nic::{NicChange, NicWatch},
+    pressure::PressureGauge,
     slots::Slots,
 };
 
@@ -28,6 +29,9 @@ pub const SWEEP: Duration = Duration::from_millis(20);
 
 /// Whoever did not sweep for so long stood still: a busy machine delays a sweep by one or two.
 const STALL: Duration = Duration::from_millis(80);
+
+/// The least time between two sweeps that ring records ask for.
+const BREATH: Duration = Duration::from_millis(2);
 
 /// What to watch, and how.
 #[derive(Debug, Clone)]
@@ -52,7 +56,10 @@ pub struct Driver {
     reports: Vec<Box<dyn Report>>,
     clock: Clock,
     ring_records_lost: u64,
+    pressure: PressureGauge,
     swept_at: Option<Timestamp>,
+    /// Ring records were taken that no sweep has acted on yet.
+    ring_drained: bool,
 }
 
 impl Driver {
@@ -76,7 +83,9 @@ impl Driver {
             reports,
             clock: Clock::read()?,
             ring_records_lost: 0,
+            pressure: PressureGauge::default(),
             swept_at: None,
+            ring_drained: false,
         })
     }
 
@@ -119,17 +128,21 @@ impl Driver {
         tokio::pin!(ended);
         loop {
             // Between two sweeps an answer may become overdue.
-            let until_overdue = match self.engine.poll_timeout() {
-                Some(at) => at.since(Clock::now()?),
-                None => SWEEP,
-            };
+            let now = Clock::now()?;
+            let mut until_overdue = self.engine.poll_timeout().map_or(SWEEP, |at| at.since(now));
+            if self.ring_drained {
+                until_overdue = until_overdue.min(self.until_next_sweep(now));
+            }
             tokio::select! {
                 _ = sweep.tick() => self.sweep()?,
                 () = tokio::time::sleep(until_overdue), if until_overdue < SWEEP => self.sweep()?,
                 ready = ring.readable() => {
                     self.drain_ring();
                     ready?.clear_ready();
-                    self.sweep()?;
+                    self.ring_drained = true;
+                    if self.until_next_sweep(Clock::now()?).is_zero() {
+                        self.sweep()?;
+                    }
                 }
                 change = nics.next() => match change {
                     Some(change) => self.on_nic(&change)?,
@@ -156,9 +169,16 @@ impl Driver {
         Ok(())
     }
 
+    /// How long a ring record may still wait for the sweep that acts on it: each new flow of a flood wakes the loop up.
+    fn until_next_sweep(&self, now: Timestamp) -> Duration {
+        self.swept_at
+            .map_or(Duration::ZERO, |last| BREATH.saturating_sub(now.since(last)))
+    }
+
     /// Everything that the programs saw until now.
     fn sweep(&mut self) -> anyhow::Result<()> {
         self.drain_ring();
+        self.ring_drained = false;
         self.kernel.flush_log();
         let now = Clock::now()?;
         if self.swept_at.is_some_and(|last| now.since(last) > STALL) {
@@ -166,7 +186,11 @@ impl Driver {
         }
         self.swept_at = Some(now);
         let records = self.kernel.records();
-        let changed: Vec<_> = self.slots.changed(|slot| records.packets(slot)).collect();
+        let engine = &self.engine;
+        let changed: Vec<_> = self
+            .slots
+            .changed(|slot| records.packets(slot), |slot| engine.awaits(slot))
+            .collect();
         for slot in changed {
             if let Some(record) = self.kernel.record(slot) {
                 self.engine.handle_record(slot, &record, now);
@@ -268,29 +292,37 @@ impl Driver {
 
     fn refresh(&mut self) -> anyhow::Result<()> {
         self.clock = Clock::read()?;
-        let lost = self.kernel.counters()?.value(Counter::RingFull);
+        let counters = self.kernel.counters()?;
+        self.find_lost(&counters);
+        let now = Clock::now()?;
+        let flows = (self.slots.in_use(), self.kernel.max_flows());
+        if let Some(pressure) = self.pressure.read(&counters, flows, now) {
+            self.notice(&Notice::Pressure(pressure), now)?;
+        }
+        self.show(|report, snapshot| report.refresh(snapshot))
+    }
+
+    /// Flows whose ring record was lost.
+    fn find_lost(&mut self, counters: &Counters) {
+        let lost = counters.value(Counter::RingFull);
         if lost != self.ring_records_lost {
             warn!(
                 records = lost - self.ring_records_lost,
                 "ring buffer full; the flow records still tell"
             );
             self.ring_records_lost = lost;
-            self.find_unannounced();
-        }
-        self.show(|report, snapshot| report.refresh(snapshot))
-    }
-
-    /// Flows whose ring record was lost.
-    fn find_unannounced(&mut self) {
-        for slot in 0..self.kernel.max_flows() {
-            if self.slots.is_free(slot) && self.kernel.records().packets(slot) > 0 {
-                debug!(slot, "flow found without its ring record");
-                self.slots.take(slot);
+            for slot in 0..self.kernel.max_flows() {
+                if self.slots.is_free(slot) && self.kernel.records().packets(slot) > 0 {
+                    debug!(slot, "flow found without its ring record");
+                    self.slots.take(slot);
+                }
             }
         }
     }
 
     fn stop(mut self) -> anyhow::Result<()> {
+        let counters = self.kernel.counters()?;
+        self.find_lost(&counters);
         self.sweep()?;
         let detached: Vec<_> = std::mem::take(&mut self.attachments).into_values().collect();
         let now = Clock::now()?;
@@ -307,6 +339,7 @@ impl Driver {
             engine: &self.engine,
             record: &|slot| kernel.record(slot),
             counters: &counters,
+            flows: Flows::of(&self.slots, kernel),
             attachments: &watched,
         };
         for report in &mut self.reports {
@@ -337,6 +370,7 @@ impl Driver {
             engine: &self.engine,
             record: &|slot| kernel.record(slot),
             counters: &counters,
+            flows: Flows::of(&self.slots, kernel),
             attachments: &attachments,
         };
         for report in &mut self.reports {

@@ -10,5 +10,6 @@ pub mod export;
 pub mod kernel;
 pub mod nic;
 pub mod offline;
+pub mod pressure;
 pub mod run;
 pub mod slots;

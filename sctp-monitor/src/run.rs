@@ -58,6 +58,7 @@ pub(crate) fn watch(
         VantageArg::Gateway => Vantage::Gateway,
     };
     detector.vantage = vantage;
+    detector.max_flows = args.max_flows;
     let watch = Watch {
         hook: args.hook.into(),
         egress: vantage == Vantage::Endpoint,

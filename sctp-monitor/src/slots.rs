@@ -10,6 +10,9 @@ pub struct Slots {
     /// By slot, up to the highest one ever used.
     used: Vec<Slot>,
     released: VecDeque<(u32, Timestamp)>,
+    /// Flows that ever got a slot.
+    opened: u64,
+    in_use: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,8 @@ impl Slots {
         Self {
             used: Vec::new(),
             released: VecDeque::new(),
+            opened: 0,
+            in_use: 0,
         }
     }
 
@@ -45,7 +50,21 @@ impl Slots {
                 packets: 0,
                 waiting: false,
             };
+            self.opened += 1;
+            self.in_use += 1;
         }
+    }
+
+    /// Flows that ever got a slot.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// Slots that no new flow can get now.
+    #[must_use]
+    pub fn in_use(&self) -> u32 {
+        self.in_use
     }
 
     /// Whether a flow that is in this slot was never announced.
@@ -56,13 +75,22 @@ impl Slots {
             .is_none_or(|slot| *slot == Slot::Free)
     }
 
-    /// The slots whose records are worth reading: `packets_now` says how many packets each has.
-    pub fn changed(&self, packets_now: impl Fn(u32) -> u64) -> impl Iterator<Item = u32> {
+    /// The slots whose records are worth reading: `packets_now` says how many packets each has, `awaits` whether it matters that
+    /// it waits.
+    pub fn changed(
+        &self,
+        packets_now: impl Fn(u32) -> u64,
+        awaits: impl Fn(u32) -> bool,
+    ) -> impl Iterator<Item = u32> {
         self.used
             .iter()
             .zip(0_u32..)
             .filter_map(move |(state, slot)| match state {
-                Slot::Used { packets, waiting } if *waiting || packets_now(slot) != *packets => Some(slot),
+                Slot::Used { packets, waiting }
+                    if packets_now(slot) != *packets || *waiting && awaits(slot) =>
+                {
+                    Some(slot)
+                }
                 _ => None,
             })
     }
@@ -91,6 +119,7 @@ impl Slots {
         self.released.pop_front();
         if let Some(state) = self.used.get_mut(slot as usize) {
             *state = Slot::Free;
+            self.in_use -= 1;
         }
         Some(slot)
     }
@@ -121,7 +150,8 @@ mod tests {
             slots.looked(slot, 5, slot == 3);
         }
         let packets_now = |slot| if slot == 2 { 6 } else { 5 };
-        assert_eq!(slots.changed(packets_now).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(slots.changed(packets_now, |_| true).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(slots.changed(packets_now, |_| false).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
@@ -131,10 +161,12 @@ mod tests {
         slots.release(1, at(10));
         assert!(!slots.is_free(1));
         assert_eq!(slots.poll_free(at(10)), None);
-        assert_eq!(slots.changed(|_| 9).count(), 0, "nobody reads it");
+        assert_eq!(slots.changed(|_| 9, |_| true).count(), 0, "nobody reads it");
         assert_eq!(slots.poll_free(at(11)), Some(1));
         assert!(slots.is_free(1));
         assert_eq!(slots.poll_free(at(12)), None);
+        slots.take(1);
+        assert_eq!((slots.opened(), slots.in_use()), (2, 1));
     }
 
     #[test]

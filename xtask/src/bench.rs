@@ -15,6 +15,9 @@ pub(crate) struct Args {
     /// Short timers in `detection` instead of the stack's defaults.
     #[arg(long)]
     tuned: bool,
+    /// Forged new flows a second that flood the watched NIC during each break of `detection`.
+    #[arg(long)]
+    flood: Option<u64>,
     /// One JSON object a line instead of tables.
     #[arg(long)]
     json: bool,
@@ -71,6 +74,10 @@ impl Bench {
             }
             if args.tuned {
                 command.arg("--tuned");
+            }
+            if let Some(flood) = args.flood {
+                // One lab at a time: the flood alone keeps a core busy.
+                command.args(["--flood", &flood.to_string(), "--jobs", "1"]);
             }
         }
         run(&mut command)

@@ -78,6 +78,15 @@ impl core::hash::Hash for FlowKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Pod, Zeroable)]
 pub struct IndexKey([u64; 2]);
 
+impl IndexKey {
+    /// A hash that nobody who does not know the seed can aim at.
+    #[inline(always)]
+    #[must_use]
+    pub fn hash(self, seed: [u64; 2]) -> u64 {
+        mix(mix(seed[0], self.0[0]), self.0[1])
+    }
+}
+
 /// One round of a multiply-xorshift hash (constant of splitmix64).
 #[inline(always)]
 fn mix(hash: u64, word: u64) -> u64 {
@@ -193,7 +202,9 @@ pub struct FlowRecord {
     /// arrives. All zero if there is none.
     pub next_hop: [u8; 6],
     /// Makes the layout explicit; 0.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 2],
+    /// Packets with an INIT and without a tag: they speak for nobody yet.
+    pub untagged: u32,
     /// The last TSN of the packet that `second_at_ns` is about.
     pub second_tsn: u32,
 }

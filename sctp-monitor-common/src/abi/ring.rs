@@ -68,7 +68,7 @@ pub enum RingRecord<'a> {
     HeartbeatAcked(HeartbeatAcked),
     /// A packet with control chunks passed: the bytes from its common header on.
     Control(ControlHeader, &'a [u8]),
-    /// An ICMP error quoted a packet of a known flow, with its tag.
+    /// An ICMP error quoted a packet of a known flow.
     IcmpError(IcmpErrorSeen),
 }
 
@@ -210,7 +210,7 @@ pub struct ControlHeader {
     pub reserved: u32,
 }
 
-/// An ICMP error that quotes a packet of a known flow, with the flow's tag.
+/// An ICMP error that quotes a packet of a known flow.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct IcmpErrorSeen {
@@ -230,8 +230,8 @@ pub struct IcmpErrorSeen {
     pub kind: u8,
     /// ICMP code.
     pub code: u8,
-    /// Makes the layout explicit; 0.
-    pub reserved: u8,
+    /// 1 if the tag is not the flow's.
+    pub tag_mismatch: u8,
 }
 
 impl IcmpErrorSeen {

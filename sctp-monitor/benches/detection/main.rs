@@ -4,7 +4,8 @@
 //! `cargo xtask bench detection` runs it; `--breaks` says how many breaks of each kind, `--json` prints one object a
 //! line. Each break happens to an association with 20 messages a second, at another moment between two of them. The
 //! time runs from the system call that made the fault to the time in the agent's event: a path inactive, or a finding
-//! that a path, a link or a peer is down. A doubt is a path potentially failed.
+//! that a path, a link or a peer is down. A doubt is a path potentially failed. With `--flood` somebody sends packets of
+//! forged new flows meanwhile.
 
 mod scenario;
 mod stage;
@@ -34,6 +35,9 @@ struct Cli {
     /// Short timers instead of the stack's defaults.
     #[arg(long)]
     tuned: bool,
+    /// Packets a second, each of a forged new flow, that flood the watched NIC during each break.
+    #[arg(long, default_value_t = 0)]
+    flood: u64,
     /// Only the scenarios whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -51,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     let stages: Vec<Stage> = Scenario::ALL
         .into_iter()
         .filter(|scenario| scenario.name().contains(&cli.only))
-        .map(|scenario| Stage::build(scenario, cli.tuned))
+        .map(|scenario| Stage::build(scenario, cli.tuned, cli.flood))
         .collect::<Result<_, _>>()?;
     let results: Vec<Mutex<Vec<Sample>>> = stages.iter().map(|_| Mutex::default()).collect();
     let next = AtomicUsize::new(0);

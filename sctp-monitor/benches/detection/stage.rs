@@ -3,12 +3,18 @@
 //! The agent stays, as it would in the field; the endpoints are new for each break. A stack goes back to a healed path
 //! only when a heartbeat of its own is answered, which takes up to a minute at default timers.
 
-use std::{net::UdpSocket, path::Path, time::Duration};
+use std::{
+    net::UdpSocket,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use sctp_monitor_lab::{
     Endpoint, EndpointConfig, EventKind, Lab, Monitor, Timers,
     clock::{MonotonicNs, monotonic_ns, wall_clock_offset_ns},
+    frames::{self, new_flows},
     wait,
 };
 use serde_json::Value;
@@ -21,6 +27,8 @@ pub(crate) struct Stage {
     agent: Monitor,
     pub(crate) scenario: Scenario,
     timers: Timers,
+    /// Forged new flows a second.
+    flood: u64,
 }
 
 /// What the agent said of one break.
@@ -54,7 +62,7 @@ impl Sample {
 
 impl Stage {
     /// With the stack at its default timers, or at the careful operator's.
-    pub(crate) fn build(scenario: Scenario, tuned: bool) -> anyhow::Result<Self> {
+    pub(crate) fn build(scenario: Scenario, tuned: bool, flood: u64) -> anyhow::Result<Self> {
         let lab = Lab::two_hosts_two_paths()?;
         let binary = Path::new(env!("CARGO_BIN_EXE_sctp-monitor"));
         let interfaces = ["--iface", "path1", "--iface", "path2"];
@@ -70,6 +78,7 @@ impl Stage {
             agent,
             scenario,
             timers,
+            flood,
         })
     }
 
@@ -85,16 +94,18 @@ impl Stage {
         let mut server = Some(Endpoint::spawn(self.lab.host("hss"), &listen)?);
         let client = Endpoint::spawn(self.lab.host("mme"), &connect)?;
         self.settle(&client, local_port)?;
-        wait_for_phase(number)?;
-
         let offset_ns = wall_clock_offset_ns();
-        let fault_ns = self.scenario.strike(&self.lab, &mut server)?;
-        // Not every alarm is this event: one that never comes costs time only.
-        let _ = self.agent.wait_for("path_state_changed", GIVE_UP, |event| {
-            event["local_port"] == local_port
-                && event["to"] == "inactive"
-                && event["remote"] == self.scenario.remote()
-        });
+        let fault_ns = self.flooded(|| {
+            wait_for_phase(number)?;
+            let fault_ns = self.scenario.strike(&self.lab, &mut server)?;
+            // Not every alarm is this event: one that never comes costs time only.
+            let _ = self.agent.wait_for("path_state_changed", GIVE_UP, |event| {
+                event["local_port"] == local_port
+                    && event["to"] == "inactive"
+                    && event["remote"] == self.scenario.remote()
+            });
+            Ok(fault_ns)
+        })?;
         let sample = self.sample(local_port, fault_ns, offset_ns);
         drop((client, server));
         for path in ["path1", "path2"] {
@@ -102,6 +113,34 @@ impl Stage {
         }
         self.wait_until_passable()?;
         sample
+    }
+
+    /// Does something while the flood goes on, if there is one.
+    fn flooded<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        if self.flood == 0 {
+            return work();
+        }
+        let injector = self.lab.path("path2").injector("mme")?;
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let flooding = scope.spawn(|| {
+                let mut frames = new_flows(FORGED_TAG, frames::data(1, 4));
+                let mut sent = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let flooded = injector.flood(u64::MAX, self.flood, FLOOD_SLICE, |number| {
+                        frames((sent + number) % NEW_FLOWS)
+                    })?;
+                    sent += flooded.arrived + flooded.lost;
+                }
+                anyhow::Ok(())
+            });
+            let done = work();
+            over.store(true, Ordering::Relaxed);
+            flooding
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            done
+        })
     }
 
     /// Waits until packets pass on both paths again: after a link was down that takes a moment, and an INIT that is lost in
@@ -211,6 +250,12 @@ fn wait_for_phase(number: u16) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// No stack gives this tag, as good as certainly.
+const FORGED_TAG: u32 = 0x0bad_0bad;
+/// Flows that the generator tells apart; by the time it begins anew the agent has forgotten the first.
+const NEW_FLOWS: u64 = 1_000_000;
+/// How soon the flood notices that it is over.
+const FLOOD_SLICE: Duration = Duration::from_millis(50);
 const PORT: u16 = 3868;
 const FIRST_PORT: u16 = 40_000;
 const RATE: f64 = 20.0;

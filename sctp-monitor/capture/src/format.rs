@@ -168,7 +168,7 @@ impl Format {
         u64::from(word(bytes, at, big_endian))
     }
 
-    /// Whether the block at the beginning of `bytes`, of which not all is there, could not be read if it were.
+    /// Whether the block at the beginning of `bytes` claims to be shorter than any block.
     pub(crate) fn is_nonsense(&self, bytes: &[u8]) -> bool {
         let claimed = self.claimed(bytes);
         match self {

@@ -161,6 +161,11 @@ impl Reader {
         self.current = None;
         while !self.over {
             self.blocks.consume_noshift(std::mem::take(&mut self.unconsumed));
+            // pcap-parser subtracts before it compares.
+            if self.format.is_nonsense(self.blocks.data()) {
+                let problem = self.format.invalid(self.blocks.data());
+                return Err(self.fail(problem));
+            }
             let at = self.blocks.data().as_ptr();
             let step = match self.blocks.next() {
                 Ok((length, block)) => {
@@ -179,10 +184,6 @@ impl Reader {
                 Ok(Step::More) => self.refill(false)?,
                 Ok(Step::Grow) => self.refill(true)?,
                 Ok(Step::End) => self.over = true,
-                Ok(Step::Cut) if self.format.is_nonsense(self.blocks.data()) => {
-                    let problem = self.format.invalid(self.blocks.data());
-                    return Err(self.fail(problem));
-                }
                 Ok(Step::Cut) => {
                     let left = self.blocks.data().len() as u64;
                     return Err(self.fail(Problem::RecordCut { left }));

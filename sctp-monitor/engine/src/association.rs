@@ -16,6 +16,7 @@ use crate::{
     flow::Direction,
     offer::Offers,
     primary::Primary,
+    strangers::Suspicions,
     time::Timestamp,
 };
 
@@ -50,6 +51,8 @@ pub struct Association {
     pub(crate) findings: Vec<Finding>,
     /// Since when the peer advertises no window.
     pub(crate) window_zero_since: Option<Timestamp>,
+    /// What may be forged; nothing as a rule.
+    pub(crate) suspicions: Option<Box<Suspicions>>,
 }
 
 /// Where an association is in its life.
@@ -95,6 +98,7 @@ impl Association {
             primary: Default::default(),
             findings: Vec::new(),
             window_zero_since: None,
+            suspicions: None,
         }
     }
 
@@ -120,6 +124,12 @@ impl Association {
     #[must_use]
     pub fn is_up(&self) -> bool {
         matches!(self.phase, Phase::Up | Phase::ShuttingDown { .. })
+    }
+
+    /// Whether nothing is reported of it yet: so far it is what a few packets make of themselves.
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        self.phase == Phase::Opening
     }
 
     /// Who asked for its end by SHUTDOWN, if that is under way.
@@ -325,6 +335,11 @@ impl Path {
             Direction::Sent => self.sent = slot,
             Direction::Received => self.received = slot,
         }
+    }
+
+    /// Whether it was ever proved to work.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.confirmed
     }
 
     /// How long it is known without ever having worked.

@@ -23,6 +23,9 @@ pub struct Config {
     /// Where the monitor stands.
     #[serde(skip, default = "endpoint")]
     pub vantage: Vantage,
+    /// Flows that the programs can track at a time.
+    #[serde(skip, default = "unbounded")]
+    pub max_flows: u32,
 
     /// The time-out of a path of which no round-trip time is known. Longer than any terrestrial one.
     #[serde(with = "humantime_serde")]
@@ -123,6 +126,12 @@ pub struct Config {
     /// no sign of life since that began: heartbeats notice late.
     #[serde(with = "humantime_serde")]
     pub incident_window: Duration,
+    /// Packets in an endpoint's name, but none of its own, that make spoofing suspected: not the one that a restart or an
+    /// earlier association left under way. Some blind attacks need no more than three.
+    pub spoofing_packets: u32,
+    /// How long none of them must have come until that is over. Whoever tries tags slowly is still one attacker.
+    #[serde(with = "humantime_serde")]
+    pub spoofing_over_after: Duration,
 }
 
 impl Config {
@@ -168,6 +177,7 @@ impl Config {
             ("way_back_silence", self.way_back_silence),
             ("direction_after", self.direction_after),
             ("settled_after", self.settled_after),
+            ("spoofing_over_after", self.spoofing_over_after),
         ] {
             let is_time_out = !time.is_zero() && time <= LONGEST;
             within(key, is_time_out, Short(time), LONGER_THAN_ZERO)?;
@@ -202,6 +212,7 @@ impl Config {
             ("black_hole_losses", self.black_hole_losses),
             ("way_back_duplicates", self.way_back_duplicates),
             ("latency_in_a_row", self.latency_in_a_row),
+            ("spoofing_packets", self.spoofing_packets),
         ] {
             within(key, count > 0, count, "at least 1")?;
         }
@@ -238,6 +249,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             vantage: Vantage::Endpoint,
+            max_flows: unbounded(),
             rto_initial: Duration::from_millis(300),
             rto_min: Duration::from_millis(50),
             rto_max: Duration::from_secs(2),
@@ -267,12 +279,18 @@ impl Default for Config {
             unconfirmed_after: Duration::from_secs(60),
             zombie_after: Duration::from_secs(30),
             incident_window: Duration::from_secs(5),
+            spoofing_packets: 3,
+            spoofing_over_after: Duration::from_secs(60),
         }
     }
 }
 
 fn endpoint() -> Vantage {
     Vantage::Endpoint
+}
+
+fn unbounded() -> u32 {
+    u32::MAX
 }
 
 fn within(

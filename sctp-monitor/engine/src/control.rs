@@ -6,7 +6,7 @@
 
 use sctp_monitor_common::{
     abi::{ControlHeader, FlowKey},
-    wire::{Chunk, ChunkKind, Frame, ReadPacket as _, chunk::chunks},
+    wire::{Chunk, ChunkKind, Frame, ReadPacket as _, chunk::chunks, init::Init},
 };
 
 use crate::{
@@ -32,9 +32,17 @@ impl Engine {
         let Some(tag) = frame.read_u32(TAG_AT) else {
             return;
         };
+        if header.tag_mismatch != 0 {
+            self.look_into_stranger(header, packet);
+        }
         for chunk in chunks(&frame, CHUNKS_AT, packet.len()) {
             match chunk.kind() {
-                ChunkKind::Init if tag == 0 => self.handshakes.on_init(header, &frame, &chunk, now),
+                ChunkKind::Init if tag == 0 => {
+                    if let Some(init) = Init::read(&frame, &chunk) {
+                        self.look_into_init(header, init.initiate_tag, now);
+                    }
+                    self.handshakes.on_init(header, &frame, &chunk, now);
+                }
                 ChunkKind::InitAck => {
                     let vantage = self.config.vantage;
                     self.handshakes.on_init_ack(key, tag, &frame, &chunk, vantage);
@@ -296,5 +304,6 @@ fn flow_keys(association: &Association) -> Vec<(FlowKey, Direction)> {
         .collect()
 }
 
-const TAG_AT: usize = 4;
-const CHUNKS_AT: usize = 12;
+/// Offsets from the common header on.
+pub(crate) const TAG_AT: usize = 4;
+pub(crate) const CHUNKS_AT: usize = 12;

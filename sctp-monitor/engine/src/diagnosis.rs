@@ -80,6 +80,7 @@ impl Engine {
 
     fn review_association(&mut self, id: AssociationId, now: Timestamp) {
         let zombie = self.zombie(id, now);
+        let suspicions = self.suspicions(id, now);
         let Some(association) = self.associations.get(&id) else {
             return;
         };
@@ -89,6 +90,8 @@ impl Engine {
         let mut found: Vec<_> = whole.map(|diagnosis| (Object::Association, diagnosis)).collect();
         if association.is_up() {
             found.extend(self.weaknesses(association, now));
+            let suspected = suspicions.into_iter().map(Diagnosis::SpoofingSuspected);
+            found.extend(suspected.map(|diagnosis| (Object::Association, diagnosis)));
         }
         if !found.is_empty() || !association.findings.is_empty() {
             self.settle_association(id, found, now);

@@ -173,13 +173,15 @@ impl Engine {
             self.assign(slot, now);
             self.retry_early_acks(slot);
         }
+        self.count_strangers(slot, now);
         let member = self.flows.get(&slot).and_then(|flow| flow.member);
         let (context, counted) = self.context(member, record);
+        let awaited = self.awaits(slot);
         let Some(flow) = self.flows.get_mut(&slot) else {
             return;
         };
         flow.observe(record, context, counted, tick, &self.config, now);
-        let deadline = flow.detector.deadline();
+        let deadline = flow.detector.deadline().filter(|_| awaited);
         if let Some(old) = std::mem::replace(&mut flow.deadline, deadline)
             && Some(old) != deadline
         {
@@ -358,6 +360,16 @@ impl Engine {
         self.flows.get(&slot).map(|flow| &flow.view)
     }
 
+    /// Whether it matters that a flow waits for an answer: nobody is told of one whose association is not up. A flood of forged
+    /// flows must not keep the driver busy.
+    #[must_use]
+    pub fn awaits(&self, slot: u32) -> bool {
+        let member = self.flows.get(&slot).and_then(|flow| flow.member);
+        member
+            .and_then(|member| self.associations.get(&member.association))
+            .is_some_and(Association::is_up)
+    }
+
     /// The MTU that an ICMP error named last for what the flow in a slot sends.
     #[must_use]
     pub fn path_mtu(&self, slot: u32) -> Option<u32> {
@@ -431,11 +443,13 @@ impl Engine {
             .by_key
             .get(&error.key)
             .and_then(|slot| self.flows.get_mut(slot))
-            .filter(|flow| flow.view.tag == error.tag)
         else {
             return;
         };
         let now = Timestamp::from_nanos(error.header.time_ns);
+        if flow.view.tag != error.tag {
+            return self.look_into_icmp_error(error, now);
+        }
         flow.on_icmp(error, now);
         if let Some(member) = flow.member {
             self.conclude(member.association, member.path, now);
@@ -462,8 +476,8 @@ impl Engine {
             return;
         }
         let both_sides = association.local_tag.is_some() && association.remote_tag.is_some();
-        let one_side_for_long = now.since(association.known_since) >= self.config.one_sided_after
-            && self.packets_of(association) > 1;
+        let one_side_for_long =
+            now.since(association.known_since) >= self.config.one_sided_after && self.lasts(association);
         if both_sides && association.origin == Origin::MidLife || one_side_for_long {
             self.bring_up(id, now);
         }
@@ -568,14 +582,13 @@ impl Engine {
         self.nics.get(&if_index).map(|nic| nic.name.clone())
     }
 
-    fn packets_of(&self, association: &Association) -> u64 {
-        association
-            .sent
-            .iter()
-            .chain(&association.received)
+    /// Whether its packets come over some time. A burst of them is cheap to forge, and nobody answered.
+    fn lasts(&self, association: &Association) -> bool {
+        let flows = association.sent.iter().chain(&association.received);
+        let long = self.config.one_sided_after / 2;
+        flows
             .filter_map(|slot| self.flows.get(slot))
-            .map(|flow| flow.view.packets)
-            .fold(0, u64::saturating_add)
+            .any(|flow| flow.view.last_seen.since(flow.view.first_seen) >= long)
     }
 }
 

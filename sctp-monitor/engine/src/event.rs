@@ -229,6 +229,8 @@ pub enum EndReason {
     PartOf(AssociationId),
     /// Nothing was seen of it for so long.
     Silent(Duration),
+    /// The flow table fills up, nothing had proved that it works, and it had been silent for so long.
+    CrowdedOut(Duration),
 }
 
 impl fmt::Display for EndReason {
@@ -241,6 +243,11 @@ impl fmt::Display for EndReason {
             Self::PartOf(id) => write!(f, "found to be part of association {id}"),
             Self::Replaced => f.write_str("replaced by a new association on the same ports and addresses"),
             Self::Silent(time) => write!(f, "nothing seen for {}", Short(*time)),
+            Self::CrowdedOut(time) => write!(
+                f,
+                "the flow table fills up, nothing had proved it and it was silent for {}",
+                Short(*time)
+            ),
         }
     }
 }

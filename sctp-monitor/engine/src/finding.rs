@@ -7,6 +7,7 @@ use crate::{
     flow::Direction,
     latency::Slow,
     loss::Rate,
+    suspicion::{Forgery, Suspicion},
     time::{Short, Timestamp},
 };
 
@@ -125,6 +126,8 @@ pub enum Diagnosis {
     },
     /// The peer's host lives, the association does not.
     Zombie(Zombie),
+    /// Somebody sends packets in an endpoint's name.
+    SpoofingSuspected(Suspicion),
     /// One failure would end the association.
     NotRedundant {
         /// What all its paths share.
@@ -187,6 +190,7 @@ impl Diagnosis {
             Self::AnsweredElsewhere { .. } => "answered_elsewhere",
             Self::SecondaryUnconfirmed { .. } => "secondary_unconfirmed",
             Self::Zombie(_) => "zombie",
+            Self::SpoofingSuspected(_) => "spoofing_suspected",
             Self::NotRedundant { .. } => "not_redundant",
         }
     }
@@ -228,6 +232,17 @@ impl Diagnosis {
                 "whether the address is reachable at all: it would not take over today. Routes, filters, the peer's configuration"
             }
             Self::Zombie(_) => "the peer's application: it holds the association, but does not serve it",
+            Self::SpoofingSuspected(suspicion) => match suspicion.forgery {
+                Forgery::WrongTag | Forgery::Init => {
+                    "who else can send with these source addresses: capture on this NIC and compare Ethernet address and TTL \
+                     with the peer's own packets; source address filters (BCP 38) at the edge; an old instance of the peer \
+                     that still runs"
+                }
+                Forgery::IcmpError => {
+                    "who sent these ICMP errors: source address filters (BCP 38) at the edge; a translator on the way that \
+                     changes tags"
+                }
+            },
             Self::NotRedundant { .. } => "a second address, NIC or next hop for this association",
         }
     }
@@ -277,6 +292,7 @@ impl Diagnosis {
             Self::Zombie(Zombie::NobodyReads(time)) => vec![("window_zero_for", Figure::Time(*time))],
             Self::Zombie(Zombie::ShutdownPending(time)) => vec![("shutdown_pending", Figure::Time(*time))],
             Self::Zombie(Zombie::AnswersAfterEnd) => Vec::new(),
+            Self::SpoofingSuspected(suspicion) => suspicion.figures(),
             Self::NotRedundant { shared } => {
                 let shared: Vec<_> = shared.iter().map(ToString::to_string).collect();
                 vec![("shared", Figure::Text(shared.join(", ")))]
@@ -296,6 +312,7 @@ impl Diagnosis {
             | Self::AnsweredElsewhere { .. }
             | Self::SecondaryUnconfirmed { .. }
             | Self::Zombie(_)
+            | Self::SpoofingSuspected(_)
             | Self::NotRedundant { .. } => return None,
         })
     }
@@ -304,6 +321,7 @@ impl Diagnosis {
     pub(crate) fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::GreyLoss { direction, .. }, Self::GreyLoss { direction: now, .. }) => direction == now,
+            (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.forgery == now.forgery,
             _ => discriminant(self) == discriminant(other),
         }
     }
@@ -318,6 +336,7 @@ impl Diagnosis {
             (Self::LatencyDegraded(slow), Self::LatencyDegraded(now)) => {
                 now.rtt > slow.rtt * 3 / 2 || now.rtt < slow.rtt * 2 / 3
             }
+            (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.differs(now),
             (Self::Flapping { .. }, Self::Flapping { .. })
             | (Self::SecondaryUnconfirmed { .. }, Self::SecondaryUnconfirmed { .. })
             | (Self::LinkDown { .. }, Self::LinkDown { .. })
@@ -409,6 +428,7 @@ impl fmt::Display for Diagnosis {
             Self::Zombie(Zombie::ShutdownPending(time)) => {
                 write!(f, "zombie: its shutdown has not finished for {}", Short(*time))
             }
+            Self::SpoofingSuspected(suspicion) => write!(f, "spoofing suspected: {suspicion}"),
             Self::NotRedundant { shared } => {
                 let shared: Vec<_> = shared.iter().map(ToString::to_string).collect();
                 write!(f, "not redundant: every path needs {}", shared.join(" and "))

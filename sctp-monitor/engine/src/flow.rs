@@ -172,6 +172,13 @@ pub(crate) struct Flow {
     /// The first and the last packet since when every one has had another tag than the association's.
     pub(crate) mismatching: Option<(Timestamp, Timestamp)>,
     pub(crate) mismatched_tag: u32,
+    /// Packets with another tag that nobody has asked about yet.
+    pub(crate) strangers: u64,
+    /// Packets with another tag that a handshake explains, and that the record has not told of yet.
+    pub(crate) explained: u64,
+    /// It carried nothing but what strangers send each other: INITs, and the answers to what belongs to nobody.
+    pub(crate) is_aside: bool,
+    untagged: u32,
     /// The last next-hop MTU that an ICMP error named.
     pub(crate) path_mtu: Option<u32>,
     meter: Meter,
@@ -199,6 +206,10 @@ impl Flow {
             link: None,
             mismatching: None,
             mismatched_tag: 0,
+            strangers: 0,
+            explained: 0,
+            is_aside: is_aside(record),
+            untagged: record.untagged,
             path_mtu: None,
             meter: Meter::default(),
         }
@@ -221,11 +232,21 @@ impl Flow {
         let view = FlowView::of(record, tick);
         let packets = view.packets.saturating_sub(self.view.packets);
         let mismatches = view.tag_mismatches.wrapping_sub(self.view.tag_mismatches) & u64::from(u32::MAX);
-        if packets > mismatches {
+        // An INIT has no tag: anyone can send one.
+        let untagged = u64::from(record.untagged.wrapping_sub(self.untagged));
+        self.untagged = record.untagged;
+        self.is_aside = is_aside(record);
+        let explained = self.explained.min(mismatches);
+        self.explained -= explained;
+        let strangers = mismatches - explained;
+        if packets > mismatches.saturating_add(untagged) {
             self.mismatching = None;
             self.heard_at = view.last_seen;
-        } else if mismatches > 0 {
+        } else if strangers > 0 {
             self.mismatching.get_or_insert((now, now)).1 = now;
+        }
+        if strangers > 0 {
+            self.strangers = self.strangers.saturating_add(strangers);
             self.mismatched_tag = record.mismatched_tag;
         }
         let throughput = self.view.throughput;
@@ -240,6 +261,12 @@ impl Flow {
     /// Where heartbeats are answered from, if not from where they went.
     pub(crate) fn answered_from(&self) -> Option<IpAddr> {
         self.answered_from.map(|(source, _)| source)
+    }
+
+    /// Whether all its packets have had another tag for so long, and longer than since `heard_at`.
+    pub(crate) fn mismatches_since(&self, heard_at: Timestamp, long: Duration) -> bool {
+        let since = |(first, last): (Timestamp, Timestamp)| last.since(first.max(heard_at)) >= long;
+        self.mismatched_tag != 0 && self.mismatching.is_some_and(since)
     }
 
     /// Whether all its packets have had another tag for so long.
@@ -326,6 +353,19 @@ impl Flow {
             self.latency.sample(rtt, config, now);
         }
     }
+}
+
+/// Whether all that passed were INITs, and answers to what belongs to nobody (RFC 9260 sections 5.1, 8.4). A host sends
+/// such an answer to whoever sends it anything.
+fn is_aside(record: &FlowRecord) -> bool {
+    let aside = [
+        ChunkKind::Init,
+        ChunkKind::InitAck,
+        ChunkKind::Abort,
+        ChunkKind::ShutdownComplete,
+    ]
+    .map(|kind| record.chunk_count(kind));
+    record.packets <= aside.into_iter().fold(0, u64::saturating_add)
 }
 
 /// An answer that came sooner was not delayed, as far as one can tell.

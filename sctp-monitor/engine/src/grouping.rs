@@ -5,8 +5,6 @@
 //! directions, and with them their tags, together. Between hosts of which nothing is known, a tag alone may be the
 //! same by chance: there both directions must match.
 
-use std::time::Duration;
-
 use sctp_monitor_common::abi::{FlowKey, NO_SLOT};
 
 use crate::{
@@ -38,6 +36,10 @@ impl Engine {
             }
             self.join(slot, id, direction, now);
             self.absorb_reverse(&key, id, direction, now);
+            return;
+        }
+        // Whoever sends anything to a host is answered by it, if only by ABORT: that makes no association.
+        if self.flows.get(&slot).is_some_and(|flow| flow.is_aside) {
             return;
         }
         if let Some((id, direction)) = self.reverse_association(&view) {
@@ -209,6 +211,7 @@ impl Engine {
             path: path_id,
             direction,
         });
+        flow.strangers = 0;
         let tag = flow.view.tag;
         association.local.learn(path_id.local);
         association.remote.learn(path_id.remote);
@@ -223,8 +226,11 @@ impl Engine {
         }
         match association.tag(direction) {
             None => self.learn_tag(id, direction, tag),
-            // A flow without a tag learns it from its next packet.
-            Some(known) if known != tag && tag != 0 => self.output(Output::SetTag { slot, tag: known }),
+            // A flow without a tag learns it from its next packet. What came with another one was not the association's.
+            Some(known) if known != tag && tag != 0 => {
+                flow.heard_at = Timestamp::default();
+                self.output(Output::SetTag { slot, tag: known });
+            }
             Some(_) => {}
         }
         self.relink(id);
@@ -254,6 +260,7 @@ impl Engine {
             .get(&slot)
             .and_then(|flow| flow.member)
             .map(|member| member.association);
+        let silent = self.flows.get(&slot).map(|flow| now.since(flow.view.last_seen));
         self.leave(slot);
         if let Some(flow) = self.flows.remove(&slot) {
             let key = flow.view.key;
@@ -266,7 +273,11 @@ impl Engine {
                 .is_some_and(|a| a.sent.is_empty() && a.received.is_empty() && !a.is_ended())
         });
         if let Some(id) = empty {
-            self.end(id, EndReason::Silent(self.config.idle_after), now);
+            let reason = match silent {
+                Some(silent) if silent <= self.config.idle_after => EndReason::CrowdedOut(silent),
+                _ => EndReason::Silent(self.config.idle_after),
+            };
+            self.end(id, reason, now);
         }
     }
 
@@ -308,102 +319,6 @@ impl Engine {
             }
         }
     }
-
-    /// An association whose packets have all had other tags for a while, in both directions, was restarted without
-    /// being seen. Forged packets cannot do that: the true ones would match in between.
-    pub(crate) fn replace_restarted(&mut self, now: Timestamp) {
-        let restarted: Vec<_> = self
-            .associations
-            .values()
-            .filter(|association| self.slice.has(association.id.0))
-            .filter(|association| association.is_up() && self.is_restarted(association))
-            .map(|association| association.id)
-            .collect();
-        for id in restarted {
-            let Some(association) = self.associations.get(&id) else {
-                continue;
-            };
-            let slots: Vec<_> = association
-                .sent
-                .iter()
-                .chain(&association.received)
-                .copied()
-                .collect();
-            self.end(id, EndReason::Replaced, now);
-            for slot in &slots {
-                self.leave(*slot);
-            }
-            for slot in slots {
-                if let Some(flow) = self.flows.get_mut(&slot) {
-                    flow.detector.on_new_association();
-                    // A flow that was silent meanwhile learns its tag from its next packet.
-                    let mismatching = flow.mismatching.take().is_some();
-                    flow.view.tag = if mismatching { flow.mismatched_tag } else { 0 };
-                    let tag = flow.view.tag;
-                    self.output(Output::SetTag { slot, tag });
-                }
-                self.assign(slot, now);
-            }
-        }
-    }
-
-    /// The first tag that is seen of an association joined in mid-life is believed, and may have been forged. Where all
-    /// packets of one direction have had another one for a while, that one is right.
-    pub(crate) fn relearn_tags(&mut self) {
-        let mut wrong = Vec::new();
-        for association in self.associations.values() {
-            let joined = association.is_up() && association.origin == Origin::MidLife;
-            if !joined || !self.slice.has(association.id.0) {
-                continue;
-            }
-            let [sent, received] = [Direction::Sent, Direction::Received]
-                .map(|direction| (direction, self.other_tag(association.flows(direction))));
-            match (sent, received) {
-                ((direction, Some(tag)), (_, None)) | ((_, None), (direction, Some(tag))) => {
-                    wrong.push((association.id, direction, tag));
-                }
-                _ => {}
-            }
-        }
-        for (id, direction, tag) in wrong {
-            self.learn_tag(id, direction, tag);
-            let slots = self
-                .associations
-                .get(&id)
-                .map(|association| association.flows(direction).to_vec())
-                .unwrap_or_default();
-            for slot in slots {
-                if let Some(flow) = self.flows.get_mut(&slot) {
-                    flow.detector.on_new_association();
-                    flow.mismatching = None;
-                    flow.view.tag = tag;
-                    self.output(Output::SetTag { slot, tag });
-                }
-            }
-        }
-    }
-
-    /// The tag that all flows of one direction have had for a while instead of theirs.
-    fn other_tag(&self, slots: &[u32]) -> Option<u32> {
-        let mut flows = slots.iter().filter_map(|slot| self.flows.get(slot));
-        let all = flows.clone().all(|flow| flow.mismatching.is_some());
-        flows
-            .find(|flow| all && flow.mismatches_for_long(RESTART_AFTER))
-            .map(|flow| flow.mismatched_tag)
-    }
-
-    fn is_restarted(&self, association: &Association) -> bool {
-        let mismatching = |slots: &[u32]| {
-            slots.is_empty()
-                || slots.iter().any(|slot| {
-                    self.flows
-                        .get(slot)
-                        .is_some_and(|flow| flow.mismatches_for_long(RESTART_AFTER))
-                })
-        };
-        let any = !(association.sent.is_empty() && association.received.is_empty());
-        any && mismatching(&association.sent) && mismatching(&association.received)
-    }
 }
 
 /// The other direction.
@@ -413,7 +328,3 @@ pub(crate) fn opposite(direction: Direction) -> Direction {
         Direction::Received => Direction::Sent,
     }
 }
-
-/// How long both directions must carry nothing but other tags until the association counts as restarted: longer than
-/// packets of the old one may be under way.
-const RESTART_AFTER: Duration = Duration::from_secs(1);

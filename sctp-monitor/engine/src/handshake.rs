@@ -156,6 +156,14 @@ impl Handshakes {
         })
     }
 
+    /// Whether a packet answers, with the tag that it gave, an INIT that is remembered.
+    pub(crate) fn asked_with(&self, answer: &FlowKey, tag: u32) -> bool {
+        self.pending.iter().any(|pending| {
+            pending.initiator.tag == tag
+                && (pending.key.src_port, pending.key.dst_port) == (answer.dst_port, answer.src_port)
+        })
+    }
+
     /// The source of the same INIT behind a translator, where both of its sides are watched.
     fn twin(&self, inside: &Pending) -> Option<IpAddr> {
         self.pending

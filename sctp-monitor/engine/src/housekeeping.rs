@@ -1,7 +1,12 @@
 //! What only time brings about: flows that are silent, associations that are over, findings that are due.
+//!
+//! The flow table has an end, and anyone can send packets that look like new flows. So flows that nothing proves may fill
+//! half of it only: what is beyond that goes, the longest silent first. One whose association was seen to work never does.
+
+use std::time::Duration;
 
 use crate::{
-    association::{Association, Phase},
+    association::{Association, Path, Phase},
     engine::Engine,
     flow::Flow,
     time::Timestamp,
@@ -45,6 +50,7 @@ impl Engine {
         for slot in over {
             self.remove_flow(slot, now);
         }
+        self.make_room(now);
         let forgotten: Vec<_> = self
             .associations
             .values()
@@ -55,6 +61,33 @@ impl Engine {
             self.close_findings(id, now);
             self.associations.remove(&id);
         }
+    }
+
+    /// Lets go what nothing proves when it fills the flow table. A genuine association is proved by its first
+    /// acknowledgement or heartbeat, long before it is the longest silent one.
+    fn make_room(&mut self, now: Timestamp) {
+        let allowed = self.config.max_flows as usize / 2;
+        let too_many = self.flows.len().saturating_sub(allowed);
+        if too_many == 0 {
+            return;
+        }
+        let mut unproved: Vec<_> = self
+            .flows
+            .iter()
+            .filter(|(_, flow)| now.since(flow.view.last_seen) >= NEWCOMER && !self.is_proved(flow))
+            .map(|(slot, flow)| (flow.view.last_seen, *slot))
+            .collect();
+        unproved.sort_unstable();
+        for (_, slot) in unproved.into_iter().take(too_many) {
+            self.remove_flow(slot, now);
+        }
+    }
+
+    /// Whether the flow's association was ever seen to work.
+    fn is_proved(&self, flow: &Flow) -> bool {
+        flow.member
+            .and_then(|member| self.associations.get(&member.association))
+            .is_some_and(|association| association.paths.values().any(Path::is_confirmed))
     }
 
     /// Whether packets of an association that is over still pass.
@@ -112,6 +145,9 @@ impl Slice {
     }
 }
 
+/// How long a new flow is left alone: the four packets of a handshake take two round trips, and the longest terrestrial ones
+/// are some hundred milliseconds.
+const NEWCOMER: Duration = Duration::from_secs(1);
 /// Flows that are looked at in one round of housekeeping: some milliseconds.
 const FLOWS_PER_SLICE: u64 = 4_096;
 /// Rounds in which everything is seen, at most.

@@ -12,7 +12,9 @@
 //! - `association`: endpoints, addresses, paths and their states; `primary`: where DATA goes.
 //! - `addresses`, `asconf`, `nat`, `identity`: whose an address is, how that changes, and what follows from it.
 //! - `grouping`: which flow belongs to which association, by its `tags`.
+//! - `restart`: tags that change without a handshake being seen.
 //! - `control`: handshake and end of an association, from its control chunks; `handshake`, `offer`, `errors`: what they say.
+//! - `strangers`: packets that claim to be of an association, and are not; `suspicion`: what is reported of them.
 //! - `diagnosis`, `redundancy`: which [`finding`] follows from all this; [`incident`]: which of them have one cause.
 //! - `throughput`, [`ppid`]: what reports show beside.
 
@@ -43,8 +45,11 @@ mod offer;
 pub mod ppid;
 mod primary;
 mod redundancy;
+mod restart;
 mod rtt;
 mod sizes;
+mod strangers;
+mod suspicion;
 mod tags;
 mod throughput;
 mod time;
@@ -56,5 +61,6 @@ pub use flow::{Direction, FlowView, RttView};
 pub use latency::Slow;
 pub use loss::Rate;
 pub use offer::{Offer, Offers};
+pub use suspicion::{Forgery, Suspicion};
 pub use throughput::Throughput;
 pub use time::{Short, Timestamp};

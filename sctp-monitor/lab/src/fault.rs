@@ -216,6 +216,15 @@ impl Path {
         self.apply(&state.filters)
     }
 
+    /// The device in the middle that leads to `host`.
+    pub(crate) fn device_towards(&self, host: &str) -> &str {
+        &self.ports[self.side_of(host)].device
+    }
+
+    pub(crate) fn middle(&self) -> &Arc<Node> {
+        &self.middle
+    }
+
     fn filter(&self, change: impl FnOnce(&mut [Filter; 2])) -> Result<MonotonicNs, FaultError> {
         let mut state = self.state();
         change(&mut state.filters);

@@ -191,8 +191,6 @@ fn open_socket(device: &str) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let socket = nix::sys::socket::socket(AddressFamily::Packet, SockType::Raw, flags, None::<SockProtocol>)?;
     nix::sys::socket::setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)?;
-    let index = nix::net::if_::if_nametoindex(device)?;
-
     let on: libc::c_int = 1;
     // SAFETY: the option takes an int, which outlives the call, and its length is given.
     let ignored = unsafe {
@@ -205,17 +203,23 @@ fn open_socket(device: &str) -> io::Result<OwnedFd> {
         )
     };
     Errno::result(ignored)?;
+    bind(&socket, device, libc::ETH_P_ALL as u16)?;
+    Ok(socket)
+}
 
+/// Binds a packet socket to a device of the thread's namespace, to receive this protocol; 0 receives nothing.
+pub(crate) fn bind(socket: &OwnedFd, device: &str, protocol: u16) -> io::Result<()> {
+    let index = nix::net::if_::if_nametoindex(device)?;
     // SAFETY: sockaddr_ll is plain old data, all zero is a value of it.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as libc::sa_family_t;
-    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_protocol = protocol.to_be();
     address.sll_ifindex = i32::try_from(index).map_err(io::Error::other)?;
     let length = size_of_val(&address) as libc::socklen_t;
     // SAFETY: the address is a whole sockaddr_ll that outlives the call, its length is given.
     let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
     Errno::result(bound)?;
-    Ok(socket)
+    Ok(())
 }
 
 /// xorshift64* (Vigna 2016): jitter needs no better, and two runs get the same.

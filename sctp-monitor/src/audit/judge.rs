@@ -162,12 +162,13 @@ fn rank(finding: &str) -> usize {
 }
 
 /// What is broken already, then what breaks with the next failure, then what works badly.
-const WORST_FIRST: [&str; 11] = [
+const WORST_FIRST: [&str; 12] = [
     "peer_down",
     "zombie",
     "path_mtu_black_hole",
     "path_down",
     "link_down",
+    "spoofing_suspected",
     "secondary_unconfirmed",
     NOT_REDUNDANT,
     "flapping",

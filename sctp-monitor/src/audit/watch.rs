@@ -78,6 +78,7 @@ impl Report for LastSummary {
                 interface, hook, why, ..
             } => say(&format!("watching {interface} by {hook} ({why})")),
             Notice::Unwatched { interface, why } => say(&format!("no longer watching {interface}: {why}")),
+            Notice::Pressure(pressure) => say(&format!("flow table: {}", pressure.reason())),
             Notice::Nic(_) | Notice::Event(_) => {}
         }
         Ok(())

@@ -73,6 +73,20 @@ impl<W: Write> Report for JsonLines<W> {
                     object(json!({ "interface": change.name, "state": state })),
                 )
             }
+            Notice::Pressure(pressure) => {
+                let fields = json!({
+                    "reason": pressure.reason(),
+                    "evidence": {
+                        "slots_in_use": pressure.in_use,
+                        "slots": pressure.max_flows,
+                        "flow_table_full": pressure.table_full,
+                        "new_flows_limited": pressure.limited,
+                        "within_ms": pressure.within.map(milliseconds),
+                    },
+                    "next": pressure.next(),
+                });
+                self.line("flow_table_pressure", wall, object(fields))
+            }
             Notice::Event(event) => {
                 let (name, fields) = engine_event(event, clock);
                 self.line(name, wall, fields)
@@ -93,6 +107,7 @@ impl<W: Write> Report for JsonLines<W> {
         let associations: Vec<_> = snapshot
             .engine
             .associations()
+            .filter(|known| !known.is_opening())
             .map(|known| association(known, snapshot))
             .collect();
         let counters: Map<_, _> = snapshot
@@ -110,6 +125,11 @@ impl<W: Write> Report for JsonLines<W> {
             "interfaces": interfaces,
             "associations": associations,
             "incidents": incidents,
+            "flows": {
+                "slots": snapshot.flows.max,
+                "in_use": snapshot.flows.in_use,
+                "opened": snapshot.flows.opened,
+            },
             "counters": counters,
         });
         self.line("summary", snapshot.clock.wall(snapshot.now), object(fields))

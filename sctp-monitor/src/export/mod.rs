@@ -10,8 +10,10 @@ use sctp_monitor_engine::{Engine, Timestamp, event::Event};
 
 use crate::{
     clock::Clock,
-    kernel::{Attachment, Hook},
+    kernel::{Attachment, Hook, Kernel},
     nic::NicChange,
+    pressure::Pressure,
+    slots::Slots,
 };
 
 /// Something to report at once.
@@ -37,6 +39,8 @@ pub enum Notice {
     },
     /// A watched NIC changed its state.
     Nic(NicChange),
+    /// The flow table fills up, or packets of new flows are not tracked.
+    Pressure(Pressure),
     /// The engine found something.
     Event(Event),
 }
@@ -54,6 +58,27 @@ impl Notice {
     }
 }
 
+/// How the flow table is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flows {
+    /// Slots.
+    pub max: u32,
+    /// Slots that no new flow can get now.
+    pub in_use: u32,
+    /// Flows that ever got one.
+    pub opened: u64,
+}
+
+impl Flows {
+    pub(crate) fn of(slots: &Slots, kernel: &Kernel) -> Self {
+        Self {
+            max: kernel.max_flows(),
+            in_use: slots.in_use(),
+            opened: slots.opened(),
+        }
+    }
+}
+
 /// Everything that is known at a moment.
 pub struct Snapshot<'a> {
     /// The moment.
@@ -66,6 +91,8 @@ pub struct Snapshot<'a> {
     pub record: &'a dyn Fn(u32) -> Option<FlowRecord>,
     /// What was not understood or not kept.
     pub counters: &'a Counters,
+    /// How the flow table is used.
+    pub flows: Flows,
     /// The NICs that are watched.
     pub attachments: &'a [&'a Attachment],
 }

@@ -256,6 +256,9 @@ fn words(notice: &Notice) -> String {
             };
             format!("{} {state}", change.name)
         }
+        Notice::Pressure(pressure) => {
+            format!("flow table: {}. Check {}", pressure.reason(), pressure.next())
+        }
         Notice::Event(event) => event_words(event),
     }
 }

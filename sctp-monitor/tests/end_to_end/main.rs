@@ -6,6 +6,8 @@ mod audit;
 mod counts;
 mod detach;
 mod diagnosis;
+mod flood;
+mod forged;
 mod gateway;
 mod icmp;
 mod incidents;

@@ -188,7 +188,7 @@ fn the_flow_table_has_an_end_and_says_so() {
 #[test]
 fn new_flows_are_opened_at_a_bounded_rate() {
     let options = LoadOptions {
-        new_flows_per_second: 10,
+        new_flows_per_second: 16,
         ..generous()
     };
     let mut both = Both::with("tc_ingress", &options);
@@ -202,6 +202,42 @@ fn new_flows_are_opened_at_a_bounded_rate() {
     let limited = both.kernel.counters().unwrap().value(Counter::NewFlowsLimited);
     // The two hundred take milliseconds; a second boundary and a second CPU may let some more in.
     assert!((100..=190).contains(&limited), "{limited}");
+}
+
+#[test]
+fn a_flow_that_comes_again_is_let_in_through_a_flood() {
+    let options = LoadOptions {
+        new_flows_per_second: 80,
+        ..generous()
+    };
+    let mut both = Both::with("xdp_ingress", &options);
+    let frame = |port| {
+        Packet::v4(TAG, vec![frames::data(1, 1)])
+            .ports(port, 7)
+            .ethernet()
+    };
+    let limited = |both: &Both| both.kernel.counters().unwrap().value(Counter::NewFlowsLimited);
+    let packets_of = |both: &Both, port: u16| {
+        (0..both.kernel.max_flows())
+            .filter_map(|slot| both.kernel.record(slot))
+            .find(|record| record.key.src_port == port)
+            .map_or(0, |record| record.packets)
+    };
+    // Whichever CPU runs this, and whenever its second began: flood until nothing new is let in.
+    let mut port = 1_000;
+    for _ in 0..400 {
+        both.run(&frame(port));
+        port += 1;
+    }
+    assert!(limited(&both) > 0);
+    for _ in 0..5 {
+        both.run(&frame(999));
+        for _ in 0..100 {
+            both.run(&frame(port));
+            port += 1;
+        }
+    }
+    assert!(packets_of(&both, 999) >= 3, "{}", packets_of(&both, 999));
 }
 
 #[test]

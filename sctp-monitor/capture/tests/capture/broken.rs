@@ -92,6 +92,17 @@ fn blocks_that_contradict_themselves_are_damage() {
 }
 
 #[test]
+fn a_block_shorter_than_its_own_header_is_damage() {
+    // Process information, which pcap-parser takes from four bytes on.
+    for length in 0..12_u8 {
+        let mut file = Pcapng::new().bytes();
+        file.extend([1, 0, 0, 0x80, length, 0, 0, 0, 0, 0, 0, 0, length, 0, 0, 0]);
+        let error = read(file).1.unwrap();
+        assert!(matches!(error.problem, Problem::BlockInvalid { .. }), "{length}: {error}");
+    }
+}
+
+#[test]
 fn what_cannot_be_unpacked_any_further_says_so() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
     gzip.write_all(&three()).unwrap();

@@ -7,6 +7,8 @@ mod associations;
 mod broken;
 mod ends;
 mod flapping;
+mod flood;
+mod forged;
 mod handshakes;
 mod hostile;
 mod icmp;
