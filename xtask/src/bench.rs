@@ -9,10 +9,10 @@ pub(crate) struct Args {
     /// What to measure; everything if nothing is named.
     #[arg(value_enum)]
     bench: Option<Bench>,
-    /// Breaks of each kind in `detection` [default: 20, or 5 if everything is measured].
+    /// Breaks of each kind in `detection` and `peers` [default: 20, or 5 if everything is measured].
     #[arg(long)]
     breaks: Option<u16>,
-    /// Short timers in `detection` instead of the stack's defaults.
+    /// Short timers in `detection` and `peers` instead of the stack's defaults.
     #[arg(long)]
     tuned: bool,
     /// One JSON object a line instead of tables.
@@ -28,6 +28,8 @@ enum Bench {
     Engine,
     /// How long it takes from a fault to the first alarm.
     Detection,
+    /// The same beside the Linux kernel's own reports; not part of everything, it takes minutes.
+    Peers,
 }
 
 /// Measures.
@@ -59,7 +61,7 @@ impl Bench {
         if args.json {
             command.arg("--json");
         }
-        if self == Self::Detection {
+        if matches!(self, Self::Detection | Self::Peers) {
             // The endpoints are a program of another package, which cargo does not build for this one's benches.
             let endpoints = ["--package", "sctp-monitor-lab", "--bins"];
             run(cargo(&["build", "--release", "--quiet"]).args(endpoints))?;
@@ -78,6 +80,7 @@ impl Bench {
             Self::Programs => "programs",
             Self::Engine => "engine",
             Self::Detection => "detection",
+            Self::Peers => "peers",
         }
     }
 }

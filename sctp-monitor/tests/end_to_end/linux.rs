@@ -110,7 +110,8 @@ fn a_break_of_one_direction_is_told_from_others() {
             assert_eq!(
                 scene.alarms(),
                 [alarm("path_down", PRIMARY)],
-                "{backends:?} {direction}"
+                "{backends:?} {direction}: {:#?}",
+                scene.findings()
             );
         }
     }
