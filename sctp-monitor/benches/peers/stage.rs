@@ -1,6 +1,6 @@
 //! A lab with Linux and an agent at one host, on which one scenario is played again and again.
 
-use std::{path::Path, time::Duration};
+use std::{io::ErrorKind, net::UdpSocket, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use sctp_monitor_lab::{
@@ -97,7 +97,25 @@ impl Stage {
         }
         // The next association is another one; it is enough that this one ends some time.
         let _ = client.abort();
+        self.wait_until_passable()?;
         sample
+    }
+
+    /// Waits until packets pass on both paths again: an INIT that is lost on the first makes the other one the primary.
+    /// Linux refuses a datagram to a port where nobody listens.
+    fn wait_until_passable(&self) -> anyhow::Result<()> {
+        for (hss, mme) in self.lab.ipv4("hss").into_iter().zip(self.lab.ipv4("mme")) {
+            let socket = self.lab.host("hss").run(|| UdpSocket::bind((hss, 0)))??;
+            socket.connect((mme, DISCARD))?;
+            socket.set_read_timeout(Some(Duration::from_millis(20)))?;
+            let is_refused = || {
+                let refused = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+                let answer = socket.send(b"?").and_then(|_| socket.recv(&mut [0]));
+                answer.err().is_some_and(refused).then_some(())
+            };
+            wait::until(SOON, is_refused).with_context(|| format!("nothing passes from {hss} to {mme}"))?;
+        }
+        Ok(())
     }
 
     /// Waits until the agent knows both paths as good, and messages flow. Answers the association's number at Linux.
@@ -166,7 +184,14 @@ impl Stage {
                 Some(since_ns) if event["remote"] == self.scenario.remote() => {
                     sample.alarm_ns.get_or_insert(since_ns);
                 }
-                _ => sample.false_alarms += 1,
+                since_ns => {
+                    let ms = since_ns.map(|ns| ns / 1_000_000);
+                    eprintln!(
+                        "{}: a false alarm, {ms:?} ms after the fault: {event}",
+                        self.scenario.name()
+                    );
+                    sample.false_alarms += 1;
+                }
             }
         }
         Ok(sample)
@@ -174,6 +199,7 @@ impl Stage {
 }
 
 const PORT: u16 = 3868;
+const DISCARD: u16 = 9;
 const FIRST_PORT: u16 = 40_000;
 const RATE: f64 = 20.0;
 /// Messages, of which there are 20 a second: time enough to measure the path.
