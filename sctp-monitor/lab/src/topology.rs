@@ -143,7 +143,8 @@ impl Lab {
     /// Starts an endpoint at a host, on what `backend` says, and waits until its sockets are bound.
     ///
     /// User Mode Linux takes the host's place: its addresses move into that machine for good, and the namespace keeps the
-    /// NICs, with the packets that cross them. That machine does not see whether its NICs have carrier.
+    /// NICs, with the packets that cross them. That machine does not see whether its NICs have carrier, and one that was
+    /// down once stays dead: do not take down the links of such a host.
     ///
     /// # Errors
     /// When something is missing, or the endpoint cannot bind to its addresses.
