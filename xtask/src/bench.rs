@@ -9,10 +9,10 @@ pub(crate) struct Args {
     /// What to measure; everything if nothing is named.
     #[arg(value_enum)]
     bench: Option<Bench>,
-    /// Breaks of each kind in `detection` [default: 20, or 5 if everything is measured].
+    /// Breaks of each kind in `detection` and `peers` [default: 20, or 5 if everything is measured].
     #[arg(long)]
     breaks: Option<u16>,
-    /// Short timers in `detection` instead of the stack's defaults.
+    /// Short timers in `detection` and `peers` instead of the stack's defaults.
     #[arg(long)]
     tuned: bool,
     /// Forged new flows a second that flood the watched NIC during each break of `detection`.
@@ -33,6 +33,8 @@ enum Bench {
     Detection,
     /// How long it takes to read a capture of a million packets, beside tshark.
     Pcap,
+    /// The same beside the Linux kernel's own reports; not part of everything, it takes minutes.
+    Peers,
 }
 
 /// Measures.
@@ -65,7 +67,7 @@ impl Bench {
         if args.json {
             command.arg("--json");
         }
-        if self == Self::Detection {
+        if matches!(self, Self::Detection | Self::Peers) {
             // The endpoints are a program of another package, which cargo does not build for this one's benches.
             let endpoints = ["--package", "sctp-monitor-lab", "--bins"];
             run(cargo(&["build", "--release", "--quiet"]).args(endpoints))?;
@@ -89,6 +91,7 @@ impl Bench {
             Self::Engine => "engine",
             Self::Detection => "detection",
             Self::Pcap => "pcap",
+            Self::Peers => "peers",
         }
     }
 }

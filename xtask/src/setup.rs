@@ -71,7 +71,7 @@ const BPF_LINKER_VERSION: &str = "0.13.0";
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
 /// Packages of the lab, of the tests, and the compiler of libFuzzer, each with a file by which it is found.
-const LAB_PACKAGES: [(&str, &str); 8] = [
+const LAB_PACKAGES: [(&str, &str); 9] = [
     ("g++", "bin/c++"),
     ("libusrsctp-dev", "include/usrsctp.h"),
     ("iproute2", "sbin/ip"),
@@ -80,6 +80,7 @@ const LAB_PACKAGES: [(&str, &str); 8] = [
     ("tcpdump", "bin/tcpdump"),
     ("tshark", "bin/tshark"),
     ("chromium", "bin/chromium"),
+    ("user-mode-linux", "bin/linux.uml"),
 ];
 
 struct Missing {

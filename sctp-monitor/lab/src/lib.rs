@@ -1,7 +1,7 @@
 //! A laboratory for SCTP: network namespaces, real endpoints, faults and captures, for tests and demonstrations.
 //!
 //! Nothing here is simulated. Hosts are network namespaces, paths are veths over a bridge, endpoints are processes that
-//! run a whole SCTP stack (usrsctp), faults happen between the hosts, and what went over the wire is read back with
+//! run a whole SCTP stack (the kernel's, or usrsctp), faults happen between the hosts, and what went over the wire is read back with
 //! tcpdump and tshark. Everything has a name of its own and is removed when its value is dropped, so tests run in
 //! parallel, and a failed one leaves nothing behind. Root is needed; what is missing says so.
 //!
@@ -29,6 +29,7 @@ pub mod dissect;
 pub mod endpoint;
 mod fault;
 mod filter;
+mod folder;
 pub mod frames;
 mod injector;
 mod interface;
@@ -40,12 +41,16 @@ mod relay;
 mod skip;
 mod tool;
 mod topology;
+mod uml;
 pub mod wait;
 
 pub use builder::{Builder, End};
 pub use capture::{Capture, CaptureError, Recording};
 pub use dissect::{ChunkType, Flow, Packet};
-pub use endpoint::{Endpoint, EndpointConfig, EndpointError, Event, EventKind, Timers, endpoint_binary};
+pub use endpoint::{
+    Backend, Endpoint, EndpointConfig, EndpointError, Event, EventKind, StackChoice, StackKind, Timers,
+    endpoint_binary,
+};
 pub use fault::{FaultError, Path};
 pub use injector::{Flooded, InjectError, Injector};
 pub use interface::InterfaceError;
@@ -56,3 +61,4 @@ pub use relay::RelayError;
 pub use skip::skip;
 pub use tool::ToolError;
 pub use topology::{Lab, LabError};
+pub use uml::UmlError;

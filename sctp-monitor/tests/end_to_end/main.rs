@@ -11,6 +11,7 @@ mod forged;
 mod gateway;
 mod icmp;
 mod incidents;
+mod linux;
 mod paths;
 mod scene;
 mod setup;
