@@ -10,6 +10,7 @@ mod setup;
 mod simulate;
 mod test;
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ enum Command {
     Lint,
     /// Run all tests; needs root, for network namespaces.
     Test(test::Args),
+    /// Run the tests that depend on the kernel on other kernels, in virtual machines; needs root.
+    Vm(vm::Args),
     /// Measure what a packet costs in each program; needs root.
     Bench(bench::Args),
     /// Show how soon the detector reports a break, and how often it is wrong, in simulated worlds.
@@ -54,7 +57,9 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> anyhow::Result<()> {
-    setup::setup()?;
+    // Kernels are tested by these two only.
+    let with_guests = matches!(&cli.command, Command::Vm(_) | Command::Test(_));
+    setup::setup(with_guests)?;
     match cli.command {
         Command::Setup => {
             println!("everything is there");
@@ -65,6 +70,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Demo => demo::demo(),
         Command::Lint => lint::lint(),
         Command::Test(args) => test::test(&args),
+        Command::Vm(args) => vm::vm(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Simulate(args) => simulate::simulate(&args),
     }

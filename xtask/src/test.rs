@@ -57,11 +57,12 @@ pub(crate) fn test(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the test harness counts.
 #[derive(Debug, Default)]
-struct Counts {
-    passed: u64,
-    failed: u64,
-    ignored: u64,
+pub(crate) struct Counts {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) ignored: u64,
 }
 
 /// Runs `cargo test`, shows what it prints, and adds up what it counts.
@@ -82,7 +83,7 @@ fn counted(command: &mut Command) -> anyhow::Result<(Counts, bool)> {
 
 impl Counts {
     /// `test result: ok. 63 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.03s`
-    fn add(&mut self, line: &str) {
+    pub(crate) fn add(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else {
             return;
         };
