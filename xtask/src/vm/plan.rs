@@ -24,6 +24,8 @@ struct Job {
     only: &'static [&'static str],
     /// Names of tests, or parts of them, that are left out.
     without: &'static [&'static str],
+    /// Whether what a passing test prints is worth a look.
+    shows_figures: bool,
     /// How long they may take together.
     limit: Duration,
 }
@@ -35,6 +37,7 @@ const JOBS: [Job; 3] = [
         target: "programs",
         only: &[],
         without: &[],
+        shows_figures: true,
         limit: Duration::from_secs(120),
     },
     Job {
@@ -42,6 +45,7 @@ const JOBS: [Job; 3] = [
         target: "check",
         only: &[],
         without: &[],
+        shows_figures: false,
         limit: Duration::from_secs(120),
     },
     Job {
@@ -49,6 +53,7 @@ const JOBS: [Job; 3] = [
         target: "end_to_end",
         only: &[],
         without: &[],
+        shows_figures: false,
         limit: Duration::from_secs(300),
     },
 ];
@@ -104,11 +109,12 @@ pub(crate) fn script(image: &Image, binaries: &Binaries, filter: Option<&str>) -
         let only = filter.as_ref().map_or(job.only, std::slice::from_ref);
         write!(
             script,
-            "job {} {} {} {} --test-threads=1 --color=never",
+            "job {} {} {} {} --test-threads=1 --color=never{}",
             job.target,
             job.limit.as_secs(),
             quoted(&folder.display().to_string()),
             quoted(&binary.display().to_string()),
+            if job.shows_figures { " --show-output" } else { "" },
         )?;
         for name in job.without {
             write!(script, " --skip {}", quoted(name))?;
