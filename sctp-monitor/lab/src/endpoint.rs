@@ -1,10 +1,12 @@
-//! A real SCTP endpoint as a process in a namespace: `sctp-lab-endpoint`, a program over libusrsctp.
+//! A real SCTP endpoint as a process in a namespace: `sctp-lab-endpoint`, a program over the kernel's SCTP where the kernel
+//! has it, and over libusrsctp elsewhere.
 //!
 //! The process writes events as JSON lines and reads commands; a thread collects the events, so that waiting for one
 //! never misses one that came earlier. The process dies with this value, and with this process.
 
 mod config;
 mod event;
+pub mod stack;
 
 use std::io;
 use std::net::IpAddr;
@@ -15,6 +17,7 @@ pub use config::{EndpointConfig, Peer, Timers, TrafficConfig};
 pub use event::{
     AddressChange, AddressState, DownReason, Event, EventKind, PathStatus, StackCounters, Traffic,
 };
+pub use stack::{StackChoice, StackKind};
 
 use crate::netns::Namespace;
 use crate::process::{JsonProcess, NoSuchEvent};
@@ -155,6 +158,35 @@ impl Endpoint {
         self.command(&format!("set_primary {address}"))
     }
 
+    /// Binds to one local address more; the stack tells the peers if it is set up to (RFC 5061).
+    ///
+    /// # Errors
+    /// When the process has ended. An address that the host does not have is reported as an event.
+    pub fn add_address(&mut self, address: IpAddr) -> Result<(), EndpointError> {
+        self.command(&format!("add_address {address}"))
+    }
+
+    /// Binds to this local address no more; the stack tells the peers if it is set up to (RFC 5061).
+    ///
+    /// # Errors
+    /// When the process has ended. An address that it was not bound to is reported as an event.
+    pub fn remove_address(&mut self, address: IpAddr) -> Result<(), EndpointError> {
+        self.command(&format!("remove_address {address}"))
+    }
+
+    /// Whose SCTP it speaks.
+    #[must_use]
+    pub fn stack(&self) -> StackKind {
+        let stack = |event: Event| match event.kind {
+            EventKind::Ready { stack, .. } => Some(stack),
+            _ => None,
+        };
+        self.events()
+            .into_iter()
+            .find_map(stack)
+            .expect("`spawn` waits for this event")
+    }
+
     /// Ends every association by SHUTDOWN and the process after it, and answers all of its events; the last is the
     /// summary. Associations that are not up yet are forgotten.
     ///
@@ -174,8 +206,9 @@ impl Endpoint {
 
     /// Kills the process, as a crash does, and answers all of its events.
     ///
-    /// The stack says nothing to its peer, but the namespace's kernel, which has no SCTP, then answers what the peer sends
-    /// with ICMP protocol unreachable, or ICMPv6 unrecognized next header, at a limited rate.
+    /// usrsctp dies with it and says nothing to its peer, but the namespace's kernel, which has no SCTP, then answers what
+    /// the peer sends with ICMP protocol unreachable, or ICMPv6 unrecognized next header, at a limited rate. The kernel's
+    /// stack lives on, closes the socket and tells the peer: SHUTDOWN, or ABORT if something was not read.
     #[must_use]
     pub fn kill(mut self) -> Vec<Event> {
         self.process.reap();

@@ -1,7 +1,7 @@
 //! A laboratory for SCTP: network namespaces, real endpoints, faults and captures, for tests and demonstrations.
 //!
 //! Nothing here is simulated. Hosts are network namespaces, paths are veths over a bridge, endpoints are processes that
-//! run a whole SCTP stack (usrsctp), faults happen between the hosts, and what went over the wire is read back with
+//! run a whole SCTP stack (the kernel's, or usrsctp), faults happen between the hosts, and what went over the wire is read back with
 //! tcpdump and tshark. Everything has a name of its own and is removed when its value is dropped, so tests run in
 //! parallel, and a failed one leaves nothing behind. Root is needed; what is missing says so.
 //!
@@ -42,7 +42,10 @@ pub mod wait;
 pub use builder::{Builder, End};
 pub use capture::{Capture, CaptureError, Recording};
 pub use dissect::{ChunkType, Flow, Packet};
-pub use endpoint::{Endpoint, EndpointConfig, EndpointError, Event, EventKind, Timers, endpoint_binary};
+pub use endpoint::{
+    Endpoint, EndpointConfig, EndpointError, Event, EventKind, StackChoice, StackKind, Timers,
+    endpoint_binary,
+};
 pub use fault::{FaultError, Path};
 pub use interface::InterfaceError;
 pub use monitor::Monitor;

@@ -1,6 +1,6 @@
 //! How an endpoint is set up: the command line of `sctp-lab-endpoint` and the value that tests build are one type.
 //!
-//! What is not given stays at the stack's own default, so that a plain endpoint behaves as usrsctp does in the field.
+//! What is not given stays at the stack's own default, so that a plain endpoint behaves as its stack does in the field.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,6 +8,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+
+use super::stack::StackChoice;
 
 /// An SCTP endpoint: where it is bound, whom it connects to, what it sends, how patient it is.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -46,9 +48,14 @@ pub struct EndpointConfig {
     #[command(flatten)]
     pub timers: Timers,
 
-    /// Encapsulate SCTP in UDP (RFC 6951) with this local and remote UDP port
+    /// Encapsulate SCTP in UDP (RFC 6951) with this local and remote UDP port. The kernel's stack (Linux 5.11 or newer)
+    /// opens its UDP port for the whole network namespace, by net.sctp.udp_port
     #[arg(long, value_name = "PORT")]
     pub udp_encap: Option<u16>,
+
+    /// Whose SCTP to speak
+    #[arg(long, value_name = "STACK", value_enum, default_value_t)]
+    pub stack: StackChoice,
 
     /// Shut down cleanly after this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -114,6 +121,10 @@ pub struct Timers {
     #[arg(long, value_name = "N")]
     pub path_max_retrans: Option<u16>,
 
+    /// PotentiallyFailed.Max.Retrans (RFC 7829), of the kernel's stack alone
+    #[arg(long, value_name = "N")]
+    pub pf_max_retrans: Option<u16>,
+
     /// Association.Max.Retrans
     #[arg(long, value_name = "N")]
     pub association_max_retrans: Option<u16>,
@@ -132,8 +143,8 @@ pub struct Timers {
 pub struct Peer {
     /// The addresses to send the INIT to, the first one at first; the peer adds its own list.
     ///
-    /// With private IPv4 addresses (10.0.0.0/8 and so on) an IPv4 address must stand first: usrsctp does not list them when
-    /// the handshake goes over IPv6.
+    /// With private IPv4 addresses (10.0.0.0/8 and so on) an IPv4 address must stand first: neither stack lists them when the
+    /// handshake goes over IPv6.
     pub addresses: Vec<IpAddr>,
     /// The SCTP port.
     pub port: u16,
@@ -204,6 +215,13 @@ impl EndpointConfig {
         self
     }
 
+    /// Uses this stack.
+    #[must_use]
+    pub fn stack(mut self, stack: StackChoice) -> Self {
+        self.stack = stack;
+        self
+    }
+
     /// The command line that says the same.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
@@ -220,6 +238,7 @@ impl EndpointConfig {
         option("associations", self.associations.to_string());
         option("rate", self.traffic.rate.to_string());
         option("size", self.traffic.size.to_string());
+        option("stack", self.stack.to_string());
         option("ppid", self.traffic.ppid.to_string());
         option("streams", self.traffic.streams.to_string());
         option("stats-interval", self.stats_interval.as_millis().to_string());
@@ -238,6 +257,7 @@ impl EndpointConfig {
         }
         for (name, value) in [
             ("path-max-retrans", timers.path_max_retrans),
+            ("pf-max-retrans", timers.pf_max_retrans),
             ("association-max-retrans", timers.association_max_retrans),
             ("udp-encap", self.udp_encap),
         ] {
@@ -280,6 +300,7 @@ impl EndpointConfig {
             },
             timers: Timers::default(),
             udp_encap: None,
+            stack: StackChoice::Auto,
             duration: None,
             stats_interval: Duration::from_secs(1),
             gap_threshold: Duration::from_millis(200),
@@ -387,12 +408,14 @@ mod tests {
             .echo()
             .timers(Timers {
                 association_max_retrans: Some(4),
+                pf_max_retrans: Some(1),
                 no_delayed_ack: true,
                 ..Timers::tuned()
             })
             .associations(7)
             .local_port(40_000)
-            .udp_encap(9899);
+            .udp_encap(9899)
+            .stack(StackChoice::Kernel);
         config.traffic.ppid = 18;
         config.traffic.streams = 4;
         config.duration = Some(Duration::from_millis(1500));

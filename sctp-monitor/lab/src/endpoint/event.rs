@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::stack::StackKind;
 use crate::clock::MonotonicNs;
 
 /// One line of the endpoint's output.
@@ -28,6 +29,8 @@ pub enum EventKind {
     Ready {
         /// The local SCTP ports, one for each socket.
         local_ports: Vec<u16>,
+        /// Whose SCTP it speaks.
+        stack: StackKind,
     },
     /// `SCTP_COMM_UP`: the handshake is over and messages flow.
     AssociationUp {
@@ -66,6 +69,8 @@ pub enum EventKind {
         /// Every peer address as the stack sees it, for each association by number; none for one that is down.
         associations: Vec<Vec<PathStatus>>,
     },
+    /// The answer to the command `clock`: `time_ns` is the clock of the machine that the endpoint runs on.
+    Clock,
     /// A message arrived after a silence of at least `--gap-threshold`.
     DeliveryGap {
         /// The association's number.
@@ -117,29 +122,30 @@ impl Traffic {
     }
 }
 
-/// usrsctp's own statistics (`struct sctpstat`), counted over the life of the process.
+/// The stack's own statistics, counted over the life of the process: usrsctp's `struct sctpstat`, or the kernel's
+/// `/proc/net/sctp/snmp`, which counts for the whole network namespace. What only usrsctp counts is none with the other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackCounters {
-    /// SCTP packets handed to the kernel.
+    /// SCTP packets sent.
     pub packets_sent: u32,
-    /// SCTP packets read from the kernel, also those of other endpoints in the same namespace.
+    /// SCTP packets received, also those of other endpoints in the same namespace.
     pub packets_received: u32,
     /// DATA chunks sent, retransmissions not included.
     pub data_sent: u32,
     /// DATA chunks sent again.
-    pub data_retransmitted: u32,
+    pub data_retransmitted: Option<u32>,
     /// DATA chunks received.
     pub data_received: u32,
     /// HEARTBEAT chunks sent.
-    pub heartbeats_sent: u32,
+    pub heartbeats_sent: Option<u32>,
     /// HEARTBEAT chunks received.
-    pub heartbeats_received: u32,
+    pub heartbeats_received: Option<u32>,
     /// HEARTBEAT ACK chunks received.
-    pub heartbeat_acks_received: u32,
+    pub heartbeat_acks_received: Option<u32>,
     /// SACK chunks sent.
-    pub sacks_sent: u32,
+    pub sacks_sent: Option<u32>,
     /// SACK chunks received.
-    pub sacks_received: u32,
+    pub sacks_received: Option<u32>,
 }
 
 /// `spc_state` of RFC 6458, 6.1.2.
@@ -158,6 +164,8 @@ pub enum AddressChange {
     MadePrimary,
     /// `SCTP_ADDR_CONFIRMED`
     Confirmed,
+    /// `SCTP_ADDR_POTENTIALLY_FAILED` (RFC 7829), of the kernel's stack alone
+    PotentiallyFailed,
 }
 
 /// One peer address of an association, as `SCTP_GET_PEER_ADDR_INFO` and `SCTP_STATUS` tell it.
@@ -175,7 +183,7 @@ pub struct PathStatus {
     pub rto_ms: u32,
 }
 
-/// `spinfo_state` of RFC 6458, 8.2.2; usrsctp has no word for potentially failed there.
+/// `spinfo_state` of RFC 6458, 8.2.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AddressState {
@@ -183,6 +191,8 @@ pub enum AddressState {
     Unconfirmed,
     /// `SCTP_ACTIVE`
     Active,
+    /// `SCTP_POTENTIALLY_FAILED` (RFC 7829); usrsctp has no word for it
+    PotentiallyFailed,
     /// `SCTP_INACTIVE`
     Inactive,
 }

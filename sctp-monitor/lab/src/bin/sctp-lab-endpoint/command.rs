@@ -12,6 +12,12 @@ pub(crate) enum Command {
     Size(usize),
     /// `set_primary ADDR`: the primary path of every association that has this peer address.
     SetPrimary(IpAddr),
+    /// `add_address ADDR`: bind to it and tell the peers.
+    AddAddress(IpAddr),
+    /// `remove_address ADDR`: bind to it no more and tell the peers.
+    RemoveAddress(IpAddr),
+    /// `clock`: report the time.
+    Clock,
     /// `paths`: report how the stack sees them.
     Paths,
     /// `shutdown`: end every association, then the process.
@@ -35,16 +41,21 @@ impl FromStr for Command {
                 Err(error) => Err(unclear(&error)),
             },
             ("size", number) => number.parse().map(Self::Size).map_err(|error| unclear(&error)),
-            ("set_primary", address) => address
-                .parse()
-                .map(Self::SetPrimary)
-                .map_err(|error| unclear(&error)),
+            ("set_primary" | "add_address" | "remove_address", address) => {
+                let address = address.parse().map_err(|error| unclear(&error))?;
+                Ok(match verb {
+                    "set_primary" => Self::SetPrimary(address),
+                    "add_address" => Self::AddAddress(address),
+                    _ => Self::RemoveAddress(address),
+                })
+            }
+            ("clock", "") => Ok(Self::Clock),
             ("paths", "") => Ok(Self::Paths),
             ("shutdown", "") => Ok(Self::Shutdown),
             ("abort", "") => Ok(Self::Abort),
             ("quit", "") => Ok(Self::Quit),
             _ => Err(unclear(
-                &"not one of rate, size, set_primary, paths, shutdown, abort, quit",
+                &"not one of rate, size, set_primary, add_address, remove_address, paths, clock, shutdown, abort, quit",
             )),
         }
     }
@@ -61,6 +72,10 @@ mod tests {
         assert_eq!(
             "set_primary fd00::1".parse(),
             Ok(Command::SetPrimary("fd00::1".parse().unwrap()))
+        );
+        assert_eq!(
+            "remove_address 10.1.2.1".parse(),
+            Ok(Command::RemoveAddress("10.1.2.1".parse().unwrap()))
         );
         assert_eq!("shutdown".parse(), Ok(Command::Shutdown));
     }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -16,13 +17,13 @@ use crate::input::{Input, read_commands};
 use crate::output::{report, report_at};
 use crate::schedule::Schedule;
 use crate::stack::notification::{AssociationChange, Notification};
-use crate::stack::{Delivery, Socket, Stack};
+use crate::stack::{Content, Deliveries, Delivery, LocalAddressChange, Socket, Stack, start};
 
 /// The endpoint at work.
 pub(crate) struct Driver {
     config: EndpointConfig,
-    stack: Stack,
-    sockets: Vec<Socket>,
+    stack: Box<dyn Stack>,
+    sockets: Vec<Box<dyn Socket>>,
     /// Sockets that have no association yet.
     to_connect: VecDeque<usize>,
     /// How many handshakes are under way.
@@ -42,18 +43,22 @@ impl Driver {
     /// Starts the stack and opens the sockets.
     pub(crate) fn start(config: EndpointConfig) -> anyhow::Result<Self> {
         let (sender, inputs) = channel();
-        let stack = Stack::start(config.udp_encap);
-        let sockets = open_sockets(&stack, &config, &sender)?;
+        let kind = config.stack.decide()?;
+        let stack = start(kind, &config).context("start the stack")?;
+        let sockets = open_sockets(&*stack, &config, &sender)?;
         let local_ports = sockets
             .iter()
-            .map(Socket::local_port)
+            .map(|socket| socket.local_port())
             .collect::<io::Result<_>>()?;
         let to_connect = if config.connect.is_some() {
             (0..sockets.len()).collect()
         } else {
             VecDeque::new()
         };
-        report(EventKind::Ready { local_ports })?;
+        report(EventKind::Ready {
+            local_ports,
+            stack: kind,
+        })?;
         std::thread::Builder::new()
             .name("stdin".to_owned())
             .spawn(move || read_commands(&sender))?;
@@ -81,7 +86,7 @@ impl Driver {
         while !self.is_done() {
             self.connect_more()?;
             match self.inputs.recv_timeout(self.time_to_next_deadline()) {
-                Ok(Input::Stack(delivery)) => self.on_delivery(&delivery)?,
+                Ok(Input::Stack(delivery)) => self.on_delivery(delivery)?,
                 Ok(Input::Command(Command::Quit)) => break,
                 Ok(Input::Command(command)) => self.on_command(command)?,
                 Ok(Input::Unclear(message)) => report(EventKind::Error { message })?,
@@ -157,8 +162,15 @@ impl Driver {
             }
             Command::Size(size) => self.message = vec![0; size],
             Command::SetPrimary(address) => {
-                self.for_each_up(|socket, id| socket.set_primary(id, SocketAddr::new(address, 0)))?;
+                self.for_each_up(|socket, id| socket.set_primary(id, address))?;
             }
+            Command::AddAddress(address) => {
+                self.for_each_socket(|socket| socket.change_address(LocalAddressChange::Add, address))?;
+            }
+            Command::RemoveAddress(address) => {
+                self.for_each_socket(|socket| socket.change_address(LocalAddressChange::Remove, address))?;
+            }
+            Command::Clock => report(EventKind::Clock)?,
             Command::Paths => {
                 let paths = |association: &Association| {
                     let asked = || self.sockets[association.socket].paths(association.id);
@@ -173,11 +185,11 @@ impl Driver {
             }
             Command::Shutdown => {
                 self.end_sending();
-                self.for_each_up(Socket::shut_down)?;
+                self.for_each_up(|socket, id| socket.shut_down(id))?;
             }
             Command::Abort => {
                 self.end_sending();
-                self.for_each_up(Socket::abort)?;
+                self.for_each_up(|socket, id| socket.abort(id))?;
                 let now_ns = monotonic_ns();
                 for (_, number) in std::mem::take(&mut self.numbers) {
                     self.associations[number].is_up = false;
@@ -203,24 +215,27 @@ impl Driver {
         self.schedule = Schedule::new(0.0);
     }
 
-    fn for_each_up(&self, action: impl Fn(&Socket, u32) -> io::Result<()>) -> io::Result<()> {
-        for (socket, id) in self.numbers.keys() {
-            if let Err(error) = action(&self.sockets[*socket], *id) {
-                report(EventKind::Error {
-                    message: error.to_string(),
-                })?;
-            }
-        }
-        Ok(())
+    fn for_each_up(&self, action: impl Fn(&dyn Socket, u32) -> io::Result<()>) -> io::Result<()> {
+        let up = self.numbers.keys();
+        up.map(|(socket, id)| action(&*self.sockets[*socket], *id))
+            .try_for_each(report_failure)
     }
 
-    fn on_delivery(&mut self, delivery: &Delivery) -> io::Result<()> {
-        if delivery.is_notification {
-            return match Notification::parse(&delivery.bytes) {
-                Some((id, notification)) => self.on_notification(delivery, id, notification),
-                None => Ok(()),
-            };
-        }
+    fn for_each_socket(&self, action: impl Fn(&dyn Socket) -> io::Result<()>) -> io::Result<()> {
+        let sockets = self.sockets.iter();
+        sockets
+            .map(|socket| action(&**socket))
+            .try_for_each(report_failure)
+    }
+
+    fn on_delivery(&mut self, delivery: Delivery) -> io::Result<()> {
+        let (bytes, is_complete) = match delivery.content {
+            Content::Message { bytes, is_complete } => (bytes, is_complete),
+            Content::Notification(notification) => {
+                let key = (delivery.socket, delivery.association);
+                return self.on_notification(delivery.time_ns, key, notification);
+            }
+        };
         let Some(number) = self
             .numbers
             .get(&(delivery.socket, delivery.association))
@@ -228,8 +243,7 @@ impl Driver {
         else {
             return Ok(());
         };
-        let gap_ns =
-            self.associations[number].on_delivery(delivery.time_ns, &delivery.bytes, delivery.is_complete);
+        let gap_ns = self.associations[number].on_delivery(delivery.time_ns, &bytes, is_complete);
         if let Some(gap_ns) = gap_ns.filter(|gap_ns| *gap_ns >= nanoseconds(self.config.gap_threshold)) {
             report_at(
                 delivery.time_ns,
@@ -240,22 +254,21 @@ impl Driver {
             )?;
         }
         if self.config.traffic.echo {
-            self.send(number, 0, &delivery.bytes)?;
+            self.send(number, 0, &bytes)?;
         }
         Ok(())
     }
 
     fn on_notification(
         &mut self,
-        delivery: &Delivery,
-        id: u32,
+        time_ns: MonotonicNs,
+        key: (usize, u32),
         notification: Notification,
     ) -> io::Result<()> {
-        let key = (delivery.socket, id);
         let number = self.numbers.get(&key).copied();
         let event = match (notification, number) {
             (Notification::Association(AssociationChange::Up), None) => {
-                return self.on_up(delivery.time_ns, delivery.socket, id);
+                return self.on_up(time_ns, key);
             }
             (Notification::Association(AssociationChange::Restarted), Some(association)) => {
                 EventKind::AssociationRestarted { association }
@@ -280,10 +293,10 @@ impl Driver {
             }
             (Notification::Path { .. }, None) => return Ok(()),
         };
-        report_at(delivery.time_ns, event)
+        report_at(time_ns, event)
     }
 
-    fn on_up(&mut self, time_ns: MonotonicNs, socket: usize, id: u32) -> io::Result<()> {
+    fn on_up(&mut self, time_ns: MonotonicNs, (socket, id): (usize, u32)) -> io::Result<()> {
         let number = self.associations.len();
         self.associations.push(Association::new(socket, id));
         self.numbers.insert((socket, id), number);
@@ -348,28 +361,40 @@ impl Driver {
 }
 
 fn open_sockets(
-    stack: &Stack,
+    stack: &dyn Stack,
     config: &EndpointConfig,
     sender: &Sender<Input>,
-) -> anyhow::Result<Vec<Socket>> {
+) -> anyhow::Result<Vec<Box<dyn Socket>>> {
+    let deliveries = || -> Deliveries {
+        let sender = sender.clone();
+        // Nobody reads the other end only when the process ends.
+        Arc::new(move |delivery| drop(sender.send(Input::Stack(delivery))))
+    };
+    let open = |number: u16, port| {
+        stack
+            .open(usize::from(number), config, port, deliveries())
+            .with_context(|| format!("bind to port {port}"))
+    };
     if let Some(port) = config.listen {
-        let socket = stack
-            .open(0, config, port, sender)
-            .with_context(|| format!("bind to port {port}"))?;
+        let socket = open(0, port)?;
         socket.listen().context("listen")?;
         return Ok(vec![socket]);
     }
-    let open = |number: u16| {
-        let port = if config.local_port == 0 {
-            0
-        } else {
-            config.local_port + number
-        };
-        stack
-            .open(usize::from(number), config, port, sender)
-            .with_context(|| format!("bind to port {port}"))
+    let port_of = |number| match config.local_port {
+        0 => 0,
+        first => first + number,
     };
-    (0..config.associations).map(open).collect()
+    (0..config.associations)
+        .map(|number| open(number, port_of(number)))
+        .collect()
+}
+
+fn report_failure(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| {
+        report(EventKind::Error {
+            message: error.to_string(),
+        })
+    })
 }
 
 fn total(counts: &[Traffic]) -> Traffic {

@@ -16,12 +16,6 @@ pub(crate) enum Input {
     StdinClosed,
 }
 
-impl From<Delivery> for Input {
-    fn from(delivery: Delivery) -> Self {
-        Self::Stack(delivery)
-    }
-}
-
 /// Reads commands until standard input closes.
 pub(crate) fn read_commands(inputs: &Sender<Input>) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {

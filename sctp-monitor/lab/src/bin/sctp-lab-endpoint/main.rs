@@ -1,11 +1,11 @@
-//! An SCTP endpoint for tests and demonstrations, over libusrsctp: truly multihomed, over raw IPv4 and IPv6 sockets or
-//! UDP.
+//! An SCTP endpoint for tests and demonstrations, truly multihomed: over the running kernel's SCTP, or over libusrsctp with
+//! raw IPv4 and IPv6 sockets or UDP.
 //!
 //! It opens or accepts associations, sends numbered messages at a given rate, and reports as JSON lines what its stack
 //! tells it (`sctp_monitor_lab::endpoint::Event`). Lines on standard input: `rate N`, `size N`, `set_primary ADDR`,
-//! `paths`, `shutdown`, `abort`, `quit`.
+//! `add_address ADDR`, `remove_address ADDR`, `paths`, `clock`, `shutdown`, `abort`, `quit`.
 //!
-//! It needs raw sockets, so root, and a network namespace or host without the kernel's own SCTP.
+//! Over usrsctp it needs raw sockets, so root, and a kernel without SCTP of its own.
 
 mod association;
 mod command;
@@ -13,7 +13,6 @@ mod driver;
 mod input;
 mod output;
 mod schedule;
-mod source_address;
 mod stack;
 
 use clap::Parser;
@@ -21,7 +20,8 @@ use sctp_monitor_lab::EndpointConfig;
 
 /// An SCTP endpoint that sends messages and reports what its stack says of its associations and paths, as JSON lines.
 ///
-/// Lines on standard input are commands: `rate N`, `size N`, `set_primary ADDR`, `paths`, `shutdown`, `abort`, `quit`.
+/// Lines on standard input are commands: `rate N`, `size N`, `set_primary ADDR`, `add_address ADDR`,
+/// `remove_address ADDR`, `paths`, `clock`, `shutdown`, `abort`, `quit`.
 #[derive(Parser)]
 #[command(name = "sctp-lab-endpoint", version)]
 struct CommandLine {
@@ -31,7 +31,6 @@ struct CommandLine {
 
 fn main() -> anyhow::Result<()> {
     let CommandLine { endpoint } = CommandLine::parse();
-    source_address::choose_among(&endpoint.local);
     driver::Driver::start(endpoint)?.run()?;
     // The stack's threads run on and its sockets stay open; whatever they would still do is over with the process.
     std::process::exit(0)

@@ -1,9 +1,14 @@
-//! Socket addresses as the C library lays them out: `sockaddr_in` (16 bytes) and `sockaddr_in6` (28), alone in a
+//! Socket addresses as C lays them out: `sockaddr_in` (16 bytes) and `sockaddr_in6` (28), alone in a
 //! `sockaddr_storage` or one after the other.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use super::ffi::sockaddr_storage;
+/// Any socket address, with the size and alignment of C's `sockaddr_storage`.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+pub(crate) struct sockaddr_storage {
+    pub(crate) bytes: [u8; 128],
+}
 
 /// The bytes of one address, as long as its family demands.
 pub(crate) fn encode(address: SocketAddr) -> Vec<u8> {

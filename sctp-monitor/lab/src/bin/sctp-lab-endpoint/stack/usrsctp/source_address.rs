@@ -16,10 +16,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::stack::address;
+use super::address;
 
 /// Tells `sendmsg` which addresses the endpoint is bound to; before this it changes nothing.
-pub(crate) fn choose_among(bound: &[IpAddr]) {
+pub(super) fn choose_among(bound: &[IpAddr]) {
     let _ = SOURCES.set(Sources {
         bound: bound.to_vec(),
         known: Mutex::default(),

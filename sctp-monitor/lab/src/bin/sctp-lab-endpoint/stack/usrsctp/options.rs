@@ -2,14 +2,14 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
 
 use sctp_monitor_lab::endpoint::{AddressState, EndpointConfig, PathStatus, Timers};
 
-use super::{Socket, check, ffi};
+use super::super::milliseconds;
+use super::{Socket as _, UsrsctpSocket, check, ffi, sockaddr_storage};
 
-impl Socket {
+impl UsrsctpSocket {
     /// Sets everything that associations of this socket inherit. Zero leaves a parameter at its default in each of these
     /// structures.
     pub(super) fn set_up(&self, config: &EndpointConfig) -> io::Result<()> {
@@ -31,7 +31,7 @@ impl Socket {
         self.set_timers(&config.timers)?;
         if let Some(port) = config.udp_encap {
             let encapsulation = ffi::sctp_udpencaps {
-                sue_address: ffi::sockaddr_storage::UNSPECIFIED,
+                sue_address: sockaddr_storage::UNSPECIFIED,
                 sue_assoc_id: ffi::SCTP_FUTURE_ASSOC,
                 sue_port: port.to_be(),
             };
@@ -54,7 +54,7 @@ impl Socket {
         };
         self.set_option(ffi::SCTP_ASSOCINFO, &association)?;
         let paths = ffi::sctp_paddrparams {
-            spp_address: ffi::sockaddr_storage::UNSPECIFIED,
+            spp_address: sockaddr_storage::UNSPECIFIED,
             spp_assoc_id: ffi::SCTP_FUTURE_ASSOC,
             spp_hbinterval: milliseconds(timers.heartbeat_interval),
             spp_pathmtu: 0,
@@ -76,19 +76,18 @@ impl Socket {
         self.set_option(ffi::SCTP_DELAYED_SACK, &sack)
     }
 
-    pub(crate) fn set_primary(&self, association: u32, address: SocketAddr) -> io::Result<()> {
+    pub(super) fn set_primary_address(&self, association: u32, address: IpAddr) -> io::Result<()> {
         let primary = ffi::sctp_setprim {
-            ssp_addr: address.into(),
+            ssp_addr: SocketAddr::new(address, 0).into(),
             ssp_assoc_id: association,
             ssp_padding: [0; 4],
         };
         self.set_option(ffi::SCTP_PRIMARY_ADDR, &primary)
     }
 
-    /// How the stack sees the paths to the peer's addresses.
-    pub(crate) fn paths(&self, association: u32) -> io::Result<Vec<PathStatus>> {
+    pub(super) fn path_statuses(&self, association: u32) -> io::Result<Vec<PathStatus>> {
         let no_address = ffi::sctp_paddrinfo {
-            spinfo_address: ffi::sockaddr_storage::UNSPECIFIED,
+            spinfo_address: sockaddr_storage::UNSPECIFIED,
             spinfo_assoc_id: association,
             spinfo_state: 0,
             spinfo_cwnd: 0,
@@ -156,8 +155,4 @@ impl Socket {
             )
         })
     }
-}
-
-fn milliseconds(time: Option<Duration>) -> u32 {
-    time.map_or(0, |time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
 }

@@ -2,17 +2,12 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
+use super::sockaddr_storage;
+
 /// `struct socket`, known to the library only.
 #[repr(C)]
 pub(crate) struct socket {
     _private: [u8; 0],
-}
-
-/// Any socket address, with the size and alignment of `sockaddr_storage`; [`super::address`] reads and writes it.
-#[repr(C, align(8))]
-#[derive(Clone, Copy)]
-pub(crate) struct sockaddr_storage {
-    pub(crate) bytes: [u8; 128],
 }
 
 /// `union sctp_sockstore`: passed by value, not looked at.
@@ -295,6 +290,7 @@ pub(crate) const SCTP_ASSOC_CHANGE: u16 = 0x0001;
 pub(crate) const SCTP_PEER_ADDR_CHANGE: u16 = 0x0002;
 
 pub(crate) const SCTP_BINDX_ADD_ADDR: c_int = 0x8001;
+pub(crate) const SCTP_BINDX_REM_ADDR: c_int = 0x8002;
 pub(crate) const SCTP_SENDV_SNDINFO: c_uint = 1;
 pub(crate) const SCTP_EOF: u16 = 0x0100;
 pub(crate) const SCTP_ABORT: u16 = 0x0200;
