@@ -32,7 +32,7 @@ mount -t bpf bpf /sys/fs/bpf
 mkdir -p /lib/modules
 mount --bind "$MODULES" /lib/modules || fail "no modules at $MODULES"
 # The rest is loaded as the kernel asks for it, by modprobe, as on any host.
-modprobe -a sctp veth bridge nf_tables || fail "modules cannot be loaded"
+modprobe -a sctp veth bridge nf_tables tun sch_netem || fail "modules cannot be loaded"
 ip link set lo up
 # What cgroups, journals and the like would do besides is of no use here.
 export SCTP_MONITOR_SKIPS=/run/skipped
