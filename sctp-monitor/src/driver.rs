@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use anyhow::{Context as _, bail};
-use sctp_monitor_common::abi::{Counter, RingRecord};
+use sctp_monitor_common::abi::{Counter, Counters, RingRecord};
 use sctp_monitor_engine::{Engine, NicState, Output, Timestamp};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -51,7 +51,8 @@ pub struct Driver {
     slots: Slots,
     reports: Vec<Box<dyn Report>>,
     clock: Clock,
-    ring_records_lost: u64,
+    /// The programs' counters at the last look.
+    counted: Counters,
     swept_at: Option<Timestamp>,
 }
 
@@ -75,7 +76,7 @@ impl Driver {
             slots: Slots::new(),
             reports,
             clock: Clock::read()?,
-            ring_records_lost: 0,
+            counted: Counters::default(),
             swept_at: None,
         })
     }
@@ -159,7 +160,6 @@ impl Driver {
     /// Everything that the programs saw until now.
     fn sweep(&mut self) -> anyhow::Result<()> {
         self.drain_ring();
-        self.kernel.flush_log();
         let now = Clock::now()?;
         if self.swept_at.is_some_and(|last| now.since(last) > STALL) {
             self.engine.handle_stall(now);
@@ -268,15 +268,17 @@ impl Driver {
 
     fn refresh(&mut self) -> anyhow::Result<()> {
         self.clock = Clock::read()?;
-        let lost = self.kernel.counters()?.value(Counter::RingFull);
-        if lost != self.ring_records_lost {
-            warn!(
-                records = lost - self.ring_records_lost,
-                "ring buffer full; the flow records still tell"
-            );
-            self.ring_records_lost = lost;
+        let counters = self.kernel.counters()?;
+        for (counter, words) in SHORTAGES {
+            let more = counters.value(counter) - self.counted.value(counter);
+            if more > 0 {
+                warn!(more, "{words}");
+            }
+        }
+        if counters.value(Counter::RingFull) != self.counted.value(Counter::RingFull) {
             self.find_unannounced();
         }
+        self.counted = counters;
         self.show(|report, snapshot| report.refresh(snapshot))
     }
 
@@ -345,3 +347,17 @@ impl Driver {
         Ok(())
     }
 }
+
+/// What the programs had no room for, in words for the log. They do not log by themselves: the calls would cost old
+/// verifiers dearly.
+const SHORTAGES: [(Counter, &str); 3] = [
+    (Counter::RingFull, "ring buffer full; the flow records still tell"),
+    (
+        Counter::FlowTableFull,
+        "flow table full: packets of new flows are not tracked (--max-flows)",
+    ),
+    (
+        Counter::NewFlowsLimited,
+        "too many new flows in a second: packets of some are not tracked",
+    ),
+];
