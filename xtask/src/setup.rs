@@ -46,13 +46,14 @@ pub(crate) fn setup(with_guests: bool) -> anyhow::Result<()> {
 const BPF_LINKER_VERSION: &str = "0.13.0";
 
 /// Packages of the lab, each with a file by which it is found.
-const LAB_PACKAGES: [(&str, &str); 6] = [
+const LAB_PACKAGES: [(&str, &str); 7] = [
     ("libusrsctp-dev", "include/usrsctp.h"),
     ("iproute2", "sbin/ip"),
     ("nftables", "sbin/nft"),
     ("ethtool", "sbin/ethtool"),
     ("tcpdump", "bin/tcpdump"),
     ("tshark", "bin/tshark"),
+    ("user-mode-linux", "bin/linux.uml"),
 ];
 
 /// Packages that boot other kernels. Guests use the tools of the lab too.

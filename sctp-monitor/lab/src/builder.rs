@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::fault::{Path, Port};
 use crate::filter::PacketFilter;
-use crate::node::{Node, Role};
+use crate::node::{Node, Plan, Role};
 use crate::topology::{Lab, LabError};
 use crate::wait;
 
@@ -87,7 +87,7 @@ impl Builder {
     /// # Errors
     /// When the process is not root, a tool is missing, or a name or an address does not please `ip`.
     pub fn build(self) -> Result<Lab, LabError> {
-        let middle = Arc::new(Node::new("net", Role::Switch, Vec::new())?);
+        let middle = Arc::new(Node::new("net", Role::Switch, Vec::new(), Plan::default())?);
         let mut nodes = BTreeMap::new();
         for end in self.paths.iter().flat_map(|(_, ends)| ends) {
             if !nodes.contains_key(&end.node) {
@@ -103,11 +103,9 @@ impl Builder {
                 middle.control.disable_checksum_offload(&port_name(index, side))?;
             }
         }
-        for (name, node) in &nodes {
-            node.ip(&[], &self.node_script(name))?;
-            if self.role_of(name) == Role::Host {
-                node.ip(&["-4"], &self.rules(name, IpAddr::is_ipv4))?;
-                node.ip(&["-6"], &self.rules(name, IpAddr::is_ipv6))?;
+        for node in nodes.values() {
+            for (options, script) in &node.plan.batches {
+                node.ip(options, script)?;
             }
         }
         let packet_filter = Arc::new(PacketFilter::new(Arc::clone(&middle))?);
@@ -141,7 +139,16 @@ impl Builder {
             .ends_of(name)
             .flat_map(|end| &end.addresses)
             .map(|address| address.ip);
-        Node::new(name, self.role_of(name), addresses.collect())
+        let mut batches: Vec<(&[&str], String)> = vec![(&[], self.node_script(name))];
+        if self.role_of(name) == Role::Host {
+            batches.push((&["-4"], self.rules(name, IpAddr::is_ipv4)));
+            batches.push((&["-6"], self.rules(name, IpAddr::is_ipv6)));
+        }
+        let plan = Plan {
+            interfaces: self.ends_of(name).map(|end| end.interface.clone()).collect(),
+            batches,
+        };
+        Node::new(name, self.role_of(name), addresses.collect(), plan)
     }
 
     fn role_of(&self, name: &str) -> Role {

@@ -5,12 +5,9 @@
 //! is held just above the MTU and the buffer is large; what is lost all the same makes `stop` fail, because a capture
 //! with holes proves nothing.
 
-use std::fs::DirBuilder;
 use std::io::{self, BufRead as _, BufReader};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -18,6 +15,7 @@ use nix::unistd::Pid;
 
 use crate::clock::wall_clock_offset_ns;
 use crate::dissect::{self, Packet};
+use crate::folder::Folder;
 use crate::netns::Namespace;
 use crate::tool::ToolError;
 use crate::wait;
@@ -79,7 +77,8 @@ impl Capture {
     /// # Errors
     /// When tcpdump is missing, or there is no such interface.
     pub fn start(namespace: &Namespace, interface: &str) -> Result<Self, CaptureError> {
-        let folder = Folder::new()?;
+        let folder =
+            Folder::new("capture").map_err(|(folder, source)| CaptureError::Folder { folder, source })?;
         let recording = Recording {
             folder,
             wall_clock_offset_ns: wall_clock_offset_ns(),
@@ -138,7 +137,7 @@ impl Recording {
     /// The pcap file (nanosecond time stamps); gone when the recording is dropped.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.folder.0.join("capture.pcap")
+        self.folder.path().join("capture.pcap")
     }
 
     /// Its SCTP packets, as tshark dissects them, in the order of the file. Packets quoted in ICMP errors do not count.
@@ -214,35 +213,6 @@ impl Drop for Tcpdump {
         // Both fail only for a process that has been waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A folder that only this value knows, removed on drop.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self, CaptureError> {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        loop {
-            let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let name = format!("{}{number}-capture", Namespace::prefix());
-            let folder = std::env::temp_dir().join(name);
-            match DirBuilder::new().mode(0o700).create(&folder) {
-                Ok(()) => return Ok(Self(folder)),
-                // Left by a dead process that had this id; the next number may be free.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(CaptureError::Folder { folder, source }),
-            }
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("cannot remove {}: {error}", self.0.display());
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! The process writes events as JSON lines and reads commands; a thread collects the events, so that waiting for one
 //! never misses one that came earlier. The process dies with this value, and with this process.
 
+mod backend;
 mod config;
 mod event;
 pub mod stack;
@@ -13,19 +14,27 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use backend::Backend;
 pub use config::{EndpointConfig, Peer, Timers, TrafficConfig};
 pub use event::{
     AddressChange, AddressState, DownReason, Event, EventKind, PathStatus, StackCounters, Traffic,
 };
 pub use stack::{StackChoice, StackKind};
 
+use crate::clock::monotonic_ns;
 use crate::netns::Namespace;
+use crate::node::Node;
 use crate::process::{JsonProcess, NoSuchEvent};
+use crate::uml::{Machine, UmlError};
 
 /// A running endpoint; dropping it kills the process, silently for its peer.
 #[derive(Debug)]
 pub struct Endpoint {
     process: JsonProcess<Event>,
+    /// How far the clock of the endpoint's machine is ahead of this one's.
+    clock_offset_ns: i64,
+    /// Whether it is another machine, whose console overlooks input now and then.
+    is_nudged: bool,
 }
 
 /// An endpoint could not be started or did not do what it was asked.
@@ -48,6 +57,9 @@ pub enum EndpointError {
         /// What the system said.
         source: io::Error,
     },
+    /// User Mode Linux could not be started.
+    #[error(transparent)]
+    UserModeLinux(#[from] UmlError),
     /// The process took no command: it has ended.
     #[error("the endpoint does not take `{command}`; it said: {stderr}")]
     Command {
@@ -76,16 +88,45 @@ impl Endpoint {
         };
         let process = JsonProcess::spawn(namespace.command(&binary).args(config.arguments()))
             .map_err(|source| EndpointError::Start { binary, source })?;
-        process.wait_for(READY_WITHIN, |event: &Event| {
-            matches!(event.kind, EventKind::Ready { .. })
-        })?;
-        Ok(Self { process })
+        let endpoint = Self {
+            process,
+            clock_offset_ns: 0,
+            is_nudged: false,
+        };
+        endpoint.wait_for(READY_WITHIN, is_ready)?;
+        Ok(endpoint)
+    }
+
+    /// Boots a Linux that takes the place of `node` and starts an endpoint there.
+    pub(crate) fn spawn_in_user_mode_linux(
+        node: &Node,
+        settings: &[(String, String)],
+        config: &EndpointConfig,
+    ) -> Result<Self, EndpointError> {
+        let binary = endpoint_binary()?;
+        let config = EndpointConfig {
+            supervised: true,
+            stack: StackChoice::Kernel,
+            ..config.clone()
+        };
+        let machine = Machine::prepare(node, settings, &binary, &config.arguments())?;
+        let process = JsonProcess::spawn(&mut machine.command(node))
+            .map_err(|source| EndpointError::Start { binary, source })?;
+        let mut endpoint = Self {
+            process,
+            clock_offset_ns: 0,
+            is_nudged: true,
+        };
+        endpoint.wait_for(BOOTED_WITHIN, is_ready)?;
+        endpoint.clock_offset_ns = endpoint.measure_clock_offset()?;
+        Ok(endpoint)
     }
 
     /// Every event so far, oldest first.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
-        self.process.events()
+        let events = self.process.events().into_iter();
+        events.map(|event| self.on_our_clock(event)).collect()
     }
 
     /// The process id.
@@ -101,9 +142,12 @@ impl Endpoint {
     pub fn wait_for(
         &self,
         within: Duration,
-        is_awaited: impl FnMut(&Event) -> bool,
+        mut is_awaited: impl FnMut(&Event) -> bool,
     ) -> Result<Event, EndpointError> {
-        Ok(self.process.wait_for(within, is_awaited)?)
+        let event = self
+            .process
+            .wait_for(within, |event| is_awaited(&self.on_our_clock(event.clone())))?;
+        Ok(self.on_our_clock(event))
     }
 
     /// Waits until `count` associations are up.
@@ -124,11 +168,8 @@ impl Endpoint {
     /// # Errors
     /// When the process has ended, or does not answer within ten seconds.
     pub fn paths(&mut self) -> Result<Vec<Vec<PathStatus>>, EndpointError> {
-        let asked_at_ns = crate::clock::monotonic_ns();
-        self.command("paths")?;
-        let is_answer =
-            |event: &Event| matches!(event.kind, EventKind::Paths { .. }) && event.time_ns >= asked_at_ns;
-        match self.wait_for(ANSWER_WITHIN, is_answer)?.kind {
+        let is_answer = |event: &Event| matches!(event.kind, EventKind::Paths { .. });
+        match self.ask("paths", is_answer)?.kind {
             EventKind::Paths { associations } => Ok(associations),
             _ => unreachable!("only this kind was waited for"),
         }
@@ -215,24 +256,100 @@ impl Endpoint {
         self.events()
     }
 
+    /// How far the clock of the endpoint's machine is ahead of this one's. Events are on this one's already.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn clock_offset_ns(&mut self) -> Result<i64, EndpointError> {
+        self.measure_clock_offset()
+    }
+
+    /// The machine's clock is read somewhere between question and answer; the fastest of some answers says most.
+    fn measure_clock_offset(&mut self) -> Result<i64, EndpointError> {
+        let mut fastest: Option<(u64, i64)> = None;
+        for _ in 0..CLOCK_QUESTIONS {
+            let asked_at_ns = monotonic_ns();
+            let answer = self.ask("clock", is_clock)?;
+            let took_ns = monotonic_ns() - asked_at_ns;
+            if fastest.is_none_or(|(fastest_ns, _)| took_ns < fastest_ns) {
+                let offset_ns = answer.time_ns.cast_signed() - (asked_at_ns + took_ns / 2).cast_signed();
+                fastest = Some((took_ns, offset_ns));
+            }
+        }
+        Ok(fastest.map_or(0, |(_, offset_ns)| offset_ns))
+    }
+
+    /// Gives a command and waits for its answer, whose time is the machine's.
+    fn ask(&mut self, command: &str, is_answer: fn(&Event) -> bool) -> Result<Event, EndpointError> {
+        let earlier = self
+            .process
+            .events()
+            .iter()
+            .filter(|event| is_answer(event))
+            .count();
+        self.say(command)?;
+        self.answer(earlier, is_answer)
+    }
+
+    /// Waits for the answer to a command, of which `earlier` ones came before. User Mode Linux misses the arrival of console
+    /// input now and then while its NICs are busy, and finds it when more comes: empty lines, which mean nothing.
+    fn answer(&mut self, earlier: usize, is_answer: fn(&Event) -> bool) -> Result<Event, EndpointError> {
+        let deadline_ns = monotonic_ns() + ANSWER_WITHIN.as_nanos() as u64;
+        let pause = if self.is_nudged {
+            NUDGE_AFTER
+        } else {
+            ANSWER_WITHIN
+        };
+        loop {
+            let mut seen = 0;
+            let is_next = |event: &Event| {
+                seen += usize::from(is_answer(event));
+                seen > earlier
+            };
+            match self.process.wait_for(pause, is_next) {
+                Ok(event) => return Ok(event),
+                Err(nothing) if nothing.ended || monotonic_ns() > deadline_ns => return Err(nothing.into()),
+                Err(_) => self.say("")?,
+            }
+        }
+    }
+
+    fn on_our_clock(&self, mut event: Event) -> Event {
+        event.time_ns = event.time_ns.saturating_add_signed(-self.clock_offset_ns);
+        event
+    }
+
     fn end(mut self, command: &str) -> Result<Vec<Event>, EndpointError> {
-        self.command(command)?;
-        self.wait_for(ANSWER_WITHIN, |event| {
-            matches!(event.kind, EventKind::Summary { .. })
-        })?;
+        self.say(command)?;
+        self.answer(0, |event| matches!(event.kind, EventKind::Summary { .. }))?;
         self.process.reap();
         Ok(self.events())
     }
 
+    /// Gives a command that has no answer. Another machine obeys it before this returns.
     fn command(&mut self, command: &str) -> Result<(), EndpointError> {
-        self.process
-            .say(command)
-            .map_err(|source| EndpointError::Command {
-                command: command.to_owned(),
-                source,
-                stderr: self.process.stderr(),
-            })
+        self.say(command)?;
+        if self.is_nudged {
+            self.ask("clock", is_clock)?;
+        }
+        Ok(())
     }
+
+    fn say(&mut self, line: &str) -> Result<(), EndpointError> {
+        self.process.say(line).map_err(|source| EndpointError::Command {
+            command: line.to_owned(),
+            source,
+            stderr: self.process.stderr(),
+        })
+    }
+}
+
+fn is_clock(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Clock)
+}
+
+fn is_ready(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Ready { .. })
 }
 
 /// The endpoint binary: `SCTP_LAB_ENDPOINT` if that is set, else the one that cargo put beside the running program or one
@@ -267,6 +384,15 @@ const BINARY_VARIABLE: &str = "SCTP_LAB_ENDPOINT";
 
 /// Starting the stack takes milliseconds; a loaded machine may take longer.
 const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// A boot takes three seconds.
+const BOOTED_WITHIN: Duration = Duration::from_secs(60);
+
+/// An answer that has not come by then waits for a nudge.
+const NUDGE_AFTER: Duration = Duration::from_millis(50);
+
+/// Of so many answers one comes within a fraction of a millisecond.
+const CLOCK_QUESTIONS: u32 = 16;
 
 /// A shutdown over healthy paths takes some round-trip times; one lost packet costs an RTO, three seconds at first.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

@@ -68,6 +68,16 @@ impl Control {
         request.submit(self.0.as_raw_fd(), libc::SIOCETHTOOL, WHAT)
     }
 
+    /// The interface's own Ethernet address.
+    pub(crate) fn hardware_address(&self, interface: &str) -> Result<[u8; 6], InterfaceError> {
+        const WHAT: &str = "read the address of";
+        let mut request = Request::new(interface, WHAT)?;
+        request.submit(self.0.as_raw_fd(), libc::SIOCGIFHWADDR, WHAT)?;
+        // SAFETY: SIOCGIFHWADDR succeeded, so the kernel wrote the union's hardware address; the request was zeroed before.
+        let bytes = unsafe { request.0.ifr_ifru.ifru_hwaddr.sa_data };
+        Ok(std::array::from_fn(|index| bytes[index].cast_unsigned()))
+    }
+
     fn flags(&self, interface: &str) -> Result<libc::c_short, InterfaceError> {
         const WHAT: &str = "read the flags of";
         let mut request = Request::new(interface, WHAT)?;
@@ -105,7 +115,7 @@ impl Request {
         number: libc::Ioctl,
         what: &'static str,
     ) -> Result<(), InterfaceError> {
-        // SAFETY: the argument is a whole ifreq that outlives the call, as all three request numbers used here demand;
+        // SAFETY: the argument is a whole ifreq that outlives the call, as all request numbers used here demand;
         // where its data pointer is read (SIOCETHTOOL) it points to a live EthtoolValue of the caller's frame.
         let result = unsafe { libc::ioctl(socket, number, &raw mut self.0) };
         if result < 0 {

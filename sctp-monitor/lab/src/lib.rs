@@ -28,6 +28,7 @@ pub mod dissect;
 pub mod endpoint;
 mod fault;
 mod filter;
+mod folder;
 pub mod frames;
 mod interface;
 mod monitor;
@@ -39,13 +40,14 @@ mod relay;
 mod skip;
 mod tool;
 mod topology;
+mod uml;
 pub mod wait;
 
 pub use builder::{Builder, End};
 pub use capture::{Capture, CaptureError, Recording};
 pub use dissect::{ChunkType, Flow, Packet};
 pub use endpoint::{
-    Endpoint, EndpointConfig, EndpointError, Event, EventKind, StackChoice, StackKind, Timers,
+    Backend, Endpoint, EndpointConfig, EndpointError, Event, EventKind, StackChoice, StackKind, Timers,
     endpoint_binary,
 };
 pub use fault::{FaultError, Path};
@@ -58,3 +60,4 @@ pub use relay::RelayError;
 pub use skip::skip;
 pub use tool::ToolError;
 pub use topology::{Lab, LabError};
+pub use uml::UmlError;

@@ -15,6 +15,16 @@ pub(crate) struct Node {
     pub(crate) namespace: Namespace,
     pub(crate) control: Control,
     pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) plan: Plan,
+}
+
+/// How a node's network is set up, for another machine to stand in for it.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// In the order in which they were described.
+    pub(crate) interfaces: Vec<String>,
+    /// Batches of `ip` commands, each with the options it needs.
+    pub(crate) batches: Vec<(&'static [&'static str], String)>,
 }
 
 /// What a node is for, and so how its kernel behaves.
@@ -27,7 +37,7 @@ pub(crate) enum Role {
 }
 
 impl Node {
-    pub(crate) fn new(name: &str, role: Role, addresses: Vec<IpAddr>) -> Result<Self, LabError> {
+    pub(crate) fn new(name: &str, role: Role, addresses: Vec<IpAddr>, plan: Plan) -> Result<Self, LabError> {
         let namespace = Namespace::new(name)?;
         let control = Control::open(&namespace)?;
         let node = Self {
@@ -35,6 +45,7 @@ impl Node {
             namespace,
             control,
             addresses,
+            plan,
         };
         node.write_settings(role)?;
         Ok(node)
@@ -91,7 +102,7 @@ impl Node {
 /// the address that the NIC has. IPv6 addresses are usable at once, survive a link that goes down, and nobody solicits
 /// routers. Reverse path filtering is off: what may leave by which NIC is said by rules, and steered packets may arrive
 /// where a filter would not expect them.
-const ADDRESS_SETTINGS: &[(&str, &str)] = &[
+pub(crate) const ADDRESS_SETTINGS: &[(&str, &str)] = &[
     ("ipv4/conf/all/arp_ignore", "1"),
     ("ipv4/conf/all/arp_announce", "2"),
     ("ipv4/conf/all/rp_filter", "0"),

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::builder::{Builder, End};
+use crate::endpoint::{Backend, Endpoint, EndpointConfig, EndpointError};
 use crate::fault::Path;
 use crate::interface::InterfaceError;
 use crate::netns::{Namespace, NetnsError};
@@ -137,6 +138,30 @@ impl Lab {
     #[must_use]
     pub fn host(&self, name: &str) -> &Namespace {
         &self.node(name).namespace
+    }
+
+    /// Starts an endpoint at a host, on what `backend` says, and waits until its sockets are bound.
+    ///
+    /// User Mode Linux takes the host's place: its addresses move into that machine for good, and the namespace keeps the
+    /// NICs, with the packets that cross them. That machine does not see whether its NICs have carrier.
+    ///
+    /// # Errors
+    /// When something is missing, or the endpoint cannot bind to its addresses.
+    ///
+    /// # Panics
+    /// When the lab has no such host.
+    pub fn spawn(
+        &self,
+        host: &str,
+        backend: &Backend,
+        config: &EndpointConfig,
+    ) -> Result<Endpoint, EndpointError> {
+        match backend {
+            Backend::Process => Endpoint::spawn(self.host(host), config),
+            Backend::UserModeLinux { settings } => {
+                Endpoint::spawn_in_user_mode_linux(self.node(host), settings, config)
+            }
+        }
     }
 
     /// A path, to break it.

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use sctp_monitor_lab::{
-    Capture, Endpoint, EndpointConfig, EndpointError, Lab, Namespace, endpoint_binary, wait,
+    Backend, Capture, Endpoint, EndpointConfig, EndpointError, Lab, Namespace, endpoint_binary, wait,
 };
 
 const SOON: Duration = Duration::from_secs(15);
@@ -21,12 +21,14 @@ fn things_with_our_prefix(folder: &Path) -> Vec<String> {
 }
 
 /// Everything that a lab can have, with a process that nobody waits for.
-fn everything(pids: &mut Vec<u32>) -> (Lab, Endpoint, Capture) {
+fn everything(pids: &mut Vec<u32>) -> (Lab, [Endpoint; 2], Capture) {
     let lab = Lab::two_hosts_through_a_router().unwrap();
     lab.path("left1").delay(Duration::from_millis(1)).unwrap();
     lab.path("right1").lose(10.0).unwrap();
     let config = EndpointConfig::listen(lab.addresses("hss").to_vec(), 3868);
     let endpoint = Endpoint::spawn(lab.host("hss"), &config).unwrap();
+    let config = EndpointConfig::listen(lab.addresses("mme").to_vec(), 3868);
+    let linux = lab.spawn("mme", &Backend::user_mode_linux(), &config).unwrap();
     let capture = Capture::start(lab.host("gateway"), "left1").unwrap();
     // The shell leaves its child behind, of which nobody here knows.
     lab.host("mme")
@@ -37,8 +39,11 @@ fn everything(pids: &mut Vec<u32>) -> (Lab, Endpoint, Capture) {
     for host in ["mme", "gateway", "hss"] {
         pids.extend(lab.host(host).processes().unwrap());
     }
-    assert_eq!(pids.len(), 3, "sleep, tcpdump and the endpoint");
-    (lab, endpoint, capture)
+    assert!(
+        pids.len() > 5,
+        "sleep, tcpdump, the endpoint, and Linux with its helpers: {pids:?}"
+    );
+    (lab, [endpoint, linux], capture)
 }
 
 fn nothing_is_left(pids: &[u32]) {
@@ -64,7 +69,7 @@ fn nothing_is_left_after_drop_nor_after_a_panic() {
 
     let mut pids = Vec::new();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let (lab, _endpoint, _capture) = everything(&mut pids);
+        let (lab, _endpoints, _capture) = everything(&mut pids);
         // The lab goes first here, under its endpoint and capture.
         lab.host("mme").run(|| panic!("in a closure")).unwrap();
     }));

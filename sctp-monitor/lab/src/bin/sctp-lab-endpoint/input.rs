@@ -16,9 +16,12 @@ pub(crate) enum Input {
     StdinClosed,
 }
 
-/// Reads commands until standard input closes.
+/// Reads commands until standard input closes. Empty lines only wake up a console.
 pub(crate) fn read_commands(inputs: &Sender<Input>) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
+        if line.trim().is_empty() {
+            continue;
+        }
         let input = line.parse().map_or_else(Input::Unclear, Input::Command);
         if inputs.send(input).is_err() {
             return;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd as _;
 
+use nix::time::{ClockId, clock_getres};
 use sctp_monitor_lab::endpoint::{AddressState, EndpointConfig, PathStatus, Timers};
 
 use super::super::{address, milliseconds};
@@ -156,7 +157,8 @@ impl KernelSocket {
                     _ => AddressState::Inactive,
                 },
                 primary: primary == Some(address.ip()),
-                srtt_ms: info.spinfo_srtt,
+                // The field holds jiffies, whatever RFC 6458 says.
+                srtt_ms: info.spinfo_srtt.saturating_mul(jiffy_ms()),
                 rto_ms: info.spinfo_rto,
             })
         };
@@ -214,6 +216,12 @@ impl KernelSocket {
             )
         })
     }
+}
+
+/// A jiffy is what the coarse clocks count in.
+fn jiffy_ms() -> u32 {
+    let resolution = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE).expect("every Linux has this clock");
+    u32::try_from(resolution.tv_nsec() / 1_000_000).expect("less than a second")
 }
 
 /// The kernel's ids are positive.
