@@ -8,7 +8,7 @@ pub(crate) struct Report {
     /// Tests, the skipped ones among the passed as the test harness counts them.
     pub(crate) counts: Counts,
     /// Tests that could not run, with the reason.
-    pub(crate) skipped: Vec<String>,
+    pub(crate) skips: Vec<String>,
     /// What went wrong besides failed tests.
     pub(crate) failures: Vec<String>,
     /// Seconds from power-on to the first job.
@@ -40,7 +40,7 @@ impl Report {
                 self.on_exit(name, status);
                 self.jobs.push((name.to_owned(), end.unwrap_or(0.0) - start.unwrap_or(0.0)));
             }
-            "skipped" => self.skipped.push(rest.to_owned()),
+            "skipped" => self.skips.push(rest.to_owned()),
             "done" => self.done = number(),
             _ => self.failures.push(line.to_owned()),
         }
@@ -70,6 +70,11 @@ impl Report {
         self.done.is_some()
     }
 
+    /// How many tests could not run.
+    pub(crate) fn skipped(&self) -> u64 {
+        u64::try_from(self.skips.len()).unwrap_or(u64::MAX)
+    }
+
     /// Whether all is well.
     pub(crate) fn is_good(&self) -> bool {
         self.counts.failed == 0 && self.failures.is_empty() && self.is_complete()
@@ -77,7 +82,7 @@ impl Report {
 
     /// One line: counts, and where the time went.
     pub(crate) fn summary(&self) -> String {
-        let skipped = u64::try_from(self.skipped.len()).unwrap_or(u64::MAX);
+        let skipped = self.skipped();
         let seconds = |time: Option<f64>| time.map_or("?".to_owned(), |time| format!("{time:.0}"));
         let jobs: Vec<_> = self
             .jobs
@@ -122,7 +127,7 @@ mod tests {
     fn a_good_run_is_summed_up() {
         let report = report(&GOOD);
         assert!(report.is_good());
-        assert_eq!(report.skipped, ["netem: this kernel has none"]);
+        assert_eq!(report.skips, ["netem: this kernel has none"]);
         assert_eq!(
             report.summary(),
             "2 passed, 0 failed, 1 skipped in 15 s (boot 4, programs 10)"
