@@ -74,7 +74,11 @@ struct Missing {
 impl Missing {
     fn look(with_guests: bool) -> Self {
         let bpf_linker = which::which("bpf-linker").is_err();
-        let guests = if with_guests { GUEST_PACKAGES.as_slice() } else { &[] };
+        let guests = if with_guests {
+            GUEST_PACKAGES.as_slice()
+        } else {
+            &[]
+        };
         let mut packages: Vec<_> = LAB_PACKAGES
             .iter()
             .chain(guests)

@@ -24,7 +24,11 @@ impl Netem {
     /// Delays each packet by `delay`, give or take up to `jitter`. Packets whose delays cross overtake each other.
     #[must_use]
     pub fn delay(self, delay: Duration, jitter: Duration) -> Self {
-        Self { delay, jitter, ..self }
+        Self {
+            delay,
+            jitter,
+            ..self
+        }
     }
 
     /// Loses `percent` of the packets at random.
@@ -68,7 +72,11 @@ impl Netem {
     fn options(&self) -> String {
         let mut options = format!("limit {QUEUE}");
         if !self.delay.is_zero() {
-            options += &format!(" delay {}us {}us", self.delay.as_micros(), self.jitter.as_micros());
+            options += &format!(
+                " delay {}us {}us",
+                self.delay.as_micros(),
+                self.jitter.as_micros()
+            );
         }
         for (what, percent) in [
             ("loss", self.lost),

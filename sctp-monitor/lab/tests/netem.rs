@@ -55,7 +55,9 @@ fn netem_delays_each_way_and_jitter_spreads_the_delay() {
 #[test]
 fn netem_sends_packets_twice() {
     let Some((lab, pair)) = lab() else { return };
-    lab.path("path1").netem(&Netem::default().duplicate(10.0)).unwrap();
+    lab.path("path1")
+        .netem(&Netem::default().duplicate(10.0))
+        .unwrap();
     // 1,100 expected, 9 the standard deviation.
     let arrived = delivered(&pair, 1_000, 100);
     assert!((1_050..=1_150).contains(&arrived), "{arrived}");
@@ -63,7 +65,9 @@ fn netem_sends_packets_twice() {
 
 #[test]
 fn netem_lets_packets_overtake_each_other() {
-    let Some((lab, (sender, receiver))) = lab() else { return };
+    let Some((lab, (sender, receiver))) = lab() else {
+        return;
+    };
     let delay = Netem::default().delay(Duration::from_millis(50), Duration::ZERO);
     lab.path("path1")
         .netem_direction("mme", &delay.reorder(25.0))

@@ -49,7 +49,9 @@ pub(crate) fn monitor(namespace: &Namespace, interfaces: &[&str], more: &[&str])
         .collect();
     arguments.extend(more);
     let monitor = Monitor::spawn(namespace, binary(), arguments).unwrap();
-    monitor.wait_until_watching(interfaces.len(), VERIFIED_WITHIN).unwrap();
+    monitor
+        .wait_until_watching(interfaces.len(), VERIFIED_WITHIN)
+        .unwrap();
     monitor
 }
 

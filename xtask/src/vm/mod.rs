@@ -68,7 +68,13 @@ pub(crate) fn all() -> anyhow::Result<Vec<Report>> {
 
 /// All guests at once, and what came of each.
 fn guests(kernels: &[Kernel], filter: Option<&str>) -> anyhow::Result<Vec<Report>> {
-    run(&mut cargo(&["build", "--quiet", "--package", "sctp-monitor-lab", "--bins"]))?;
+    run(&mut cargo(&[
+        "build",
+        "--quiet",
+        "--package",
+        "sctp-monitor-lab",
+        "--bins",
+    ]))?;
     let binaries = plan::binaries()?;
     let here = std::thread::available_parallelism().map_or(1, usize::from);
     let cpus = (here / kernels.len()).clamp(1, 2);
@@ -79,7 +85,11 @@ fn guests(kernels: &[Kernel], filter: Option<&str>) -> anyhow::Result<Vec<Report
             .collect();
         guests
             .into_iter()
-            .map(|guest| guest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|guest| {
+                guest
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .collect()
     })
 }
@@ -87,7 +97,8 @@ fn guests(kernels: &[Kernel], filter: Option<&str>) -> anyhow::Result<Vec<Report
 fn guest(kernel: Kernel, binaries: &Binaries, filter: Option<&str>, cpus: usize) -> anyhow::Result<Report> {
     let name = kernel.name;
     let image = kernel.image()?;
-    let [script, log, console] = ["guest.sh", "tests.log", "console.log"].map(|file| kernel.folder().join(file));
+    let [script, log, console] =
+        ["guest.sh", "tests.log", "console.log"].map(|file| kernel.folder().join(file));
     std::fs::write(&script, plan::script(&image, binaries, filter)?)?;
     let mut command = qemu::qemu(&image, &script.canonicalize()?, &console, cpus)?;
     let mut report = Report::default();

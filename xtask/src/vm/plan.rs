@@ -75,7 +75,12 @@ pub(crate) type Binaries = BTreeMap<(PathBuf, String), PathBuf>;
 /// # Errors
 /// If they do not build.
 pub(crate) fn binaries() -> anyhow::Result<Binaries> {
-    let mut command = cargo(&["test", "--no-run", "--quiet", "--message-format=json-render-diagnostics"]);
+    let mut command = cargo(&[
+        "test",
+        "--no-run",
+        "--quiet",
+        "--message-format=json-render-diagnostics",
+    ]);
     let output = command
         .stderr(Stdio::inherit())
         .output()

@@ -32,7 +32,10 @@ pub(crate) fn qemu(image: &Image, script: &Path, console: &Path, cpus: usize) ->
         .arg(initramfs)
         .arg("-append")
         .arg(format!("{COMMAND_LINE} vm.script={}", script.display()))
-        .args(["-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"])
+        .args([
+            "-fsdev",
+            "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
+        ])
         .args(["-device", "virtio-9p-pci,fsdev=host,mount_tag=host"])
         .arg("-serial")
         .arg(format!("file:{}", console.display()))
@@ -98,7 +101,10 @@ pub(crate) fn listen(
         let _ = ended.send(());
         watchdog.join().unwrap_or(true)
     });
-    child.into_inner().unwrap_or_else(PoisonError::into_inner).wait()?;
+    child
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .wait()?;
     Ok(if hung { End::Hung(last.into()) } else { End::Itself })
 }
 

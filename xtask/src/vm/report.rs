@@ -38,7 +38,8 @@ impl Report {
                 let (end, start) = (number(), number());
                 let (name, status) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
                 self.on_exit(name, status);
-                self.jobs.push((name.to_owned(), end.unwrap_or(0.0) - start.unwrap_or(0.0)));
+                self.jobs
+                    .push((name.to_owned(), end.unwrap_or(0.0) - start.unwrap_or(0.0)));
             }
             "skipped" => self.skips.push(rest.to_owned()),
             "done" => self.done = number(),
@@ -58,11 +59,16 @@ impl Report {
 
     /// Takes in the kernel's own log.
     pub(crate) fn on_console(&mut self, log: &str) {
-        let bad = |line: &&str| ["BUG:", "WARNING:", "Oops", "Kernel panic", "general protection"]
-            .iter()
-            .any(|words| line.contains(words));
-        self.failures
-            .extend(log.lines().filter(bad).map(|line| format!("the kernel says {}", line.trim())));
+        let bad = |line: &&str| {
+            ["BUG:", "WARNING:", "Oops", "Kernel panic", "general protection"]
+                .iter()
+                .any(|words| line.contains(words))
+        };
+        self.failures.extend(
+            log.lines()
+                .filter(bad)
+                .map(|line| format!("the kernel says {}", line.trim())),
+        );
     }
 
     /// Whether the guest came to the end of its script.
@@ -162,7 +168,9 @@ mod tests {
     #[test]
     fn a_kernel_that_complains_is_a_failure() {
         let mut report = report(&GOOD);
-        report.on_console("[    1.0] Linux version 6.12\n[    9.1] WARNING: CPU: 0 PID: 7 at net/core/dev.c:1\n");
+        report.on_console(
+            "[    1.0] Linux version 6.12\n[    9.1] WARNING: CPU: 0 PID: 7 at net/core/dev.c:1\n",
+        );
         assert_eq!(
             report.failures,
             ["the kernel says [    9.1] WARNING: CPU: 0 PID: 7 at net/core/dev.c:1"]
