@@ -27,35 +27,7 @@ fn counts_are_those_of_a_capture_by_every_hook() {
         assert!(status.success());
         let summary = summary.expect("a summary at the end");
 
-        let mut packets = Vec::new();
-        for capture in captures {
-            packets.extend(capture.stop().unwrap().packets().unwrap());
-        }
-        let flows = dissect::flows(&packets);
-        assert_eq!(flows.len(), 4, "two paths, two directions");
-        for (flow, counts) in &flows {
-            let counted = counted(&summary, flow);
-            assert_eq!(counted["packets"], counts.packets, "{hook} {flow:?}");
-            assert_eq!(counted["bytes"], counts.bytes, "{hook} {flow:?}");
-            let chunks: serde_json::Map<String, Value> = counts
-                .chunks
-                .iter()
-                .map(|(kind, count)| (chunk_name(*kind).to_owned(), (*count).into()))
-                .collect();
-            let by_name = |value: &Value| {
-                value
-                    .as_object()
-                    .unwrap()
-                    .clone()
-                    .into_iter()
-                    .collect::<std::collections::BTreeMap<_, _>>()
-            };
-            assert_eq!(
-                by_name(&counted["chunks"]),
-                by_name(&chunks.into()),
-                "{hook} {flow:?}"
-            );
-        }
+        assert_counts_are_those_of(captures, &summary, hook);
         assert_eq!(summary["counters"], serde_json::json!({}), "nothing was odd");
     }
 }
@@ -91,6 +63,39 @@ fn heartbeat_round_trip_times_are_those_of_a_capture() {
         .iter()
         .fold(round_trips[0], |srtt, rtt| srtt - srtt / 8 + rtt / 8);
     assert!(within_a_fifth(&rtt["srtt_ms"], smoothed), "{rtt} {round_trips:?}");
+}
+
+/// What the agent counted of an association over two paths is what tcpdump saw of it.
+pub(crate) fn assert_counts_are_those_of(captures: [Capture; 2], summary: &Value, what: &str) {
+    let mut packets = Vec::new();
+    for capture in captures {
+        packets.extend(capture.stop().unwrap().packets().unwrap());
+    }
+    let flows = dissect::flows(&packets);
+    assert_eq!(flows.len(), 4, "two paths, two directions");
+    for (flow, counts) in &flows {
+        let counted = counted(summary, flow);
+        assert_eq!(counted["packets"], counts.packets, "{what} {flow:?}");
+        assert_eq!(counted["bytes"], counts.bytes, "{what} {flow:?}");
+        let chunks: serde_json::Map<String, Value> = counts
+            .chunks
+            .iter()
+            .map(|(kind, count)| (chunk_name(*kind).to_owned(), (*count).into()))
+            .collect();
+        let by_name = |value: &Value| {
+            value
+                .as_object()
+                .unwrap()
+                .clone()
+                .into_iter()
+                .collect::<std::collections::BTreeMap<_, _>>()
+        };
+        assert_eq!(
+            by_name(&counted["chunks"]),
+            by_name(&chunks.into()),
+            "{what} {flow:?}"
+        );
+    }
 }
 
 fn sent(pair: &Pair) -> u64 {

@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// An alarm on the path to an address.
-fn alarm(finding: &str, remote: &str) -> (String, Option<String>) {
+pub(crate) fn alarm(finding: &str, remote: &str) -> (String, Option<String>) {
     (finding.to_owned(), Some(remote.to_owned()))
 }
 
 /// The direction of a break, once it is known; until then it is said to be unknown, and never another.
-fn assert_direction(scene: &Scene, expected: &str) {
+pub(crate) fn assert_direction(scene: &Scene, expected: &str) {
     wait::until(SOON, || {
         (scene.directions(PRIMARY).last()? == expected).then_some(())
     })

@@ -9,6 +9,7 @@ mod diagnosis;
 mod gateway;
 mod icmp;
 mod incidents;
+mod linux;
 mod paths;
 mod scene;
 mod setup;

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use sctp_monitor_lab::{
-    EndpointConfig, Event, EventKind, Lab, Monitor, Timers,
+    Backend, EndpointConfig, Event, EventKind, Lab, Monitor, Timers,
     clock::{MonotonicNs, wall_clock_offset_ns},
     wait,
 };
@@ -38,10 +38,19 @@ impl Scene {
         client: impl FnOnce(EndpointConfig) -> EndpointConfig,
         server: impl FnOnce(EndpointConfig) -> EndpointConfig,
     ) -> Self {
+        Self::on([&Backend::Process; 2], client, server)
+    }
+
+    /// The same on these machines in the places of `mme` and `hss`.
+    pub(crate) fn on(
+        backends: [&Backend; 2],
+        client: impl FnOnce(EndpointConfig) -> EndpointConfig,
+        server: impl FnOnce(EndpointConfig) -> EndpointConfig,
+    ) -> Self {
         let lab = Lab::two_hosts_two_paths().unwrap();
         let agent = monitor(lab.host("mme"), &["path1", "path2"], &[]);
         let (listen, connect) = (server(listening(&lab)), client(connecting(&lab)));
-        let pair = Pair::start(&lab, &connect, &listen);
+        let pair = Pair::start_on(backends, &lab, &connect, &listen);
         let scene = Self { pair, agent, lab };
         for remote in [PRIMARY, SECONDARY] {
             scene.wait_for_active(remote, usize::from(connect.associations));

@@ -2,7 +2,9 @@
 
 use std::{net::IpAddr, path::Path, time::Duration};
 
-use sctp_monitor_lab::{Endpoint, EndpointConfig, Lab, Monitor, Namespace, Timers, dissect::ChunkType};
+use sctp_monitor_lab::{
+    Backend, Endpoint, EndpointConfig, Lab, Monitor, Namespace, Timers, dissect::ChunkType,
+};
 use serde_json::Value;
 
 /// Long enough for a loaded machine; nothing waits this long when all is well.
@@ -32,9 +34,19 @@ impl Pair {
     }
 
     pub(crate) fn start(lab: &Lab, client: &EndpointConfig, server: &EndpointConfig) -> Self {
+        Self::start_on([&Backend::Process; 2], lab, client, server)
+    }
+
+    /// The same on these machines in the places of `mme` and `hss`.
+    pub(crate) fn start_on(
+        [mme, hss]: [&Backend; 2],
+        lab: &Lab,
+        client: &EndpointConfig,
+        server: &EndpointConfig,
+    ) -> Self {
         let count = usize::from(client.associations);
-        let server = Endpoint::spawn(lab.host("hss"), server).unwrap();
-        let client = Endpoint::spawn(lab.host("mme"), client).unwrap();
+        let server = lab.spawn("hss", hss, server).unwrap();
+        let client = lab.spawn("mme", mme, client).unwrap();
         client.wait_until_up(count, SOON).unwrap();
         server.wait_until_up(count, SOON).unwrap();
         Self { client, server }

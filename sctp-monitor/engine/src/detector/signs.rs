@@ -175,6 +175,10 @@ impl Detector {
             }
             twice.last_at = now;
             twice.chunks = twice.chunks.saturating_add(new);
+            // A stack that leaves the path at once tells it once, before anybody doubts.
+            if twice.chunks >= ARRIVED_TWICE {
+                self.arrives_at = Some(now);
+            }
         }
     }
 

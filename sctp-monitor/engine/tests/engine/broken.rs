@@ -106,6 +106,36 @@ fn chunks_that_the_peer_has_twice_show_that_what_is_sent_arrives() {
     assert_eq!(left_open(&world.events), 0);
 }
 
+#[test]
+fn chunks_that_the_peer_has_twice_before_anybody_doubts_show_it_as_well() {
+    // Linux with short timers: one time-out, and everything that waits goes over the other path at once, in one packet. The
+    // one SACK for it is all that ever tells, and it comes before the agent has made up its mind.
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..41, true);
+    for tsn in 41..44 {
+        world.data(1, tsn);
+        world.advance(ms(45));
+    }
+    for tsn in 41..44 {
+        world.data(2, tsn);
+    }
+    world.received(2, LOCAL_TAG, vec![sack_of_duplicates(43, &[41, 42, 43])]);
+    world.advance(ms(10));
+    for tsn in 44..200 {
+        if tsn % 10 == 0 {
+            world.heartbeat(1);
+        }
+        traffic(&mut world, 2, tsn..tsn + 1, true);
+    }
+    assert_eq!(world.states(), [Inactive, Active]);
+    let said: Vec<_> = directions(&world)
+        .into_iter()
+        .map(|(_, direction)| direction)
+        .collect();
+    assert_eq!(said.last(), Some(&Return), "{said:?}");
+    assert!(!said.contains(&Both), "{said:?}");
+}
+
 /// Every chunk goes over path 1, and again over path 2, whose SACK names it as a duplicate.
 fn sends_twice(world: &mut World, tsns: std::ops::Range<u32>) {
     for tsn in tsns {
