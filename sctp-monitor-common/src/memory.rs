@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use foldhash::fast::RandomState;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
@@ -16,10 +18,20 @@ use crate::{
 /// A flow table that grows, with a clock that is set by hand.
 #[derive(Debug)]
 pub struct MemoryTable {
-    index: HashMap<FlowKey, u32>,
+    index: HashMap<FlowKey, u32, RandomState>,
     records: Vec<FlowRecord>,
+    /// Slots that were released.
+    free: Vec<u32>,
+    max_flows: usize,
+    /// The flow that was looked up last: packets come in bursts.
+    last: Option<(FlowKey, u32)>,
+    /// Slots whose record was handed out since they were last taken, and whether each one is among them.
+    touched: Vec<u32>,
+    is_touched: Vec<bool>,
     counters: Counters,
     ring: VecDeque<Vec<u8>>,
+    /// Whether a record in the ring would wake user space up.
+    urgent: bool,
     scratch: Scratch,
     now_ns: u64,
     tick_ns: u64,
@@ -30,10 +42,16 @@ impl MemoryTable {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            index: HashMap::new(),
+            index: HashMap::default(),
             records: Vec::new(),
+            free: Vec::new(),
+            max_flows: usize::MAX,
+            last: None,
+            touched: Vec::new(),
+            is_touched: Vec::new(),
             counters: Counters::default(),
             ring: VecDeque::new(),
+            urgent: false,
             scratch: Scratch::zeroed(),
             now_ns: 0,
             tick_ns: 1,
@@ -44,6 +62,13 @@ impl MemoryTable {
     #[must_use]
     pub fn with_tick(mut self, tick: Duration) -> Self {
         self.tick_ns = u64::try_from(tick.as_nanos()).unwrap_or(u64::MAX).max(1);
+        self
+    }
+
+    /// Gives the table an end.
+    #[must_use]
+    pub fn with_max_flows(mut self, max_flows: usize) -> Self {
+        self.max_flows = max_flows;
         self
     }
 
@@ -66,6 +91,23 @@ impl MemoryTable {
     /// Removes a flow from the index; its record stays.
     pub fn forget(&mut self, key: &FlowKey) {
         self.index.remove(key);
+        self.last = None;
+    }
+
+    /// Gives a slot back, whose flow was forgotten.
+    pub fn release(&mut self, slot: u32) {
+        if let Some(record) = self.records.get_mut(slot as usize) {
+            *record = FlowRecord::zeroed();
+            self.free.push(slot);
+        }
+    }
+
+    /// The slots whose records may have changed since the last call.
+    pub fn take_touched(&mut self, slots: &mut Vec<u32>) {
+        for slot in &self.touched {
+            self.is_touched[*slot as usize] = false;
+        }
+        slots.append(&mut self.touched);
     }
 
     /// The counters so far.
@@ -76,7 +118,24 @@ impl MemoryTable {
 
     /// The oldest ring record that was not taken yet, as the kernel would have written it.
     pub fn pop_record(&mut self) -> Option<Vec<u8>> {
+        self.urgent = false;
         self.ring.pop_front()
+    }
+
+    /// Whether a ring record waits that would have woken user space up.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.urgent
+    }
+
+    #[inline]
+    fn touch(&mut self, slot: u32) {
+        if let Some(touched) = self.is_touched.get_mut(slot as usize)
+            && !*touched
+        {
+            *touched = true;
+            self.touched.push(slot);
+        }
     }
 }
 
@@ -88,17 +147,36 @@ impl Default for MemoryTable {
 
 impl FlowTable for MemoryTable {
     fn find(&mut self, key: &FlowKey) -> u32 {
-        self.index.get(key).copied().unwrap_or(NO_SLOT)
+        match self.last {
+            Some((last, slot)) if last == *key => return slot,
+            _ => {}
+        }
+        match self.index.get(key) {
+            Some(slot) => {
+                self.last = Some((*key, *slot));
+                *slot
+            }
+            None => NO_SLOT,
+        }
     }
 
     fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
-        let slot = u32::try_from(self.records.len()).map_err(|_| Counter::FlowTableFull)?;
-        self.records.push(FlowRecord::zeroed());
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None if self.records.len() >= self.max_flows => return Err(Counter::FlowTableFull),
+            None => {
+                let slot = u32::try_from(self.records.len()).map_err(|_| Counter::FlowTableFull)?;
+                self.records.push(FlowRecord::zeroed());
+                self.is_touched.push(false);
+                slot
+            }
+        };
         self.index.insert(*key, slot);
         Ok(slot)
     }
 
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord> {
+        self.touch(slot);
         self.records.get_mut(slot as usize)
     }
 
@@ -107,6 +185,7 @@ impl FlowTable for MemoryTable {
     }
 
     fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)> {
+        self.touch(slot);
         Some((self.records.get_mut(slot as usize)?, &mut self.scratch))
     }
 
@@ -122,7 +201,8 @@ impl FlowTable for MemoryTable {
         self.counters.count(counter);
     }
 
-    fn emit<T: Pod>(&mut self, record: &T, _urgent: bool) {
+    fn emit<T: Pod>(&mut self, record: &T, urgent: bool) {
+        self.urgent |= urgent;
         self.ring.push_back(bytemuck::bytes_of(record).to_vec());
     }
 
@@ -140,6 +220,7 @@ impl FlowTable for MemoryTable {
         };
         let mut record = bytemuck::bytes_of(&captured).to_vec();
         record.extend(bytes);
+        self.urgent = true;
         self.ring.push_back(record);
     }
 

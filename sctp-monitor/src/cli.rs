@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp as WallTime;
 use sctp_monitor_common::wire::sctp::UDP_ENCAPSULATION_PORT;
 
 use crate::kernel::HookChoice;
@@ -27,6 +28,9 @@ pub enum Command {
     /// List what would break: associations without redundancy, addresses that would not take over, black holes, losses.
     #[command(after_help = AUDIT_EXIT_CODES)]
     Audit(AuditArgs),
+    /// Tell the story of capture files: associations, paths, failures, by the same judgement as live.
+    #[command(after_help = PCAP_EXIT_CODES)]
+    Pcap(PcapArgs),
     /// Say what this kernel, these privileges and these NICs allow, without attaching anything.
     Check(CheckArgs),
 }
@@ -84,6 +88,59 @@ Exit status:
   0  nothing was found (or no association was seen: it says so; 1 with --strict)
   1  something was found
   2  it could not look: no such NIC or file, a privilege is missing";
+
+/// Arguments of `pcap`.
+#[derive(Debug, Args)]
+pub struct PcapArgs {
+    /// Captures: pcap or pcapng, plain or packed by gzip or zstd; `-` is standard input. Several are read in the order of
+    /// time.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// How to report: text for people, one JSON object, or JSON lines.
+    #[arg(long, value_enum, default_value_t = PcapFormat::Table)]
+    pub format: PcapFormat,
+    /// Look into tunnels: GTP-U, VXLAN, Geneve, GRE, ERSPAN, IP in IP, MPLS.
+    #[arg(long)]
+    pub decap: bool,
+    /// Show only this association, by its number in the report; repeat it for each.
+    #[arg(long = "assoc", value_name = "NUMBER")]
+    pub associations: Vec<u64>,
+    /// Show only associations and flows with this address; repeat it for each.
+    #[arg(long = "address", value_name = "IP")]
+    pub addresses: Vec<IpAddr>,
+    /// Read only packets from this time on, e.g. 2026-11-26T03:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<WallTime>,
+    /// Read only packets up to this time.
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<WallTime>,
+    /// UDP port of SCTP in UDP (RFC 6951); 0 looks at no UDP packet.
+    #[arg(long, default_value_t = UDP_ENCAPSULATION_PORT)]
+    pub udp_port: u16,
+    /// Flows to track at a time; two make a path.
+    #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    pub max_flows: u32,
+    /// How to judge: a TOML file (docs/configuration.md lists its keys).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+const PCAP_EXIT_CODES: &str = "\
+Exit status:
+  0  every file was read to its end
+  1  a file is damaged or cut: what was read before is in the report
+  2  a file could not be read at all; the others are in the report";
+
+/// How the story of a capture is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PcapFormat {
+    /// Text, for people.
+    Table,
+    /// One JSON object.
+    Json,
+    /// JSON lines.
+    Ndjson,
+}
 
 /// How NICs are watched.
 #[derive(Debug, Args)]

@@ -26,6 +26,14 @@ impl Clock {
         })
     }
 
+    /// The clock of a capture, whose time stamps are times of day already, but `shift_ns` ahead.
+    #[must_use]
+    pub fn of_capture(shift_ns: u64) -> Self {
+        Self {
+            epoch_ns: -i128::from(shift_ns),
+        }
+    }
+
     /// The time now, as the programs' `bpf_ktime_get_ns` tells it.
     ///
     /// # Errors

@@ -9,5 +9,6 @@ pub mod driver;
 pub mod export;
 pub mod kernel;
 pub mod nic;
+pub mod offline;
 pub mod run;
 pub mod slots;

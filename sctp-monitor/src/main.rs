@@ -7,6 +7,7 @@ use sctp_monitor::{
     audit::{self, Outcome},
     check,
     cli::{AuditArgs, Cli, Command},
+    offline,
     run,
 };
 use tracing_subscriber::EnvFilter;
@@ -17,10 +18,15 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args, cli.verbose),
+        Command::Pcap(args) => return done(offline::pcap(args)),
         Command::Audit(args) => return audit(args),
     };
+    done(result.map(|()| ExitCode::SUCCESS))
+}
+
+fn done(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sctp-monitor: {error:#}");

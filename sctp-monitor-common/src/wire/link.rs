@@ -21,6 +21,25 @@ pub enum LinkType {
     LinuxCooked,
     /// `LINKTYPE_LINUX_SLL2` (276): cooked capture, version 2.
     LinuxCooked2,
+    /// `LINKTYPE_NULL` (0) and `LINKTYPE_LOOP` (108): an address family, in whatever byte order, whose numbers differ from
+    /// system to system. The IP header behind it tells its own version.
+    Loopback,
+}
+
+impl LinkType {
+    /// The link type of a number in a capture file; `None` if it is not understood.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::Ethernet),
+            // LINKTYPE_RAW, the numbers that DLT_RAW had on some systems, LINKTYPE_IPV4, LINKTYPE_IPV6.
+            101 | 12 | 14 | 228 | 229 => Some(Self::RawIp),
+            113 => Some(Self::LinuxCooked),
+            276 => Some(Self::LinuxCooked2),
+            0 | 108 => Some(Self::Loopback),
+            _ => None,
+        }
+    }
 }
 
 /// Where the IP header is, and of which version the link layer says it is.
@@ -42,7 +61,8 @@ pub fn network_layer<R: ReadPacket>(reader: &R, link: LinkType) -> Result<Networ
         LinkType::Ethernet => (EthHdr::LEN - ETHER_TYPE_LEN, EthHdr::LEN),
         LinkType::LinuxCooked => (SLL_PROTOCOL_AT, SLL_LEN),
         LinkType::LinuxCooked2 => (SLL2_PROTOCOL_AT, SLL2_LEN),
-        LinkType::RawIp => return raw_ip(reader),
+        LinkType::RawIp => return raw_ip(reader, 0),
+        LinkType::Loopback => return raw_ip(reader, LOOPBACK_LEN),
     };
     let Some(ether_type) = ether_type(reader, type_at) else {
         return Err(Pass::Counted(Counter::LinkHeaderTruncated));
@@ -54,11 +74,11 @@ pub fn network_layer<R: ReadPacket>(reader: &R, link: LinkType) -> Result<Networ
 pub const MAX_VLAN_TAGS: usize = 3;
 
 #[inline(always)]
-fn raw_ip<R: ReadPacket>(reader: &R) -> Result<NetworkLayer, Pass> {
-    match reader.read_u8(0) {
+fn raw_ip<R: ReadPacket>(reader: &R, at: usize) -> Result<NetworkLayer, Pass> {
+    match reader.read_u8(at) {
         None => Err(Pass::Counted(Counter::LinkHeaderTruncated)),
         Some(byte) => match byte >> 4 {
-            version @ (4 | 6) => Ok(NetworkLayer { at: 0, version }),
+            version @ (4 | 6) => Ok(NetworkLayer { at, version }),
             _ => Err(Pass::NotSctp),
         },
     }
@@ -85,8 +105,10 @@ fn behind_vlan_tags<R: ReadPacket>(reader: &R, mut kind: u16, mut at: usize) -> 
     Err(Pass::Counted(Counter::VlanTooDeep))
 }
 
+/// Whether an EtherType, as network-types numbers it, is a VLAN tag's.
 #[inline(always)]
-fn is_vlan(kind: u16) -> bool {
+#[must_use]
+pub fn is_vlan(kind: u16) -> bool {
     kind == EtherType::Ieee8021q as u16
         || kind == EtherType::Ieee8021ad as u16
         || kind == EtherType::Ieee8021QinQ1 as u16
@@ -107,6 +129,8 @@ const SLL_LEN: usize = 16;
 /// <https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html>
 const SLL2_PROTOCOL_AT: usize = 0;
 const SLL2_LEN: usize = 20;
+/// <https://www.tcpdump.org/linktypes.html>
+const LOOPBACK_LEN: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -192,5 +216,12 @@ mod tests {
             network_layer(&Frame(&[0x10]), LinkType::RawIp),
             Err(Pass::NotSctp)
         );
+        for family in [[2, 0, 0, 0], [0, 0, 0, 2]] {
+            let frame = [&family[..], &[0x45]].concat();
+            assert_eq!(
+                network_layer(&Frame(&frame), LinkType::Loopback),
+                Ok(NetworkLayer { at: 4, version: 4 })
+            );
+        }
     }
 }

@@ -89,9 +89,41 @@ impl ReadPacket for Frame<'_> {
     }
 }
 
+/// A packet of which only the first bytes were captured.
+#[derive(Debug, Clone, Copy)]
+pub struct CutFrame<'a> {
+    /// What was captured.
+    pub bytes: &'a [u8],
+    /// Bytes that the frame had on the wire.
+    pub original_length: usize,
+}
+
+impl ReadPacket for CutFrame<'_> {
+    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        Frame(self.bytes).read(offset)
+    }
+
+    fn read_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        Frame(self.bytes).read_words(offset)
+    }
+
+    fn len(&self) -> usize {
+        self.original_length
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cut_frame_keeps_its_length() {
+        let frame = CutFrame {
+            bytes: &[1, 2],
+            original_length: 9,
+        };
+        assert_eq!((frame.len(), frame.read_u8(1), frame.read_u8(2)), (9, Some(2), None));
+    }
 
     #[test]
     fn frame_reads_only_what_it_holds() {

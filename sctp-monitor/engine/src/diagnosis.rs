@@ -363,6 +363,9 @@ impl Engine {
         }
         if matches!(finding.diagnosis, Diagnosis::PeerDown { .. }) {
             finding.incident = self.incident_of_paths(id);
+            if let Some(incident) = finding.incident {
+                self.incidents.on_peer_down(incident, id, now);
+            }
         }
         if let Some(view) = opened {
             self.report_incident(Status::Opened, view, now);

@@ -5,7 +5,12 @@
 //! gave no sign of life since that began. An incident is reported when it opens, when it has grown, and once when its
 //! last member is well again.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    time::Duration,
+};
 
 use crate::{
     event::AssociationId,
@@ -19,7 +24,7 @@ pub struct IncidentView {
     /// Its number.
     pub id: IncidentId,
     /// Name of the findings that it consists of: of the first one, if they differ; `peer_down` once all that they share
-    /// is the peer.
+    /// is the peer, and no path to it is left.
     pub finding: &'static str,
     /// What all of them share.
     pub scope: Scope,
@@ -167,6 +172,8 @@ struct Incident {
     keys: Keys,
     last_joined: Timestamp,
     members: BTreeMap<AssociationId, u32>,
+    /// Those of the associations that have no other path left.
+    cut_off: BTreeSet<AssociationId>,
     /// When its growth is to be reported.
     update_at: Option<Timestamp>,
 }
@@ -204,6 +211,15 @@ impl Incidents {
         let view = incident.view.clone();
         self.open.insert(id, incident);
         (id, Some(view))
+    }
+
+    /// All paths of an association are down, by this incident.
+    pub(crate) fn on_peer_down(&mut self, id: IncidentId, association: AssociationId, now: Timestamp) {
+        if let Some(incident) = self.open.get_mut(&id) {
+            incident.cut_off.insert(association);
+            incident.refresh();
+            incident.update_at.get_or_insert(now + GROWTH);
+        }
     }
 
     /// A finding is over. Gives the incident if it was the last one.
@@ -269,6 +285,7 @@ impl Incident {
             keys: member.keys.clone(),
             last_joined: now,
             members: BTreeMap::new(),
+            cut_off: BTreeSet::new(),
             update_at: None,
         }
     }
@@ -283,6 +300,7 @@ impl Incident {
             *count -= 1;
             if *count == 0 {
                 self.members.remove(&association);
+                self.cut_off.remove(&association);
             }
         }
         self.view.members = self.members.values().map(|count| *count as usize).sum();
@@ -302,7 +320,7 @@ impl Incident {
             (_, Some(_), _, _) => ScopeKind::LocalAddress,
             _ => ScopeKind::Interface,
         };
-        if kind == ScopeKind::Peer && self.cause == Cause::Failure {
+        if kind == ScopeKind::Peer && self.cut_off.len() == self.members.len() {
             let peer_down = Diagnosis::PeerDown { paths: members };
             self.view.finding = peer_down.name();
             self.view.next = peer_down.next();

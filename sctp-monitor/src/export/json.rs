@@ -35,11 +35,7 @@ impl<W: Write> JsonLines<W> {
     }
 
     fn line(&mut self, event: &str, time: WallTime, fields: Map<String, Value>) -> io::Result<()> {
-        let mut object = Map::new();
-        object.insert("event".into(), event.into());
-        object.insert("time".into(), rfc3339(time).into());
-        object.extend(fields);
-        serde_json::to_writer(&mut self.out, &object)?;
+        serde_json::to_writer(&mut self.out, &named(event, time, fields))?;
         self.out.write_all(b"\n")?;
         self.out.flush()
     }
@@ -118,6 +114,20 @@ impl<W: Write> Report for JsonLines<W> {
         });
         self.line("summary", snapshot.clock.wall(snapshot.now), object(fields))
     }
+}
+
+/// An event as one object, as it stands in one line.
+pub(crate) fn event_object(event: &Event, clock: &Clock) -> Map<String, Value> {
+    let (name, fields) = engine_event(event, clock);
+    named(name, clock.wall(event.time), fields)
+}
+
+fn named(event: &str, time: WallTime, fields: Map<String, Value>) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("event".into(), event.into());
+    object.insert("time".into(), rfc3339(time).into());
+    object.extend(fields);
+    object
 }
 
 fn engine_event(event: &Event, clock: &Clock) -> (&'static str, Map<String, Value>) {
@@ -236,7 +246,7 @@ fn finding_fields(finding: &Finding, clock: &Clock) -> Map<String, Value> {
     fields
 }
 
-fn incident_fields(incident: &IncidentView, clock: &Clock) -> Map<String, Value> {
+pub(crate) fn incident_fields(incident: &IncidentView, clock: &Clock) -> Map<String, Value> {
     let scope = &incident.scope;
     let mut what: Map<String, Value> = [
         ("kind", Some(json!(scope.kind.to_string()))),
@@ -263,7 +273,7 @@ fn incident_fields(incident: &IncidentView, clock: &Clock) -> Map<String, Value>
     }))
 }
 
-fn reference(association: &AssociationRef) -> Map<String, Value> {
+pub(crate) fn reference(association: &AssociationRef) -> Map<String, Value> {
     object(json!({
         "association": association.id.0,
         "local_port": association.local_port,
@@ -273,7 +283,7 @@ fn reference(association: &AssociationRef) -> Map<String, Value> {
     }))
 }
 
-fn addresses(path: &PathId) -> Map<String, Value> {
+pub(crate) fn addresses(path: &PathId) -> Map<String, Value> {
     object(json!({ "local": path.local, "remote": path.remote }))
 }
 
@@ -330,7 +340,7 @@ fn findings(findings: &[Finding], snapshot: &Snapshot<'_>) -> Value {
 }
 
 /// What the handshake agreed on; nothing of one that was not seen.
-fn offered(offers: Option<&Offers>) -> Map<String, Value> {
+pub(crate) fn offered(offers: Option<&Offers>) -> Map<String, Value> {
     let Some(offers) = offers else {
         return Map::new();
     };
@@ -418,14 +428,14 @@ fn flow(view: &FlowView, record: Option<&FlowRecord>) -> Value {
     })
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
     }
 }
 
-fn hex(tag: u32) -> String {
+pub(crate) fn hex(tag: u32) -> String {
     format!("{tag:#010x}")
 }
 
@@ -433,7 +443,7 @@ fn milliseconds(time: std::time::Duration) -> f64 {
     time.as_nanos() as f64 / 1e6
 }
 
-fn rfc3339(time: WallTime) -> String {
+pub(crate) fn rfc3339(time: WallTime) -> String {
     DateTimePrinter::new()
         .precision(Some(9))
         .timestamp_to_string(&time)

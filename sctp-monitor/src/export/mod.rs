@@ -90,3 +90,9 @@ pub trait Report {
     /// If it cannot be written.
     fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()>;
 }
+
+/// `1 packet`, `2 packets`.
+pub(crate) fn plural(count: u64, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{s}")
+}

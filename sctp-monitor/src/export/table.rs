@@ -46,7 +46,7 @@ impl<W: Write> Tables<W> {
 
 impl<W: Write> Report for Tables<W> {
     fn notice(&mut self, notice: &Notice, time: Timestamp, clock: &Clock) -> io::Result<()> {
-        if is_told_by_incident(notice) {
+        if matches!(notice, Notice::Event(event) if is_told_by_incident(event)) {
             return Ok(());
         }
         let line = format!("{}  {}", clock_time(clock, time), words(notice));
@@ -225,12 +225,9 @@ fn rtt(sent: Option<&FlowView>, received: Option<&FlowView>) -> String {
 }
 
 /// What begins or ends with an incident has that one's line.
-fn is_told_by_incident(notice: &Notice) -> bool {
-    match notice {
-        Notice::Event(Event {
-            kind: EventKind::Finding { status, finding },
-            ..
-        }) => *status != Status::Updated && finding.incident.is_some(),
+pub(crate) fn is_told_by_incident(event: &Event) -> bool {
+    match &event.kind {
+        EventKind::Finding { status, finding } => *status != Status::Updated && finding.incident.is_some(),
         _ => false,
     }
 }
@@ -263,7 +260,7 @@ fn words(notice: &Notice) -> String {
     }
 }
 
-fn event_words(event: &Event) -> String {
+pub(crate) fn event_words(event: &Event) -> String {
     let name = event.association.as_ref().map_or_else(String::new, |known| {
         format!(
             "association {} ({} > {})",
@@ -374,7 +371,7 @@ fn event_words(event: &Event) -> String {
     }
 }
 
-fn incident_words(status: Status, incident: &IncidentView) -> String {
+pub(crate) fn incident_words(status: Status, incident: &IncidentView) -> String {
     let IncidentView {
         id,
         finding,
@@ -405,7 +402,7 @@ fn incident_words(status: Status, incident: &IncidentView) -> String {
     }
 }
 
-fn list(addresses: &[IpAddr]) -> String {
+pub(crate) fn list(addresses: &[IpAddr]) -> String {
     addresses
         .iter()
         .map(ToString::to_string)

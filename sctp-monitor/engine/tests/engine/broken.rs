@@ -7,7 +7,7 @@ use sctp_monitor_engine::{
     finding::{Broken, Diagnosis, Object},
     incident::ScopeKind,
 };
-use sctp_monitor_lab::frames;
+use sctp_monitor_lab::frames::{self, Packet};
 
 use crate::{
     paths::traffic,
@@ -274,11 +274,40 @@ fn all_paths_down_are_a_peer_that_is_down_until_one_works() {
     };
     assert_eq!(finding.object, Object::Association);
     assert_eq!(finding.diagnosis, Diagnosis::PeerDown { paths: 2 });
+    world.advance(ms(1_000));
+    assert_eq!(
+        incidents(&world).last().map(|(_, incident)| incident.finding),
+        Some("peer_down")
+    );
     world.heartbeat_answered(2, ms(1));
     assert_eq!(statuses(&world, "peer_down"), [Opened, Closed]);
     world.heartbeat_answered(1, ms(1));
     world.advance(ms(2_000));
     assert_eq!(left_open(&world.events), 0);
+}
+
+#[test]
+fn a_peer_with_a_path_left_is_not_down() {
+    let mut world = World::with_two_paths();
+    let crossing = |chunk, tag| Packet::v4(tag, vec![chunk]).between("10.1.0.1", "10.2.0.2");
+    let answered = |world: &mut World, info: u8| {
+        world.packet(&crossing(frames::heartbeat(&[info; 40]), REMOTE_TAG), 1, true);
+        let ack = Packet::v4(LOCAL_TAG, vec![frames::heartbeat_ack(&[info; 40])]);
+        world.packet(&ack.between("10.2.0.2", "10.1.0.1"), 1, false);
+    };
+    for round in 0..5 {
+        answered(&mut world, 100 + round);
+        world.heartbeat(1);
+        world.heartbeat(2);
+        world.advance(ms(1_000));
+    }
+    assert_eq!(world.states(), [Inactive, Inactive]);
+    assert_eq!(statuses(&world, "peer_down"), []);
+    let names: Vec<_> = incidents(&world)
+        .iter()
+        .map(|(_, incident)| incident.finding)
+        .collect();
+    assert!(names.iter().all(|name| *name == "path_down"), "{names:?}");
 }
 
 #[test]

@@ -1,0 +1,292 @@
+//! A capture, packet by packet, through the same tracker and the same engine that live packets go through.
+//!
+//! Where the agent sweeps the flow records every 20 ms, the capture's clock stands still between two packets; so sweeps
+//! are made up for before the next packet is looked at, wherever one could have changed anything.
+
+use std::time::Duration;
+
+use sctp_monitor_capture::{
+    Layers, Look, Record, Unwrapper,
+    duplicates::{Duplicates, Identity},
+    tunnel::TunnelKind,
+};
+use sctp_monitor_common::{
+    abi::{Counter, FlowKey, FlowRecord, Interface, RingRecord},
+    memory::MemoryTable,
+    track::{FlowTable as _, track, track_icmp_error},
+    wire::{ParseOptions, Pass, ReadPacket as _, icmp},
+};
+use sctp_monitor_engine::{
+    Engine, Output, Timestamp,
+    config::{Config, Vantage},
+    event::Event,
+};
+use bytemuck::Zeroable as _;
+
+use super::{clock::CaptureClock, ledger::Ledger};
+use crate::{clock::Clock, driver::SWEEP};
+
+/// How a capture is looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) parse: ParseOptions,
+    pub(crate) decapsulate: bool,
+    pub(crate) max_flows: usize,
+    /// Keep what plots need.
+    pub(crate) with_series: bool,
+}
+
+/// Whoever wants to know what the engine finds out.
+pub(crate) trait Audience {
+    /// Takes an event, with the engine as it is just behind it.
+    fn on_event(&mut self, event: &Event, engine: &Engine, clock: &Clock) -> std::io::Result<()>;
+}
+
+/// The state of the analysis.
+pub(crate) struct Analysis {
+    options: Options,
+    unwrapper: Unwrapper,
+    duplicates: Duplicates,
+    table: MemoryTable,
+    pub(crate) ledger: Ledger,
+    pub(crate) engine: Engine,
+    clock: CaptureClock,
+    swept_at: Timestamp,
+    now: Timestamp,
+    /// Slots to look at in the next sweep: those that changed, and those that wait for an answer.
+    due: Vec<u32>,
+    pub(crate) seen: Seen,
+}
+
+/// What the capture holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) sctp_packets: u64,
+    pub(crate) capture_duplicates: u64,
+    pub(crate) first_ns: Option<u64>,
+    pub(crate) last_ns: u64,
+    /// SCTP packets in tunnels that were not looked into.
+    pub(crate) tunnelled: Vec<(TunnelKind, u64)>,
+}
+
+impl Analysis {
+    pub(crate) fn new(options: Options, mut detector: Config) -> Self {
+        // Which side the capture was made on is not known.
+        detector.vantage = Vantage::Gateway;
+        Self {
+            unwrapper: Unwrapper::new(options.parse, options.decapsulate),
+            duplicates: Duplicates::default(),
+            table: MemoryTable::new().with_max_flows(options.max_flows),
+            ledger: Ledger::new(options.max_flows, options.with_series),
+            engine: Engine::new(detector, Duration::from_nanos(1)),
+            clock: CaptureClock::default(),
+            swept_at: Timestamp::default(),
+            now: Timestamp::default(),
+            due: Vec::new(),
+            seen: Seen::default(),
+            options,
+        }
+    }
+
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// The audience's.
+    pub(crate) fn handle_record(
+        &mut self,
+        record: &Record<'_>,
+        audience: &mut impl Audience,
+    ) -> std::io::Result<()> {
+        self.seen.records += 1;
+        self.seen.bytes += record.bytes.len() as u64;
+        self.seen.first_ns = Some(self.seen.first_ns.map_or(record.time_ns, |first| first.min(record.time_ns)));
+        self.seen.last_ns = self.seen.last_ns.max(record.time_ns);
+        let now = self.clock.advance(record.time_ns);
+        if now > self.now {
+            self.make_up_for(now, audience)?;
+            self.now = now;
+            self.table.set_now(now.as_nanos());
+        }
+        match self.unwrapper.look(record) {
+            Look::Sctp(layers) => self.on_sctp(&layers, record.time_ns),
+            Look::Icmp(inner, network) => match icmp::parse(&inner.frame(), network, self.options.parse) {
+                Ok(error) => track_icmp_error(&error, &mut self.table),
+                Err(Pass::Counted(counter)) => self.table.count(counter),
+                Err(_) => {}
+            },
+            Look::Counted(counter) => self.table.count(counter),
+            Look::Tunnelled(kind) => match self.seen.tunnelled.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, packets)) => *packets += 1,
+                None => self.seen.tunnelled.push((kind, 1)),
+            },
+            Look::Fragment | Look::Other => {}
+        }
+        if self.table.is_urgent() {
+            self.sweep(now, audience)?;
+        }
+        Ok(())
+    }
+
+    fn on_sctp(&mut self, layers: &Layers<'_>, time_ns: u64) {
+        self.seen.sctp_packets += 1;
+        let packet = &layers.packet;
+        let key = FlowKey {
+            src: packet.src,
+            dst: packet.dst,
+            src_port: packet.src_port,
+            dst_port: packet.dst_port,
+        };
+        let frame = layers.inner.frame();
+        let identity = Identity {
+            addresses: [packet.src, packet.dst],
+            identification: layers.identification,
+            total_length: layers.total_length,
+            checksum: frame.read_u32(packet.at + CHECKSUM_AT).unwrap_or(0),
+            tag: packet.tag,
+        };
+        let is_duplicate = self.duplicates.is_repeated(&identity, time_ns);
+        if is_duplicate {
+            self.seen.capture_duplicates += 1;
+        } else {
+            track(&frame, packet, Interface::ingress(0), usize::MAX, &mut self.table);
+        }
+        let slot = self.table.find(&key);
+        self.ledger.record(slot, &key, layers, is_duplicate, time_ns);
+    }
+
+    /// What the agent would have done until `now`.
+    fn make_up_for(&mut self, now: Timestamp, audience: &mut impl Audience) -> std::io::Result<()> {
+        if self.seen.records == 1 {
+            return Ok(());
+        }
+        let patience = self.now + LONGEST_GAP;
+        while let Some(at) = self.next_sweep().filter(|at| *at <= now && *at <= patience) {
+            self.sweep(at, audience)?;
+        }
+        if now > patience {
+            self.sweep(now, audience)?;
+        }
+        Ok(())
+    }
+
+    /// When the agent would have looked next.
+    fn next_sweep(&mut self) -> Option<Timestamp> {
+        self.table.take_touched(&mut self.due);
+        let sweep = (!self.due.is_empty()).then(|| self.swept_at + SWEEP);
+        let deadline = self.engine.poll_timeout().map(|at| at.max(self.swept_at + GRAIN));
+        let next = [sweep, deadline].into_iter().flatten().min()?;
+        Some(next.max(self.now))
+    }
+
+    fn sweep(&mut self, now: Timestamp, audience: &mut impl Audience) -> std::io::Result<()> {
+        self.swept_at = now;
+        while let Some(bytes) = self.table.pop_record() {
+            if let Ok(record) = RingRecord::parse(&bytes) {
+                self.engine.handle_ring(&record);
+            }
+        }
+        self.table.take_touched(&mut self.due);
+        self.due.sort_unstable();
+        self.due.dedup();
+        let mut waiting = Vec::new();
+        for slot in self.due.drain(..) {
+            if let Some(record) = self.table.records().get(slot as usize) {
+                self.engine.handle_record(slot, record, now);
+                if record.waits_for_answer() {
+                    waiting.push(slot);
+                }
+            }
+        }
+        self.due = waiting;
+        self.engine.handle_timeout(now);
+        self.carry_out(audience)
+    }
+
+    fn carry_out(&mut self, audience: &mut impl Audience) -> std::io::Result<()> {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Event(event) => audience.on_event(&event, &self.engine, &self.clock.clock())?,
+                Output::Link {
+                    slot,
+                    data_slot,
+                    reverse_slot,
+                    sibling_slot,
+                } => {
+                    if let Some(record) = self.table.record(slot) {
+                        record.data_slot = data_slot;
+                        record.reverse_slot = reverse_slot;
+                        record.sibling_slot = sibling_slot;
+                    }
+                }
+                Output::SetTag { slot, tag } => {
+                    if let Some(record) = self.table.record(slot) {
+                        record.tag = tag;
+                        let fresh = FlowRecord::zeroed();
+                        record.sender = fresh.sender;
+                        record.timed = fresh.timed;
+                        record.outstanding = fresh.outstanding;
+                    }
+                }
+                Output::Release { slot, key } => {
+                    if let Some(record) = self.table.records().get(slot as usize) {
+                        self.ledger.absorb(record);
+                    }
+                    self.table.forget(&key);
+                    self.table.release(slot);
+                    self.ledger.release(slot);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Behind the last record.
+    ///
+    /// # Errors
+    /// The audience's.
+    pub(crate) fn finish(&mut self, audience: &mut impl Audience) -> std::io::Result<()> {
+        self.sweep(self.now, audience)?;
+        for record in self.table.records().iter().filter(|record| record.packets > 0) {
+            self.ledger.absorb(record);
+        }
+        Ok(())
+    }
+
+    /// The time of the last record.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// For the time of day.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clock()
+    }
+
+    /// What was not understood or not kept, by name.
+    pub(crate) fn counters(&self) -> Vec<(String, u64)> {
+        let of_packets = Counter::ALL
+            .iter()
+            .map(|counter| (counter.name().to_owned(), self.table.counters().value(*counter)));
+        let of_capture = [
+            ("captured_twice", self.seen.capture_duplicates),
+            ("fragmented_incomplete", self.unwrapper.incomplete_datagrams()),
+            ("records_late", self.clock.late),
+            ("clock_set_back", self.clock.set_back),
+            ("packets_beyond_max_flows", self.ledger.packets_left_out),
+        ];
+        of_packets
+            .chain(of_capture.map(|(name, value)| (name.to_owned(), value)))
+            .filter(|(_, value)| *value > 0)
+            .collect()
+    }
+}
+
+/// The checksum's place in the common header (RFC 9260 section 3.1).
+const CHECKSUM_AT: usize = 8;
+/// How often the agent wakes up at the most.
+const GRAIN: Duration = Duration::from_millis(1);
+/// A capture that shows nothing for longer was interrupted, or is of a host that was off. What five minutes of silence
+/// bring about is known by then.
+const LONGEST_GAP: Duration = Duration::from_secs(300);
