@@ -7,8 +7,7 @@ use sctp_monitor::{
     audit::{self, Outcome},
     check,
     cli::{AuditArgs, Cli, Command},
-    offline,
-    run,
+    offline, run,
 };
 use tracing_subscriber::EnvFilter;
 

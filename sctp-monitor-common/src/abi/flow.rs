@@ -90,7 +90,7 @@ fn mix(hash: u64, word: u64) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct FlowRecord {
     // Line 0: every packet.
-    /// SCTP packets, with whatever tag.
+    /// SCTP packets as they are on the wire, with whatever tag.
     pub packets: u64,
     /// Their bytes, by the IP header.
     pub bytes: u64,

@@ -43,6 +43,13 @@ pub trait ReadPacket {
         offset
     }
 
+    /// How many packets leave the NIC for this one: with segmentation offload, what a host sends is cut up only behind
+    /// the programs.
+    #[inline(always)]
+    fn segments(&self) -> u32 {
+        1
+    }
+
     /// Whether the frame holds nothing.
     #[inline(always)]
     fn is_empty(&self) -> bool {
@@ -122,7 +129,10 @@ mod tests {
             bytes: &[1, 2],
             original_length: 9,
         };
-        assert_eq!((frame.len(), frame.read_u8(1), frame.read_u8(2)), (9, Some(2), None));
+        assert_eq!(
+            (frame.len(), frame.read_u8(1), frame.read_u8(2)),
+            (9, Some(2), None)
+        );
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub struct Duplicates {
 impl Duplicates {
     /// Whether a packet was captured before. It is remembered.
     pub fn is_repeated(&mut self, identity: &Identity, now_ns: u64) -> bool {
-        if now_ns.wrapping_sub(self.young_since_ns) > WITH_IDENTIFICATION_NS || self.young.len() >= MOST_KEPT {
+        if now_ns.wrapping_sub(self.young_since_ns) > WITH_IDENTIFICATION_NS || self.young.len() >= MOST_KEPT
+        {
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
             self.young_since_ns = now_ns;

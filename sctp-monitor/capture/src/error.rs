@@ -57,7 +57,9 @@ pub enum Problem {
     )]
     LinkType(u32),
     /// It ends within a record.
-    #[error("the file ends within a record, {left} bytes after the record's beginning: it was cut, or is still written")]
+    #[error(
+        "the file ends within a record, {left} bytes after the record's beginning: it was cut, or is still written"
+    )]
     RecordCut {
         /// Bytes of it that are there.
         left: u64,
@@ -69,7 +71,9 @@ pub enum Problem {
         claimed: u64,
     },
     /// A pcapng block whose length fields or contents contradict each other.
-    #[error("a block of type {block_type:#010x} has impossible lengths (it claims {claimed} bytes): the file is damaged here")]
+    #[error(
+        "a block of type {block_type:#010x} has impossible lengths (it claims {claimed} bytes): the file is damaged here"
+    )]
     BlockInvalid {
         /// Its type.
         block_type: u32,
@@ -94,5 +98,9 @@ impl std::fmt::Display for Place {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+    bytes
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -2,8 +2,7 @@
 
 use pcap_parser::{
     Block, EnhancedPacketBlock, InterfaceDescriptionBlock, LegacyPcapBlock, OptionCode, PcapBlockOwned,
-    PcapError,
-    traits::PcapNGPacketBlock as _,
+    PcapError, traits::PcapNGPacketBlock as _,
 };
 use sctp_monitor_common::wire::LinkType;
 
@@ -115,7 +114,13 @@ impl Format {
                 },
                 PcapBlockOwned::Legacy(record),
             ) => Ok(Step::Record(legacy(record, *link, *nanoseconds, buffer))),
-            (Self::Ng { interfaces, big_endian }, PcapBlockOwned::NG(block)) => match block {
+            (
+                Self::Ng {
+                    interfaces,
+                    big_endian,
+                },
+                PcapBlockOwned::NG(block),
+            ) => match block {
                 Block::SectionHeader(header) => {
                     *big_endian = header.big_endian();
                     interfaces.clear();

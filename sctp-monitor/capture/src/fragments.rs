@@ -115,7 +115,11 @@ impl Fragments {
                 return;
             }
             self.order.pop_front();
-            if self.waiting.get(&key).is_some_and(|pieces| pieces.began_at_ns == began_at_ns) {
+            if self
+                .waiting
+                .get(&key)
+                .is_some_and(|pieces| pieces.began_at_ns == began_at_ns)
+            {
                 self.waiting.remove(&key);
                 self.given_up += 1;
             }

@@ -84,9 +84,10 @@ impl Captures {
             }
         }
         let mut first = self.earliest();
-        while let Some(waiting) = self.waiting.pop_if(|waiting| {
-            first.is_none_or(|(_, time_ns)| waiting.starts_at_ns <= time_ns)
-        }) {
+        while let Some(waiting) = self
+            .waiting
+            .pop_if(|waiting| first.is_none_or(|(_, time_ns)| waiting.starts_at_ns <= time_ns))
+        {
             self.look_at(&waiting.path, false);
             first = self.earliest();
         }

@@ -94,7 +94,11 @@ impl Reader {
             Some(Format::Legacy { .. }) => {
                 LegacyPcapReader::new(BUFFER, watched).map(|reader| Box::new(reader) as _)
             }
-            None => return Err(error(Problem::NotACapture(first.iter().take(4).copied().collect()))),
+            None => {
+                return Err(error(Problem::NotACapture(
+                    first.iter().take(4).copied().collect(),
+                )));
+            }
         };
         match (blocks, format) {
             (Ok(blocks), Some(format)) => Ok(Self {

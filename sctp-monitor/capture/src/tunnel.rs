@@ -108,12 +108,7 @@ fn ip<R: ReadPacket>(reader: &R, kind: TunnelKind, at: usize) -> Option<Tunnel> 
 }
 
 /// By EtherType: what GRE and Geneve carry.
-fn by_ether_type<R: ReadPacket>(
-    reader: &R,
-    kind: TunnelKind,
-    ether_type: u16,
-    at: usize,
-) -> Option<Tunnel> {
+fn by_ether_type<R: ReadPacket>(reader: &R, kind: TunnelKind, ether_type: u16, at: usize) -> Option<Tunnel> {
     match ether_type {
         ETHER_IPV4 | ETHER_IPV6 => ip(reader, kind, at),
         ETHER_BRIDGED => Some(Tunnel {
@@ -229,8 +224,7 @@ pub(crate) fn payload<R: ReadPacket>(reader: &R, network: NetworkLayer) -> Optio
     if network.version == 4 {
         let header = usize::from(reader.read_u8(at)? & 0x0f) * 4;
         let fragment = reader.read_u16(at + 6)?;
-        return (header >= 20 && fragment & 0x1fff == 0)
-            .then_some((reader.read_u8(at + 9)?, at + header));
+        return (header >= 20 && fragment & 0x1fff == 0).then_some((reader.read_u8(at + 9)?, at + header));
     }
     let mut protocol = reader.read_u8(at + 6)?;
     let mut at = at + 40;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytemuck::Zeroable as _;
 use sctp_monitor_capture::{
     Layers, Look, Record, Unwrapper,
     duplicates::{Duplicates, Identity},
@@ -21,7 +22,6 @@ use sctp_monitor_engine::{
     config::{Config, Vantage},
     event::Event,
 };
-use bytemuck::Zeroable as _;
 
 use super::{clock::CaptureClock, ledger::Ledger};
 use crate::{clock::Clock, driver::SWEEP};
@@ -101,7 +101,11 @@ impl Analysis {
     ) -> std::io::Result<()> {
         self.seen.records += 1;
         self.seen.bytes += record.bytes.len() as u64;
-        self.seen.first_ns = Some(self.seen.first_ns.map_or(record.time_ns, |first| first.min(record.time_ns)));
+        self.seen.first_ns = Some(
+            self.seen
+                .first_ns
+                .map_or(record.time_ns, |first| first.min(record.time_ns)),
+        );
         self.seen.last_ns = self.seen.last_ns.max(record.time_ns);
         let now = self.clock.advance(record.time_ns);
         if now > self.now {

@@ -187,7 +187,10 @@ fn unfinished(flows: &[Flow]) -> Vec<Unfinished> {
         .iter()
         .map(|flow| {
             let key = flow.sum.key.flow;
-            ((key.src.to_ip(), key.dst.to_ip(), key.src_port, key.dst_port), flow)
+            (
+                (key.src.to_ip(), key.dst.to_ip(), key.src_port, key.dst_port),
+                flow,
+            )
         })
         .collect();
     let mut sums: BTreeMap<(IpAddr, IpAddr, u16), Unfinished> = BTreeMap::new();

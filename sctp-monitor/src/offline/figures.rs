@@ -20,7 +20,10 @@ pub(crate) struct Rtts {
 impl Rtts {
     /// `None` if there is none. A negative one, of a clock that went back, counts as zero.
     pub(crate) fn of(rtts_ns: &[i64]) -> Option<Self> {
-        let mut sorted: Vec<u64> = rtts_ns.iter().map(|rtt| u64::try_from(*rtt).unwrap_or(0)).collect();
+        let mut sorted: Vec<u64> = rtts_ns
+            .iter()
+            .map(|rtt| u64::try_from(*rtt).unwrap_or(0))
+            .collect();
         sorted.sort_unstable();
         let last = sorted.len().checked_sub(1)?;
         let at = |share: usize| Duration::from_nanos(sorted[last * share / 100]);

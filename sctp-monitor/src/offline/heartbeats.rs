@@ -155,6 +155,9 @@ mod tests {
             heartbeats.on_sent(&there, &number.to_be_bytes(), 0, 0);
         }
         assert_eq!(heartbeats.open.len(), MOST_OPEN);
-        assert_eq!(heartbeats.on_ack(&there.reversed(), &0_usize.to_be_bytes(), 1), None);
+        assert_eq!(
+            heartbeats.on_ack(&there.reversed(), &0_usize.to_be_bytes(), 1),
+            None
+        );
     }
 }

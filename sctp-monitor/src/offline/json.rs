@@ -40,16 +40,24 @@ impl<W: Write> Whole<W> {
 
 impl<W: Write> Sink for Whole<W> {
     fn event(&mut self, event: &Event, clock: &Clock) -> io::Result<()> {
-        self.out.write_all(if self.any { b",\n" } else { b"{\"events\":[\n" })?;
+        self.out
+            .write_all(if self.any { b",\n" } else { b"{\"events\":[\n" })?;
         self.any = true;
         serde_json::to_writer(&mut self.out, &event_object(event, clock))?;
         Ok(())
     }
 
     fn finish(&mut self, conclusion: &Conclusion<'_>) -> io::Result<()> {
-        self.out.write_all(if self.any { b"\n]" } else { b"{\"events\":[]" })?;
+        self.out
+            .write_all(if self.any { b"\n]" } else { b"{\"events\":[]" })?;
         self.out.write_all(b",\n\"associations\":")?;
-        array(&mut self.out, conclusion.stories.iter().map(|story| association(story, conclusion)))?;
+        array(
+            &mut self.out,
+            conclusion
+                .stories
+                .iter()
+                .map(|story| association(story, conclusion)),
+        )?;
         self.out.write_all(b",\n\"flows\":")?;
         array(&mut self.out, conclusion.flows.iter().map(flow))?;
         for (name, value) in summary(conclusion) {
@@ -135,7 +143,11 @@ fn association(story: &Story, conclusion: &Conclusion<'_>) -> Value {
     }
     let findings: Vec<_> = story.findings.iter().map(finding).collect();
     fields.insert("findings".into(), findings.into());
-    let paths: Vec<_> = story.path_table(&conclusion.analysis.ledger).iter().map(path).collect();
+    let paths: Vec<_> = story
+        .path_table(&conclusion.analysis.ledger)
+        .iter()
+        .map(path)
+        .collect();
     fields.insert("paths".into(), paths.into());
     fields.into()
 }
@@ -165,7 +177,10 @@ fn path(numbers: &PathNumbers<'_>) -> Value {
     });
     let story = numbers.story;
     fields.insert("state".into(), json!(story.map(|story| story.state.to_string())));
-    fields.insert("reason".into(), json!(story.and_then(|story| story.reason.as_ref())));
+    fields.insert(
+        "reason".into(),
+        json!(story.and_then(|story| story.reason.as_ref())),
+    );
     let changes = story.map_or(&[][..], |story| &story.changes);
     let changes: Vec<_> = changes
         .iter()
@@ -235,7 +250,11 @@ fn flow(flow: &Flow) -> Value {
 
 fn summary(conclusion: &Conclusion<'_>) -> Map<String, Value> {
     let seen = conclusion.seen();
-    let files: Vec<_> = conclusion.files.iter().map(|path| path.display().to_string()).collect();
+    let files: Vec<_> = conclusion
+        .files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     let span = conclusion.span();
     let clock = conclusion.clock();
     let incidents: Vec<_> = conclusion

@@ -105,7 +105,10 @@ impl Entry {
             .iter()
             .filter(|kind| **kind != ChunkKind::Other)
             .map(|kind| (kind.name().to_owned(), self.count(*kind)));
-        let others = self.other_chunks.iter().map(|(number, count)| (format!("TYPE_{number}"), *count));
+        let others = self
+            .other_chunks
+            .iter()
+            .map(|(number, count)| (format!("TYPE_{number}"), *count));
         named.chain(others).filter(|(_, count)| *count > 0)
     }
 
@@ -213,7 +216,11 @@ impl Ledger {
         };
         let mut at = self.first_of(record.slot);
         if at == NONE {
-            at = self.index.get(&key(Chain::default(), record.tag)).copied().unwrap_or(NONE);
+            at = self
+                .index
+                .get(&key(Chain::default(), record.tag))
+                .copied()
+                .unwrap_or(NONE);
         }
         while let Some(entry) = self.entries.get_mut(at) {
             if entry.key.flow == record.key && entry.key.tag == record.tag {
@@ -272,7 +279,8 @@ impl Ledger {
             self.tsns.len() - 1
         });
         let at = self.entries.len();
-        self.entries.push(Entry::new(*key, tsns, time_ns, self.with_series));
+        self.entries
+            .push(Entry::new(*key, tsns, time_ns, self.with_series));
         self.index.insert(*key, at);
         Some(at)
     }

@@ -164,7 +164,11 @@ impl Audience for Teller<'_> {
 
 impl Teller<'_> {
     fn is_asked_for(&self, event: &Event) -> bool {
-        let shows = |id: u64| self.stories.story(id).is_some_and(|story| self.filter.shows(story));
+        let shows = |id: u64| {
+            self.stories
+                .story(id)
+                .is_some_and(|story| self.filter.shows(story))
+        };
         match (&event.association, &event.kind) {
             (Some(reference), _) => shows(reference.id.0) || self.filter.is_open(),
             // It may have many associations; the one that is asked for may be among them.

@@ -14,7 +14,9 @@ pub(crate) struct Bar {
 impl Bar {
     /// For these files, if standard error is a terminal and there is enough to read.
     pub(crate) fn new(files: &[PathBuf]) -> Self {
-        let sizes = files.iter().map(|file| std::fs::metadata(file).map(|file| file.len()));
+        let sizes = files
+            .iter()
+            .map(|file| std::fs::metadata(file).map(|file| file.len()));
         let total: Option<u64> = sizes.map(Result::ok).sum();
         let shown = std::io::stderr().is_terminal() && total.is_none_or(|total| total > WORTH_A_BAR);
         let bar = shown.then(|| match total {

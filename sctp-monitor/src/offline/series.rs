@@ -71,7 +71,11 @@ impl Series {
             interval.rtts += 1;
             interval.rtt_sum_ns += rtt_ns;
             interval.rtt_max_ns = interval.rtt_max_ns.max(rtt_ns);
-            interval.rtt_min_ns = if first { rtt_ns } else { interval.rtt_min_ns.min(rtt_ns) };
+            interval.rtt_min_ns = if first {
+                rtt_ns
+            } else {
+                interval.rtt_min_ns.min(rtt_ns)
+            };
         }
     }
 
@@ -95,7 +99,8 @@ impl Series {
                     self.double();
                     continue;
                 }
-                self.intervals.splice(0..0, std::iter::repeat_n(Interval::default(), missing));
+                self.intervals
+                    .splice(0..0, std::iter::repeat_n(Interval::default(), missing));
                 self.first = number;
             }
             let place = usize::try_from(number - self.first).unwrap_or(usize::MAX);
@@ -174,6 +179,14 @@ mod tests {
         series.on_rtt(SHORTEST_NS + 11, -3);
         series.coarsen_to(4 * SHORTEST_NS);
         let (_, interval) = series.intervals().next().unwrap();
-        assert_eq!((interval.rtts, interval.rtt_min_ns, interval.rtt_max_ns, interval.rtt_sum_ns), (3, 0, 9, 14));
+        assert_eq!(
+            (
+                interval.rtts,
+                interval.rtt_min_ns,
+                interval.rtt_max_ns,
+                interval.rtt_sum_ns
+            ),
+            (3, 0, 9, 14)
+        );
     }
 }

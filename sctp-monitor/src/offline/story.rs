@@ -131,9 +131,7 @@ impl Stories {
         };
         story.reference = reference;
         match &event.kind {
-            EventKind::PathStateChanged {
-                path, to, reason, ..
-            } => {
+            EventKind::PathStateChanged { path, to, reason, .. } => {
                 let path = story.paths.entry(*path).or_insert_with(|| PathStory::new(*to));
                 path.state = *to;
                 path.reason = Some(reason.to_string());
@@ -198,7 +196,10 @@ impl Story {
             self.primary[direction as usize] = primary.or(self.primary[direction as usize]);
         }
         for (id, path) in association.paths() {
-            let story = self.paths.entry(*id).or_insert_with(|| PathStory::new(path.state()));
+            let story = self
+                .paths
+                .entry(*id)
+                .or_insert_with(|| PathStory::new(path.state()));
             // A path of an association that is over keeps the state that it had.
             story.state = path.state();
             story.reason = path.reason().map(ToString::to_string).or(story.reason.take());

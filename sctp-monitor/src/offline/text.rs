@@ -50,12 +50,22 @@ impl<W: Write> Text<W> {
             tag(known.local_tag),
             tag(known.remote_tag),
         )?;
-        writeln!(out, "  between   {} and {}", list(&story.local), list(&story.remote))?;
+        writeln!(
+            out,
+            "  between   {} and {}",
+            list(&story.local),
+            list(&story.remote)
+        )?;
         let how = match story.restarts {
             Some(before) => format!(", which restarted association {before}"),
             None => String::new(),
         };
-        writeln!(out, "  began     {}, known by {}{how}", time(story.began), story.origin)?;
+        writeln!(
+            out,
+            "  began     {}, known by {}{how}",
+            time(story.began),
+            story.origin
+        )?;
         if let Some(offers) = &story.offers {
             let (sent, received) = (offers.streams_sent(), offers.streams_received());
             writeln!(out, "  streams   {sent} there, {received} back")?;
@@ -73,27 +83,38 @@ impl<W: Write> Text<W> {
             }
         }
         for finding in &story.findings {
-            let until = finding.until.map_or_else(|| "to the end".to_owned(), |at| format!("to {}", time(at)));
+            let until = finding
+                .until
+                .map_or_else(|| "to the end".to_owned(), |at| format!("to {}", time(at)));
             let object = match finding.object {
                 Object::Association => String::new(),
                 Object::Remote(remote) => format!("{remote}: "),
                 Object::Path(path) => format!("{} > {}: ", path.local, path.remote),
             };
             let since = time(finding.since);
-            writeln!(out, "  FOUND     {object}{} ({since} {until}). Check {}", finding.reason, finding.next)?;
+            writeln!(
+                out,
+                "  FOUND     {object}{} ({since} {until}). Check {}",
+                finding.reason, finding.next
+            )?;
         }
         let paths = story.path_table(&conclusion.analysis.ledger);
         let mut table = Table::new();
         table.load_preset(NOTHING);
         table.set_header(HEADER);
-        let (used, unused): (Vec<_>, Vec<_>) =
-            paths.iter().partition(|path| path.flows.iter().any(Option::is_some));
+        let (used, unused): (Vec<_>, Vec<_>) = paths
+            .iter()
+            .partition(|path| path.flows.iter().any(Option::is_some));
         for path in used {
             table.add_row(row(path));
         }
         writeln!(out, "{table}")?;
         if !unused.is_empty() {
-            writeln!(out, " and {} that nothing crossed", plural(unused.len() as u64, "address pair"))?;
+            writeln!(
+                out,
+                " and {} that nothing crossed",
+                plural(unused.len() as u64, "address pair")
+            )?;
         }
         writeln!(out)
     }
@@ -102,13 +123,20 @@ impl<W: Write> Text<W> {
         let out = &mut self.out;
         for handshake in &conclusion.unfinished {
             let answer = match handshake.answer {
-                Answer::Nothing => "nothing came back. Check whether the host is up, and the way there and back",
+                Answer::Nothing => {
+                    "nothing came back. Check whether the host is up, and the way there and back"
+                }
                 Answer::Abort => "ABORT came back. Check whether anybody listens on that port there",
-                Answer::InitAck => "INIT ACK came back, but the initiator did not go on. Check whether it arrived there",
+                Answer::InitAck => {
+                    "INIT ACK came back, but the initiator did not go on. Check whether it arrived there"
+                }
             };
             let inits = plural(handshake.inits, "INIT");
             let (from, to, port) = (handshake.initiator, handshake.responder, handshake.port);
-            writeln!(out, "No association from {from} to {to} port {port}: {inits}, {answer}")?;
+            writeln!(
+                out,
+                "No association from {from} to {to} port {port}: {inits}, {answer}"
+            )?;
         }
         let told: u64 = conclusion.stories.iter().map(|_| 1).sum();
         let seen = conclusion.seen();
@@ -130,7 +158,10 @@ impl<W: Write> Text<W> {
         }
         for (file, link, packets) in conclusion.unknown_links {
             let packets = plural(*packets, "packet");
-            writeln!(out, "{file}: {packets} of link type {link}, which cannot be read, passed over")?;
+            writeln!(
+                out,
+                "{file}: {packets} of link type {link}, which cannot be read, passed over"
+            )?;
         }
         for (name, value) in &conclusion.counters {
             writeln!(out, "{value:>12} {}", name.replace('_', " "))?;
@@ -148,7 +179,12 @@ impl<W: Write> Sink for Text<W> {
             writeln!(self.out, "What happened (times in UTC)")?;
             self.any = true;
         }
-        writeln!(self.out, "{}  {}", time(clock.wall(event.time)), event_words(event))
+        writeln!(
+            self.out,
+            "{}  {}",
+            time(clock.wall(event.time)),
+            event_words(event)
+        )
     }
 
     fn finish(&mut self, conclusion: &Conclusion<'_>) -> io::Result<()> {
@@ -189,11 +225,16 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
     [
         format!("  {}", path.id.local),
         path.id.remote.to_string(),
-        path.story.map_or_else(|| "-".to_owned(), |story| story.state.to_string()),
+        path.story
+            .map_or_else(|| "-".to_owned(), |story| story.state.to_string()),
         both(&|entry| entry.packets.to_string()),
         both(&|entry| entry.data_chunks().to_string()),
         both(&|entry| entry.data_retransmissions.to_string()),
-        both(&|entry| entry.loss().map_or_else(|| "-".to_owned(), |loss| format!("{:.1} %", loss * 100.0))),
+        both(&|entry| {
+            entry
+                .loss()
+                .map_or_else(|| "-".to_owned(), |loss| format!("{:.1} %", loss * 100.0))
+        }),
         [there, back]
             .into_iter()
             .flatten()
@@ -215,7 +256,12 @@ fn rtt(there: Option<&Entry>, back: Option<&Entry>) -> String {
     let entries = || [there, back].into_iter().flatten();
     let heartbeats = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_ns));
     if let Some(rtts) = heartbeats {
-        return format!("{} / {} / {}", Short(rtts.min), Short(rtts.median), Short(rtts.max));
+        return format!(
+            "{} / {} / {}",
+            Short(rtts.min),
+            Short(rtts.median),
+            Short(rtts.max)
+        );
     }
     match entries().find_map(Entry::data_rtt) {
         Some(srtt) => format!("{} (DATA)", Short(srtt)),

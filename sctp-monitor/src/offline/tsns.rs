@@ -41,7 +41,11 @@ impl TsnSet {
 
     fn insert_elsewhere(&mut self, first: u32, last: u32, tsn: u32) -> bool {
         self.runs.insert(first, last);
-        let before = self.runs.range(..=tsn).next_back().map(|(first, last)| (*first, *last));
+        let before = self
+            .runs
+            .range(..=tsn)
+            .next_back()
+            .map(|(first, last)| (*first, *last));
         let (run, is_new) = match before {
             Some((first, last)) if tsn <= last => ((first, last), false),
             Some((first, last)) if last.checked_add(1) == Some(tsn) => ((first, tsn), true),

@@ -26,9 +26,9 @@ fn tc_programs(namespace: &Namespace) -> usize {
             let query = || SchedClassifier::query_tcx(nic, side).unwrap().1.len();
             return namespace.run(query).unwrap();
         }
-        // The kernel names each program twice: in the filter, and behind its number.
         output(namespace, "tc", &["filter", "show", "dev", nic, name])
-            .matches(&format!(" tc_{name} "))
+            .lines()
+            .filter(|line| line.contains(" handle ") && line.contains(&format!(" tc_{name} ")))
             .count()
     };
     NICS.iter()
