@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    abi::{ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen, NO_SLOT},
+    abi::{CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen, NO_SLOT},
     track::{FlowTable, Scratch},
     wire::ReadPacket,
 };
@@ -20,8 +20,8 @@ use crate::{
 pub struct MemoryTable {
     index: HashMap<FlowKey, u32, RandomState>,
     records: Vec<FlowRecord>,
-    /// Slots that were released.
-    free: Vec<u32>,
+    /// Slots that were released, the first one first.
+    free: VecDeque<u32>,
     max_flows: usize,
     /// The flow that was looked up last: packets come in bursts.
     last: Option<(FlowKey, u32)>,
@@ -44,7 +44,7 @@ impl MemoryTable {
         Self {
             index: HashMap::default(),
             records: Vec::new(),
-            free: Vec::new(),
+            free: VecDeque::new(),
             max_flows: usize::MAX,
             last: None,
             touched: Vec::new(),
@@ -70,6 +70,18 @@ impl MemoryTable {
     pub fn with_max_flows(mut self, max_flows: usize) -> Self {
         self.max_flows = max_flows;
         self
+    }
+
+    /// A table of so many slots, as the kernel's: they are there from the beginning, and are taken in the order in which
+    /// they were offered.
+    #[must_use]
+    pub fn with_slots(slots: u32) -> Self {
+        Self {
+            records: vec![FlowRecord::zeroed(); slots as usize],
+            free: (0..slots).collect(),
+            is_touched: vec![false; slots as usize],
+            ..Self::new().with_max_flows(slots as usize)
+        }
     }
 
     /// Sets the clock, in nanoseconds since any epoch; both the fine and the coarse clock follow it.
@@ -98,7 +110,7 @@ impl MemoryTable {
     pub fn release(&mut self, slot: u32) {
         if let Some(record) = self.records.get_mut(slot as usize) {
             *record = FlowRecord::zeroed();
-            self.free.push(slot);
+            self.free.push_back(slot);
         }
     }
 
@@ -161,7 +173,7 @@ impl FlowTable for MemoryTable {
     }
 
     fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
-        let slot = match self.free.pop() {
+        let slot = match self.free.pop_front() {
             Some(slot) => slot,
             None if self.records.len() >= self.max_flows => return Err(Counter::FlowTableFull),
             None => {
@@ -207,8 +219,10 @@ impl FlowTable for MemoryTable {
     }
 
     fn emit_control<R: ReadPacket>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
-        let mut bytes: Vec<u8> = Vec::with_capacity(header.captured_length as usize);
-        while bytes.len() < header.captured_length as usize {
+        // As much as the programs hand over.
+        let length = (header.captured_length as usize).min(CONTROL_LONG);
+        let mut bytes: Vec<u8> = Vec::with_capacity(length);
+        while bytes.len() < length {
             match reader.read_u8(at + bytes.len()) {
                 Some(byte) => bytes.push(byte),
                 None => break,
@@ -226,5 +240,43 @@ impl FlowTable for MemoryTable {
 
     fn emit_icmp_error(&mut self, error: &IcmpErrorSeen) {
         self.emit(error, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(port: u16) -> FlowKey {
+        FlowKey {
+            src_port: port,
+            ..FlowKey::zeroed()
+        }
+    }
+
+    #[test]
+    fn a_table_of_so_many_slots_is_full_with_them() {
+        let mut table = MemoryTable::with_slots(2);
+        assert_eq!([1, 2].map(|port| table.open(&key(port))), [Ok(0), Ok(1)]);
+        assert_eq!(table.open(&key(3)), Err(Counter::FlowTableFull));
+        table.forget(&key(1));
+        assert_eq!(
+            table.open(&key(3)),
+            Err(Counter::FlowTableFull),
+            "not offered yet"
+        );
+        table.release(0);
+        assert_eq!(table.open(&key(3)), Ok(0));
+    }
+
+    #[test]
+    fn a_slot_that_is_offered_is_empty() {
+        let mut table = MemoryTable::new();
+        let slot = table.open(&key(1)).unwrap();
+        table.records_mut()[0].packets = 7;
+        table.forget(&key(1));
+        assert_eq!(table.find(&key(1)), NO_SLOT);
+        table.release(slot);
+        assert_eq!((table.records()[0].packets, table.open(&key(2))), (0, Ok(0)));
     }
 }

@@ -185,8 +185,9 @@ pub fn track<R: ReadPacket, T: FlowTable>(
     count_chunks(reader, max_chunks, record, scratch);
     // Each segment after the first has headers of its own, and the first one's length counts them once.
     let more = u64::from(reader.segments().saturating_sub(1));
-    record.packets += 1 + more;
-    record.bytes += u64::from(scratch.total_length) + more * u64::from(scratch.headers());
+    record.packets = record.packets.wrapping_add(1 + more);
+    let bytes = u64::from(scratch.total_length) + more * u64::from(scratch.headers());
+    record.bytes = record.bytes.wrapping_add(bytes);
     record.last_seen_ticks = now_ticks;
     if record.interface != interface {
         record.interface = interface;
@@ -448,8 +449,8 @@ fn count_chunks<R: ReadPacket>(
     let mut count = CountChunks { record, scratch };
     let end = walk(reader, at, end, max_chunks, &mut count);
     scratch.walk_end = end as u32;
-    record.data_chunks += u64::from(scratch.data_count);
-    record.data_bytes += u64::from(scratch.data_bytes);
+    record.data_chunks = record.data_chunks.wrapping_add(u64::from(scratch.data_count));
+    record.data_bytes = record.data_bytes.wrapping_add(u64::from(scratch.data_bytes));
 }
 
 struct CountChunks<'a> {

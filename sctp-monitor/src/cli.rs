@@ -99,6 +99,9 @@ pub struct PcapArgs {
     /// How to report: text for people, one JSON object, or JSON lines.
     #[arg(long, value_enum, default_value_t = PcapFormat::Table)]
     pub format: PcapFormat,
+    /// Also write a page for the browser to this file, which needs nothing else: path matrix, plots, timeline.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Look into tunnels: GTP-U, VXLAN, Geneve, GRE, ERSPAN, IP in IP, MPLS.
     #[arg(long)]
     pub decap: bool,

@@ -28,6 +28,8 @@ enum Bench {
     Engine,
     /// How long it takes from a fault to the first alarm.
     Detection,
+    /// How long it takes to read a capture of a million packets, beside tshark.
+    Pcap,
 }
 
 /// Measures.
@@ -39,6 +41,7 @@ pub(crate) fn bench(args: &Args) -> anyhow::Result<()> {
             (Bench::Programs, None),
             (Bench::Engine, None),
             (Bench::Detection, Some(args.breaks.unwrap_or(FEW_BREAKS))),
+            (Bench::Pcap, None),
         ]
         .into_iter()
         .try_for_each(|(bench, breaks)| bench.run(args, breaks)),
@@ -78,6 +81,7 @@ impl Bench {
             Self::Programs => "programs",
             Self::Engine => "engine",
             Self::Detection => "detection",
+            Self::Pcap => "pcap",
         }
     }
 }

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cargo;
 mod demo;
+mod fuzz;
 mod lint;
 mod run;
 mod setup;
@@ -40,6 +41,8 @@ enum Command {
     Test(test::Args),
     /// Run the tests that depend on the kernel on other kernels, in virtual machines; needs root.
     Vm(vm::Args),
+    /// Throw hostile input at the parser, the decoder of control chunks and the engine, by libFuzzer.
+    Fuzz(fuzz::Args),
     /// Measure what a packet costs in each program; needs root.
     Bench(bench::Args),
     /// Show how soon the detector reports a break, and how often it is wrong, in simulated worlds.
@@ -57,11 +60,12 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> anyhow::Result<()> {
-    // Kernels are tested by these two only.
-    let with_guests = matches!(&cli.command, Command::Vm(_) | Command::Test(_));
+    // Who only wants to run the agent does not wait for an emulator.
+    let with_guests = matches!(&cli.command, Command::Setup | Command::Vm(_) | Command::Test(_));
     setup::setup(with_guests)?;
     match cli.command {
         Command::Setup => {
+            setup::setup_fuzzing()?;
             println!("everything is there");
             Ok(())
         }
@@ -71,6 +75,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Lint => lint::lint(),
         Command::Test(args) => test::test(&args),
         Command::Vm(args) => vm::vm(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Simulate(args) => simulate::simulate(&args),
     }

@@ -43,10 +43,36 @@ pub(crate) fn setup(with_guests: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-const BPF_LINKER_VERSION: &str = "0.13.0";
+/// Installs what fuzzing needs beyond that. Whoever only wants to run the agent does not wait for it.
+///
+/// # Errors
+/// If cargo-fuzz cannot be built here, with the steps to do by hand.
+pub(crate) fn setup_fuzzing() -> anyhow::Result<()> {
+    if which::which("cargo-fuzz").is_ok() {
+        return Ok(());
+    }
+    println!("setup: building cargo-fuzz {CARGO_FUZZ_VERSION} (a minute)");
+    let install = [
+        "install",
+        "cargo-fuzz",
+        "--locked",
+        "--version",
+        CARGO_FUZZ_VERSION,
+    ];
+    run(Command::new("cargo").args(install)).with_context(|| {
+        format!(
+            "cargo-fuzz did not build (is the machine offline?); to do it by hand:\n  cargo {}",
+            install.join(" ")
+        )
+    })
+}
 
-/// Packages of the lab, each with a file by which it is found.
-const LAB_PACKAGES: [(&str, &str); 7] = [
+const BPF_LINKER_VERSION: &str = "0.13.0";
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
+
+/// Packages of the lab, of the tests, and the compiler of libFuzzer, each with a file by which it is found.
+const LAB_PACKAGES: [(&str, &str); 9] = [
+    ("g++", "bin/c++"),
     ("libusrsctp-dev", "include/usrsctp.h"),
     ("iproute2", "sbin/ip"),
     ("nftables", "sbin/nft"),
@@ -54,6 +80,7 @@ const LAB_PACKAGES: [(&str, &str); 7] = [
     ("tcpdump", "bin/tcpdump"),
     ("tshark", "bin/tshark"),
     ("user-mode-linux", "bin/linux.uml"),
+    ("chromium", "bin/chromium"),
 ];
 
 /// Packages that boot other kernels. Guests use the tools of the lab too.

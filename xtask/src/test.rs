@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     cargo::{cargo, require_root, run, target},
-    lint, vm,
+    fuzz, lint, setup, vm,
 };
 
 #[derive(Debug, clap::Args)]
@@ -40,6 +40,7 @@ pub(crate) fn test(args: &Args) -> anyhow::Result<()> {
         command.args(["--", filter]);
     }
     let (mut counts, mut success) = counted(&mut command)?;
+    fuzzed(args, &mut counts)?;
     let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
     for line in skipped.lines() {
         println!("skipped: {line}");
@@ -63,6 +64,42 @@ pub(crate) fn test(args: &Args) -> anyhow::Result<()> {
     }
     if counts.passed == 0 {
         bail!("no test ran");
+    }
+    Ok(())
+}
+
+/// Runs the fuzz targets, each of which is a test. They take a minute each where nobody waits.
+fn fuzzed(args: &Args, counts: &mut Counts) -> anyhow::Result<()> {
+    let mut targets = fuzz::targets()?;
+    if let Some(filter) = &args.filter {
+        targets.retain(|target| format!("fuzz::{target}").contains(filter));
+    }
+    if targets.is_empty() {
+        return Ok(());
+    }
+    if let Err(error) = setup::setup_fuzzing() {
+        for target in &targets {
+            println!("skipped: fuzz::{target}: {error:#}");
+            counts.ignored += 1;
+        }
+        return Ok(());
+    }
+    let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    let seconds = if in_ci { 60 } else { 10 };
+    let failed = fuzz::build()
+        .and_then(|()| fuzz::run_targets(&targets, seconds))
+        .unwrap_or_else(|error| {
+            println!("fuzz: {error:#}");
+            targets.clone()
+        });
+    for target in &targets {
+        let stood = !failed.contains(target);
+        println!("test fuzz::{target} ... {}", if stood { "ok" } else { "FAILED" });
+        if stood {
+            counts.passed += 1;
+        } else {
+            counts.failed += 1;
+        }
     }
     Ok(())
 }

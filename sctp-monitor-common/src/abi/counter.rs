@@ -33,7 +33,7 @@ counters! {
     VlanTooDeep, "vlan_too_deep";
     /// Packets cut within the IP header or its extension headers.
     IpHeaderTruncated, "ip_header_truncated";
-    /// IP headers with a wrong version or impossible lengths.
+    /// IP headers with a wrong version, impossible lengths, or IPv4-mapped addresses in IPv6.
     IpHeaderInvalid, "ip_header_invalid";
     /// IPv6 packets with more extension headers than are followed.
     ExtensionHeadersTooMany, "extension_headers_too_many";

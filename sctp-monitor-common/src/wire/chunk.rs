@@ -169,7 +169,7 @@ pub fn chunks<R: ReadPacket>(reader: &R, at: usize, end: usize) -> impl Iterator
         let at = next?;
         let mut first = First(None);
         next = match walk(reader, at, end, 1, &mut first) {
-            WalkEnd::TooMany => first.0.map(|chunk| (chunk.end() + 3) & !3),
+            WalkEnd::TooMany => first.0.map(|chunk| at + ((chunk.length as usize + 3) & !3)),
             _ => None,
         };
         first.0
@@ -343,6 +343,16 @@ mod tests {
             kinds(&padded[..5], 5, 32),
             (vec![ChunkKind::Auth], WalkEnd::Complete)
         );
+    }
+
+    #[test]
+    fn padding_is_counted_from_the_chunk_and_not_from_the_frame() {
+        // An Ethernet header has 14 bytes, so the chunks of a frame seldom begin at a multiple of four.
+        let bytes = [&[0xff; 2][..], TWO].concat();
+        let iterated: Vec<_> = chunks(&Frame(&bytes), 2, bytes.len())
+            .map(|chunk| chunk.kind())
+            .collect();
+        assert_eq!(iterated, [ChunkKind::CookieAck, ChunkKind::Shutdown]);
     }
 
     #[test]

@@ -125,14 +125,19 @@ fn v6_addresses<R: ReadPacket>(
     first_fragment: bool,
 ) -> Result<IpPacket, Pass> {
     let [a, b, c, d, e, f, g, h] = reader.read_words(at + V6_ADDRESSES_AT).ok_or(TRUNCATED)?;
+    let (src, dst) = (Address::from_v6([a, b, c, d]), Address::from_v6([e, f, g, h]));
+    // An IPv4-mapped address is never on the wire (RFC 6890 section 2.2.3); it would pass for an IPv4 flow's.
+    if src.is_v4() || dst.is_v4() {
+        return Err(INVALID);
+    }
     let total_length = if payload_length == 0 {
         or_rest(0, reader, at)
     } else {
         Ipv6Hdr::LEN as u32 + payload_length
     };
     Ok(IpPacket {
-        src: Address::from_v6([a, b, c, d]),
-        dst: Address::from_v6([e, f, g, h]),
+        src,
+        dst,
         protocol,
         payload_at,
         end: at + total_length as usize,
@@ -355,6 +360,11 @@ mod tests {
             Err(Pass::NotSctp),
             "ESP hides what it carries"
         );
+        for at in [8, 24] {
+            let mut mapped = v6_header(132);
+            mapped[at..at + 12].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
+            assert_eq!(v6(&mapped), Err(Pass::Counted(Counter::IpHeaderInvalid)), "{at}");
+        }
         let mut version = v6_header(132);
         version[0] = 0x40;
         assert_eq!(v6(&version), Err(Pass::Counted(Counter::IpHeaderInvalid)));

@@ -39,8 +39,9 @@ pub struct Duplicates {
 impl Duplicates {
     /// Whether a packet was captured before. It is remembered.
     pub fn is_repeated(&mut self, identity: &Identity, now_ns: u64) -> bool {
-        if now_ns.wrapping_sub(self.young_since_ns) > WITH_IDENTIFICATION_NS || self.young.len() >= MOST_KEPT
-        {
+        // A clock that was set back begins anew.
+        let young_for_ns = now_ns.abs_diff(self.young_since_ns);
+        if young_for_ns > WITH_IDENTIFICATION_NS || self.young.len() >= MOST_KEPT {
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
             self.young_since_ns = now_ns;
@@ -95,5 +96,63 @@ impl std::hash::Hasher for Same {
 
     fn write_u64(&mut self, value: u64) {
         self.0 = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn identity(identification: u16) -> Identity {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap().into();
+        Identity {
+            addresses: [address("10.0.0.1"), address("10.0.0.2")],
+            identification,
+            total_length: 100,
+            checksum: 7,
+            tag: 9,
+        }
+    }
+
+    #[test]
+    fn a_packet_captured_twice_is_recognised_for_a_second() {
+        let mut duplicates = Duplicates::default();
+        let start = 1_700_000_000 * WITH_IDENTIFICATION_NS;
+        let mut at = |identification, ms: u64| {
+            duplicates.is_repeated(&identity(identification), start + ms * 1_000_000)
+        };
+        assert!(!at(5, 0));
+        assert!(at(5, 999));
+        assert!(!at(6, 1_000), "another identification");
+        assert!(at(5, 1_998), "a second after the last copy");
+        assert!(!at(5, 2_998));
+        assert!(!at(0, 3_000));
+        assert!(!at(0, 3_001), "a millisecond is too long without identification");
+        assert!(at(0, 3_001));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_what_follows() {
+        let mut duplicates = Duplicates::default();
+        duplicates.is_repeated(&identity(1), 90_000_000_000);
+        assert!(!duplicates.is_repeated(&identity(2), 10_000_000_000));
+        assert!(!duplicates.is_repeated(&identity(3), 10_000_001_000));
+        assert!(duplicates.is_repeated(&identity(2), 10_000_002_000));
+        assert!(duplicates.is_repeated(&identity(3), 10_000_002_000));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut duplicates = Duplicates::default();
+        for number in 0..300_000_u32 {
+            let packet = Identity {
+                checksum: number,
+                ..identity(1)
+            };
+            assert!(!duplicates.is_repeated(&packet, 5));
+        }
+        assert!(duplicates.young.len() + duplicates.old.len() <= 2 * MOST_KEPT);
     }
 }

@@ -168,6 +168,15 @@ impl Format {
         u64::from(word(bytes, at, big_endian))
     }
 
+    /// Whether the block at the beginning of `bytes`, of which not all is there, could not be read if it were.
+    pub(crate) fn is_nonsense(&self, bytes: &[u8]) -> bool {
+        let claimed = self.claimed(bytes);
+        match self {
+            Self::Legacy { .. } => false,
+            Self::Ng { .. } => bytes.len() >= BLOCK_HEADER_LEN && claimed < SHORTEST_BLOCK,
+        }
+    }
+
     /// Why the block at the beginning of `bytes` makes no sense.
     pub(crate) fn invalid(&self, bytes: &[u8]) -> Problem {
         match self {
@@ -265,6 +274,8 @@ const PCAP: [[u8; 4]; 5] = [
 const LINK_TYPE_MASK: u32 = 0x03ff_ffff;
 const LEGACY_LENGTH_AT: usize = 8;
 const BLOCK_LENGTH_AT: usize = 4;
+const BLOCK_HEADER_LEN: usize = 8;
+const SHORTEST_BLOCK: u64 = 12;
 const MICROSECONDS: u128 = 1_000_000;
 const NANOSECONDS: u128 = 1_000_000_000;
 const MOST_INTERFACES: usize = 65_536;

@@ -179,6 +179,10 @@ impl Reader {
                 Ok(Step::More) => self.refill(false)?,
                 Ok(Step::Grow) => self.refill(true)?,
                 Ok(Step::End) => self.over = true,
+                Ok(Step::Cut) if self.format.is_nonsense(self.blocks.data()) => {
+                    let problem = self.format.invalid(self.blocks.data());
+                    return Err(self.fail(problem));
+                }
                 Ok(Step::Cut) => {
                     let left = self.blocks.data().len() as u64;
                     return Err(self.fail(Problem::RecordCut { left }));

@@ -116,7 +116,7 @@ impl Unwrapper {
                         _ => Look::Sctp(layers(inner, packet, chain, fragments_length)),
                     };
                 }
-                Err(Pass::Counted(Counter::LaterFragment)) | Err(Pass::NotSctp) | Ok(_) => {
+                Err(Pass::Counted(Counter::LaterFragment) | Pass::NotSctp) | Ok(_) => {
                     link::network_layer(&frame, inner.link)
                 }
                 Err(Pass::Icmp(network)) => {

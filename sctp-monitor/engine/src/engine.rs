@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use foldhash::fast::RandomState;
 use sctp_monitor_common::abi::{AckOutcome, FlowKey, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord};
 
 use crate::{
@@ -88,8 +89,8 @@ pub struct Engine {
     pub(crate) config: Config,
     /// One tick of the coarse clock in flow records.
     tick: Duration,
-    pub(crate) flows: HashMap<u32, Box<Flow>>,
-    pub(crate) by_key: HashMap<FlowKey, u32>,
+    pub(crate) flows: HashMap<u32, Box<Flow>, RandomState>,
+    pub(crate) by_key: HashMap<FlowKey, u32, RandomState>,
     pub(crate) associations: BTreeMap<AssociationId, Association>,
     pub(crate) tags: TagIndex,
     pub(crate) handshakes: Handshakes,
@@ -118,8 +119,8 @@ impl Engine {
         Self {
             config,
             tick,
-            flows: HashMap::new(),
-            by_key: HashMap::new(),
+            flows: HashMap::default(),
+            by_key: HashMap::default(),
             associations: BTreeMap::new(),
             tags: TagIndex::default(),
             handshakes: Handshakes::default(),
@@ -309,7 +310,9 @@ impl Engine {
         for view in self.incidents.due(now) {
             self.report_incident(Status::Updated, view, now);
         }
-        if self.housekeeping_at.is_some_and(|at| at > now) {
+        // A clock that went back must not put it off until it shows the same again.
+        let due = |at: Timestamp| at <= now || at > now + HOUSEKEEPING;
+        if !self.housekeeping_at.is_none_or(due) {
             return;
         }
         self.housekeeping_at = Some(now + HOUSEKEEPING);
@@ -326,6 +329,12 @@ impl Engine {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Until when the flow in a slot may wait for an answer: its record is to be handed in by then.
+    #[must_use]
+    pub fn deadline_of(&self, slot: u32) -> Option<Timestamp> {
+        self.flows.get(&slot)?.deadline
     }
 
     /// The next thing to do, in order.

@@ -29,8 +29,18 @@ pub(crate) fn cause_words(frame: &Frame<'_>, chunk: &Chunk) -> Vec<String> {
 fn spoken(frame: &Frame<'_>, cause: &Param) -> Option<String> {
     let bytes = frame.0.get(cause.value_at()..cause.end().min(frame.0.len()))?;
     let text = std::str::from_utf8(bytes).ok()?.trim_end_matches('\0').trim();
-    let printable = !text.is_empty() && !text.chars().any(char::is_control);
+    let printable = !text.is_empty() && !text.chars().any(steers);
     printable.then(|| text.chars().take(MAX_TEXT).collect())
+}
+
+/// Whether a character does something to a terminal instead of standing there: a control character, or one that turns
+/// or breaks the line (Unicode's bidirectional controls and separators).
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// Errors of one association that were reported lately.
@@ -84,7 +94,8 @@ mod tests {
     fn the_reason_of_an_abort_is_shown_if_it_is_text() {
         assert_eq!(abort(b"bye"), ["user-initiated abort \"bye\""]);
         assert_eq!(abort(b"bye\0\0"), ["user-initiated abort \"bye\""]);
-        for silent in [&b""[..], b"\x1b[2Jgone", b"\xff\xfe", b"\0"] {
+        let turned = "\u{202e}eybdoog".as_bytes();
+        for silent in [&b""[..], b"\x1b[2Jgone", turned, b"\xff\xfe", b"\0"] {
             assert_eq!(abort(silent), ["user-initiated abort"], "{silent:?}");
         }
     }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use sctp_monitor_common::abi::FlowKey;
 
 use crate::{event::AssociationId, flow::Direction};
@@ -12,8 +13,11 @@ use crate::{event::AssociationId, flow::Direction};
 /// Associations by source port, destination port and tag of their packets.
 #[derive(Debug, Default)]
 pub(crate) struct TagIndex {
-    candidates: HashMap<(u16, u16, u32), Vec<(AssociationId, Direction)>>,
+    candidates: HashMap<(u16, u16, u32), Claims, RandomState>,
 }
+
+/// Who has a tag: by chance more than one.
+type Claims = Vec<(AssociationId, Direction)>;
 
 impl TagIndex {
     pub(crate) fn insert(&mut self, ports: (u16, u16), tag: u32, id: AssociationId, direction: Direction) {

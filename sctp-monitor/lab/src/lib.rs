@@ -23,6 +23,7 @@
 
 mod builder;
 mod capture;
+pub mod capture_file;
 pub mod clock;
 pub mod dissect;
 pub mod endpoint;

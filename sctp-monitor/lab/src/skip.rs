@@ -1,30 +1,21 @@
-//! Tests that cannot run where they are say so, and count as skipped.
+//! Tests that cannot run here.
 
-use std::fmt::Display;
-use std::io::Write as _;
+use std::{fs::OpenOptions, io::Write as _};
 
-/// Says that the running test cannot run here, and why. It should return then: the harness takes it for passed, and
-/// `cargo xtask test` counts it as skipped.
+/// Says that a test cannot run, and why, so that `cargo xtask test` counts it as skipped and not as passed.
 ///
 /// # Panics
-/// When the file that collects the skips cannot be written: a test would then count as passed that did not run.
-pub fn skip(why: impl Display) {
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    eprintln!("skipped: {test}: {why}");
-    let Some(file) = std::env::var_os(SKIPS_VARIABLE) else {
+/// If the file for it cannot be written.
+pub fn skip(test: &str, reason: &str) {
+    eprintln!("{test} is skipped: {reason}");
+    let Some(file) = std::env::var_os("SCTP_MONITOR_SKIPS") else {
         return;
     };
-    // One write, so that the lines of tests that run at the same time stay whole.
-    let written = std::fs::OpenOptions::new()
-        .create(true)
+    let line = format!("{test}: {reason}\n");
+    OpenOptions::new()
         .append(true)
+        .create(true)
         .open(&file)
-        .and_then(|mut skips| skips.write_all(format!("{test}: {why}\n").as_bytes()));
-    if let Err(error) = written {
-        panic!("{} cannot be written: {error}", file.display());
-    }
+        .and_then(|mut file| file.write_all(line.as_bytes()))
+        .expect("the list of skipped tests can be written");
 }
-
-/// Names the file that collects the skips of a run.
-const SKIPS_VARIABLE: &str = "SCTP_MONITOR_SKIPS";

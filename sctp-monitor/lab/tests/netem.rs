@@ -9,9 +9,9 @@ use sctp_monitor_lab::{Lab, Netem, skip};
 use support::{delivered, round_trips, udp_pair};
 
 /// A lab with a pair of sockets across its first path; none where the kernel has no netem.
-fn lab() -> Option<(Lab, (UdpSocket, UdpSocket))> {
+fn lab(test: &str) -> Option<(Lab, (UdpSocket, UdpSocket))> {
     if !Netem::is_available().unwrap() {
-        skip("this kernel has no netem");
+        skip(test, "this kernel has no netem");
         return None;
     }
     let lab = Lab::two_hosts_two_paths().unwrap();
@@ -23,7 +23,9 @@ fn lab() -> Option<(Lab, (UdpSocket, UdpSocket))> {
 
 #[test]
 fn netem_loses_its_share_of_one_direction() {
-    let Some((lab, pair)) = lab() else { return };
+    let Some((lab, pair)) = lab("netem_loses_its_share_of_one_direction") else {
+        return;
+    };
     let back = udp_pair(&lab, ("hss", "10.1.1.2"), ("mme", "10.1.1.1"));
     let path = lab.path("path1");
     path.netem_direction("mme", &Netem::default().lose(20.0)).unwrap();
@@ -37,7 +39,9 @@ fn netem_loses_its_share_of_one_direction() {
 
 #[test]
 fn netem_delays_each_way_and_jitter_spreads_the_delay() {
-    let Some((lab, pair)) = lab() else { return };
+    let Some((lab, pair)) = lab("netem_delays_each_way_and_jitter_spreads_the_delay") else {
+        return;
+    };
     let path = lab.path("path1");
     let ms = Duration::from_millis;
     path.netem(&Netem::default().delay(ms(20), ms(0))).unwrap();
@@ -54,7 +58,9 @@ fn netem_delays_each_way_and_jitter_spreads_the_delay() {
 
 #[test]
 fn netem_sends_packets_twice() {
-    let Some((lab, pair)) = lab() else { return };
+    let Some((lab, pair)) = lab("netem_sends_packets_twice") else {
+        return;
+    };
     lab.path("path1")
         .netem(&Netem::default().duplicate(10.0))
         .unwrap();
@@ -65,7 +71,7 @@ fn netem_sends_packets_twice() {
 
 #[test]
 fn netem_lets_packets_overtake_each_other() {
-    let Some((lab, (sender, receiver))) = lab() else {
+    let Some((lab, (sender, receiver))) = lab("netem_lets_packets_overtake_each_other") else {
         return;
     };
     let delay = Netem::default().delay(Duration::from_millis(50), Duration::ZERO);

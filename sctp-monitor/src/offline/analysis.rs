@@ -52,10 +52,40 @@ pub(crate) struct Analysis {
     pub(crate) engine: Engine,
     clock: CaptureClock,
     swept_at: Timestamp,
+    /// The next sweep; `None` while nothing is to be looked at.
+    sweep_at: Option<Timestamp>,
     now: Timestamp,
-    /// Slots to look at in the next sweep: those that changed, and those that wait for an answer.
+    /// Slots whose records changed since they were looked at, or wait for an answer.
     due: Vec<u32>,
+    /// By slot.
+    looks: Vec<Looked>,
     pub(crate) seen: Seen,
+}
+
+/// What was done about a slot.
+#[derive(Debug, Clone, Copy, Default)]
+struct Looked {
+    at: Option<Timestamp>,
+    /// It is among those that are due.
+    is_due: bool,
+    /// It waited for an answer when it was looked at.
+    waited: bool,
+    /// Its heartbeats that had been answered by then.
+    answered: u32,
+}
+
+impl Looked {
+    /// Whether its flow is to be looked at now. A busy one is looked at less often than the agent does, which sweeps for
+    /// all flows at once: it cannot become overdue meanwhile without the engine's own deadline.
+    fn is_ripe(&self, record: &FlowRecord, deadline: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(at) = self.at else {
+            return true;
+        };
+        now >= at + BUSY
+            || (record.waits_for_answer() && !self.waited)
+            || record.heartbeats_answered != self.answered
+            || deadline.is_some_and(|deadline| deadline <= now)
+    }
 }
 
 /// What the capture holds.
@@ -83,8 +113,10 @@ impl Analysis {
             engine: Engine::new(detector, Duration::from_nanos(1)),
             clock: CaptureClock::default(),
             swept_at: Timestamp::default(),
+            sweep_at: None,
             now: Timestamp::default(),
             due: Vec::new(),
+            looks: Vec::new(),
             seen: Seen::default(),
             options,
         }
@@ -128,7 +160,10 @@ impl Analysis {
             Look::Fragment | Look::Other => {}
         }
         if self.table.is_urgent() {
-            self.sweep(now, audience)?;
+            return self.sweep(now, audience);
+        }
+        if self.sweep_at.is_none() {
+            self.sweep_at = Some((self.swept_at + SWEEP).max(now));
         }
         Ok(())
     }
@@ -162,28 +197,17 @@ impl Analysis {
 
     /// What the agent would have done until `now`.
     fn make_up_for(&mut self, now: Timestamp, audience: &mut impl Audience) -> std::io::Result<()> {
-        if self.seen.records == 1 {
-            return Ok(());
-        }
         let patience = self.now + LONGEST_GAP;
-        while let Some(at) = self.next_sweep().filter(|at| *at <= now && *at <= patience) {
+        while let Some(at) = self.sweep_at.filter(|at| *at <= now && *at <= patience) {
             self.sweep(at, audience)?;
         }
-        if now > patience {
+        if now > patience && self.sweep_at.is_some() {
             self.sweep(now, audience)?;
         }
         Ok(())
     }
 
-    /// When the agent would have looked next.
-    fn next_sweep(&mut self) -> Option<Timestamp> {
-        self.table.take_touched(&mut self.due);
-        let sweep = (!self.due.is_empty()).then(|| self.swept_at + SWEEP);
-        let deadline = self.engine.poll_timeout().map(|at| at.max(self.swept_at + GRAIN));
-        let next = [sweep, deadline].into_iter().flatten().min()?;
-        Some(next.max(self.now))
-    }
-
+    /// Looks at what is due.
     fn sweep(&mut self, now: Timestamp, audience: &mut impl Audience) -> std::io::Result<()> {
         self.swept_at = now;
         while let Some(bytes) = self.table.pop_record() {
@@ -191,21 +215,50 @@ impl Analysis {
                 self.engine.handle_ring(&record);
             }
         }
+        self.take_touched();
+        let mut due = std::mem::take(&mut self.due);
+        due.retain(|slot| {
+            let Some(record) = self.table.records().get(*slot as usize) else {
+                return false;
+            };
+            let looked = &mut self.looks[*slot as usize];
+            if !looked.is_ripe(record, self.engine.deadline_of(*slot), now) {
+                return true;
+            }
+            self.engine.handle_record(*slot, record, now);
+            let waits = record.waits_for_answer();
+            *looked = Looked {
+                at: Some(now),
+                waited: waits,
+                answered: record.heartbeats_answered,
+                is_due: waits,
+            };
+            looked.is_due
+        });
+        self.due = due;
+        self.engine.handle_timeout(now);
+        self.carry_out(audience)?;
+        let sweep = (!self.due.is_empty()).then(|| now + SWEEP);
+        let deadline = self.engine.poll_timeout().map(|at| at.max(now + GRAIN));
+        self.sweep_at = [sweep, deadline].into_iter().flatten().min();
+        Ok(())
+    }
+
+    fn take_touched(&mut self) {
+        self.looks.resize(self.table.records().len(), Looked::default());
+        let known = self.due.len();
         self.table.take_touched(&mut self.due);
-        self.due.sort_unstable();
-        self.due.dedup();
-        let mut waiting = Vec::new();
-        for slot in self.due.drain(..) {
-            if let Some(record) = self.table.records().get(slot as usize) {
-                self.engine.handle_record(slot, record, now);
-                if record.waits_for_answer() {
-                    waiting.push(slot);
-                }
+        let mut kept = known;
+        for at in known..self.due.len() {
+            let slot = self.due[at];
+            let looked = &mut self.looks[slot as usize];
+            if !looked.is_due {
+                looked.is_due = true;
+                self.due[kept] = slot;
+                kept += 1;
             }
         }
-        self.due = waiting;
-        self.engine.handle_timeout(now);
-        self.carry_out(audience)
+        self.due.truncate(kept);
     }
 
     fn carry_out(&mut self, audience: &mut impl Audience) -> std::io::Result<()> {
@@ -240,6 +293,9 @@ impl Analysis {
                     self.table.forget(&key);
                     self.table.release(slot);
                     self.ledger.release(slot);
+                    if let Some(looked) = self.looks.get_mut(slot as usize) {
+                        looked.at = None;
+                    }
                 }
             }
         }
@@ -251,16 +307,14 @@ impl Analysis {
     /// # Errors
     /// The audience's.
     pub(crate) fn finish(&mut self, audience: &mut impl Audience) -> std::io::Result<()> {
+        for looked in &mut self.looks {
+            looked.at = None;
+        }
         self.sweep(self.now, audience)?;
         for record in self.table.records().iter().filter(|record| record.packets > 0) {
             self.ledger.absorb(record);
         }
         Ok(())
-    }
-
-    /// The time of the last record.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.now
     }
 
     /// For the time of day.
@@ -289,6 +343,9 @@ impl Analysis {
 
 /// The checksum's place in the common header (RFC 9260 section 3.1).
 const CHECKSUM_AT: usize = 8;
+/// How often a flow is looked at that waits for one answer after another. Shorter than the shortest time-out of DATA
+/// with its allowance for stalls.
+const BUSY: Duration = Duration::from_millis(100);
 /// How often the agent wakes up at the most.
 const GRAIN: Duration = Duration::from_millis(1);
 /// A capture that shows nothing for longer was interrupted, or is of a host that was off. What five minutes of silence

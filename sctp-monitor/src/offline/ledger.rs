@@ -132,6 +132,9 @@ impl Entry {
         self.heartbeat_rtts_ns.extend(&other.heartbeat_rtts_ns);
         self.tracked.lost += other.tracked.lost;
         self.tracked.spurious += other.tracked.spurious;
+        if let (Some(series), Some(other)) = (&mut self.series, &other.series) {
+            series.merge(other);
+        }
     }
 }
 

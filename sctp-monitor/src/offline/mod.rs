@@ -9,6 +9,7 @@ mod clock;
 mod conclusion;
 mod figures;
 mod heartbeats;
+mod html;
 mod json;
 mod ledger;
 mod progress;
@@ -64,8 +65,10 @@ pub fn pcap(args: &PcapArgs) -> anyhow::Result<ExitCode> {
         },
         decapsulate: args.decap,
         max_flows: args.max_flows as usize,
-        with_series: false,
+        // For the plots of the page.
+        with_series: args.html.is_some(),
     };
+    let page = args.html.as_deref().map(html::Page::new).transpose()?;
     let mut analysis = Analysis::new(options, detector);
     let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
     let mut teller = Teller {
@@ -79,6 +82,7 @@ pub fn pcap(args: &PcapArgs) -> anyhow::Result<ExitCode> {
             PcapFormat::Json => Box::new(json::Whole::new(out)),
             PcapFormat::Ndjson => Box::new(json::Lines::new(out)),
         },
+        page,
     };
     let mut captures = Captures::open(&args.files);
     let window = Window::new(args.from, args.to);
@@ -104,6 +108,9 @@ pub fn pcap(args: &PcapArgs) -> anyhow::Result<ExitCode> {
         &errors,
     );
     teller.sink.finish(&conclusion).context(WRITING)?;
+    if let Some(page) = teller.page {
+        page.finish(&conclusion)?;
+    }
     for error in &errors {
         let _ = writeln!(io::stderr(), "sctp-monitor: {}", in_full(error));
     }
@@ -150,6 +157,8 @@ struct Teller<'a> {
     stories: Stories,
     filter: Filter,
     sink: Box<dyn Sink + 'a>,
+    /// Written beside, if it is asked for.
+    page: Option<html::Page>,
 }
 
 impl Audience for Teller<'_> {
@@ -157,6 +166,9 @@ impl Audience for Teller<'_> {
         self.stories.on_event(event, engine, clock);
         if self.is_asked_for(event) {
             self.sink.event(event, clock)?;
+            if let Some(page) = &mut self.page {
+                page.on_event(event, clock);
+            }
         }
         Ok(())
     }

@@ -86,6 +86,16 @@ impl Series {
         }
     }
 
+    /// Adds what another flow had at the same time.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.coarsen_to(other.interval_ns);
+        for (start, interval) in other.intervals() {
+            if let Some(sum) = self.at(start) {
+                sum.merge(interval);
+            }
+        }
+    }
+
     fn at(&mut self, time_ns: u64) -> Option<&mut Interval> {
         if self.intervals.is_empty() {
             self.first = time_ns / self.interval_ns;
@@ -169,6 +179,21 @@ mod tests {
         let (first, _) = series.intervals().next().unwrap();
         assert!(first <= 4_000 * second);
         assert!(series.interval_ns() < 16 * second);
+    }
+
+    #[test]
+    fn flows_add_up() {
+        let (mut one, mut other) = (Series::default(), Series::default());
+        one.on_packet(5 * SHORTEST_NS, 10);
+        other.coarsen_to(4 * SHORTEST_NS);
+        other.on_packet(SHORTEST_NS, 1);
+        other.on_packet(6 * SHORTEST_NS, 2);
+        one.merge(&other);
+        let bytes: Vec<_> = one
+            .intervals()
+            .map(|(start, interval)| (start / SHORTEST_NS, interval.bytes))
+            .collect();
+        assert_eq!(bytes, [(0, 1), (4, 12)]);
     }
 
     #[test]

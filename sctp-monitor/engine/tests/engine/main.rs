@@ -8,8 +8,11 @@ mod broken;
 mod ends;
 mod flapping;
 mod handshakes;
+mod hostile;
 mod icmp;
 mod incidents;
+#[path = "../support/invariants.rs"]
+mod invariants;
 mod moves;
 #[path = "../support/outputs.rs"]
 mod outputs;

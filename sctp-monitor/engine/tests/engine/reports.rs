@@ -1,13 +1,12 @@
 //! What was reported, in the shape in which tests ask for it.
 
-use std::collections::BTreeSet;
-
 use sctp_monitor_engine::{
-    event::{Event, EventKind, Status},
+    event::{EventKind, Status},
     finding::{Broken, Diagnosis, Finding},
     incident::IncidentView,
 };
 
+pub(crate) use crate::invariants::left_open;
 use crate::world::World;
 
 /// All reports of findings with this name.
@@ -68,33 +67,4 @@ pub(crate) fn incidents(world: &World) -> Vec<(Status, &IncidentView)> {
             _ => None,
         })
         .collect()
-}
-
-/// Panics unless findings and incidents are opened, updated and closed in this order; gives the number of those that
-/// are still open.
-pub(crate) fn left_open(events: &[Event]) -> usize {
-    let mut open = BTreeSet::new();
-    for event in events {
-        let (name, status) = match &event.kind {
-            EventKind::Finding { status, finding } => {
-                let association = event.association.expect("whose it is").id;
-                let way = match &finding.diagnosis {
-                    Diagnosis::GreyLoss { direction, .. } => format!("{direction:?}"),
-                    _ => String::new(),
-                };
-                let object = finding.object;
-                let name = format!("{association} {object:?} {} {way}", finding.diagnosis.name());
-                (name, *status)
-            }
-            EventKind::Incident { status, incident } => (format!("incident {}", incident.id), *status),
-            _ => continue,
-        };
-        let known = open.contains(&name);
-        match status {
-            Status::Opened => assert!(!known && open.insert(name.clone()), "opened twice: {name}"),
-            Status::Updated => assert!(known, "updated, but not open: {name}"),
-            Status::Closed => assert!(open.remove(&name), "closed, but not open: {name}"),
-        }
-    }
-    open.len()
 }

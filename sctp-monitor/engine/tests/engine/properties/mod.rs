@@ -8,42 +8,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 use sctp_monitor_common::abi::FlowRecord;
-use sctp_monitor_engine::{
-    NicState,
-    config::Vantage,
-    event::{Event, EventKind, PathState, Reason},
-};
+use sctp_monitor_engine::{NicState, config::Vantage, event::PathState};
 
 use crate::{
-    reports::left_open,
+    invariants::{check_reason, left_open},
     world::{SWEEP, World, ms},
 };
 use steps::{Step, Tsns, begin, happen, path, run, steps, vantage};
-
-/// A state changes for a reason that is of its kind.
-fn check_reason(event: &Event) {
-    let EventKind::PathStateChanged { from, to, reason, .. } = &event.kind else {
-        return;
-    };
-    assert_ne!(from, to);
-    let missing = matches!(
-        reason,
-        Reason::HeartbeatUnanswered { .. } | Reason::DataUnacknowledged { .. }
-    );
-    let answered = matches!(
-        reason,
-        Reason::HeartbeatAnswered { .. } | Reason::DataAcknowledged { .. } | Reason::PeerHeartbeatAnswered
-    );
-    let nic = matches!(reason, Reason::LinkDown { .. } | Reason::InterfaceGone { .. });
-    let icmp = matches!(reason, Reason::IcmpError { .. });
-    let fits = match to {
-        PathState::Unconfirmed => false,
-        PathState::Active => answered,
-        PathState::PotentiallyFailed => missing || icmp,
-        PathState::Inactive => missing || nic,
-    };
-    assert!(fits, "{from} -> {to}: {reason}");
-}
 
 /// What counts up in a record.
 fn counters(record: &FlowRecord) -> [u64; 4] {

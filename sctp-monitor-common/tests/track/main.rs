@@ -1,5 +1,7 @@
 //! What packets do to the records, packet by packet, over a table in memory.
 
+mod hostile;
+
 use sctp_monitor_common::{
     abi::{AckOutcome, Counter, FlowRecord, Interface, NO_SLOT, RingRecord},
     memory::MemoryTable,
@@ -26,10 +28,15 @@ impl Tracker {
     }
 
     fn frame(&mut self, frame: &[u8]) {
+        self.frame_of(frame, MAX_CHUNKS);
+    }
+
+    /// A frame of which so many chunks are walked.
+    fn frame_of(&mut self, frame: &[u8], max_chunks: usize) {
         let options = Options {
             link: LinkType::Ethernet,
             parse: ParseOptions::default(),
-            max_chunks: MAX_CHUNKS,
+            max_chunks,
         };
         self.table.set_now(self.now_ns);
         observe(&Frame(frame), Interface::ingress(1), &options, &mut self.table);

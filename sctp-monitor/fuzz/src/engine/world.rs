@@ -1,0 +1,206 @@
+//! The engine and its flow table, driven as the agent drives them, by whatever comes.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use sctp_monitor_common::{
+    abi::{Interface, RingRecord},
+    memory::MemoryTable,
+    track::{MAX_CHUNKS, Options, observe},
+    wire::{Frame, LinkType, ParseOptions},
+};
+use sctp_monitor_engine::{
+    Direction, Engine, NicState, Timestamp,
+    config::{Config, Vantage},
+    event::{EndReason, Event, EventKind},
+};
+
+use super::{
+    invariants::{check_reason, left_open},
+    outputs::carry_out,
+};
+use crate::traffic::Passed;
+
+/// How often the agent sweeps.
+pub(crate) const SWEEP: Duration = Duration::from_millis(20);
+
+/// What the agent has, without a kernel.
+pub(crate) struct World {
+    pub(crate) table: MemoryTable,
+    pub(crate) engine: Engine,
+    pub(crate) now: Timestamp,
+    events: Vec<Event>,
+    /// Slots of flows that were forgotten.
+    released: BTreeSet<u32>,
+    /// Packets of each slot at the last look, and whether it waits for an answer.
+    looked: Vec<(u64, bool)>,
+    vantage: Vantage,
+}
+
+impl World {
+    pub(crate) fn new(vantage: Vantage) -> Self {
+        let config = Config {
+            vantage,
+            ..Config::default()
+        };
+        Self {
+            table: MemoryTable::new(),
+            engine: Engine::new(config, Duration::from_nanos(1)),
+            now: Timestamp::from_nanos(1_000_000_000_000),
+            events: Vec::new(),
+            released: BTreeSet::new(),
+            looked: Vec::new(),
+            vantage,
+        }
+    }
+
+    /// A frame passes.
+    pub(crate) fn frame(&mut self, frame: &[u8], passed: Passed) {
+        let options = Options {
+            link: LinkType::Ethernet,
+            parse: ParseOptions::default(),
+            max_chunks: MAX_CHUNKS,
+        };
+        self.table.set_now(self.now.as_nanos());
+        observe(&Frame(frame), self.interface(passed), &options, &mut self.table);
+    }
+
+    /// Where a packet is seen.
+    pub(crate) fn interface(&self, passed: Passed) -> Interface {
+        let if_index = nic(passed.path);
+        match (self.vantage, passed.leaves) {
+            (Vantage::Endpoint, true) => Interface::egress(if_index),
+            // A gateway has a NIC on each side, and sees what arrives there.
+            (Vantage::Gateway, false) => Interface::ingress(if_index + 100),
+            _ => Interface::ingress(if_index),
+        }
+    }
+
+    pub(crate) fn nic(&mut self, path: u8, state: NicState) {
+        let if_index = nic(path);
+        self.engine
+            .handle_nic(if_index, &format!("ens{if_index}"), state, self.now);
+    }
+
+    /// Slots of forgotten flows are offered to new ones.
+    pub(crate) fn offer_slots(&mut self) {
+        for slot in std::mem::take(&mut self.released) {
+            self.table.release(slot);
+            if let Some(looked) = self.looked.get_mut(slot as usize) {
+                *looked = (0, true);
+            }
+        }
+    }
+
+    /// Lets time pass, with a few sweeps: as many as the agent makes would take a fuzzer's time.
+    pub(crate) fn advance(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        let step = SWEEP.max(duration / 6);
+        while self.now + step < end {
+            self.now = self.now + step;
+            self.sweep();
+        }
+        self.now = end;
+        self.sweep();
+    }
+
+    /// What the agent's loop does.
+    pub(crate) fn sweep(&mut self) {
+        while let Some(record) = self.table.pop_record() {
+            let record = RingRecord::parse(&record).expect("what the tracker wrote");
+            self.engine.handle_ring(&record);
+        }
+        self.looked.resize(self.table.records().len(), (0, true));
+        for ((slot, record), looked) in (0_u32..).zip(self.table.records()).zip(&mut self.looked) {
+            let changed = looked.1 || looked.0 != record.packets;
+            if changed && !self.released.contains(&slot) {
+                self.engine.handle_record(slot, record, self.now);
+                *looked = (record.packets, record.waits_for_answer());
+            }
+        }
+        self.time_out();
+    }
+
+    /// What is due is done, and is due again neither at once (the driver would never sleep) nor never.
+    pub(crate) fn time_out(&mut self) {
+        self.engine.handle_timeout(self.now);
+        let due = self.engine.poll_timeout().expect("housekeeping is always due");
+        assert!(due > self.now, "due again at once");
+        assert!(
+            due <= self.now + Duration::from_secs(1),
+            "due in {:?}",
+            due.since(self.now)
+        );
+        while let Some(output) = self.engine.poll_output() {
+            let released = |slot| {
+                self.released.insert(slot);
+            };
+            if let Some(event) = carry_out(output, &mut self.table, released) {
+                check_text(&event);
+                check_reason(&event);
+                self.events.push(event);
+            }
+        }
+    }
+
+    /// What holds at any time.
+    pub(crate) fn check(&self) {
+        left_open(&self.events);
+        for association in self.engine.associations() {
+            let mut slots = BTreeSet::new();
+            for (id, path) in association.paths() {
+                assert_eq!(id.local.is_ipv4(), id.remote.is_ipv4(), "{id:?}");
+                for direction in [Direction::Sent, Direction::Received] {
+                    if let Some(slot) = path.flow(direction) {
+                        assert!(slots.insert(slot), "slot {slot} is on two paths");
+                        assert!(
+                            self.engine.flow(slot).is_some(),
+                            "slot {slot} of a path is no flow"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nothing is seen any more, for long: all that was opened closes.
+    pub(crate) fn end(&mut self) {
+        for _ in 0..20 {
+            self.advance(Duration::from_millis(1));
+            self.now = self.now + Duration::from_secs(40);
+        }
+        self.sweep();
+        assert_eq!(self.engine.associations().count(), 0, "associations are left");
+        assert_eq!(left_open(&self.events), 0);
+        assert_eq!(self.engine.incidents().count(), 0, "incidents are left");
+    }
+
+    /// All events so far.
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
+    }
+}
+
+fn nic(path: u8) -> u32 {
+    11 + u32::from(path)
+}
+
+/// What an event says in words goes to terminals, and some of the words are the network's.
+fn check_text(event: &Event) {
+    let words = match &event.kind {
+        EventKind::AssociationError { causes, .. }
+        | EventKind::AssociationDown {
+            reason: EndReason::Abort(causes),
+        } => causes.join(", "),
+        EventKind::AssociationDown { reason } => reason.to_string(),
+        EventKind::PathStateChanged { reason, .. } => reason.to_string(),
+        EventKind::Finding { finding, .. } => finding.diagnosis.to_string(),
+        _ => return,
+    };
+    // Cc, and what reorders text (Unicode's bidirectional controls).
+    let controls = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!words.chars().any(controls), "{words:?}");
+    assert!(words.len() < 8_192, "{} bytes of words", words.len());
+}

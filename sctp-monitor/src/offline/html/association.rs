@@ -1,0 +1,260 @@
+//! One association: what it is, what was wrong, its paths, its plots, what happened to it.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+use sctp_monitor_engine::{Direction, Offers, Short, event::PathId, ppid::Ppid};
+
+use super::{
+    super::{
+        conclusion::Conclusion,
+        figures::wall,
+        story::{PathNumbers, Story},
+    },
+    matrix::{matrix, shown},
+    plots::{Scale, plots},
+    spans::nanoseconds,
+    timeline::Timeline,
+    verdict::{Lasted, Verdict, in_short, is_weakness, object},
+    words::{between, clean, date_time, length},
+};
+use crate::export::{plural, table::list};
+
+/// How an association is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// Unfolded.
+    pub(crate) is_open: bool,
+    /// Paths of it that get plots.
+    pub(crate) plots: usize,
+}
+
+/// An association's section.
+pub(crate) fn section(story: &Story, look: Look, conclusion: &Conclusion<'_>, timeline: &Timeline) -> Markup {
+    let known = &story.reference;
+    let verdict = Verdict::of(story);
+    let paths = story.path_table(&conclusion.analysis.ledger);
+    let capture = capture_ns(conclusion);
+    let extent = extent(story, &paths, capture);
+    html! {
+        details.association #{ "a" (known.id) } data-verdict=(verdict.class()) open[look.is_open] {
+            summary {
+                span.badge.(verdict.class()) { (verdict.sign()) " " (in_short(story)) }
+                span.name { "Association " (known.id) }
+                span.ends { (list(&story.local)) " : " (known.local_port) " \u{21c4} " (list(&story.remote)) " : " (known.remote_port) }
+                (whereabouts(extent, capture))
+            }
+            (facts(story, &paths))
+            (findings(story))
+            h3 { "Paths" }
+            p.quiet { "State at the end; figures are there / back, there being from local to remote." }
+            (matrix(story, &paths, capture.1))
+            (plotted(story, &paths, look.plots, extent, capture))
+            h3 { "What happened" }
+            (timeline.of_association(known.id.0))
+        }
+    }
+}
+
+/// When it was, within the capture.
+fn whereabouts((from, to): (u64, u64), capture: (u64, u64)) -> Markup {
+    let whole = (capture.1 - capture.0).max(1) as f64;
+    let share = |nanos: u64| (nanos as f64 / whole * 1000.0).round() / 10.0;
+    let (left, width) = (
+        share(from.saturating_sub(capture.0)).min(99.0),
+        share(to - from).clamp(1.0, 100.0),
+    );
+    html! {
+        span.where title="when it was seen, within the capture" {
+            i style={ "left:" (left) "%;width:" (width.min(100.0 - left)) "%" } {}
+        }
+    }
+}
+
+/// From the first to the last that is known of it.
+fn extent(story: &Story, paths: &[PathNumbers<'_>], capture: (u64, u64)) -> (u64, u64) {
+    let flows = || paths.iter().flat_map(|path| path.flows.iter().flatten());
+    let began = nanoseconds(story.began);
+    let from = flows()
+        .map(|entry| entry.first_ns)
+        .min()
+        .unwrap_or(began)
+        .min(began);
+    let ended = story.ended.as_ref().map(|ending| nanoseconds(ending.at));
+    let closed = story
+        .findings
+        .iter()
+        .filter_map(|finding| finding.until)
+        .map(nanoseconds);
+    let last = flows().map(|entry| entry.last_ns);
+    let to = last.chain(ended).chain(closed).max().unwrap_or(from);
+    let within = |at: u64| at.clamp(capture.0, capture.1);
+    (within(from), within(to.max(from)))
+}
+
+pub(crate) fn capture_ns(conclusion: &Conclusion<'_>) -> (u64, u64) {
+    let seen = conclusion.seen();
+    let first = seen.first_ns.unwrap_or(seen.last_ns);
+    (first, seen.last_ns.max(first))
+}
+
+fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
+    let known = &story.reference;
+    let tag = |tag: Option<u32>| tag.map_or_else(|| "unknown".to_owned(), |tag| format!("{tag:#010x}"));
+    let mut payloads: Vec<_> = paths
+        .iter()
+        .flat_map(|path| path.flows.iter().flatten())
+        .filter(|entry| entry.data_chunks() > 0 && entry.tracked.ppid > 0)
+        .map(|entry| entry.tracked.ppid)
+        .collect();
+    payloads.sort_unstable();
+    payloads.dedup();
+    html! {
+        dl.facts {
+            dt { "local" } dd { (list(&story.local)) ", port " (known.local_port) ", tag " (tag(known.local_tag)) }
+            dt { "remote" } dd { (list(&story.remote)) ", port " (known.remote_port) ", tag " (tag(known.remote_tag)) }
+            dt { "began" }
+            dd {
+                (date_time(story.began)) " UTC, known by " (story.origin)
+                @if let Some(before) = story.restarts {
+                    "; it restarts " a href={ "#a" (before) } { "association " (before) }
+                }
+            }
+            dt { "ended" }
+            dd {
+                @match &story.ended {
+                    Some(ending) => {
+                        (date_time(ending.at)) " UTC, after " (length(between(story.began, ending.at))) ": " (clean(&ending.reason))
+                    }
+                    None => "not within the capture"
+                }
+            }
+            @for (name, direction) in [("DATA there", Direction::Sent), ("DATA back", Direction::Received)] {
+                @if let Some(path) = story.primary[direction as usize] {
+                    dt { (name) } dd { "on " (pair(&path)) " at the end" }
+                }
+            }
+            @if !payloads.is_empty() {
+                dt { "payload" } dd { (payloads.iter().map(|ppid| Ppid(*ppid).to_string()).collect::<Vec<_>>().join(", ")) }
+            }
+            @if let Some(offers) = &story.offers {
+                dt { "streams" } dd { (streams(offers)) }
+            }
+            @if story.one_sided {
+                dt { "seen" } dd { "in one direction only" }
+            }
+        }
+    }
+}
+
+fn streams(offers: &Offers) -> String {
+    format!(
+        "{} there, {} back",
+        offers.streams_sent(),
+        offers.streams_received()
+    )
+}
+
+fn pair(path: &PathId) -> String {
+    format!("{} > {}", path.local, path.remote)
+}
+
+/// A card for each, those of the end first.
+fn findings(story: &Story) -> Markup {
+    let mut sorted: Vec<_> = story.findings.iter().collect();
+    sorted.sort_by_key(|finding| (finding.until.is_some(), is_weakness(finding.name)));
+    html! {
+        @if !sorted.is_empty() {
+            h3 { "What was found" }
+            @for finding in sorted.iter().take(MOST_FINDINGS) {
+                @let (class, mark) = match (Lasted::of(finding, story), is_weakness(finding.name)) {
+                    (Lasted::Over, _) => ("over", "\u{2713} over"),
+                    (_, true) => ("weak", "\u{25cb} weakness"),
+                    (Lasted::ToItsEnd, false) => ("doubt", "\u{25d0} until the association ended"),
+                    (Lasted::ToTheEnd, false) => ("alarm", "\u{25b2} to the end"),
+                };
+                div.finding.(class) data-finding=(finding.name) {
+                    p.what {
+                        span.badge.(class) { (mark) } " "
+                        b { (finding.name.replace('_', " ")) } ", " (object(finding))
+                    }
+                    p { (clean(&finding.reason)) }
+                    p.quiet {
+                        (date_time(finding.since)) " UTC "
+                        @match finding.until {
+                            Some(until) => { "to " (date_time(until)) " (" (Short(between(finding.since, until))) ")" }
+                            None => "to the end"
+                        }
+                    }
+                    p.next { b { "Check " } (clean(&finding.next)) }
+                }
+            }
+            @if sorted.len() > MOST_FINDINGS {
+                p.left-out { "and " (plural((sorted.len() - MOST_FINDINGS) as u64, "finding")) " more" }
+            }
+        }
+    }
+}
+
+/// Paths that packets crossed, each with its plots; the busiest, if not all.
+fn plotted(
+    story: &Story,
+    paths: &[PathNumbers<'_>],
+    most: usize,
+    extent: (u64, u64),
+    capture: (u64, u64),
+) -> Markup {
+    let mut used: Vec<_> = paths
+        .iter()
+        .filter(|path| path.flows.iter().any(Option::is_some))
+        .collect();
+    let count = used.len();
+    if count > most {
+        used.sort_by_key(|path| std::cmp::Reverse(bytes(path)));
+        used.truncate(most);
+        used.sort_by_key(|path| path.id);
+    }
+    let is_short = (extent.1 - extent.0) < (capture.1 - capture.0) / SHORT;
+    let shown_ns = if is_short { extent } else { capture };
+    let scale = Scale::new(&used, shown_ns);
+    html! {
+        @if !used.is_empty() {
+            h3 { "Over time" }
+            p.quiet {
+                @if is_short {
+                    "Times are in UTC. The association lived for a small part of the capture: the plots show that part only, "
+                    (length(Duration::from_nanos(extent.1 - extent.0))) ", from " (date_time(wall(extent.0))) " on."
+                } @else {
+                    "Times are in UTC. All plots show the whole capture, from " (date_time(wall(capture.0))) " on."
+                }
+            }
+            p.legend {
+                span.key.there {} "there " span.key.back {} "back "
+                span.key.again { "\u{25be}" } "DATA sent again " span.key.shade {} "a finding "
+                span.quiet { "and the path's state below each plot" }
+            }
+            @for path in &used {
+                section.path {
+                    @let (class, sign, name) = shown(path.story.map(|known| known.state));
+                    h4 { (pair(&path.id)) " " span.state.(class) { (sign) " " (name) } }
+                    (plots(path, story, &scale, capture.1))
+                }
+            }
+        }
+        @if count > used.len() {
+            p.left-out {
+                (plural((count - used.len()) as u64, "path")) " without plots here: the page would be too large. "
+                code { "--assoc " (story.reference.id) } " plots more."
+            }
+        }
+    }
+}
+
+pub(crate) fn bytes(path: &PathNumbers<'_>) -> u64 {
+    path.flows.iter().flatten().map(|entry| entry.bytes).sum()
+}
+
+/// Findings of one association that are shown.
+const MOST_FINDINGS: usize = 50;
+/// An association that takes less than this part of the capture would be a dash on the capture's time axis.
+const SHORT: u64 = 10;

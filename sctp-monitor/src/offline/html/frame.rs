@@ -1,0 +1,132 @@
+//! What all plots have: the time axis, the states of the path as a ribbon below, and findings as shades behind.
+
+use maud::{Markup, html};
+
+use super::{
+    super::{figures::wall, story::FindingStory},
+    axis::TimeAxis,
+    matrix::shown,
+    spans::{Span, nanoseconds},
+    verdict::is_weakness,
+    words::{clean, time_of_day},
+};
+
+/// Width of a plot, in its own units; it is drawn as wide as there is room.
+pub(crate) const WIDTH: f64 = 600.0;
+const HEIGHT: f64 = 196.0;
+/// Where the values are.
+pub(crate) const LEFT: f64 = 66.0;
+pub(crate) const RIGHT: f64 = WIDTH - 10.0;
+pub(crate) const TOP: f64 = 10.0;
+pub(crate) const BOTTOM: f64 = 142.0;
+const RIBBON: f64 = 148.0;
+const RIBBON_HEIGHT: f64 = 16.0;
+const LABELS: f64 = 182.0;
+
+/// What stands behind the values of a path.
+pub(crate) struct Frame<'a> {
+    pub(crate) axis: TimeAxis,
+    pub(crate) spans: &'a [Span<'a>],
+    pub(crate) findings: &'a [&'a FindingStory],
+}
+
+impl Frame<'_> {
+    /// A plot: its title, the marks at its left side, and what is drawn in it.
+    pub(crate) fn figure(&self, kind: &str, title: &str, scale: &[(f64, String)], values: &Markup) -> Markup {
+        let label = format!("{title}. {}", self.in_words());
+        html! {
+            figure.plot data-kind=(kind) {
+                figcaption { (title) }
+                svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(label)
+                    data-from=(self.axis.from_ns / 1_000_000) data-to=(self.axis.to_ns / 1_000_000) {
+                    (self.shades())
+                    @for (y, mark) in scale {
+                        line.grid x1=(LEFT) x2=(RIGHT) y1=(place(*y)) y2=(place(*y)) {}
+                        text.left x=(LEFT - 6.0) y=(place(y + 4.0)) { (mark) }
+                    }
+                    @for (x, mark) in self.axis.ticks() {
+                        line.grid x1=(place(x)) x2=(place(x)) y1=(TOP) y2=(RIBBON + RIBBON_HEIGHT) {}
+                        // A label at the edge would be cut.
+                        @if (LEFT + 8.0..=RIGHT - 24.0).contains(&x) {
+                            text.below x=(place(x)) y=(LABELS) { (mark) }
+                        }
+                    }
+                    (values)
+                    (self.ribbon())
+                }
+            }
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let states: Vec<_> = self
+            .spans
+            .iter()
+            .take(12)
+            .map(|span| {
+                format!(
+                    "{} from {}",
+                    shown(Some(span.state)).2,
+                    time_of_day(wall(span.from_ns))
+                )
+            })
+            .collect();
+        format!("State of the path: {}", states.join(", "))
+    }
+
+    /// Findings, as long as they held.
+    fn shades(&self) -> Markup {
+        html! {
+            @for finding in self.findings.iter().filter(|finding| !is_weakness(finding.name)).take(MOST_SHADES) {
+                @let from = self.axis.x(nanoseconds(finding.since));
+                @let to = finding.until.map_or(RIGHT, |until| self.axis.x(nanoseconds(until)));
+                rect.shade data-finding=(finding.name) x=(place(from)) y=(TOP)
+                    width=(place((to - from).max(1.5))) height=(BOTTOM - TOP) {
+                    title {
+                        (finding.name.replace('_', " ")) ", " (time_of_day(finding.since))
+                        @match finding.until {
+                            Some(until) => { " to " (time_of_day(until)) }
+                            None => " to the end of the capture"
+                        }
+                        ": " (clean(&finding.reason))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The states of the path; a name stands where there is room.
+    fn ribbon(&self) -> Markup {
+        html! {
+            @for span in self.spans.iter().filter(|span| self.overlaps(span)).take(MOST_SPANS) {
+                @let (class, sign, name) = shown(Some(span.state));
+                @let (from, to) = (self.axis.x(span.from_ns), self.axis.x(span.to_ns));
+                g.ribbon.(class) data-state=(class) {
+                    rect x=(place(from)) y=(RIBBON) width=(place((to - from).max(1.5))) height=(RIBBON_HEIGHT) {
+                        title { (name) " from " (time_of_day(wall(span.from_ns))) " to " (time_of_day(wall(span.to_ns))) ": " (clean(span.reason)) }
+                    }
+                    @if to - from >= 7.0 * name.len() as f64 + 24.0 {
+                        text x=(place(f64::midpoint(from, to))) y=(RIBBON + 12.0) { (sign) " " (name) }
+                    } @else if to - from >= 14.0 {
+                        text x=(place(f64::midpoint(from, to))) y=(RIBBON + 12.0) { (sign) }
+                    }
+                }
+                @if !span.reason.is_empty() && from > LEFT {
+                    line.change.(class) x1=(place(from)) x2=(place(from)) y1=(TOP) y2=(RIBBON) {}
+                }
+            }
+        }
+    }
+
+    fn overlaps(&self, span: &Span<'_>) -> bool {
+        span.to_ns >= self.axis.from_ns && span.from_ns <= self.axis.to_ns
+    }
+}
+
+/// A tenth of a unit is finer than a pixel.
+pub(crate) fn place(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+const MOST_SPANS: usize = 100;
+const MOST_SHADES: usize = 50;

@@ -1,0 +1,112 @@
+//! Incidents, from their events: the engine forgets those that are over.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp as WallTime;
+use maud::{Markup, html};
+use sctp_monitor_engine::{
+    event::{Event, EventKind, Status},
+    incident::IncidentView,
+};
+
+use super::words::{between, clean, date_time, length};
+use crate::{clock::Clock, export::plural};
+
+/// Incidents by their number.
+#[derive(Debug, Default)]
+pub(crate) struct Incidents {
+    known: BTreeMap<u64, Incident>,
+    left_out: u64,
+}
+
+#[derive(Debug)]
+struct Incident {
+    view: IncidentView,
+    since: WallTime,
+    until: Option<WallTime>,
+    /// Associations that had a part in it, at most.
+    associations: usize,
+}
+
+impl Incidents {
+    pub(crate) fn on_event(&mut self, event: &Event, clock: &Clock) {
+        let EventKind::Incident { status, incident } = &event.kind else {
+            return;
+        };
+        let id = incident.id.0;
+        let before = self.known.get(&id).map(|known| known.associations);
+        if before.is_none() && self.known.len() >= MOST {
+            self.left_out += u64::from(*status == Status::Opened);
+            return;
+        }
+        self.known.insert(
+            id,
+            Incident {
+                view: incident.clone(),
+                since: clock.wall(incident.since),
+                until: (*status == Status::Closed).then(|| clock.wall(event.time)),
+                associations: incident.associations.max(before.unwrap_or(0)),
+            },
+        );
+    }
+
+    /// Those that were not over by the end, and those that were.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let open = self
+            .known
+            .values()
+            .filter(|incident| incident.until.is_none())
+            .count();
+        (open, self.known.len() - open)
+    }
+
+    /// A card for each, the open ones first.
+    pub(crate) fn section(&self) -> Markup {
+        let mut all: Vec<_> = self.known.values().collect();
+        all.sort_by_key(|incident| incident.until.is_some());
+        html! {
+            @if !all.is_empty() {
+                section #incidents {
+                    h2 { "Incidents" }
+                    p.quiet { "Failures of one kind at about the same time that share an address or a peer are one incident." }
+                    @for incident in all { (incident.card()) }
+                    @if self.left_out > 0 {
+                        p.left-out { "and " (plural(self.left_out, "incident")) " more" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Incident {
+    fn card(&self) -> Markup {
+        let view = &self.view;
+        let (class, mark) = match self.until {
+            None => ("alarm", "\u{25b2} open at the end"),
+            Some(_) => ("over", "\u{2713} over"),
+        };
+        html! {
+            div.finding.(class) {
+                p.what {
+                    span.badge.(class) { (mark) } " "
+                    b { "Incident " (view.id) ": " (view.finding.replace('_', " ")) ", " (clean(&view.scope.to_string())) }
+                }
+                p { (clean(&view.reason)) }
+                p.quiet {
+                    (date_time(self.since)) " UTC "
+                    @match self.until {
+                        Some(until) => { "to " (date_time(until)) " (" (length(between(self.since, until))) ")" }
+                        None => "to the end"
+                    }
+                    "; " (plural(view.most_members as u64, "path")) " of "
+                    (plural(self.associations as u64, "association")) " at most"
+                }
+                p.next { b { "Check " } (view.next) }
+            }
+        }
+    }
+}
+
+/// Incidents that are shown.
+const MOST: usize = 200;

@@ -1,0 +1,191 @@
+//! The path matrix: local addresses down, remote addresses across, a path in each cell.
+
+use std::{net::IpAddr, time::Duration};
+
+use maud::{Markup, html};
+use sctp_monitor_common::wire::ChunkKind;
+use sctp_monitor_engine::{
+    Direction, Short,
+    event::{PathId, PathState},
+};
+
+use super::{
+    super::{
+        figures::Rtts,
+        ledger::Entry,
+        story::{PathNumbers, Story},
+    },
+    spans::{self, Span},
+    words::{clean, length},
+};
+
+/// The table.
+pub(crate) fn matrix(story: &Story, paths: &[PathNumbers<'_>], end_ns: u64) -> Markup {
+    let local = listed(&story.local, paths.iter().map(|path| path.id.local));
+    let remote = listed(&story.remote, paths.iter().map(|path| path.id.remote));
+    let left_out = local.len().saturating_sub(MOST_ADDRESSES) + remote.len().saturating_sub(MOST_ADDRESSES);
+    let columns = &remote[..remote.len().min(MOST_ADDRESSES)];
+    html! {
+        div.wide {
+            table.matrix {
+                thead {
+                    tr {
+                        th.corner scope="col" { "local \u{2193}  remote \u{2192}" }
+                        @for address in columns { th scope="col" { (address) } }
+                    }
+                }
+                tbody {
+                    @for from in local.iter().take(MOST_ADDRESSES) {
+                        tr {
+                            th scope="row" { (from) }
+                            @for to in columns {
+                                (cell(story, PathId { local: *from, remote: *to }, paths, end_ns))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if left_out > 0 {
+            p.left-out { (left_out) " more addresses do not fit here; " code { "--format json" } " lists all paths." }
+        }
+    }
+}
+
+/// Those that the endpoint named, and then those that were only seen.
+fn listed(named: &[IpAddr], seen: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut all = named.to_vec();
+    for address in seen {
+        if !all.contains(&address) {
+            all.push(address);
+        }
+    }
+    all
+}
+
+fn cell(story: &Story, id: PathId, paths: &[PathNumbers<'_>], end_ns: u64) -> Markup {
+    let path = paths.iter().find(|path| path.id == id);
+    let Some(path) = path else {
+        let why = if id.local.is_ipv4() == id.remote.is_ipv4() {
+            "nothing crossed it"
+        } else {
+            "no path between IPv4 and IPv6"
+        };
+        return html! { td.none data-state="none" { (why) } };
+    };
+    let state = path.story.map(|known| known.state);
+    let (class, sign, name) = shown(state);
+    html! {
+        td class=(class) data-state=(class) data-path={ (id.local) ">" (id.remote) } {
+            p.state { span.sign { (sign) } " " (name) }
+            @for (direction, what) in [(Direction::Sent, "there"), (Direction::Received, "back")] {
+                @if story.primary[direction as usize] == Some(id) {
+                    span.primary title="where new DATA went at the end" { "DATA " (what) }
+                }
+            }
+            dl { (rows(path)) }
+            @if let Some(known) = path.story {
+                (troubles(&spans::of_path(known, story, end_ns)))
+                @if let (Some(reason), true) = (&known.reason, known.state != PathState::Active) {
+                    p.quiet { (clean(reason)) }
+                }
+            }
+        }
+    }
+}
+
+/// Class, sign and name of a state, as RFC 6458 and RFC 7829 name it.
+pub(crate) fn shown(state: Option<PathState>) -> (&'static str, &'static str, &'static str) {
+    match state {
+        Some(PathState::Active) => ("active", "\u{25cf}", "active"),
+        Some(PathState::PotentiallyFailed) => ("potentially_failed", "\u{25d0}", "potentially failed"),
+        Some(PathState::Inactive) => ("inactive", "\u{2715}", "inactive"),
+        Some(PathState::Unconfirmed) => ("unconfirmed", "\u{25cb}", "unconfirmed"),
+        None => ("unknown", "?", "not judged"),
+    }
+}
+
+fn rows(path: &PathNumbers<'_>) -> Markup {
+    let [there, back] = [Direction::Sent, Direction::Received].map(|direction| path.flow(direction));
+    let both = |of: &dyn Fn(&Entry) -> String| {
+        let one = |entry: Option<&Entry>| entry.map_or_else(|| "\u{2013}".to_owned(), of);
+        format!("{} / {}", one(there), one(back))
+    };
+    let has_data = [there, back]
+        .into_iter()
+        .flatten()
+        .any(|entry| entry.data_chunks() > 0);
+    let is_silent = there.is_none() && back.is_none();
+    html! {
+        @if is_silent {
+            dt { "packets" } dd { "none crossed it" }
+        } @else {
+            @if let Some(rtt) = rtt(there, back) {
+                dt title="median (shortest to longest) of HEARTBEATs" { "RTT" } dd { (rtt) }
+            }
+            dt { "packets" } dd { (both(&|entry| entry.packets.to_string())) }
+            @if has_data {
+                dt { "DATA" } dd { (both(&|entry| entry.data_chunks().to_string())) }
+                dt { "sent again" } dd { (both(&|entry| entry.data_retransmissions.to_string())) }
+                dt { "lost" }
+                dd {
+                    (both(&|entry| entry.loss().map_or_else(|| "\u{2013}".to_owned(), |loss| format!("{:.1} %", loss * 100.0))))
+                }
+            }
+            @for (entry, what) in [(there, "HB there"), (back, "HB back")] {
+                @if let Some(entry) = entry.filter(|entry| entry.count(ChunkKind::Heartbeat) > 0) {
+                    dt title="HEARTBEATs answered" { (what) }
+                    dd {
+                        (entry.heartbeats_answered) " of " (entry.count(ChunkKind::Heartbeat)) " answered"
+                        @if entry.answered_elsewhere > 0 {
+                            ", " (entry.answered_elsewhere) " over another path"
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// By the heartbeats of either side, or else by DATA.
+fn rtt(there: Option<&Entry>, back: Option<&Entry>) -> Option<String> {
+    let entries = || [there, back].into_iter().flatten();
+    if let Some(rtts) = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_ns)) {
+        return Some(match rtts.count {
+            1 => Short(rtts.median).to_string(),
+            _ => format!(
+                "{} ({} to {})",
+                Short(rtts.median),
+                Short(rtts.min),
+                Short(rtts.max)
+            ),
+        });
+    }
+    entries()
+        .find_map(Entry::data_rtt)
+        .map(|srtt| format!("{} (DATA to SACK)", Short(srtt)))
+}
+
+/// How often the path was in a bad state, and how long.
+fn troubles(spans: &[Span<'_>]) -> Markup {
+    let of = |state: PathState| {
+        let lengths = || {
+            spans
+                .iter()
+                .filter(|span| span.state == state)
+                .map(|span| span.to_ns - span.from_ns)
+        };
+        (lengths().count(), Duration::from_nanos(lengths().sum()))
+    };
+    html! {
+        @for state in [PathState::Inactive, PathState::PotentiallyFailed] {
+            @let (times, time) = of(state);
+            @if times > 0 {
+                p.trouble { (shown(Some(state)).2) " " (times) "\u{d7}, " (length(time)) " in all" }
+            }
+        }
+    }
+}
+
+/// Rows and columns that are shown; a peer may name any number of addresses.
+const MOST_ADDRESSES: usize = 12;

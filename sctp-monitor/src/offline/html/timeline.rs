@@ -1,0 +1,274 @@
+//! What happened, line by line: of one association, and of the whole capture.
+//!
+//! A capture can hold any number of events, and a page cannot. Failures and ends are kept first; of the rest, the
+//! first; and what was left out is counted.
+
+use jiff::Timestamp as WallTime;
+use maud::{Markup, html};
+use sctp_monitor_engine::event::{EndReason, Event, EventKind, PathState, Status};
+
+use super::{
+    verdict::is_weakness,
+    words::{clean, date_time, time_of_day},
+};
+use crate::{
+    clock::Clock,
+    export::{
+        plural,
+        table::{event_words, is_told_by_incident},
+    },
+};
+
+/// Everything that is kept of what happened.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline {
+    grave: Kept,
+    other: Kept,
+    heard: u64,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    lines: Vec<Line>,
+    left_out: u64,
+}
+
+/// One event.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// Its place among all events.
+    number: u64,
+    pub(crate) at: WallTime,
+    mark: Mark,
+    association: Option<u64>,
+    is_told_by_incident: bool,
+    words: String,
+}
+
+/// What an event means to whoever is on call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// Something broke.
+    Alarm,
+    /// Something may have broken.
+    Doubt,
+    /// Something works again.
+    Over,
+    /// It is good to know.
+    Note,
+}
+
+impl Mark {
+    fn of(kind: &EventKind) -> Self {
+        match kind {
+            EventKind::Finding { finding, .. } if is_weakness(finding.diagnosis.name()) => Self::Note,
+            EventKind::Incident { status, .. } | EventKind::Finding { status, .. } => match status {
+                Status::Closed => Self::Over,
+                Status::Opened | Status::Updated => Self::Alarm,
+            },
+            EventKind::PathStateChanged { to, .. } => match to {
+                PathState::Inactive => Self::Alarm,
+                PathState::PotentiallyFailed => Self::Doubt,
+                PathState::Active => Self::Over,
+                PathState::Unconfirmed => Self::Note,
+            },
+            EventKind::AssociationDown {
+                reason: EndReason::Abort(_),
+            } => Self::Alarm,
+            EventKind::AssociationDown {
+                reason: EndReason::Silent(_),
+            }
+            | EventKind::AssociationError { .. }
+            | EventKind::DataMoved { .. } => Self::Doubt,
+            _ => Self::Note,
+        }
+    }
+
+    /// Class, sign and word: the colour is never the only one to tell.
+    fn shown(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Alarm => ("alarm", "\u{25b2}", "alarm"),
+            Self::Doubt => ("doubt", "\u{25d0}", "doubt"),
+            Self::Over => ("over", "\u{2713}", "well"),
+            Self::Note => ("note", "\u{2022}", "note"),
+        }
+    }
+}
+
+impl Timeline {
+    pub(crate) fn on_event(&mut self, event: &Event, clock: &Clock) {
+        self.heard += 1;
+        let mark = Mark::of(&event.kind);
+        let is_grave = mark == Mark::Alarm
+            || matches!(
+                event.kind,
+                EventKind::Incident { .. } | EventKind::AssociationDown { .. }
+            );
+        let kept = if is_grave {
+            &mut self.grave
+        } else {
+            &mut self.other
+        };
+        if kept.lines.len() >= MOST_OF_EACH {
+            kept.left_out += 1;
+            return;
+        }
+        kept.lines.push(Line {
+            number: self.heard,
+            at: clock.wall(event.time),
+            mark,
+            association: event.association.map(|reference| reference.id.0),
+            is_told_by_incident: is_told_by_incident(event),
+            words: clean(&event_words(event)),
+        });
+    }
+
+    /// The lines of one association; they need not name it.
+    pub(crate) fn of_association(&self, id: u64) -> Markup {
+        let lines = self.lines(|line| line.association == Some(id));
+        html! {
+            @if lines.is_empty() {
+                p.quiet { "Nothing was noted." }
+            } @else {
+                (table(&lines, true))
+                (self.left_out())
+            }
+        }
+    }
+
+    /// All lines, but those that an incident tells.
+    pub(crate) fn of_capture(&self) -> Markup {
+        let lines = self.lines(|line| !line.is_told_by_incident);
+        html! {
+            @if lines.is_empty() {
+                p.quiet { "Nothing happened to any association." }
+            } @else {
+                (table(&lines, false))
+                (self.left_out())
+            }
+        }
+    }
+
+    /// How many lines [`Timeline::of_capture`] has.
+    pub(crate) fn len(&self) -> usize {
+        self.lines(|line| !line.is_told_by_incident).len()
+    }
+
+    fn lines(&self, is_asked_for: impl Fn(&Line) -> bool) -> Vec<&Line> {
+        let mut lines: Vec<_> = self
+            .grave
+            .lines
+            .iter()
+            .chain(&self.other.lines)
+            .filter(|line| is_asked_for(line))
+            .collect();
+        lines.sort_unstable_by_key(|line| line.number);
+        lines
+    }
+
+    fn left_out(&self) -> Markup {
+        let (grave, other) = (self.grave.left_out, self.other.left_out);
+        html! {
+            @if grave + other > 0 {
+                p.left-out {
+                    (plural(grave + other, "event")) " of the capture did not fit on this page, "
+                    (grave) " of them failures. " code { "--format ndjson" } " writes all of them; "
+                    code { "--assoc" } " and " code { "--address" } " choose."
+                }
+            }
+        }
+    }
+}
+
+fn table(lines: &[&Line], of_one: bool) -> Markup {
+    let day = |line: &Line| line.at.strftime("%Y-%m-%d").to_string();
+    html! {
+        div.scroll tabindex="0" {
+            table.timeline {
+                tbody {
+                    @for (at, line) in lines.iter().enumerate() {
+                        @if at == 0 || day(lines[at - 1]) != day(line) {
+                            tr.day { th colspan="3" { (day(line)) " UTC" } }
+                        }
+                        @let (class, sign, word) = line.mark.shown();
+                        tr class=(class) {
+                            td { time datetime=(line.at.to_string()) title={ (date_time(line.at)) " UTC" } { (time_of_day(line.at)) } }
+                            td { span.mark { (sign) " " (word) } }
+                            td { (words(line, of_one)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The words of a line, without the association's name or with a link to it.
+fn words(line: &Line, of_one: bool) -> Markup {
+    let Some(id) = line.association else {
+        return html! { (line.words) };
+    };
+    let name = format!("association {id}");
+    let Some(rest) = line.words.strip_prefix(&name) else {
+        return html! { (line.words) };
+    };
+    if !of_one {
+        return html! { a href={ "#a" (id) } { (name) } (rest) };
+    }
+    // Behind the number stand the ports, in parentheses.
+    let rest = rest.split_once(')').map_or(rest, |(_, rest)| rest);
+    html! { (rest.trim_start_matches([':', ' '])) }
+}
+
+/// Lines that are kept of failures, and of everything else.
+const MOST_OF_EACH: usize = 1_500;
+
+#[cfg(test)]
+mod tests {
+    use sctp_monitor_engine::{
+        Timestamp,
+        event::{AssociationId, AssociationRef},
+    };
+
+    use super::*;
+
+    fn event(kind: EventKind) -> Event {
+        Event {
+            time: Timestamp::from_nanos(1),
+            association: Some(AssociationRef {
+                id: AssociationId(7),
+                local_port: 1,
+                remote_port: 2,
+                local_tag: None,
+                remote_tag: None,
+            }),
+            kind,
+        }
+    }
+
+    #[test]
+    fn failures_are_kept_when_there_is_no_room_for_the_rest() {
+        let mut timeline = Timeline::default();
+        let clock = Clock::of_capture(0);
+        for _ in 0..5_000 {
+            let by = sctp_monitor_engine::Side::Local;
+            timeline.on_event(&event(EventKind::ShuttingDown { by }), &clock);
+        }
+        let causes = vec!["<script>alert(1)</script>".to_owned()];
+        timeline.on_event(
+            &event(EventKind::AssociationDown {
+                reason: EndReason::Abort(causes),
+            }),
+            &clock,
+        );
+        let page = timeline.of_association(7).into_string();
+        assert!(page.contains("aborted: &lt;script&gt;"), "escaped, and there");
+        assert!(page.contains("3500 events of the capture did not fit on this page, 0 of them failures"));
+        assert!(
+            timeline
+                .of_association(8)
+                .into_string()
+                .contains("Nothing was noted")
+        );
+    }
+}
