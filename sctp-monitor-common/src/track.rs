@@ -184,8 +184,11 @@ pub fn track<R: ReadPacket, T: FlowTable>(
         return;
     };
     count_chunks(reader, max_chunks, record, scratch);
-    record.packets = record.packets.wrapping_add(1);
-    record.bytes = record.bytes.wrapping_add(u64::from(scratch.total_length));
+    // Each segment after the first has headers of its own, and the first one's length counts them once.
+    let more = u64::from(reader.segments().saturating_sub(1));
+    record.packets = record.packets.wrapping_add(1 + more);
+    let bytes = u64::from(scratch.total_length) + more * u64::from(scratch.headers());
+    record.bytes = record.bytes.wrapping_add(bytes);
     record.last_seen_ticks = now_ticks;
     if record.interface != interface {
         record.interface = interface;
@@ -357,6 +360,13 @@ impl Scratch {
     #[inline(always)]
     fn end(&self) -> usize {
         self.end as usize
+    }
+
+    /// Bytes of the IP header and all that stands before the first chunk.
+    #[inline(always)]
+    fn headers(&self) -> u32 {
+        let chunks = self.end.wrapping_sub(self.at + SctpHdr::LEN as u32);
+        self.total_length.wrapping_sub(chunks)
     }
 
     /// The last chunk of a kind that the packet has.

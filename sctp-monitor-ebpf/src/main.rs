@@ -11,7 +11,7 @@ mod reader;
 mod table;
 
 use aya_ebpf::{
-    EbpfContext, Global,
+    Global,
     bindings::{TC_ACT_UNSPEC, xdp_action},
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
@@ -35,7 +35,7 @@ static UDP_PORT: Global<u16> = Global::new(9899);
 #[xdp]
 #[inline(always)]
 fn xdp_ingress(ctx: XdpContext) -> u32 {
-    look(&ctx, &Direct(&ctx), xdp_interface(&ctx));
+    look(&Direct(&ctx), xdp_interface(&ctx));
     xdp_action::XDP_PASS
 }
 
@@ -46,9 +46,9 @@ fn xdp_ingress_frags(ctx: XdpContext) -> u32 {
     let linear = Direct(&ctx);
     let whole = XdpFragments(&ctx);
     if whole.len() == linear.len() {
-        look(&ctx, &linear, xdp_interface(&ctx));
+        look(&linear, xdp_interface(&ctx));
     } else {
-        look(&ctx, &whole, xdp_interface(&ctx));
+        look(&whole, xdp_interface(&ctx));
     }
     xdp_action::XDP_PASS
 }
@@ -73,27 +73,27 @@ fn tc_egress(ctx: TcContext) -> i32 {
 fn look_at_skb(ctx: &TcContext, interface: Interface) {
     let linear = Direct(ctx);
     if linear.len() == ctx.len() as usize {
-        look(ctx, &linear, interface);
+        look(&linear, interface);
     } else {
-        look(ctx, &SkbFragments(ctx), interface);
+        look(&SkbFragments(ctx), interface);
     }
 }
 
 #[inline(always)]
-fn look<C: EbpfContext, R: ReadPacket>(ctx: &C, reader: &R, interface: Interface) {
+fn look<R: ReadPacket>(reader: &R, interface: Interface) {
     let options = ParseOptions {
         udp_port: UDP_PORT.load(),
     };
     let pass = match parse(reader, LinkType::Ethernet, options) {
         Ok(packet) => {
-            if let Some(mut table) = KernelTable::new(ctx, interface.is_egress()) {
+            if let Some(mut table) = KernelTable::new(interface.is_egress()) {
                 track(reader, &packet, interface, MAX_CHUNKS, &mut table);
             }
             return;
         }
         Err(Pass::Icmp(network)) => match icmp::parse(reader, network, options) {
             Ok(error) => {
-                if let Some(mut table) = KernelTable::new(ctx, interface.is_egress()) {
+                if let Some(mut table) = KernelTable::new(interface.is_egress()) {
                     track_icmp_error(&error, &mut table);
                 }
                 return;

@@ -21,6 +21,8 @@ pub(crate) trait Linear {
     fn start(&self) -> usize;
     /// Address behind the last byte.
     fn end(&self) -> usize;
+    /// See [`ReadPacket::segments`].
+    fn segments(&self) -> u32;
 }
 
 impl Linear for XdpContext {
@@ -33,6 +35,11 @@ impl Linear for XdpContext {
     fn end(&self) -> usize {
         self.data_end()
     }
+
+    #[inline(always)]
+    fn segments(&self) -> u32 {
+        1
+    }
 }
 
 impl Linear for TcContext {
@@ -44,6 +51,12 @@ impl Linear for TcContext {
     #[inline(always)]
     fn end(&self) -> usize {
         self.data_end()
+    }
+
+    #[inline(always)]
+    fn segments(&self) -> u32 {
+        // SAFETY: the context is the program's own.
+        unsafe { (*self.skb.skb).gso_segs }
     }
 }
 
@@ -88,6 +101,11 @@ impl<C: Linear> ReadPacket for Direct<'_, C> {
     #[inline(always)]
     fn len(&self) -> usize {
         self.0.end() - self.0.start()
+    }
+
+    #[inline(always)]
+    fn segments(&self) -> u32 {
+        self.0.segments()
     }
 }
 
@@ -139,6 +157,11 @@ impl ReadPacket for SkbFragments<'_> {
     #[inline(always)]
     fn len(&self) -> usize {
         self.0.len() as usize
+    }
+
+    #[inline(always)]
+    fn segments(&self) -> u32 {
+        self.0.segments()
     }
 }
 

@@ -5,13 +5,12 @@
 //! slot, zeroes the record, and only then offers the slot again.
 
 use aya_ebpf::{
-    EbpfContext, Global,
+    Global,
     bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_NOEXIST, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
     helpers::{bpf_jiffies64, bpf_ktime_get_ns},
     macros::map,
     maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
 };
-use aya_log_ebpf::warn;
 use bytemuck::Pod;
 use sctp_monitor_common::{
     abi::{
@@ -84,46 +83,28 @@ struct RateLimits {
     control: [RateLimit; STANDINGS],
     /// With the flow's tag, and with another one.
     icmp: [RateLimit; 2],
-    /// One line in the log per second and CPU is enough.
-    log: RateLimit,
 }
 
 /// The flow table over the maps, for one packet.
-pub(crate) struct KernelTable<'a, C> {
-    ctx: &'a C,
+pub(crate) struct KernelTable<'a> {
     /// The host itself sends the packet.
     egress: bool,
     /// Looked up once: every look-up of a per-CPU map is a call.
     scratch: &'a mut Scratch,
 }
 
-impl<'a, C: EbpfContext> KernelTable<'a, C> {
-    /// `ctx` is what the log macros want. `None` never happens, but the verifier wants it looked at.
+impl KernelTable<'_> {
+    /// `None` never happens, but the verifier wants it looked at.
     #[inline(always)]
-    pub(crate) fn new(ctx: &'a C, egress: bool) -> Option<Self> {
+    pub(crate) fn new(egress: bool) -> Option<Self> {
         let scratch = SCRATCH.get_ptr_mut(0)?;
         // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
         let scratch = unsafe { &mut *scratch };
-        Some(Self { ctx, egress, scratch })
-    }
-
-    /// The reason, logged and returned.
-    #[inline(always)]
-    fn refuse(&self, reason: Counter, now_ns: u64) -> Counter {
-        if rate_limits().is_some_and(|limits| limits.log.admits(now_ns, 1)) {
-            match reason {
-                Counter::FlowTableFull => warn!(self.ctx, "flow table full: new flows are not tracked"),
-                _ => warn!(
-                    self.ctx,
-                    "too many new flows in this second: some are not tracked"
-                ),
-            }
-        }
-        reason
+        Some(Self { egress, scratch })
     }
 }
 
-impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
+impl FlowTable for KernelTable<'_> {
     #[inline(always)]
     fn find(&mut self, key: &FlowKey) -> u32 {
         // SAFETY: a slot is written once, when its key is inserted.
@@ -147,10 +128,10 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
                 || comes_again(key.index(index_seed())))
                 && limits.likely.admits(now_ns, kept))
         {
-            return Err(self.refuse(Counter::NewFlowsLimited, now_ns));
+            return Err(Counter::NewFlowsLimited);
         }
         let Ok(Some(slot)) = FREE_SLOTS.pop() else {
-            return Err(self.refuse(Counter::FlowTableFull, now_ns));
+            return Err(Counter::FlowTableFull);
         };
         if FLOW_INDEX
             .insert(key.index(index_seed()), slot, u64::from(BPF_NOEXIST))
@@ -242,7 +223,7 @@ impl<C: EbpfContext> FlowTable for KernelTable<'_, C> {
     }
 }
 
-impl<C: EbpfContext> KernelTable<'_, C> {
+impl KernelTable<'_> {
     #[inline(always)]
     fn emit_bytes<R: ReadPacket, const N: usize>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
         let Some(mut entry) = RING.reserve::<ControlRecord<N>>(0) else {

@@ -179,7 +179,6 @@ impl Driver {
     fn sweep(&mut self) -> anyhow::Result<()> {
         self.drain_ring();
         self.ring_drained = false;
-        self.kernel.flush_log();
         let now = Clock::now()?;
         if self.swept_at.is_some_and(|last| now.since(last) > STALL) {
             self.engine.handle_stall(now);

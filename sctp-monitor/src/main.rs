@@ -46,7 +46,7 @@ fn audit(args: &AuditArgs) -> ExitCode {
     }
 }
 
-/// The programs' own log lines come here too, through the `log` crate.
+/// What crates log through `log` comes here too.
 fn log_to_stderr(verbose: u8) {
     let default = match verbose {
         0 => "warn",

@@ -11,6 +11,7 @@ mod setup;
 mod simulate;
 mod test;
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Command {
     Lint,
     /// Run all tests; needs root, for network namespaces.
     Test(test::Args),
+    /// Run the tests that depend on the kernel on other kernels, in virtual machines; needs root.
+    Vm(vm::Args),
     /// Throw hostile input at the parser, the decoder of control chunks and the engine, by libFuzzer.
     Fuzz(fuzz::Args),
     /// Measure what a packet costs in each program; needs root.
@@ -57,7 +60,9 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> anyhow::Result<()> {
-    setup::setup()?;
+    // Who only wants to run the agent does not wait for an emulator.
+    let with_guests = matches!(&cli.command, Command::Setup | Command::Vm(_) | Command::Test(_));
+    setup::setup(with_guests)?;
     match cli.command {
         Command::Setup => {
             setup::setup_fuzzing()?;
@@ -69,6 +74,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Demo => demo::demo(),
         Command::Lint => lint::lint(),
         Command::Test(args) => test::test(&args),
+        Command::Vm(args) => vm::vm(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Simulate(args) => simulate::simulate(&args),

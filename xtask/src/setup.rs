@@ -11,12 +11,12 @@ use crate::{
     toolchain::{LLVM, PINNED, has_rust_src, toolchain},
 };
 
-/// Installs what is missing, and says what.
+/// Installs what is missing, and says what. Guests need packages of their own.
 ///
 /// # Errors
 /// If something is missing that cannot be installed here, with the steps to do by hand.
-pub(crate) fn setup() -> anyhow::Result<()> {
-    let missing = Missing::look();
+pub(crate) fn setup(with_guests: bool) -> anyhow::Result<()> {
+    let missing = Missing::look(with_guests);
     if missing.is_empty() {
         return Ok(());
     }
@@ -79,8 +79,17 @@ const LAB_PACKAGES: [(&str, &str); 9] = [
     ("ethtool", "sbin/ethtool"),
     ("tcpdump", "bin/tcpdump"),
     ("tshark", "bin/tshark"),
-    ("chromium", "bin/chromium"),
     ("user-mode-linux", "bin/linux.uml"),
+    ("chromium", "bin/chromium"),
+];
+
+/// Packages that boot other kernels. Guests use the tools of the lab too.
+const GUEST_PACKAGES: [(&str, &str); 5] = [
+    ("qemu-system-x86", "bin/qemu-system-x86_64"),
+    ("busybox-static", "bin/busybox"),
+    ("kmod", "sbin/modprobe"),
+    ("xz-utils", "bin/xz"),
+    ("zstd", "bin/zstd"),
 ];
 
 struct Missing {
@@ -90,10 +99,16 @@ struct Missing {
 }
 
 impl Missing {
-    fn look() -> Self {
+    fn look(with_guests: bool) -> Self {
         let bpf_linker = which::which("bpf-linker").is_err();
+        let guests = if with_guests {
+            GUEST_PACKAGES.as_slice()
+        } else {
+            &[]
+        };
         let mut packages: Vec<_> = LAB_PACKAGES
             .iter()
+            .chain(guests)
             .filter(|(_, file)| !Path::new("/usr").join(file).exists())
             .map(|(package, _)| (*package).to_owned())
             .collect();

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     cargo::{cargo, require_root, run, target},
-    fuzz, lint, setup,
+    fuzz, lint, setup, vm,
 };
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,10 @@ pub(crate) struct Args {
     /// Leave the lints out.
     #[arg(long)]
     no_lint: bool,
-    /// Run only tests whose name contains this.
+    /// Leave the other kernels out.
+    #[arg(long)]
+    no_vm: bool,
+    /// Run only tests whose name contains this, on this kernel only (`cargo xtask vm -- FILTER` takes others).
     filter: Option<String>,
 }
 
@@ -36,13 +39,20 @@ pub(crate) fn test(args: &Args) -> anyhow::Result<()> {
     if let Some(filter) = &args.filter {
         command.args(["--", filter]);
     }
-    let (mut counts, success) = counted(&mut command)?;
+    let (mut counts, mut success) = counted(&mut command)?;
     fuzzed(args, &mut counts)?;
     let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
     for line in skipped.lines() {
         println!("skipped: {line}");
     }
-    let skipped = u64::try_from(skipped.lines().count()).unwrap_or(u64::MAX);
+    let mut skipped = u64::try_from(skipped.lines().count()).unwrap_or(u64::MAX);
+    if !args.no_vm && args.filter.is_none() {
+        for report in vm::all()? {
+            success &= report.is_good();
+            skipped += report.skipped();
+            counts.merge(&report.counts);
+        }
+    }
     println!(
         "tests: {} passed, {} failed, {} skipped",
         counts.passed.saturating_sub(skipped),
@@ -94,11 +104,12 @@ fn fuzzed(args: &Args, counts: &mut Counts) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the test harness counts.
 #[derive(Debug, Default)]
-struct Counts {
-    passed: u64,
-    failed: u64,
-    ignored: u64,
+pub(crate) struct Counts {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) ignored: u64,
 }
 
 /// Runs `cargo test`, shows what it prints, and adds up what it counts.
@@ -118,8 +129,14 @@ fn counted(command: &mut Command) -> anyhow::Result<(Counts, bool)> {
 }
 
 impl Counts {
+    fn merge(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+    }
+
     /// `test result: ok. 63 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.03s`
-    fn add(&mut self, line: &str) {
+    pub(crate) fn add(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else {
             return;
         };

@@ -99,7 +99,7 @@ fn mix(hash: u64, word: u64) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct FlowRecord {
     // Line 0: every packet.
-    /// SCTP packets, with whatever tag.
+    /// SCTP packets as they are on the wire, with whatever tag.
     pub packets: u64,
     /// Their bytes, by the IP header.
     pub bytes: u64,
@@ -313,15 +313,17 @@ impl SenderState {
     /// Moves the window so that `tsn`, which is `ahead` of the highest one, is its newest, and forgets what falls out.
     #[inline(always)]
     fn advance(&mut self, tsn: u32, ahead: u32) {
-        if !self.data_seen() || ahead >= Self::TSN_WINDOW {
-            self.window[0] = 0;
-            self.window[1] = 0;
-        } else if ahead == 1 {
+        if self.data_seen() && ahead == 1 {
             self.window[(tsn >> 6) as usize & 1] &= !(1_u64 << (tsn & 63));
         } else {
+            let is_all = !self.data_seen() | (ahead >= Self::TSN_WINDOW);
+            let all = 0_u64.wrapping_sub(u64::from(is_all));
             let from = self.highest_tsn.wrapping_add(1);
-            self.window[0] &= !run_mask(from, ahead, 0);
-            self.window[1] &= !run_mask(from, ahead, 1);
+            let [low, high] = run_mask(from, ahead);
+            // Not by zeroes where it is all: LLVM would make two of them a call of memset, and before Linux 6.4 the
+            // verifier follows a program with calls many times as long.
+            self.window[0] &= !(low | all);
+            self.window[1] &= !(high | all);
         }
         self.highest_tsn = tsn;
         self.seen |= Self::DATA_SEEN;
@@ -349,29 +351,27 @@ impl SenderState {
     }
 }
 
-/// The bits of word `word` of a 128-bit ring that the run of `length` (1..128) positions from `from` covers.
+/// The bits of a 128-bit ring that the run of `length` (1..128, or the bits are any) positions from `from` covers,
+/// lowest word first.
+///
+/// Without a branch: the verifier would follow each one once for every chunk that a packet may hold.
 #[inline(always)]
-fn run_mask(from: u32, length: u32, word: u32) -> u64 {
-    // The run in positions relative to the word's first bit, around the ring of 128.
-    let start = from.wrapping_sub(word * 64) & 127;
-    let end = start + length;
-    let low = if start < 64 {
-        ones(end.min(64)) & !ones(start)
-    } else {
-        0
-    };
-    let wrapped = if end > 128 { ones((end - 128).min(64)) } else { 0 };
-    low | wrapped
-}
-
-/// The lowest `count` (at most 64) bits.
-#[inline(always)]
-fn ones(count: u32) -> u64 {
-    if count >= 64 {
-        u64::MAX
-    } else {
-        (1_u64 << count) - 1
-    }
+fn run_mask(from: u32, length: u32) -> [u64; 2] {
+    // The run from position 0 on, ...
+    let ones = (1_u64 << (length & 63)) - 1;
+    let is_long = 0_u64.wrapping_sub(u64::from(length >> 6 & 1));
+    let (mut low, mut high) = (ones | is_long, ones & is_long);
+    // ... turned by a word if it begins in the second, ...
+    let begins_high = 0_u64.wrapping_sub(u64::from(from >> 6 & 1));
+    let difference = (low ^ high) & begins_high;
+    low ^= difference;
+    high ^= difference;
+    // ... and by the rest. A shift by 64 is none, hence two.
+    let shift = from & 63;
+    [
+        low << shift | high >> 1 >> (63 - shift),
+        high << shift | low >> 1 >> (63 - shift),
+    ]
 }
 
 /// One DATA chunk of a flow that waits for a SACK, to time it.
@@ -625,6 +625,19 @@ mod tests {
         assert!(sender.sent(101));
         assert!(sender.sent(102));
         assert!(!sender.sent(101));
+    }
+
+    #[test]
+    fn a_run_covers_its_positions_around_the_ring() {
+        for from in 0..256 {
+            for length in 1..SenderState::TSN_WINDOW {
+                let mut expected = [0_u64; 2];
+                for position in (from..from + length).map(|position| position % 128) {
+                    expected[position as usize / 64] |= 1 << (position % 64);
+                }
+                assert_eq!(run_mask(from, length), expected, "{length} from {from}");
+            }
+        }
     }
 
     #[test]

@@ -140,10 +140,13 @@ pub fn walk<R: ReadPacket>(
         if at + CHUNK_HEADER_LEN > end {
             return WalkEnd::HeaderTruncated;
         }
-        let Some(header) = reader.read_u32(at) else {
+        let Some([header]) = reader.read_words(at) else {
             return WalkEnd::HeaderTruncated;
         };
-        let (chunk_type, flags, length) = ((header >> 24) as u8, (header >> 16) as u8, header as u16);
+        // The type becomes an index, so it is taken from the word as it lies in memory. Of a number whose bytes were
+        // swapped a verifier as old as 6.12 knows nothing, not even that it has 32 bits, and LLVM masks no shift by 24.
+        let [chunk_type, flags, ..] = header.to_ne_bytes();
+        let length = u32::from_be(header) as u16;
         if (length as usize) < CHUNK_HEADER_LEN {
             return WalkEnd::LengthTooShort;
         }

@@ -43,6 +43,13 @@ pub trait ReadPacket {
         offset
     }
 
+    /// How many packets leave the NIC for this one: with segmentation offload, what a host sends is cut up only behind
+    /// the programs.
+    #[inline(always)]
+    fn segments(&self) -> u32 {
+        1
+    }
+
     /// Whether the frame holds nothing.
     #[inline(always)]
     fn is_empty(&self) -> bool {

@@ -36,7 +36,10 @@ pub fn run(bytes: &[u8]) {
             Ok(false) => break,
             Err(error) => {
                 assert!(!error.to_string().is_empty());
-                assert!(matches!(reader.advance(), Ok(false)), "it is over behind an error");
+                assert!(
+                    matches!(reader.advance(), Ok(false)),
+                    "it is over behind an error"
+                );
                 break;
             }
         }
@@ -55,7 +58,10 @@ pub fn run(bytes: &[u8]) {
             if !duplicates.is_repeated(&identity, record.time_ns) {
                 track(&frame, packet, Interface::ingress(0), usize::MAX, &mut table);
             }
-            assert!(!layers.chain.to_string().contains('?'), "a chain of known headers");
+            assert!(
+                !layers.chain.to_string().contains('?'),
+                "a chain of known headers"
+            );
         }
     }
 }
@@ -75,7 +81,11 @@ pub fn seed(sctp: &[u8]) -> Vec<u8> {
     let whole = ip(132, 0, sctp);
     let half = (sctp.len() / 2) & !7;
     let gre = ip(47, 0, &[&[0, 0, 8, 0], whole.as_slice()].concat());
-    let gtp = [&[8, 104, 8, 104, 0, 0, 0, 0, 0x30, 255, 0, 0, 0, 0, 0, 7], whole.as_slice()].concat();
+    let gtp = [
+        &[8, 104, 8, 104, 0, 0, 0, 0, 0x30, 255, 0, 0, 0, 0, 0, 7],
+        whole.as_slice(),
+    ]
+    .concat();
     let packets = [
         whole.clone(),
         ip(132, 0x2000, &sctp[..half]),
@@ -85,7 +95,9 @@ pub fn seed(sctp: &[u8]) -> Vec<u8> {
     ];
     let mut bytes = vec![DECAPSULATE];
     if sctp.len().is_multiple_of(2) {
-        bytes.extend([0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0]);
+        bytes.extend([
+            0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0,
+        ]);
         for (packet, second) in packets.iter().zip(1_u32..) {
             let length = packet.len() as u32;
             for word in [second, 0, length, length] {
@@ -95,7 +107,13 @@ pub fn seed(sctp: &[u8]) -> Vec<u8> {
         }
         return bytes;
     }
-    block(&mut bytes, 0x0a0d_0d0a, &[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]);
+    block(
+        &mut bytes,
+        0x0a0d_0d0a,
+        &[
+            0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255,
+        ],
+    );
     block(&mut bytes, 1, &[101, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0]);
     for (packet, time) in packets.iter().zip(1_u32..) {
         let length = packet.len() as u32;

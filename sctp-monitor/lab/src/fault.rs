@@ -20,8 +20,8 @@ use crate::wait;
 #[derive(Debug)]
 pub struct Path {
     bridge: String,
-    ports: [Port; 2],
-    middle: Arc<Node>,
+    pub(crate) ports: [Port; 2],
+    pub(crate) middle: Arc<Node>,
     packet_filter: Arc<PacketFilter>,
     state: Mutex<State>,
 }
@@ -54,15 +54,20 @@ pub enum FaultError {
     /// Frames cannot be delayed.
     #[error(transparent)]
     Relay(#[from] RelayError),
+    /// Netem cannot be set.
+    #[error("cannot set netem on a path; this kernel may not have it (module sch_netem)")]
+    Netem(#[source] ToolError),
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(crate) struct State {
     /// What happens to the frames that the node at each port sends.
     filters: [Filter; 2],
     relay: Option<Relay>,
     broken: bool,
     links_down: [bool; 2],
+    /// Whether netem is at work on a port.
+    pub(crate) netem: bool,
 }
 
 impl Path {
@@ -209,6 +214,10 @@ impl Path {
         }
         self.middle.control.set_up(&self.bridge, true)?;
         state.broken = false;
+        if state.netem {
+            self.end_netem()?;
+            state.netem = false;
+        }
         if state.filters == <[Filter; 2]>::default() {
             return Ok(monotonic_ns());
         }
@@ -247,12 +256,12 @@ impl Path {
             .collect()
     }
 
-    fn side_of(&self, host: &str) -> usize {
+    pub(crate) fn side_of(&self, host: &str) -> usize {
         let side = self.ports.iter().position(|port| port.node.name == host);
         side.unwrap_or_else(|| panic!("the path has no end at `{host}`"))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Whoever panicked has failed its test; healing and dropping still work.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

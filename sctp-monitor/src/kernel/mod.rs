@@ -19,7 +19,6 @@ use aya::{
     programs::ProgramError,
     util::KernelVersion,
 };
-use aya_log::EbpfLogger;
 use sctp_monitor_common::{
     abi::{Counters, FlowKey, FlowRecord, IndexKey},
     wire::sctp::UDP_ENCAPSULATION_PORT,
@@ -92,9 +91,6 @@ pub enum KernelError {
         #[source]
         source: MapError,
     },
-    /// The programs' log cannot be read.
-    #[error("the programs' log cannot be read")]
-    Log(#[source] aya_log::Error),
     /// The flow records could not be mapped into memory.
     #[error("the flow records could not be mapped into memory")]
     Mmap(#[source] io::Error),
@@ -109,7 +105,6 @@ pub struct Kernel {
     free_slots: Queue<MapData, u32>,
     counters: PerCpuArray<MapData, Shared<Counters>>,
     ring: RingBuf<MapData>,
-    logger: EbpfLogger<&'static dyn log::Log>,
     max_flows: u32,
 }
 
@@ -144,7 +139,6 @@ impl Kernel {
         let ring = take_map(&mut ebpf, "RING")?
             .try_into()
             .map_err(map_error("RING"))?;
-        let logger = EbpfLogger::init(&mut ebpf).map_err(KernelError::Log)?;
         let mut kernel = Self {
             ebpf,
             records,
@@ -153,7 +147,6 @@ impl Kernel {
             free_slots,
             counters,
             ring,
-            logger,
             max_flows: options.max_flows,
         };
         for slot in 0..options.max_flows {
@@ -213,11 +206,6 @@ impl Kernel {
         // SAFETY: the descriptor belongs to the AsyncFd, which keeps it open as long as it is registered.
         let signal = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
         signal.map_err(io::Error::from)
-    }
-
-    /// Hands the programs' own log lines to the `log` crate.
-    pub fn flush_log(&mut self) {
-        self.logger.flush();
     }
 
     /// Ties a flow to its association (see [`FlowRecord`]).

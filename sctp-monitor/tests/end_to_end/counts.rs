@@ -32,6 +32,27 @@ fn counts_are_those_of_a_capture_by_every_hook() {
     }
 }
 
+/// A stack with segmentation offload (the kernel's) hands down several packets as one.
+#[test]
+fn large_messages_are_counted_as_the_packets_that_leave() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let captures = ["path1", "path2"].map(|nic| Capture::start(lab.host("mme"), nic).unwrap());
+    let agent = monitor(lab.host("mme"), &["path1", "path2"], &[]);
+    let mut pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
+    pair.client.set_size(5_000).unwrap();
+    pair.client.set_rate(50.0).unwrap();
+    wait::until(SOON, || (sent(&pair) >= 150).then_some(())).unwrap();
+    pair.client.stop().unwrap();
+    agent.wait_for("association_down", SOON, |_| true).unwrap();
+    let (status, summary) = agent.stop(Signal::SIGTERM).unwrap();
+    assert!(status.success());
+    assert_counts_are_those_of(
+        captures,
+        &summary.expect("a summary at the end"),
+        "large messages",
+    );
+}
+
 #[test]
 fn heartbeat_round_trip_times_are_those_of_a_capture() {
     let lab = Lab::two_hosts_two_paths().unwrap();

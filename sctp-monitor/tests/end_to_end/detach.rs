@@ -1,7 +1,8 @@
-//! The agent leaves nothing behind, however it ends.
+//! The agent leaves nothing behind that the README does not mention, however it ends.
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use nix::sys::signal::Signal;
+use sctp_monitor::kernel::has_tcx;
 use sctp_monitor_lab::{Lab, Namespace, wait};
 
 use crate::setup::{SOON, monitor};
@@ -10,20 +11,35 @@ const NICS: [&str; 2] = ["path1", "path2"];
 
 /// Programs attached to the NICs of a namespace: (XDP, TC).
 fn attached(namespace: &Namespace) -> (usize, usize) {
-    let links = namespace
-        .command("ip")
-        .args(["-details", "link", "show"])
-        .output()
-        .unwrap();
-    let xdp = String::from_utf8_lossy(&links.stdout).matches("prog/xdp").count();
-    let tc = namespace.run(|| {
-        let programs = |nic, side| SchedClassifier::query_tcx(nic, side).unwrap().1.len();
-        let sides = [TcAttachType::Ingress, TcAttachType::Egress];
-        NICS.iter()
-            .flat_map(|nic| sides.map(|side| programs(*nic, side)))
-            .sum()
-    });
-    (xdp, tc.unwrap())
+    let links = output(namespace, "ip", &["-details", "link", "show"]);
+    (links.matches("prog/xdp").count(), tc_programs(namespace))
+}
+
+/// By TCX where the kernel has it, or else as filters of the clsact qdisc.
+fn tc_programs(namespace: &Namespace) -> usize {
+    let sides = [
+        (TcAttachType::Ingress, "ingress"),
+        (TcAttachType::Egress, "egress"),
+    ];
+    let of = |nic: &str, side: TcAttachType, name: &str| {
+        if has_tcx() {
+            let query = || SchedClassifier::query_tcx(nic, side).unwrap().1.len();
+            return namespace.run(query).unwrap();
+        }
+        output(namespace, "tc", &["filter", "show", "dev", nic, name])
+            .lines()
+            .filter(|line| line.contains(" handle ") && line.contains(&format!(" tc_{name} ")))
+            .count()
+    };
+    NICS.iter()
+        .flat_map(|nic| sides.map(|(side, name)| of(nic, side, name)))
+        .sum()
+}
+
+fn output(namespace: &Namespace, program: &str, arguments: &[&str]) -> String {
+    let output = namespace.command(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
@@ -46,14 +62,25 @@ fn sigint_and_sigterm_detach_and_print_the_summary() {
 }
 
 #[test]
-fn a_killed_agent_leaves_nothing_attached() {
-    let lab = Lab::two_hosts_two_paths().unwrap();
-    let host = lab.host("mme");
-    let agent = monitor(host, &NICS, &[]);
-    assert_eq!(attached(host), (2, 2));
-    agent.stop(Signal::SIGKILL).unwrap();
-    // Links go when their last descriptor does, which the kernel does a moment after the process.
-    wait::until(SOON, || (attached(host) == (0, 0)).then_some(())).unwrap();
+fn a_killed_agent_leaves_its_filters_where_tc_has_no_links_and_the_next_one_removes_them() {
+    for (hook, expected, filters) in [("xdp-native", (2, 2), 2), ("tc", (0, 4), 4)] {
+        let lab = Lab::two_hosts_two_paths().unwrap();
+        let host = lab.host("mme");
+        let agent = monitor(host, &NICS, &["--hook", hook]);
+        assert_eq!(attached(host), expected, "{hook}");
+        agent.stop(Signal::SIGKILL).unwrap();
+        let left = if has_tcx() { 0 } else { filters };
+        // Links go when their last descriptor does, which the kernel does a moment after the process.
+        wait::until(SOON, || (attached(host) == (0, left)).then_some(()))
+            .unwrap_or_else(|_| panic!("{hook}: {:?} are left", attached(host)));
+        if !has_tcx() {
+            let next = monitor(host, &NICS, &["--hook", hook]);
+            assert_eq!(attached(host), expected, "{hook}: the next one's, and no others");
+            let (status, _) = next.stop(Signal::SIGTERM).unwrap();
+            assert!(status.success());
+            assert_eq!(attached(host), (0, 0), "{hook}");
+        }
+    }
 }
 
 #[test]

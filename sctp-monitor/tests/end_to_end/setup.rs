@@ -10,6 +10,9 @@ use serde_json::Value;
 /// Long enough for a loaded machine; nothing waits this long when all is well.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
 
+/// The verifier takes milliseconds, and ten seconds where the machine is emulated.
+const VERIFIED_WITHIN: Duration = Duration::from_secs(90);
+
 /// Diameter's port.
 pub(crate) const PORT: u16 = 3868;
 
@@ -58,7 +61,9 @@ pub(crate) fn monitor(namespace: &Namespace, interfaces: &[&str], more: &[&str])
         .collect();
     arguments.extend(more);
     let monitor = Monitor::spawn(namespace, binary(), arguments).unwrap();
-    monitor.wait_until_watching(interfaces.len(), SOON).unwrap();
+    monitor
+        .wait_until_watching(interfaces.len(), VERIFIED_WITHIN)
+        .unwrap();
     monitor
 }
 

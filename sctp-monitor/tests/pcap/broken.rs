@@ -28,13 +28,19 @@ fn a_capture_that_was_cut_tells_what_it_has() {
 fn what_is_no_capture_is_refused_beside_those_that_are() {
     let whole = file(&Dialect::default().file(&records()));
     let text = file(b"this is a log file\n");
-    let output = pcap(&["--format", "json"], &[text.path(), whole.path(), Path::new("/nonexistent")]);
+    let output = pcap(
+        &["--format", "json"],
+        &[text.path(), whole.path(), Path::new("/nonexistent")],
+    );
     assert_eq!(output.status.code(), Some(2));
     let report = json(&output);
     assert_eq!(report["capture"]["records"], records().len());
     assert_eq!(report["errors"].as_array().unwrap().len(), 2);
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("/nonexistent: cannot be opened: No such file or directory"), "{stderr}");
+    assert!(
+        stderr.contains("/nonexistent: cannot be opened: No such file or directory"),
+        "{stderr}"
+    );
 }
 
 /// The corpus of broken captures: each has its exit status and its reason.
@@ -48,11 +54,27 @@ fn broken_captures_have_their_reasons() {
         );
     }
     let cases = [
-        ("block-length-0.pcapng", 1, "at byte 28: a block of type 0x00000001 has impossible lengths"),
-        ("caplen-over-file.pcap", 1, "at byte 24: the file ends within a record"),
-        ("cut-in-record.pcap", 1, "at byte 9798: the file ends within a record"),
+        (
+            "block-length-0.pcapng",
+            1,
+            "at byte 28: a block of type 0x00000001 has impossible lengths",
+        ),
+        (
+            "caplen-over-file.pcap",
+            1,
+            "at byte 24: the file ends within a record",
+        ),
+        (
+            "cut-in-record.pcap",
+            1,
+            "at byte 9798: the file ends within a record",
+        ),
         ("empty.pcap", 2, "is empty"),
-        ("linktype-unknown.pcap", 2, "packets of link type 147 cannot be read"),
+        (
+            "linktype-unknown.pcap",
+            2,
+            "packets of link type 147 cannot be read",
+        ),
         ("random.pcap", 2, "is no capture: it begins with"),
         ("wrong-magic.pcap", 2, "is no capture: it begins with de ad be ef"),
     ];
@@ -60,7 +82,10 @@ fn broken_captures_have_their_reasons() {
         let output = pcap(&[], &[&folder.join(name)]);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{name}: {stderr}");
-        assert!(stderr.contains(name) && stderr.contains(reason), "{name}: {stderr}");
+        assert!(
+            stderr.contains(name) && stderr.contains(reason),
+            "{name}: {stderr}"
+        );
     }
     let gzip = pcap(&["--format", "json"], &[&folder.join("gzipped.pcap.gz")]);
     assert_eq!(gzip.status.code(), Some(0));

@@ -31,7 +31,10 @@ pub(crate) fn records() -> Vec<(u64, Vec<u8>)> {
     let there = |path: u8, tag, chunk| packet(path, true, tag, chunk);
     let back = |path: u8, tag, chunk| packet(path, false, tag, chunk);
     at(0, there(1, 0, frames::init(TO_US, &["10.0.1.1", "10.0.2.1"])));
-    at(1, back(1, TO_US, frames::init_ack(TO_PEER, &["10.0.1.2", "10.0.2.2"])));
+    at(
+        1,
+        back(1, TO_US, frames::init_ack(TO_PEER, &["10.0.1.2", "10.0.2.2"])),
+    );
     at(2, there(1, TO_PEER, frames::cookie_echo()));
     at(3, back(1, TO_US, frames::cookie_ack()));
     let mut tsn = 1_u32;
@@ -55,9 +58,15 @@ pub(crate) fn records() -> Vec<(u64, Vec<u8>)> {
             }
             at(ms + 1, back(2, TO_US, frames::sack(tsn - 1, &[])));
         }
-        at(ms, there(if moved { 2 } else { 1 }, TO_PEER, frames::data(tsn, 100)));
+        at(
+            ms,
+            there(if moved { 2 } else { 1 }, TO_PEER, frames::data(tsn, 100)),
+        );
         if step % 2 == 1 {
-            at(ms + 1, back(if moved { 2 } else { 1 }, TO_US, frames::sack(tsn, &[])));
+            at(
+                ms + 1,
+                back(if moved { 2 } else { 1 }, TO_US, frames::sack(tsn, &[])),
+            );
         }
         tsn += 1;
     }

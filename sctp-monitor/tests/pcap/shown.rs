@@ -36,7 +36,11 @@ fn an_association_or_an_address_can_be_asked_for() {
     assert_eq!((length(&all["associations"]), length(&all["flows"])), (1, 5));
     for arguments in [&["--assoc", "1"][..], &["--address", "10.0.2.1"]] {
         let some = shown(arguments);
-        assert_eq!((length(&some["associations"]), length(&some["flows"])), (1, 4), "{arguments:?}");
+        assert_eq!(
+            (length(&some["associations"]), length(&some["flows"])),
+            (1, 4),
+            "{arguments:?}"
+        );
         assert_eq!(length(&some["events"]), length(&all["events"]), "{arguments:?}");
     }
     let other = shown(&["--address", "10.9.0.2"]);
@@ -51,8 +55,14 @@ fn a_part_of_the_time_can_be_read() {
     let part = shown(&["--from", "2023-11-14T22:13:25Z", "--to", "2023-11-14T22:13:28.5Z"]);
     assert_eq!(part["capture"]["first"], "2023-11-14T22:13:25.000000000Z");
     let last = part["capture"]["last"].as_str().unwrap();
-    assert!(("2023-11-14T22:13:28.4".."2023-11-14T22:13:28.6").contains(&last), "{last}");
-    assert_eq!(part["associations"][0]["origin"], "mid-life", "the handshake was before");
+    assert!(
+        ("2023-11-14T22:13:28.4".."2023-11-14T22:13:28.6").contains(&last),
+        "{last}"
+    );
+    assert_eq!(
+        part["associations"][0]["origin"], "mid-life",
+        "the handshake was before"
+    );
     assert!(events(&part, "data_moved").is_empty(), "the break is behind");
 }
 
@@ -61,7 +71,10 @@ fn a_handshake_that_nobody_answers_is_told() {
     let report = shown(&[]);
     let unfinished = report["unfinished_handshakes"].as_array().unwrap();
     assert_eq!(unfinished.len(), 1);
-    assert_eq!((&unfinished[0]["inits"], &unfinished[0]["answer"]), (&3.into(), &"nothing".into()));
+    assert_eq!(
+        (&unfinished[0]["inits"], &unfinished[0]["answer"]),
+        (&3.into(), &"nothing".into())
+    );
     let text = pcap(&[], &[with_another().path()]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(

@@ -19,7 +19,10 @@ fn the_break_is_found_when_it_would_have_been_live() {
     let [event] = inactive[..] else {
         panic!("{inactive:?}");
     };
-    assert_eq!((&event["local"], &event["remote"]), (&"10.0.1.1".into(), &"10.0.1.2".into()));
+    assert_eq!(
+        (&event["local"], &event["remote"]),
+        (&"10.0.1.1".into(), &"10.0.1.2".into())
+    );
     let time: jiff::Timestamp = event["time"].as_str().unwrap().parse().unwrap();
     let after_ms = (time.as_nanosecond() - i128::from(BEGAN + BREAK) * 1_000_000_000) / 1_000_000;
     assert!((50..=300).contains(&after_ms), "{after_ms} ms");
@@ -46,23 +49,38 @@ fn the_story_of_the_association_is_told() {
     assert_eq!(association["origin"], "handshake");
     assert_eq!(association["began"], "2023-11-14T22:13:20.003000000Z");
     assert_eq!(association["ended"], Value::Null);
-    assert_eq!(association["local_addresses"], serde_json::json!(["10.0.1.1", "10.0.2.1"]));
+    assert_eq!(
+        association["local_addresses"],
+        serde_json::json!(["10.0.1.1", "10.0.2.1"])
+    );
     assert_eq!(association["local_tag"], "0x11111111");
     assert_eq!(association["primary_sent"]["remote"], "10.0.2.2");
     let paths = association["paths"].as_array().unwrap();
     let path = |remote: &str| {
         let path = |path: &&Value| path["remote"] == remote && path["sent"] != Value::Null;
-        paths.iter().find(path).unwrap_or_else(|| panic!("{remote} in {paths:#?}"))
+        paths
+            .iter()
+            .find(path)
+            .unwrap_or_else(|| panic!("{remote} in {paths:#?}"))
     };
     let (first, second) = (path("10.0.1.2"), path("10.0.2.2"));
-    assert_eq!((&first["state"], &second["state"]), (&"inactive".into(), &"active".into()));
+    assert_eq!(
+        (&first["state"], &second["state"]),
+        (&"inactive".into(), &"active".into())
+    );
     assert_eq!(first["sent"]["data_chunks"], 20 * BREAK + 9);
     assert_eq!(first["sent"]["data_lost"], 10, "{first:#}");
     assert_eq!(second["sent"]["data_retransmissions"], 10);
-    assert_eq!(second["sent"]["heartbeats"], second["sent"]["heartbeats_answered"]);
+    assert_eq!(
+        second["sent"]["heartbeats"],
+        second["sent"]["heartbeats_answered"]
+    );
     assert_eq!(second["sent"]["heartbeat_rtt"]["median_ms"], 1.0);
     let down = association["findings"].as_array().unwrap();
-    assert!(down.iter().any(|finding| finding["finding"] == "path_down" && finding["until"] == Value::Null));
+    assert!(
+        down.iter()
+            .any(|finding| finding["finding"] == "path_down" && finding["until"] == Value::Null)
+    );
 }
 
 #[test]
@@ -95,13 +113,20 @@ fn however_the_records_come_the_story_is_the_same() {
     let whole = Dialect::default().file(&records());
     same(json(&pcap_of(&["--format", "json"], &whole)), "standard input");
     let all = records();
-    let (odd, even): (Vec<_>, Vec<_>) = all.iter().cloned().enumerate().partition(|(number, _)| number % 2 == 1);
+    let (odd, even): (Vec<_>, Vec<_>) = all
+        .iter()
+        .cloned()
+        .enumerate()
+        .partition(|(number, _)| number % 2 == 1);
     let part = |part: Vec<(usize, (u64, Vec<u8>))>| {
         let records: Vec<_> = part.into_iter().map(|(_, record)| record).collect();
         crate::outage::file(&Dialect::default().file(&records))
     };
     let (odd, even) = (part(odd), part(even));
-    same(json(&pcap(&["--format", "json"], &[even.path(), odd.path()])), "two files");
+    same(
+        json(&pcap(&["--format", "json"], &[even.path(), odd.path()])),
+        "two files",
+    );
     let lines = pcap(&["--format", "ndjson"], &[capture().path()]);
     let lines: Vec<Value> = lines
         .stdout

@@ -21,9 +21,9 @@ const PROGRAMS: [&str; 4] = ["xdp_ingress", "xdp_ingress_frags", "tc_ingress", "
 const TAG: u32 = 0x1234_5678;
 const BACK: u32 = 0x8765_4321;
 
-/// A quarter of the verifier's limit of a million: other kernels take other paths through the same program, and
-/// some of them longer ones.
-const INSTRUCTION_BUDGET: u32 = 300_000;
+/// Two thirds of the verifier's limit of a million: other kernels take other paths through the same program, and some of
+/// them longer ones. Linux 6.1 needs most of those that are tested (the table in docs/compatibility.md).
+const INSTRUCTION_BUDGET: u32 = 700_000;
 
 #[test]
 fn the_verifier_takes_every_program_within_budget() {

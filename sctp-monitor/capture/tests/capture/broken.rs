@@ -98,7 +98,10 @@ fn a_block_shorter_than_its_own_header_is_damage() {
         let mut file = Pcapng::new().bytes();
         file.extend([1, 0, 0, 0x80, length, 0, 0, 0, 0, 0, 0, 0, length, 0, 0, 0]);
         let error = read(file).1.unwrap();
-        assert!(matches!(error.problem, Problem::BlockInvalid { .. }), "{length}: {error}");
+        assert!(
+            matches!(error.problem, Problem::BlockInvalid { .. }),
+            "{length}: {error}"
+        );
     }
 }
 
