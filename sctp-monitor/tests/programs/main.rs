@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
 mod both;
+mod corpus;
 mod packets;
 mod random;
 
