@@ -221,7 +221,6 @@ impl Story {
         let known = self.findings.iter_mut().rev().find(same);
         match (status, known) {
             (Status::Closed, Some(known)) => known.until = Some(at),
-            (Status::Closed, None) => {}
             (Status::Opened | Status::Updated, Some(known)) => {
                 known.reason = finding.diagnosis.to_string();
                 known.next = finding.diagnosis.next().to_string();
@@ -236,7 +235,7 @@ impl Story {
                     next: finding.diagnosis.next().to_string(),
                 });
             }
-            (Status::Opened | Status::Updated, None) => {}
+            (_, None) => {}
         }
     }
 
