@@ -1,7 +1,7 @@
 //! `sctp-monitor pcap`: the story that a capture tells.
 //!
-//! Packets go from the capture files through the tracker to the engine, as live ones do ([`analysis`]); beside it an exact
-//! [`ledger`] is kept of what crossed each flow. At the end there is a [`story`] for each association, written as text,
+//! Packets go from the capture files through the tracker to the engine, as live ones do (`analysis`); beside it an exact
+//! `ledger` is kept of what crossed each flow. At the end there is a `story` for each association, written as text,
 //! JSON or a page.
 
 mod analysis;
