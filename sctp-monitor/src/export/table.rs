@@ -20,7 +20,7 @@ use sctp_monitor_engine::{
     ppid::Ppid,
 };
 
-use super::{Notice, Report, Snapshot};
+use super::{Notice, Report, Snapshot, plural};
 use crate::clock::Clock;
 
 /// Writes lines and tables.
@@ -286,7 +286,8 @@ pub(crate) fn event_words(event: &Event) -> String {
             );
             if let Some(offers) = offers {
                 let (sent, received) = (offers.streams_sent(), offers.streams_received());
-                let _ = write!(line, "; {sent} streams there, {received} back");
+                let sent = plural(u64::from(sent), "stream");
+                let _ = write!(line, "; {sent} there, {received} back");
             }
             if let Some(before) = restarts {
                 let _ = write!(line, "; it restarts association {before}");

@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 /// When the captures begin: 2023-11-14T22:13:20Z.
 pub(crate) const BEGAN: u64 = 1_700_000_000;
-/// Seconds from the beginning to the break of the first path.
+/// Seconds from the beginning to the last DATA that arrives on the first path, and is acknowledged.
 pub(crate) const BREAK: u64 = 10;
 
 const TO_PEER: u32 = 0x2222_2222;
@@ -23,8 +23,8 @@ const TO_US: u32 = 0x1111_1111;
 const MS: u64 = 1_000_000;
 
 /// The records of an association over two paths: 20 messages a second on the first, each pair acknowledged after a
-/// millisecond, a heartbeat a second on the second. From [`BREAK`] on the first path is dead; after half a second the
-/// unacknowledged DATA goes over the second one, and so does all that follows, for ten seconds.
+/// millisecond, a heartbeat a second on the second. After [`BREAK`] the first path is dead; half a second later the
+/// unacknowledged DATA goes over the second one, and so does all that follows.
 pub(crate) fn records() -> Vec<(u64, Vec<u8>)> {
     let mut records = Vec::new();
     let mut at = |ms: u64, packet: Packet| records.push((BEGAN * 1_000 * MS + ms * MS, packet.ethernet()));
@@ -40,8 +40,8 @@ pub(crate) fn records() -> Vec<(u64, Vec<u8>)> {
     let mut tsn = 1_u32;
     for step in 0..20 * (BREAK + 10) {
         let ms = 50 + step * 50;
-        let broken = ms >= BREAK * 1_000;
-        let moved = ms >= BREAK * 1_000 + 500;
+        let broken = ms > BREAK * 1_000;
+        let moved = ms >= BREAK * 1_000 + 550;
         if ms % 1_000 == 0 {
             let info = [(ms / 1_000) as u8; 40];
             at(ms, there(2, TO_PEER, frames::heartbeat(&info)));
@@ -52,7 +52,7 @@ pub(crate) fn records() -> Vec<(u64, Vec<u8>)> {
             tsn += 1;
             continue;
         }
-        if ms == BREAK * 1_000 + 500 {
+        if ms == BREAK * 1_000 + 550 {
             for lost in tsn - 10..tsn {
                 at(ms, there(2, TO_PEER, frames::data(lost, 100)));
             }
