@@ -63,29 +63,69 @@ pub(crate) struct Analysis {
 }
 
 /// What was done about a slot.
+///
+/// The agent looks at every flow that changed in each sweep. Nothing is lost by looking less often at a flow that goes on
+/// as it did; what may be news is looked at in the next sweep here too.
 #[derive(Debug, Clone, Copy, Default)]
 struct Looked {
     at: Option<Timestamp>,
     /// It is among those that are due.
     is_due: bool,
-    /// It waited for an answer when it was looked at.
-    waited: bool,
-    /// Its heartbeats that had been answered by then.
-    answered: u32,
+    /// When that was sent whose answer it waited for longest; 0 if it waited for none.
+    wait_ns: u64,
+    /// It had waited for that for long.
+    was_stuck: bool,
+    packets: u64,
+    heartbeats_answered: u32,
+    data_chunks: u64,
+    /// It had carried DATA since the look before.
+    had_data: bool,
 }
 
 impl Looked {
-    /// Whether its flow is to be looked at now. A busy one is looked at less often than the agent does, which sweeps for
-    /// all flows at once: it cannot become overdue meanwhile without the engine's own deadline.
-    fn is_ripe(&self, record: &FlowRecord, deadline: Option<Timestamp>, now: Timestamp) -> bool {
+    fn after(self, record: &FlowRecord, now: Timestamp) -> Self {
+        let wait_ns = longest_wait(record);
+        Self {
+            at: Some(now),
+            is_due: wait_ns != 0,
+            wait_ns,
+            was_stuck: is_long(wait_ns, now),
+            packets: record.packets,
+            heartbeats_answered: record.heartbeats_answered,
+            data_chunks: record.data_chunks,
+            had_data: record.data_chunks != self.data_chunks,
+        }
+    }
+
+    /// Whether the flow is to be looked at now.
+    fn is_ripe(&self, record: &FlowRecord, is_overdue: bool, now: Timestamp) -> bool {
         let Some(at) = self.at else {
             return true;
         };
-        now >= at + BUSY
-            || (record.waits_for_answer() && !self.waited)
-            || record.heartbeats_answered != self.answered
-            || deadline.is_some_and(|deadline| deadline <= now)
+        let wait_ns = longest_wait(record);
+        let waits_for_another = wait_ns != self.wait_ns;
+        let has_changed = waits_for_another || record.packets != self.packets;
+        is_overdue
+            || now >= at + BUSY
+            || record.heartbeats_answered != self.heartbeats_answered
+            || (waits_for_another && self.was_stuck)
+            || (has_changed && is_long(wait_ns, now))
+            || (record.data_chunks != self.data_chunks && !self.had_data)
     }
+}
+
+/// When that was sent whose answer the flow waits for longest; 0 if it waits for none.
+fn longest_wait(record: &FlowRecord) -> u64 {
+    let heartbeats = record.outstanding.iter().map(|heartbeat| heartbeat.sent_at_ns);
+    heartbeats
+        .chain([record.timed.sent_at_ns])
+        .filter(|sent_at_ns| *sent_at_ns != 0)
+        .min()
+        .unwrap_or(0)
+}
+
+fn is_long(wait_ns: u64, now: Timestamp) -> bool {
+    wait_ns != 0 && now.since(Timestamp::from_nanos(wait_ns)) >= LONG_WAIT
 }
 
 /// What the capture holds.
@@ -217,23 +257,20 @@ impl Analysis {
             }
         }
         self.take_touched();
+        let any_overdue = self.engine.poll_timeout().is_some_and(|at| at <= now);
         let mut due = std::mem::take(&mut self.due);
         due.retain(|slot| {
             let Some(record) = self.table.records().get(*slot as usize) else {
                 return false;
             };
             let looked = &mut self.looks[*slot as usize];
-            if !looked.is_ripe(record, self.engine.deadline_of(*slot), now) {
+            let deadline = || self.engine.deadline_of(*slot);
+            let is_overdue = any_overdue && deadline().is_some_and(|deadline| deadline <= now);
+            if !looked.is_ripe(record, is_overdue, now) {
                 return true;
             }
             self.engine.handle_record(*slot, record, now);
-            let waits = record.waits_for_answer();
-            *looked = Looked {
-                at: Some(now),
-                waited: waits,
-                answered: record.heartbeats_answered,
-                is_due: waits,
-            };
+            *looked = looked.after(record, now);
             looked.is_due
         });
         self.due = due;
@@ -344,9 +381,11 @@ impl Analysis {
 
 /// The checksum's place in the common header (RFC 9260 section 3.1).
 const CHECKSUM_AT: usize = 8;
-/// How often a flow is looked at that waits for one answer after another. Shorter than the shortest time-out of DATA
-/// with its allowance for stalls.
-const BUSY: Duration = Duration::from_millis(100);
+/// How often a flow is looked at that goes on as it did.
+const BUSY: Duration = Duration::from_millis(500);
+/// Whoever waits for so long is looked at: a little less than the shortest time-out, so that the engine has its deadline
+/// in time.
+const LONG_WAIT: Duration = Duration::from_millis(45);
 /// How often the agent wakes up at the most.
 const GRAIN: Duration = Duration::from_millis(1);
 /// A capture that shows nothing for longer was interrupted, or is of a host that was off. What five minutes of silence

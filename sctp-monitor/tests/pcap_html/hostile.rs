@@ -10,8 +10,7 @@ use crate::{
     captured::{pcap, run},
 };
 
-const MARKUP: &str =
-    "</td><img src=x onerror=alert(1)><script>document.title='taken'</script>\"'&amp;";
+const MARKUP: &str = "</td><img src=x onerror=alert(1)><script>document.title='taken'</script>\"'&amp;";
 
 /// A handshake between an MME and an HSS, some DATA, a heartbeat each way, from `at_ms` on.
 fn association(at_ms: u64, port: u16) -> Vec<(u64, Vec<u8>)> {
