@@ -8,10 +8,13 @@ use crate::{config::Config, time::Timestamp};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trial {
     pub(super) sent_at: Timestamp,
+    pub(super) tsn: u32,
     /// It stands for what a SACK left; new DATA takes its place.
     pub(super) left_over: bool,
     /// When the peer had to acknowledge at once; it may delay until then.
     pub(super) obliged_at: Option<Timestamp>,
+    /// When the last of those packets was sent that are older than the time-out.
+    pub(super) last_ripe_at: Option<Timestamp>,
     /// Packets from it on that are older than the time-out.
     pub(super) ripe: u32,
     /// Packets that become ripe next, the oldest first.
@@ -27,11 +30,13 @@ struct Noticed {
 }
 
 impl Trial {
-    pub(super) fn new(sent_at: Timestamp, left_over: bool) -> Self {
+    pub(super) fn new(sent_at: Timestamp, tsn: u32, left_over: bool) -> Self {
         Self {
             sent_at,
+            tsn,
             left_over,
             obliged_at: None,
+            last_ripe_at: None,
             ripe: 0,
             unripe: Default::default(),
         }
@@ -43,6 +48,8 @@ impl Trial {
         for noticed in &mut self.unripe {
             if noticed.packets > 0 && noticed.ripens_after(rto, config) <= age {
                 self.ripe = self.ripe.max(noticed.packets);
+                let sent_at = self.sent_at + Duration::from_millis(noticed.after_ms.into());
+                self.last_ripe_at = self.last_ripe_at.max(Some(sent_at));
                 *noticed = Noticed::default();
             }
         }
@@ -83,8 +90,12 @@ impl Trial {
 
     /// When the answer should have come, if the peer stood still for as long as it may.
     pub(super) fn overdue_at(&self, rto: Duration, config: &Config) -> Timestamp {
-        let obliged_at = self.obliged_at.unwrap_or(self.sent_at + config.delayed_ack);
-        obliged_at + rto + config.stall_allowance
+        self.obliged_at(config) + rto + config.stall_allowance
+    }
+
+    /// When the peer had to acknowledge at the latest.
+    pub(super) fn obliged_at(&self, config: &Config) -> Timestamp {
+        self.obliged_at.unwrap_or(self.sent_at + config.delayed_ack)
     }
 
     /// Answers that should have come by now: one to every second packet (RFC 9260 section 6.2), or to as many as the peer

@@ -1,8 +1,15 @@
 //! A silent break is reported, soon, and as the break of the path that broke.
 
+use sctp_monitor_engine::finding::Broken;
+
 use crate::{
     limits::DETECTION,
-    model::{scenario::Scenario, statistics::Tally, trial::broken, world::Break},
+    model::{
+        scenario::Scenario,
+        statistics::Tally,
+        trial::{broken, directions},
+        world::Break,
+    },
     worlds,
 };
 
@@ -95,4 +102,30 @@ fn a_break_is_not_reported_of_another_path() {
         }
     }
     assert_eq!(misplaced, []);
+}
+
+/// What was under way at the break, or comes when it is over, must not tell of a direction that works.
+#[test]
+fn no_direction_is_said_to_work_that_does_not() {
+    let mut wrong = Vec::new();
+    let mut told = [0; 3];
+    for scenario in Scenario::all().into_iter().filter(Scenario::shows_breaks) {
+        for direction in Break::ALL {
+            for seed in 0..BREAKS / 10 {
+                let said = directions(&scenario, seed, direction);
+                let lies: &[Broken] = match direction {
+                    Break::Both => &[Broken::Forward, Broken::Return],
+                    Break::Forward => &[Broken::Return],
+                    Break::Return => &[Broken::Forward],
+                };
+                let truth = [Broken::Both, Broken::Forward, Broken::Return][direction as usize];
+                told[direction as usize] += u32::from(said.contains(&truth));
+                if said.iter().any(|broken| lies.contains(broken)) {
+                    wrong.push((scenario.name, direction, seed, said));
+                }
+            }
+        }
+    }
+    println!("told: {told:?}");
+    assert_eq!(wrong, []);
 }
