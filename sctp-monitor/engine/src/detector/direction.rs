@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use sctp_monitor_common::abi::{FlowRecord, tsn_after};
 
-use super::{Context, Detector, heartbeat_rtt};
+use super::{
+    Context, Detector, heartbeat_rtt,
+    trial::{earlier_tsn, later_tsn},
+};
 use crate::{config::Config, time::Timestamp};
 
 /// Which direction works, as far as is known.
@@ -24,7 +27,7 @@ pub(super) struct Directions {
     last_missed: Option<Timestamp>,
 }
 
-/// The DATA chunks from the one that waits for its SACK on, up to when the break is certain if no SACK has come.
+/// The DATA chunks from the first one without a SACK on, up to when the break is certain if none has come.
 #[derive(Debug, Clone, Copy)]
 struct UnderWay {
     /// The last one.
@@ -65,19 +68,17 @@ impl Detector {
         twice > under_way
     }
 
-    /// Whether a SACK that came late, over another path, acknowledges what was sent after the break, and only here.
+    /// Whether a SACK that came late acknowledges what was sent after the break, and only over this path.
+    ///
+    /// The cumulative TSN ack tells: above it a chunk may be missing that the sender is yet to send again. What was sent again
+    /// since may have arrived the other way, whichever chunks these were.
     pub(super) fn acknowledged_after_break(&self, record: &FlowRecord, context: Context) -> bool {
         let (Some(under_way), Some(cum_tsn_ack)) = (self.directions.under_way, context.cum_tsn_ack) else {
             return false;
         };
-        let later = |a: u32, b: u32| if tsn_after(a, b) { a } else { b };
         // What is below the run was sent elsewhere, if it is not below the break as well.
-        let from = later(under_way.tsn, record.run_start.wrapping_sub(1));
-        let to = if tsn_after(cum_tsn_ack, record.highest_sent) {
-            record.highest_sent
-        } else {
-            cum_tsn_ack
-        };
+        let from = later_tsn(under_way.tsn, record.run_start.wrapping_sub(1));
+        let to = earlier_tsn(cum_tsn_ack, record.highest_sent);
         let resent = record.lost.wrapping_sub(under_way.lost);
         tsn_after(to, from) && to.wrapping_sub(from) > resent
     }
@@ -94,14 +95,14 @@ impl Detector {
             return;
         }
         // What was sent since is taken as if it had been sent evenly: the look may be late.
-        let more = record.highest_sent.wrapping_sub(trial.tsn);
-        let more = if tsn_after(record.highest_sent, trial.tsn) { more } else { 0 };
+        let more = later_tsn(record.highest_sent, trial.tsn).wrapping_sub(trial.tsn);
         let share = due_at.since(trial.sent_at).as_secs_f64()
             / now.since(trial.sent_at).as_secs_f64().max(f64::MIN_POSITIVE);
         let more = (f64::from(more) * share).ceil() as u32;
+        let tsn = trial.tsn.wrapping_add(more);
         self.directions.under_way = Some(UnderWay {
-            tsn: trial.tsn.wrapping_add(more),
-            chunks: more.saturating_add(1),
+            tsn,
+            chunks: tsn.wrapping_sub(trial.first_tsn).saturating_add(1),
             lost: record.lost,
             due_at,
         });

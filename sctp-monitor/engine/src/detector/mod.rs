@@ -164,6 +164,7 @@ struct Seen {
     lost: u32,
     spurious: u32,
     data_chunks: u64,
+    highest_sent: u32,
     answered_at_ns: u64,
 }
 
@@ -265,6 +266,7 @@ impl Detector {
             lost: record.lost,
             spurious: record.spurious,
             data_chunks: record.data_chunks,
+            highest_sent: record.highest_sent,
             answered_at_ns: record.answered_at_ns,
         };
         if now < context.accuse_from {

@@ -97,7 +97,10 @@ impl Detector {
             }
             // What is missing goes on being missing, though the trial is over.
             if let Some(trial) = self.data.trial.take() {
-                self.data.missed = self.data.missed.saturating_add(trial.opportunities(context.gathered));
+                self.data.missed = self
+                    .data
+                    .missed
+                    .saturating_add(trial.opportunities(context.gathered));
                 self.data.first_missed.get_or_insert(trial.sent_at);
             }
             return;
@@ -220,10 +223,8 @@ impl Detector {
         }
         let rto = self.ripening(record, config);
         let packets = record.timed.packets();
-        let trial = self
-            .data
-            .trial
-            .get_or_insert_with(|| Trial::new(sent_at, record.timed.tsn, record.timed.is_left_over()));
+        let seen = self.seen.highest_sent;
+        let trial = self.data.trial.get_or_insert_with(|| Trial::new(record, seen));
         if packets >= 2 && trial.obliged_at.is_none() {
             trial.obliged_at = Some(match record.second_at_ns {
                 _ if trial.left_over => sent_at,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sctp_monitor_common::abi::{FlowRecord, tsn_after};
+
 use crate::{config::Config, time::Timestamp};
 
 /// The wait for one timed chunk.
@@ -9,6 +11,8 @@ use crate::{config::Config, time::Timestamp};
 pub(super) struct Trial {
     pub(super) sent_at: Timestamp,
     pub(super) tsn: u32,
+    /// The first chunk of its packet, as far as is known.
+    pub(super) first_tsn: u32,
     /// It stands for what a SACK left; new DATA takes its place.
     pub(super) left_over: bool,
     /// When the peer had to acknowledge at once; it may delay until then.
@@ -30,11 +34,21 @@ struct Noticed {
 }
 
 impl Trial {
-    pub(super) fn new(sent_at: Timestamp, tsn: u32, left_over: bool) -> Self {
+    /// The wait that a record tells of. `seen` is the highest TSN that the flow had sent at the look before.
+    pub(super) fn new(record: &FlowRecord, seen: u32) -> Self {
+        let timed = &record.timed;
+        let first_tsn = if timed.is_left_over() {
+            timed.tsn
+        } else {
+            // What the flow sent between the looks counts as well: it may have been all in one packet.
+            let first = later_tsn(record.run_start, seen.wrapping_add(1));
+            earlier_tsn(first, timed.tsn)
+        };
         Self {
-            sent_at,
-            tsn,
-            left_over,
+            sent_at: Timestamp::from_nanos(timed.sent_at_ns),
+            tsn: timed.tsn,
+            first_tsn,
+            left_over: timed.is_left_over(),
             obliged_at: None,
             last_ripe_at: None,
             ripe: 0,
@@ -120,6 +134,16 @@ impl Noticed {
     fn ripens_after(&self, rto: Duration, config: &Config) -> Duration {
         Duration::from_millis(u64::from(self.after_ms)) + rto + delay(self.packets, config)
     }
+}
+
+/// The later of two TSNs, by serial number arithmetic (RFC 9260 section 1.6).
+pub(super) fn later_tsn(a: u32, b: u32) -> u32 {
+    if tsn_after(a, b) { a } else { b }
+}
+
+/// The earlier of two TSNs.
+pub(super) fn earlier_tsn(a: u32, b: u32) -> u32 {
+    if tsn_after(a, b) { b } else { a }
 }
 
 /// What the receiver may wait on top of the round trip.
