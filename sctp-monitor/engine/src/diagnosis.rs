@@ -3,8 +3,6 @@
 //! Each look at a path draws up what is wrong with it now and compares that with what was reported. So a finding is
 //! opened once and closed once, whatever happens in between.
 
-use std::time::Duration;
-
 use crate::{
     association::{Association, Path, Phase},
     config::Vantage,
@@ -192,8 +190,8 @@ impl Engine {
         })
     }
 
-    /// Which direction of a dead path is broken. What arrives after the failure proves one direction; what is acknowledged
-    /// late, or arrives twice by the peer's word, the other.
+    /// Which direction of a dead path is broken. What arrives that was sent after the break proves one direction; what is
+    /// acknowledged late, or arrives twice by the peer's word, the other.
     fn broken(
         &self,
         failed_at: Timestamp,
@@ -204,17 +202,17 @@ impl Engine {
         let is_dead = |flow: Option<&Flow>| {
             flow.is_some_and(|flow| matches!(flow.detector.verdict(), Verdict::Dead(_)))
         };
-        let (dead, opposite, direction) = if is_dead(received) && !is_dead(sent) {
-            (received, sent, Direction::Received)
+        let (dead, direction) = if is_dead(received) && !is_dead(sent) {
+            (received, Direction::Received)
         } else {
-            (sent, received, Direction::Sent)
+            (sent, Direction::Sent)
         };
         let Some(dead) = dead else {
             return Broken::Unknown;
         };
         let since = dead.detector.first_missed().unwrap_or(failed_at);
         let arrives = dead.detector.arrives_at().is_some_and(|at| at > since);
-        let comes_back = opposite.is_some_and(|flow| flow.heard_at > since + UNDER_WAY);
+        let comes_back = dead.detector.comes_back();
         let broken = match (arrives, comes_back) {
             (true, _) => Broken::Return,
             (false, true) => Broken::Forward,
@@ -452,6 +450,3 @@ fn black_hole(flow: &Flow, losses: u32) -> Option<Diagnosis> {
         path_mtu: flow.path_mtu,
     })
 }
-
-/// What still arrives so long after a failure was under way when it happened.
-const UNDER_WAY: Duration = Duration::from_millis(200);

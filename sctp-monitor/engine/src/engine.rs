@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Vantage},
     detector::{Context, Verdict},
     event::{AssociationId, EndReason, Event, EventKind, Origin, PathId, Reason, Status},
-    flow::{Counted, Direction, Flow, FlowView, Membership},
+    flow::{Counted, Direction, Flow, FlowView, Membership, cum_tsn_ack},
     grouping::opposite,
     handshake::Handshakes,
     housekeeping::Slice,
@@ -214,6 +214,7 @@ impl Engine {
         if credits < HABIT_KNOWN {
             gathered = gathered.max(HABIT_UNKNOWN);
         }
+        let cum_tsn_ack = cum_tsn_ack(record).or_else(|| self.flows.get(siblings.first()?)?.cum_tsn_ack);
         let came_back_at = member
             .and_then(|member| association?.paths.get(&member.path)?.flow(opposite(direction)))
             .and_then(|slot| self.flows.get(&slot))
@@ -224,6 +225,7 @@ impl Engine {
             sacks_are_seen,
             gathered,
             came_back_at,
+            cum_tsn_ack,
             accuse_from: self.accuse_from,
         };
         let counted = match (self.config.vantage, direction) {

@@ -154,6 +154,8 @@ pub(crate) struct Flow {
     latency_by_data: bool,
     /// SACKs for this direction were seen, as far as this record tells.
     pub(crate) sacks_seen: bool,
+    /// The last cumulative TSN ack, if this record holds the TSN state of its direction.
+    pub(crate) cum_tsn_ack: Option<u32>,
     /// New DATA was found on it at the last look, sent at that time.
     pub(crate) new_data_at: Option<Timestamp>,
     /// DATA on it was found acknowledged at the last look, at that time.
@@ -196,6 +198,7 @@ impl Flow {
             latency: Latency::default(),
             latency_by_data: false,
             sacks_seen: false,
+            cum_tsn_ack: None,
             new_data_at: (record.data_chunks > 0).then(|| Timestamp::from_nanos(record.first_seen_ns)),
             acked_at: None,
             heard_at: at_ticks(record, record.last_seen_ticks, tick),
@@ -288,6 +291,7 @@ impl Flow {
         let before = std::mem::replace(&mut self.seen, Seen::of(record));
         let new = self.seen.since(&before);
         self.sacks_seen = record.shows_sacks();
+        self.cum_tsn_ack = cum_tsn_ack(record);
         self.detector.handle(record, context, tick, config, now);
         if new.credits > 0 {
             self.acked_at = Some(at_ticks(record, record.acked_ticks, tick));
@@ -366,6 +370,12 @@ fn is_aside(record: &FlowRecord) -> bool {
     ]
     .map(|kind| record.chunk_count(kind));
     record.packets <= aside.into_iter().fold(0, u64::saturating_add)
+}
+
+/// The last cumulative TSN ack of the direction, if the record holds its TSN state.
+pub(crate) fn cum_tsn_ack(record: &FlowRecord) -> Option<u32> {
+    let holds_it = record.data_slot == record.slot && record.sender.sack_seen();
+    holds_it.then_some(record.sender.cum_tsn_ack)
 }
 
 /// An answer that came sooner was not delayed, as far as one can tell.

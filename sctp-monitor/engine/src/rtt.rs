@@ -72,6 +72,11 @@ impl NetRtt {
         (!self.srtt.is_zero()).then(|| config.rto(self.srtt, self.rttvar))
     }
 
+    /// SRTT + 4 RTTVAR without bounds, if anything was measured.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        (!self.srtt.is_zero()).then(|| self.srtt + 4 * self.rttvar)
+    }
+
     fn restart(&mut self, rtt: Duration) {
         self.srtt = rtt.max(Duration::from_nanos(1));
         self.rttvar = rtt / 2;

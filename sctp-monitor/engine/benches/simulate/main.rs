@@ -2,6 +2,7 @@
 //! there, over the loss rate and in every kind of world that the tests know. `cargo xtask simulate` runs it.
 
 #[path = "../../tests/simulation/model/mod.rs"]
+#[expect(dead_code, reason = "some of it is for the tests")]
 mod model;
 mod plot;
 mod row;

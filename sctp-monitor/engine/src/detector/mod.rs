@@ -8,6 +8,7 @@
 //! The answers to heartbeats do not excuse DATA: where heartbeats pass and DATA does not, packets are too large for the
 //! path.
 
+mod direction;
 mod signs;
 mod trial;
 mod weigh;
@@ -16,7 +17,7 @@ use std::{mem::take, time::Duration};
 
 use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
 
-use self::trial::Trial;
+use self::{direction::Directions, trial::Trial};
 use crate::{config::Config, event::Reason, flow::RttView, odds::Odds, rtt::NetRtt, time::Timestamp};
 
 /// What is thought of a flow.
@@ -42,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) sacks_are_seen: bool,
     /// When a packet last came the opposite way on this path.
     pub(crate) came_back_at: Option<Timestamp>,
+    /// The peer has acknowledged all DATA of this direction up to it.
+    pub(crate) cum_tsn_ack: Option<u32>,
     /// See [`Detector::gathered`]; the most of all flows of this direction.
     pub(crate) gathered: f32,
     /// This host or the agent stood still: nobody is accused before this time.
@@ -55,8 +58,7 @@ pub(crate) struct Detector {
     /// The last proof that the path works.
     alive_at: Option<Timestamp>,
     alive_by: Option<Reason>,
-    /// The last proof that what is sent arrives, though its answer is late or comes another way.
-    arrives_at: Option<Timestamp>,
+    directions: Directions,
     /// The NIC was cut off, or the network said so, at that time.
     doubted: Option<Box<(Timestamp, Verdict)>>,
     heartbeats: Heartbeats,
@@ -162,6 +164,7 @@ struct Seen {
     lost: u32,
     spurious: u32,
     data_chunks: u64,
+    highest_sent: u32,
     answered_at_ns: u64,
 }
 
@@ -178,11 +181,6 @@ impl Detector {
     /// The last proof that the path works.
     pub(crate) fn alive_at(&self) -> Option<Timestamp> {
         self.alive_at
-    }
-
-    /// The last proof that what is sent arrives, if the path does not work otherwise.
-    pub(crate) fn arrives_at(&self) -> Option<Timestamp> {
-        self.arrives_at
     }
 
     /// Packets that usually wait for an answer longer than the path needs: the peer lets them gather.
@@ -255,9 +253,11 @@ impl Detector {
     ) {
         self.take_answers(record);
         self.count_losses(record, now);
-        self.take_credits(record, context.gathered, tick, config, now);
+        self.take_credits(record, context, tick, config, now);
         self.watch_the_way_back(record, context, now);
         self.follow_trial(record, context.gathered, config, now);
+        self.watch_what_is_under_way(record, config, now);
+        self.watch_the_opposite_way(record, context, config);
         self.heartbeats.waiting = record
             .outstanding
             .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
@@ -266,6 +266,7 @@ impl Detector {
             lost: record.lost,
             spurious: record.spurious,
             data_chunks: record.data_chunks,
+            highest_sent: record.highest_sent,
             answered_at_ns: record.answered_at_ns,
         };
         if now < context.accuse_from {
@@ -290,3 +291,10 @@ impl Detector {
 fn heartbeat_rto(record: &FlowRecord, config: &Config) -> Option<Duration> {
     RttView::of(&record.heartbeat_rtt).map(|rtt| config.rto(rtt.srtt, rtt.rttvar))
 }
+
+fn heartbeat_rtt(record: &FlowRecord) -> Option<Duration> {
+    RttView::of(&record.heartbeat_rtt).map(|rtt| rtt.srtt + 4 * rtt.rttvar)
+}
+
+/// So many chunks that arrive twice were not all under way when the path broke, if the round trip is short.
+const ARRIVED_TWICE: u32 = 3;

@@ -4,7 +4,7 @@ use std::{mem::take, time::Duration};
 
 use sctp_monitor_common::abi::FlowRecord;
 
-use super::{Context, Detector, Verdict, heartbeat_rto, trial::Trial};
+use super::{ARRIVED_TWICE, Context, Detector, Verdict, heartbeat_rto, trial::Trial};
 use crate::{config::Config, event::Reason, flow::at_ticks, rtt::Sample, time::Timestamp};
 
 impl Detector {
@@ -54,14 +54,14 @@ impl Detector {
         if self.doubted.as_deref().is_some_and(|(since, _)| at > *since) {
             self.doubted = None;
         }
-        self.arrives_at = None;
+        self.forget_directions();
         self.data.arrived_twice = 0;
     }
 
     pub(super) fn take_credits(
         &mut self,
         record: &FlowRecord,
-        gathered: f32,
+        context: Context,
         tick: Duration,
         config: &Config,
         now: Timestamp,
@@ -69,8 +69,9 @@ impl Detector {
         if !matches!(self.verdict, Verdict::Alive(_)) {
             let twice = record.spurious.wrapping_sub(self.seen.spurious);
             self.data.arrived_twice = self.data.arrived_twice.saturating_add(twice);
-            if self.data.arrived_twice >= ARRIVED_TWICE {
-                self.arrives_at = Some(now);
+            let twice = self.data.arrived_twice;
+            if twice >= ARRIVED_TWICE && self.more_than_under_way(twice) {
+                self.on_arrived(now);
             }
         }
         if record.credits == self.seen.credits {
@@ -91,10 +92,15 @@ impl Detector {
                 at > trial.overdue_at(rto, config) + LATE_MARGIN
             });
         if late && matches!(self.verdict, Verdict::Dead(_)) {
-            self.arrives_at = Some(at);
+            if self.acknowledged_after_break(record, context) {
+                self.on_arrived(at);
+            }
             // What is missing goes on being missing, though the trial is over.
             if let Some(trial) = self.data.trial.take() {
-                self.data.missed = self.data.missed.saturating_add(trial.opportunities(gathered));
+                self.data.missed = self
+                    .data
+                    .missed
+                    .saturating_add(trial.opportunities(context.gathered));
                 self.data.first_missed.get_or_insert(trial.sent_at);
             }
             return;
@@ -176,8 +182,9 @@ impl Detector {
             twice.last_at = now;
             twice.chunks = twice.chunks.saturating_add(new);
             // A stack that leaves the path at once tells it once, before anybody doubts.
-            if twice.chunks >= ARRIVED_TWICE {
-                self.arrives_at = Some(now);
+            let twice = twice.chunks;
+            if twice >= ARRIVED_TWICE && self.more_than_under_way(twice) {
+                self.on_arrived(now);
             }
         }
     }
@@ -216,10 +223,8 @@ impl Detector {
         }
         let rto = self.ripening(record, config);
         let packets = record.timed.packets();
-        let trial = self
-            .data
-            .trial
-            .get_or_insert_with(|| Trial::new(sent_at, record.timed.is_left_over()));
+        let seen = self.seen.highest_sent;
+        let trial = self.data.trial.get_or_insert_with(|| Trial::new(record, seen));
         if packets >= 2 && trial.obliged_at.is_none() {
             trial.obliged_at = Some(match record.second_at_ns {
                 _ if trial.left_over => sent_at,
@@ -232,8 +237,6 @@ impl Detector {
     }
 }
 
-/// So many chunks that arrive twice were not all under way when the path broke.
-const ARRIVED_TWICE: u32 = 3;
 /// Credits that the average of gathered packets remembers.
 const GATHERED_MEMORY: f32 = 16.0;
 /// Credits are timed by the coarse clock.

@@ -2,16 +2,23 @@
 
 use std::time::Duration;
 
+use sctp_monitor_common::abi::{FlowRecord, tsn_after};
+
 use crate::{config::Config, time::Timestamp};
 
 /// The wait for one timed chunk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trial {
     pub(super) sent_at: Timestamp,
+    pub(super) tsn: u32,
+    /// The first chunk of its packet, as far as is known.
+    pub(super) first_tsn: u32,
     /// It stands for what a SACK left; new DATA takes its place.
     pub(super) left_over: bool,
     /// When the peer had to acknowledge at once; it may delay until then.
     pub(super) obliged_at: Option<Timestamp>,
+    /// When the last of those packets was sent that are older than the time-out.
+    pub(super) last_ripe_at: Option<Timestamp>,
     /// Packets from it on that are older than the time-out.
     pub(super) ripe: u32,
     /// Packets that become ripe next, the oldest first.
@@ -27,11 +34,23 @@ struct Noticed {
 }
 
 impl Trial {
-    pub(super) fn new(sent_at: Timestamp, left_over: bool) -> Self {
+    /// The wait that a record tells of. `seen` is the highest TSN that the flow had sent at the look before.
+    pub(super) fn new(record: &FlowRecord, seen: u32) -> Self {
+        let timed = &record.timed;
+        let first_tsn = if timed.is_left_over() {
+            timed.tsn
+        } else {
+            // What the flow sent between the looks counts as well: it may have been all in one packet.
+            let first = later_tsn(record.run_start, seen.wrapping_add(1));
+            earlier_tsn(first, timed.tsn)
+        };
         Self {
-            sent_at,
-            left_over,
+            sent_at: Timestamp::from_nanos(timed.sent_at_ns),
+            tsn: timed.tsn,
+            first_tsn,
+            left_over: timed.is_left_over(),
             obliged_at: None,
+            last_ripe_at: None,
             ripe: 0,
             unripe: Default::default(),
         }
@@ -43,6 +62,8 @@ impl Trial {
         for noticed in &mut self.unripe {
             if noticed.packets > 0 && noticed.ripens_after(rto, config) <= age {
                 self.ripe = self.ripe.max(noticed.packets);
+                let sent_at = self.sent_at + Duration::from_millis(noticed.after_ms.into());
+                self.last_ripe_at = self.last_ripe_at.max(Some(sent_at));
                 *noticed = Noticed::default();
             }
         }
@@ -83,8 +104,12 @@ impl Trial {
 
     /// When the answer should have come, if the peer stood still for as long as it may.
     pub(super) fn overdue_at(&self, rto: Duration, config: &Config) -> Timestamp {
-        let obliged_at = self.obliged_at.unwrap_or(self.sent_at + config.delayed_ack);
-        obliged_at + rto + config.stall_allowance
+        self.obliged_at(config) + rto + config.stall_allowance
+    }
+
+    /// When the peer had to acknowledge at the latest.
+    pub(super) fn obliged_at(&self, config: &Config) -> Timestamp {
+        self.obliged_at.unwrap_or(self.sent_at + config.delayed_ack)
     }
 
     /// Answers that should have come by now: one to every second packet (RFC 9260 section 6.2), or to as many as the peer
@@ -109,6 +134,16 @@ impl Noticed {
     fn ripens_after(&self, rto: Duration, config: &Config) -> Duration {
         Duration::from_millis(u64::from(self.after_ms)) + rto + delay(self.packets, config)
     }
+}
+
+/// The later of two TSNs, by serial number arithmetic (RFC 9260 section 1.6).
+pub(super) fn later_tsn(a: u32, b: u32) -> u32 {
+    if tsn_after(a, b) { a } else { b }
+}
+
+/// The earlier of two TSNs.
+pub(super) fn earlier_tsn(a: u32, b: u32) -> u32 {
+    if tsn_after(a, b) { b } else { a }
 }
 
 /// What the receiver may wait on top of the round trip.

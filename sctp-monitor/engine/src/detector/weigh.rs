@@ -10,10 +10,10 @@ impl Detector {
         let twice = self.data.twice_in_silence;
         // They must go on coming: a path that DATA has left after one time-out is silent because nobody asks it.
         let lasts = twice.last_at.since(twice.first_at) >= config.way_back_silence;
-        if twice.chunks < config.way_back_duplicates || !lasts {
+        if twice.chunks < config.way_back_duplicates || !lasts || !self.more_than_under_way(twice.chunks) {
             return None;
         }
-        self.arrives_at = Some(now);
+        self.on_arrived(now);
         Some(Verdict::Dead(Reason::AnswersLost {
             chunks: twice.chunks,
             silent_for: now.since(twice.first_at),

@@ -220,9 +220,108 @@ fn silence_for_long_is_a_break_of_both_directions() {
     assert_eq!(directions(&world).len(), 1);
     world.advance(ms(1_000));
     assert_eq!(directions(&world), [(Opened, Unknown), (Updated, Both)]);
+    // The path may just have come back, unless what is sent from now on is lost as well.
     world.received(1, LOCAL_TAG, vec![frames::heartbeat(&[77; 40])]);
     world.advance(ms(50));
+    assert_eq!(directions(&world).len(), 2);
+    world.heartbeat(1);
+    world.advance(ms(300));
     assert_eq!(directions(&world)[2..], [(Updated, Forward)]);
+}
+
+#[test]
+fn what_the_peer_sends_over_a_path_that_is_back_does_not_make_it_a_broken_way_there() {
+    let mut world = broken();
+    world.advance(ms(8_000));
+    world.received(1, LOCAL_TAG, vec![frames::heartbeat(&[77; 40])]);
+    world.advance(ms(500));
+    heals(&mut world);
+    let said = [(Opened, Unknown), (Updated, Both), (Closed, Both)];
+    assert_eq!(directions(&world), said);
+}
+
+#[test]
+fn what_the_peer_had_under_way_over_a_long_path_shows_nothing() {
+    let mut world = World::with_two_paths();
+    for _ in 0..8 {
+        world.heartbeat_answered(1, ms(600));
+        world.advance(ms(1_000));
+    }
+    // It arrives, and its answer is lost a moment before it would have been here.
+    world.heartbeat(1);
+    world.advance(ms(590));
+    world.received(1, LOCAL_TAG, vec![frames::heartbeat(&[77; 40])]);
+    for _ in 0..6 {
+        world.advance(ms(1_000));
+        world.heartbeat(1);
+    }
+    world.advance(ms(8_000));
+    assert_eq!(world.state(1), Inactive);
+    assert_eq!(directions(&world), [(Opened, Both)]);
+}
+
+#[test]
+fn what_arrived_before_the_break_shows_nothing_when_it_is_acknowledged() {
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..42, true);
+    // The peer waits for a second message before it acknowledges 41, and the path breaks meanwhile.
+    traffic(&mut world, 1, 42..52, false);
+    for tsn in 42..52 {
+        world.data(2, tsn);
+    }
+    world.now = world.now + ms(1);
+    world.sack(2, 51);
+    traffic(&mut world, 2, 52..172, true);
+    assert_eq!(world.states(), [Inactive, Active]);
+    assert_eq!(directions(&world), [(Opened, Unknown), (Updated, Both)]);
+}
+
+#[test]
+fn what_arrived_before_the_break_shows_nothing_when_what_follows_went_another_way() {
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..42, true);
+    traffic(&mut world, 1, 42..52, false);
+    assert_eq!(world.state(1), Inactive);
+    // New DATA moves first, and what was lost is sent again when gap ack blocks tell so.
+    world.data(2, 52);
+    world.received(2, LOCAL_TAG, vec![frames::sack(41, &[(11, 11)])]);
+    world.advance(ms(20));
+    for tsn in 42..52 {
+        world.data(2, tsn);
+    }
+    world.sack(2, 52);
+    world.advance(ms(50));
+    traffic(&mut world, 2, 53..173, true);
+    assert_eq!(directions(&world), [(Opened, Unknown), (Updated, Both)]);
+}
+
+#[test]
+fn chunks_under_way_when_it_broke_show_nothing_however_many_there_are() {
+    let mut world = World::with_two_paths();
+    // A message every 5 ms, over a path with a round trip of 60 ms.
+    for tsn in 1..400 {
+        world.data(1, tsn);
+        if tsn > 12 && tsn % 2 == 0 {
+            world.sack(1, tsn - 12);
+        }
+        world.advance(ms(5));
+    }
+    // The break is half-way: six messages have passed it by then, and their SACKs have not.
+    for tsn in 400..480 {
+        world.data(1, tsn);
+        if (400..406).contains(&tsn) && tsn % 2 == 0 {
+            world.sack(1, tsn - 12);
+        }
+        world.advance(ms(5));
+    }
+    assert_eq!(world.state(1), Inactive);
+    for tsn in 393..480 {
+        world.data(2, tsn);
+    }
+    let duplicates: Vec<_> = (393..400).collect();
+    world.received(2, LOCAL_TAG, vec![sack_of_duplicates(479, &duplicates)]);
+    world.advance(ms(6_000));
+    assert_eq!(directions(&world), [(Opened, Unknown), (Updated, Both)]);
 }
 
 #[test]

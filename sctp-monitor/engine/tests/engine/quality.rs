@@ -180,6 +180,38 @@ fn a_path_that_becomes_slow_is_reported_with_what_it_was() {
     assert_eq!(opened(&world), ["latency_degraded"]);
 }
 
+/// Sends groups of so many messages over path 1, 10 ms apart, and has the whole group acknowledged 10 ms after the last.
+fn groups(world: &mut World, tsns: std::ops::Range<u32>, size: u32) {
+    for first in tsns.step_by(size as usize) {
+        for tsn in first..first + size {
+            world.data(1, tsn);
+            world.advance(ms(10));
+        }
+        world.sack(1, first + size - 1);
+        world.advance(ms(400));
+    }
+}
+
+#[test]
+fn answers_that_come_later_than_they_used_to_are_slow_until_they_come_as_soon_again() {
+    let mut world = World::with_two_paths();
+    groups(&mut world, 1..41, 2);
+    assert_eq!(opened(&world), [""; 0]);
+    // 20 ms more until every second message is acknowledged.
+    groups(&mut world, 41..241, 4);
+    let found = findings(&world, "latency_degraded");
+    let [(Opened, finding)] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    let Diagnosis::LatencyDegraded(slow) = finding.diagnosis else {
+        panic!("{finding:?}");
+    };
+    assert_eq!((slow.rtt, slow.baseline), (ms(30), ms(10)));
+    groups(&mut world, 241..281, 2);
+    assert_eq!(left_open(&world.events), 0);
+    assert_eq!(opened(&world), ["latency_degraded"]);
+}
+
 #[test]
 fn an_idle_path_that_becomes_slow_is_noticed_by_heartbeats() {
     let mut world = World::with_two_paths();

@@ -12,6 +12,7 @@ use sctp_monitor_engine::{
     Engine, Timestamp,
     config::{Config, Vantage},
     event::{Event, EventKind, PathId, PathState},
+    finding::{Broken, Diagnosis, Object},
 };
 
 use super::{
@@ -60,6 +61,7 @@ pub(crate) struct Monitor {
     refresh_at: Option<Timestamp>,
     woke_at: Timestamp,
     changes: Vec<Change>,
+    directions: Vec<(PathId, Broken)>,
     frame: Vec<u8>,
 }
 
@@ -101,6 +103,7 @@ impl Monitor {
             refresh_at: None,
             woke_at: now,
             changes: Vec::new(),
+            directions: Vec::new(),
             frame: Vec::new(),
         }
     }
@@ -195,6 +198,7 @@ impl Monitor {
             let released = |slot: u32| self.slots[slot as usize] = Slot::Released;
             if let Some(event) = carry_out(output, &mut self.table, released) {
                 self.changes.extend(change(&event));
+                self.directions.extend(direction(&event));
             }
         }
         self.sweep_at = waiting.then(|| self.sweep_from(now + Duration::from_nanos(1)));
@@ -203,6 +207,11 @@ impl Monitor {
     /// The state changes since the last call.
     pub(crate) fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// What was said of the directions in which paths are broken since the last call.
+    pub(crate) fn take_directions(&mut self) -> Vec<(PathId, Broken)> {
+        std::mem::take(&mut self.directions)
     }
 
     fn drain_ring(&mut self, now: Timestamp) {
@@ -244,6 +253,16 @@ const NEW: Slot = Slot::Used {
     packets: 0,
     waiting: false,
 };
+
+fn direction(event: &Event) -> Option<(PathId, Broken)> {
+    let EventKind::Finding { finding, .. } = &event.kind else {
+        return None;
+    };
+    match (finding.object, &finding.diagnosis) {
+        (Object::Path(path), Diagnosis::PathDown { broken, .. }) => Some((path, *broken)),
+        _ => None,
+    }
+}
 
 fn change(event: &Event) -> Option<Change> {
     match event.kind {

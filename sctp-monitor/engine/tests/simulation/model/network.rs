@@ -59,6 +59,11 @@ impl Wire {
         self.broken = Some(place);
     }
 
+    /// Everything gets through again.
+    pub(crate) fn heal(&mut self) {
+        self.broken = None;
+    }
+
     /// How far a packet gets that is sent now, and when.
     pub(crate) fn carry(&mut self, now: Timestamp) -> Course {
         let lost = self.broken.or_else(|| self.loss());

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sctp_monitor_engine::event::{PathId, PathState};
+use sctp_monitor_engine::{
+    event::{PathId, PathState},
+    finding::Broken,
+};
 
 use super::{
     dice::Dice,
@@ -52,6 +55,26 @@ pub(crate) fn broken(scenario: &Scenario, seed: u64, direction: Break) -> Tally 
         detected,
         ..Tally::default()
     }
+}
+
+/// Breaks the path that carries the DATA, heals it, and gives what was said of the direction in which it was broken.
+pub(crate) fn directions(scenario: &Scenario, seed: u64, direction: Break) -> Vec<Broken> {
+    let mut world = scenario.world(seed);
+    world.advance(Dice::from_seed(!seed).between(WARM_UP, 2 * WARM_UP));
+    world.take_directions();
+    let path = world.data_path();
+    world.break_path(path, direction);
+    world.advance(OUTAGE);
+    world.heal_path(path);
+    world.advance(OUTAGE);
+    let mut said: Vec<_> = world
+        .take_directions()
+        .into_iter()
+        .filter(|(id, _)| *id == path_id(path))
+        .map(|(_, broken)| broken)
+        .collect();
+    said.dedup();
+    said
 }
 
 /// What is reported until the path is, and a while longer: a wrong report may follow the right one.
@@ -104,6 +127,8 @@ fn path_id(path: usize) -> PathId {
 
 /// Long enough to learn the round-trip times; a break follows at a random moment of as long again.
 const WARM_UP: Duration = Duration::from_secs(15);
+/// Longer than the heartbeats of either side are apart.
+const OUTAGE: Duration = Duration::from_secs(50);
 /// Seconds to wait for a report.
 const PATIENCE: u32 = 10;
 /// Seconds to go on watching behind it.

@@ -5,7 +5,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use sctp_monitor_engine::{Timestamp, config::Vantage};
+use sctp_monitor_engine::{Timestamp, config::Vantage, event::PathId, finding::Broken as Said};
 
 use super::{
     dice::Dice,
@@ -153,6 +153,16 @@ impl World {
         if direction != Break::Forward {
             back.break_silently(Broken::BeforeTap);
         }
+    }
+
+    /// Ends the break of a path.
+    pub(crate) fn heal_path(&mut self, path: usize) {
+        self.wires[path].iter_mut().for_each(Wire::heal);
+    }
+
+    /// What the monitor said of the directions in which paths are broken since the last call.
+    pub(crate) fn take_directions(&mut self) -> Vec<(PathId, Said)> {
+        self.monitor.take_directions()
     }
 
     /// Lets time pass, and gives the state changes that the monitor reported.
