@@ -46,16 +46,16 @@ const MASQUERADE: &str = "table ip nat {
     }
 }";
 
-/// As they come, before anything drops them.
-const COUNT_ABORTS: &str = "table inet raw {
+/// Behind connection tracking and before routing.
+const COUNT_INVALID_ABORTS: &str = "table inet count {
     counter aborts {}
     chain prerouting {
-        type filter hook prerouting priority raw;
-        sctp chunk abort exists counter name aborts
+        type filter hook prerouting priority filter;
+        ct state invalid sctp chunk abort exists counter name aborts
     }
 }";
 
-/// How many packets with an ABORT have come to the router, by [`COUNT_ABORTS`].
+/// How many packets with an ABORT the router took for invalid, by [`COUNT_INVALID_ABORTS`].
 fn aborts(lab: &Lab) -> u64 {
     let counters = run(lab.host("gateway"), "nft", &["list counters"]).unwrap();
     let mut words = counters.split_whitespace().skip_while(|word| *word != "packets");
@@ -263,14 +263,14 @@ fn an_abort_that_answers_a_translated_heartbeat_ends_nothing() {
     let test = "an_abort_that_answers_a_translated_heartbeat_ends_nothing";
     // Only the initiator's heartbeats open the second path, and so each of them is translated.
     let rules = format!(
-        "{}\n{MASQUERADE}\n{COUNT_ABORTS}",
+        "{}\n{MASQUERADE}\n{COUNT_INVALID_ABORTS}",
         firewall("iifname \"left*\" ct state new accept")
     );
     let Some(lab) = router(test, &rules) else {
         return;
     };
-    // To the responder they are from a stranger. Linux answers that by ABORT, with the association's tag, which the
-    // firewall drops: it takes it for invalid. usrsctp is silent in the lab.
+    // To the responder they are from a stranger. Linux answers that by ABORT, with the association's tag. To the router
+    // the ABORT is invalid: it is not translated back and goes no further. usrsctp is silent in the lab.
     let linux = match StackChoice::Auto.decide().unwrap() {
         StackKind::Kernel => Backend::Process,
         StackKind::Usrsctp => Backend::user_mode_linux(),
