@@ -71,11 +71,12 @@ const BPF_LINKER_VERSION: &str = "0.13.0";
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
 /// Packages of the lab, of the tests, and the compiler of libFuzzer, each with a file by which it is found.
-const LAB_PACKAGES: [(&str, &str); 9] = [
+const LAB_PACKAGES: [(&str, &str); 10] = [
     ("g++", "bin/c++"),
     ("libusrsctp-dev", "include/usrsctp.h"),
     ("iproute2", "sbin/ip"),
     ("nftables", "sbin/nft"),
+    ("conntrack", "sbin/conntrack"),
     ("ethtool", "sbin/ethtool"),
     ("tcpdump", "bin/tcpdump"),
     ("tshark", "bin/tshark"),

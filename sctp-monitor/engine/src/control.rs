@@ -251,13 +251,24 @@ impl Engine {
     fn on_end(&mut self, key: &FlowKey, tag: u32, chunk: &Chunk, reason: EndReason, now: Timestamp) {
         // A reflected tag is that of the packets which it answers.
         let found = if chunk.reflects_tag() {
-            self.by_tag(&key.reversed(), tag)
+            let answered = key.reversed();
+            self.by_tag(&answered, tag)
+                .filter(|(id, direction)| self.is_between_its_endpoints(*id, *direction, &answered))
         } else {
             self.by_tag(key, tag)
         };
         if let Some((id, _)) = found {
             self.end(id, reason, now);
         }
+    }
+
+    /// Whether both addresses are the association's, as far as its lists are known. One that a translator makes up for a
+    /// path of its own is not: its heartbeats are a stranger's to the peer, who answers them by ABORT, and that ends nothing.
+    fn is_between_its_endpoints(&self, id: AssociationId, direction: Direction, key: &FlowKey) -> bool {
+        self.associations.get(&id).is_some_and(|association| {
+            association.origin != Origin::Handshake
+                || association.addresses_known(direction, key.src.to_ip(), key.dst.to_ip()) == 2
+        })
     }
 }
 

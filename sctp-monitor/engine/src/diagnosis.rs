@@ -6,7 +6,7 @@
 use crate::{
     association::{Association, Path, Phase},
     config::Vantage,
-    detector::Verdict,
+    detector::{Verdict, direction::UNDER_WAY},
     engine::Engine,
     event::{AssociationId, EventKind, PathId, PathState, Status},
     finding::{Broken, Cause, Diagnosis, Finding, IncidentId, Object, Zombie},
@@ -202,27 +202,45 @@ impl Engine {
         let is_dead = |flow: Option<&Flow>| {
             flow.is_some_and(|flow| matches!(flow.detector.verdict(), Verdict::Dead(_)))
         };
-        let (dead, direction) = if is_dead(received) && !is_dead(sent) {
-            (received, Direction::Received)
+        let (dead, opposite, direction) = if is_dead(received) && !is_dead(sent) {
+            (received, sent, Direction::Received)
         } else {
-            (sent, Direction::Sent)
+            (sent, received, Direction::Sent)
         };
         let Some(dead) = dead else {
             return Broken::Unknown;
         };
         let since = dead.detector.first_missed().unwrap_or(failed_at);
         let arrives = dead.detector.arrives_at().is_some_and(|at| at > since);
-        let comes_back = dead.detector.comes_back();
-        let broken = match (arrives, comes_back) {
+        let heard = opposite.filter(|_| dead.detector.comes_back());
+        let lasts = now.since(since) >= self.config.direction_after;
+        let broken = match (arrives, heard) {
             (true, _) => Broken::Return,
-            (false, true) => Broken::Forward,
-            (false, false) if now.since(since) >= self.config.direction_after => Broken::Both,
-            (false, false) => Broken::Unknown,
+            (false, Some(flow)) => self.if_heard(flow, since, lasts),
+            (false, None) if lasts => Broken::Both,
+            (false, None) => Broken::Unknown,
         };
         match (direction, broken) {
             (Direction::Received, Broken::Return) => Broken::Forward,
             (Direction::Received, Broken::Forward) => Broken::Return,
             _ => broken,
+        }
+    }
+
+    /// What it means that packets of the other direction still come. At an endpoint they have made the whole way. A gateway
+    /// sees them before they are dropped, by its own packet filter for one: there, what they bring about must come back.
+    fn if_heard(&self, flow: &Flow, since: Timestamp, lasts: bool) -> Broken {
+        if self.config.vantage == Vantage::Endpoint {
+            return Broken::Forward;
+        }
+        let is_answered = flow.detector.alive_at().is_some_and(|at| at > since + UNDER_WAY);
+        match flow.detector.verdict() {
+            Verdict::Dead(_) => Broken::Both,
+            _ if is_answered => Broken::Forward,
+            Verdict::Suspect(_) => Broken::Unknown,
+            // It asks for no answer.
+            _ if lasts => Broken::Forward,
+            _ => Broken::Unknown,
         }
     }
 

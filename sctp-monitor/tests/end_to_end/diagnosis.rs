@@ -17,17 +17,22 @@ pub(crate) fn alarm(finding: &str, remote: &str) -> (String, Option<String>) {
     (finding.to_owned(), Some(remote.to_owned()))
 }
 
-/// The direction of a break, once it is known; until then it is said to be unknown, and never another.
+/// The direction of a break of the primary path, once it is known; until then it is said to be unknown, and never another.
 pub(crate) fn assert_direction(scene: &Scene, expected: &str) {
+    assert_direction_to(scene, PRIMARY, expected);
+}
+
+/// The same of the path to any address.
+pub(crate) fn assert_direction_to(scene: &Scene, remote: &str, expected: &str) {
     wait::until(SOON, || {
-        (scene.directions(PRIMARY).last()? == expected).then_some(())
+        (scene.directions(remote).last()? == expected).then_some(())
     })
-    .unwrap_or_else(|_| panic!("not {expected}, but {:?}", scene.directions(PRIMARY)));
+    .unwrap_or_else(|_| panic!("not {expected}, but {:?}", scene.directions(remote)));
     let wrong = |direction: &String| direction != expected && direction != "unknown";
     assert!(
-        !scene.directions(PRIMARY).iter().any(wrong),
+        !scene.directions(remote).iter().any(wrong),
         "{:?}",
-        scene.directions(PRIMARY)
+        scene.directions(remote)
     );
 }
 

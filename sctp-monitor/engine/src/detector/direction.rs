@@ -135,4 +135,4 @@ impl Detector {
 }
 
 /// By so much a packet may be late that was under way when the path broke: it waits in a queue, or takes a detour.
-const UNDER_WAY: Duration = Duration::from_millis(200);
+pub(crate) const UNDER_WAY: Duration = Duration::from_millis(200);

@@ -8,7 +8,7 @@
 //! The answers to heartbeats do not excuse DATA: where heartbeats pass and DATA does not, packets are too large for the
 //! path.
 
-mod direction;
+pub(crate) mod direction;
 mod signs;
 mod trial;
 mod weigh;

@@ -359,6 +359,35 @@ fn a_gateway_names_directions_as_the_local_endpoint_would() {
 }
 
 #[test]
+fn a_gateway_that_sees_both_sides_ask_in_vain_blames_neither_direction() {
+    let mut world = World::new(Vantage::Gateway);
+    world.handshake();
+    // Each side's heartbeats arrive here, and nothing gets across: a packet filter on this very host, for one.
+    for info in 0..5 {
+        world.sent(1, REMOTE_TAG, vec![frames::heartbeat(&[info; 40])]);
+        world.advance(ms(300));
+        world.received(1, LOCAL_TAG, vec![frames::heartbeat(&[info + 100; 40])]);
+        world.advance(ms(700));
+    }
+    assert_eq!(world.state(1), Inactive);
+    let said: Vec<_> = directions(&world).iter().map(|(_, broken)| *broken).collect();
+    assert_eq!(said, [Unknown, Both]);
+}
+
+#[test]
+fn a_gateway_hears_what_asks_for_no_answer() {
+    let mut world = World::new(Vantage::Gateway);
+    world.handshake();
+    for info in 0..5 {
+        world.sent(1, REMOTE_TAG, vec![frames::heartbeat(&[info; 40])]);
+        world.advance(ms(300));
+        world.received(1, LOCAL_TAG, vec![sack_of_duplicates(0, &[])]);
+        world.advance(ms(700));
+    }
+    assert_eq!(directions(&world).last().unwrap().1, Forward);
+}
+
+#[test]
 fn all_paths_down_are_a_peer_that_is_down_until_one_works() {
     let mut world = World::with_two_paths();
     for _ in 0..4 {

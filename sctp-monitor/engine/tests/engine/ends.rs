@@ -6,7 +6,7 @@ use sctp_monitor_engine::{
     config::Vantage,
     event::{EndReason, EventKind},
 };
-use sctp_monitor_lab::frames;
+use sctp_monitor_lab::frames::{self, Packet};
 
 #[test]
 fn shutdown_complete_ends_it_with_either_tag() {
@@ -31,6 +31,23 @@ fn abort_ends_it_and_names_the_cause() {
     );
     world.advance(ms(15_000));
     assert_eq!(world.engine.associations().count(), 0, "and it is forgotten");
+}
+
+#[test]
+fn an_abort_that_answers_a_strangers_address_ends_nothing() {
+    // A translator gives path 2 an address that the peer never heard of, and the peer answers what comes from it.
+    for vantage in [Vantage::Endpoint, Vantage::Gateway] {
+        let mut world = World::new(vantage);
+        world.handshake();
+        world.sweep();
+        let answer = Packet::v4(REMOTE_TAG, vec![frames::abort(true)]);
+        world.packet(&answer.between("10.2.0.2", "203.0.113.1"), 2, false);
+        world.sweep();
+        assert_eq!(downs(&world), [], "{vantage:?}");
+        world.received(2, REMOTE_TAG, vec![frames::abort(true)]);
+        world.sweep();
+        assert_eq!(downs(&world).len(), 1, "{vantage:?}");
+    }
 }
 
 #[test]
