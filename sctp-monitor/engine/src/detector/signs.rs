@@ -84,13 +84,13 @@ impl Detector {
         } else {
             0
         };
-        // A credit that ends a trial which was overdue comes by the retransmission over another path.
+        // A credit that ends a trial which was overdue comes by the retransmission over another path, and so does the next one
+        // for what that SACK left: the record does not know whether it had been sent again by then.
         let trial = self.data.trial;
-        let late = record.credits.wrapping_sub(self.seen.credits) == 1
-            && trial.is_some_and(|trial| {
-                let rto = self.data_rto(record, config);
-                at > trial.overdue_at(rto, config) + LATE_MARGIN
-            });
+        let late = trial.is_some_and(|trial| {
+            let rto = self.data_rto(record, config);
+            trial.left_over || at > trial.overdue_at(rto, config) + LATE_MARGIN
+        });
         if late && matches!(self.verdict, Verdict::Dead(_)) {
             if self.acknowledged_after_break(record, context) {
                 self.on_arrived(at);

@@ -5,6 +5,7 @@
 mod addresses;
 mod associations;
 mod broken;
+mod direction;
 mod ends;
 mod flapping;
 mod flood;
