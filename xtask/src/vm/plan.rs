@@ -60,6 +60,7 @@ const JOBS: [Job; 4] = [
             "large_messages_are_counted_as_the_packets_that_leave",
             "an_ipv4_path_breaks_and_recovers",
             "a_killed_agent_leaves_its_filters",
+            "a_firewall_that_forgets_is_a_path_down_both_ways",
         ],
         shows_figures: false,
     },
