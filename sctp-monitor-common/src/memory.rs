@@ -100,6 +100,26 @@ impl MemoryTable {
         &mut self.records
     }
 
+    /// Ties a flow to the others of its association, as user space does (see [`FlowRecord`]).
+    pub fn link(&mut self, slot: u32, data_slot: u32, reverse_slot: u32, sibling_slot: u32) {
+        if let Some(record) = self.record(slot) {
+            record.data_slot = data_slot;
+            record.reverse_slot = reverse_slot;
+            record.sibling_slot = sibling_slot;
+        }
+    }
+
+    /// Sets a flow's tag, as user space does: what the packets with another tag left behind is forgotten.
+    pub fn set_tag(&mut self, slot: u32, tag: u32) {
+        if let Some(record) = self.record(slot) {
+            let fresh = FlowRecord::zeroed();
+            record.sender = fresh.sender;
+            record.timed = fresh.timed;
+            record.outstanding = fresh.outstanding;
+            record.tag = tag;
+        }
+    }
+
     /// Removes a flow from the index; its record stays.
     pub fn forget(&mut self, key: &FlowKey) {
         self.index.remove(key);

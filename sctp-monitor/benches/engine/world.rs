@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use sctp_monitor_common::{
     abi::{Interface, RingRecord},
     memory::MemoryTable,
-    track::{FlowTable as _, MAX_CHUNKS, Options, observe},
+    track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
@@ -121,18 +121,8 @@ impl World {
                     data_slot,
                     reverse_slot,
                     sibling_slot,
-                } => {
-                    if let Some(record) = self.table.record(slot) {
-                        record.data_slot = data_slot;
-                        record.reverse_slot = reverse_slot;
-                        record.sibling_slot = sibling_slot;
-                    }
-                }
-                Output::SetTag { slot, tag } => {
-                    if let Some(record) = self.table.record(slot) {
-                        record.tag = tag;
-                    }
-                }
+                } => self.table.link(slot, data_slot, reverse_slot, sibling_slot),
+                Output::SetTag { slot, tag } => self.table.set_tag(slot, tag),
                 Output::Release { .. } => {}
             }
         }

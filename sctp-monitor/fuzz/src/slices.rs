@@ -7,7 +7,7 @@ use bytemuck::Zeroable as _;
 use sctp_monitor_common::{
     abi::{FlowKey, FlowRecord, Interface, RingRecord, Rtt},
     memory::MemoryTable,
-    track::{FlowTable as _, MAX_CHUNKS, Options, observe},
+    track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
 
@@ -58,22 +58,12 @@ impl Slices {
 
     /// Ties a flow to others, as the agent does.
     pub fn link(&mut self, slot: u32, data_slot: u32, reverse_slot: u32, sibling_slot: u32) {
-        if let Some(record) = self.table.record(slot) {
-            record.data_slot = data_slot;
-            record.reverse_slot = reverse_slot;
-            record.sibling_slot = sibling_slot;
-        }
+        self.table.link(slot, data_slot, reverse_slot, sibling_slot);
     }
 
     /// Sets a flow's tag, as the agent does.
     pub fn set_tag(&mut self, slot: u32, tag: u32) {
-        if let Some(record) = self.table.record(slot) {
-            let fresh = FlowRecord::zeroed();
-            record.sender = fresh.sender;
-            record.timed = fresh.timed;
-            record.outstanding = fresh.outstanding;
-            record.tag = tag;
-        }
+        self.table.set_tag(slot, tag);
     }
 
     /// The first slot whose record is another one in the kernel, times aside, with both. `packets` tells how many packets

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use bytemuck::Zeroable as _;
 use sctp_monitor_capture::{
     Layers, Look, Record, Unwrapper,
     duplicates::{Duplicates, Identity},
@@ -308,22 +307,8 @@ impl Analysis {
                     data_slot,
                     reverse_slot,
                     sibling_slot,
-                } => {
-                    if let Some(record) = self.table.record(slot) {
-                        record.data_slot = data_slot;
-                        record.reverse_slot = reverse_slot;
-                        record.sibling_slot = sibling_slot;
-                    }
-                }
-                Output::SetTag { slot, tag } => {
-                    if let Some(record) = self.table.record(slot) {
-                        record.tag = tag;
-                        let fresh = FlowRecord::zeroed();
-                        record.sender = fresh.sender;
-                        record.timed = fresh.timed;
-                        record.outstanding = fresh.outstanding;
-                    }
-                }
+                } => self.table.link(slot, data_slot, reverse_slot, sibling_slot),
+                Output::SetTag { slot, tag } => self.table.set_tag(slot, tag),
                 Output::Release { slot, key } => {
                     if let Some(record) = self.table.records().get(slot as usize) {
                         self.ledger.absorb(record);
