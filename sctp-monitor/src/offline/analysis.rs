@@ -58,6 +58,7 @@ pub(crate) struct Analysis {
     due: Vec<u32>,
     /// By slot.
     looks: Vec<Looked>,
+    patience: Patience,
     pub(crate) seen: Seen,
 }
 
@@ -82,13 +83,13 @@ struct Looked {
 }
 
 impl Looked {
-    fn after(self, record: &FlowRecord, now: Timestamp) -> Self {
+    fn after(self, record: &FlowRecord, patience: Patience, now: Timestamp) -> Self {
         let wait_ns = longest_wait(record);
         Self {
             at: Some(now),
             is_due: wait_ns != 0,
             wait_ns,
-            was_stuck: is_long(wait_ns, now),
+            was_stuck: patience.is_at_its_end(record, now),
             packets: record.packets,
             heartbeats_answered: record.heartbeats_answered,
             data_chunks: record.data_chunks,
@@ -97,7 +98,7 @@ impl Looked {
     }
 
     /// Whether the flow is to be looked at now.
-    fn is_ripe(&self, record: &FlowRecord, is_overdue: bool, now: Timestamp) -> bool {
+    fn is_ripe(&self, record: &FlowRecord, patience: Patience, is_overdue: bool, now: Timestamp) -> bool {
         let Some(at) = self.at else {
             return true;
         };
@@ -108,7 +109,7 @@ impl Looked {
             || now >= at + BUSY
             || record.heartbeats_answered != self.heartbeats_answered
             || (waits_for_another && self.was_stuck)
-            || (has_changed && is_long(wait_ns, now))
+            || (has_changed && patience.is_at_its_end(record, now))
             || (record.data_chunks != self.data_chunks && !self.had_data)
     }
 }
@@ -123,8 +124,33 @@ fn longest_wait(record: &FlowRecord) -> u64 {
         .unwrap_or(0)
 }
 
-fn is_long(wait_ns: u64, now: Timestamp) -> bool {
-    wait_ns != 0 && now.since(Timestamp::from_nanos(wait_ns)) >= LONG_WAIT
+/// How long an answer may take until its flow is looked at: a little less than the shortest time-out, so that the engine
+/// has its deadline in time.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    heartbeat: Duration,
+    data: Duration,
+}
+
+impl Patience {
+    fn of(config: &Config) -> Self {
+        let less = |time: Duration| time * 7 / 8;
+        Self {
+            heartbeat: less(config.rto_min),
+            data: less(config.rto_min + config.stall_allowance),
+        }
+    }
+
+    fn is_at_its_end(self, record: &FlowRecord, now: Timestamp) -> bool {
+        let is_long = |sent_at_ns: u64, patience: Duration| {
+            sent_at_ns != 0 && now.since(Timestamp::from_nanos(sent_at_ns)) >= patience
+        };
+        is_long(record.timed.sent_at_ns, self.data)
+            || record
+                .outstanding
+                .iter()
+                .any(|heartbeat| is_long(heartbeat.sent_at_ns, self.heartbeat))
+    }
 }
 
 /// What the capture holds.
@@ -144,6 +170,7 @@ impl Analysis {
     pub(crate) fn new(options: Options, mut detector: Config) -> Self {
         // Which side the capture was made on is not known.
         detector.vantage = Vantage::Gateway;
+        let patience = Patience::of(&detector);
         Self {
             unwrapper: Unwrapper::new(options.parse, options.decapsulate),
             duplicates: Duplicates::default(),
@@ -156,6 +183,7 @@ impl Analysis {
             now: Timestamp::default(),
             due: Vec::new(),
             looks: Vec::new(),
+            patience,
             seen: Seen::default(),
             options,
         }
@@ -265,11 +293,11 @@ impl Analysis {
             let looked = &mut self.looks[*slot as usize];
             let deadline = || self.engine.deadline_of(*slot);
             let is_overdue = any_overdue && deadline().is_some_and(|deadline| deadline <= now);
-            if !looked.is_ripe(record, is_overdue, now) {
+            if !looked.is_ripe(record, self.patience, is_overdue, now) {
                 return true;
             }
             self.engine.handle_record(*slot, record, now);
-            *looked = looked.after(record, now);
+            *looked = looked.after(record, self.patience, now);
             looked.is_due
         });
         self.due = due;
@@ -368,9 +396,6 @@ impl Analysis {
 const CHECKSUM_AT: usize = 8;
 /// How often a flow is looked at that goes on as it did.
 const BUSY: Duration = Duration::from_millis(500);
-/// Whoever waits for so long is looked at: a little less than the shortest time-out, so that the engine has its deadline
-/// in time.
-const LONG_WAIT: Duration = Duration::from_millis(45);
 /// How often the agent wakes up at the most.
 const GRAIN: Duration = Duration::from_millis(1);
 /// A capture that shows nothing for longer was interrupted, or is of a host that was off. What five minutes of silence
