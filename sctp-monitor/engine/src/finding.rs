@@ -318,7 +318,8 @@ impl Diagnosis {
     }
 
     /// Whether `other` is about the same trouble, with other figures perhaps.
-    pub(crate) fn is_same_kind(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::GreyLoss { direction, .. }, Self::GreyLoss { direction: now, .. }) => direction == now,
             (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.forgery == now.forgery,

@@ -10,7 +10,7 @@ use sctp_monitor_common::abi::FlowKey;
 use sctp_monitor_engine::{
     Association, Direction, Engine, Offers, Side,
     event::{AssociationRef, Event, EventKind, Origin, PathId, PathState, Status},
-    finding::Object,
+    finding::{Diagnosis, Object},
 };
 
 use super::ledger::{Entry, Ledger};
@@ -56,6 +56,8 @@ pub(crate) struct PathStory {
 #[derive(Debug, Clone)]
 pub(crate) struct FindingStory {
     pub(crate) name: &'static str,
+    /// As it was said last.
+    diagnosis: Diagnosis,
     pub(crate) object: Object,
     pub(crate) since: WallTime,
     /// When it was over; `None` if it was not, by the end.
@@ -213,21 +215,23 @@ impl Story {
         at: WallTime,
         clock: &Clock,
     ) {
-        let name = finding.diagnosis.name();
         let same = |known: &&mut FindingStory| {
-            known.until.is_none() && known.name == name && known.object == finding.object
+            let is_same = known.diagnosis.is_same_kind(&finding.diagnosis);
+            known.until.is_none() && is_same && known.object == finding.object
         };
         let has_room = self.findings.len() < MOST_CHANGES;
         let known = self.findings.iter_mut().rev().find(same);
         match (status, known) {
             (Status::Closed, Some(known)) => known.until = Some(at),
             (Status::Opened | Status::Updated, Some(known)) => {
+                known.diagnosis = finding.diagnosis.clone();
                 known.reason = finding.diagnosis.to_string();
                 known.next = finding.diagnosis.next().to_string();
             }
             (Status::Opened | Status::Updated, None) if has_room => {
                 self.findings.push(FindingStory {
-                    name,
+                    name: finding.diagnosis.name(),
+                    diagnosis: finding.diagnosis.clone(),
                     object: finding.object,
                     since: clock.wall(finding.since),
                     until: None,

@@ -42,6 +42,7 @@ pub(crate) fn left_open(events: &[Event]) -> usize {
                 let association = event.association.expect("whose it is").id;
                 let way = match &finding.diagnosis {
                     Diagnosis::GreyLoss { direction, .. } => format!("{direction:?}"),
+                    Diagnosis::SpoofingSuspected(suspicion) => format!("{:?}", suspicion.forgery),
                     _ => String::new(),
                 };
                 let object = finding.object;
