@@ -35,7 +35,7 @@ pub(crate) fn fuzz(args: &Args) -> anyhow::Result<()> {
         targets.retain(|target| target == wanted);
     }
     build()?;
-    let failed = run_targets(&targets, args.seconds)?;
+    let failed = run_targets(&targets, args.seconds, None)?;
     if !failed.is_empty() {
         bail!("an input was not stood by {}", failed.join(", "));
     }
@@ -68,13 +68,17 @@ pub(crate) fn build() -> anyhow::Result<()> {
     .context("the fuzz targets did not build")
 }
 
-/// Runs targets that are built, two at a time, and gives those that failed.
-pub(crate) fn run_targets(targets: &[String], seconds: u64) -> anyhow::Result<Vec<String>> {
+/// Runs targets that are built, two at a time, and gives those that failed. Without a seed each run tries other inputs.
+pub(crate) fn run_targets(
+    targets: &[String],
+    seconds: u64,
+    seed: Option<u32>,
+) -> anyhow::Result<Vec<String>> {
     let mut failed = Vec::new();
     for pair in targets.chunks(AT_A_TIME) {
         let mut running = Vec::new();
         for target in pair {
-            running.push(Run::start(target, seconds)?);
+            running.push(Run::start(target, seconds, seed)?);
         }
         for mut run in running {
             if !run.end()? {
@@ -93,7 +97,7 @@ struct Run {
 }
 
 impl Run {
-    fn start(target: &str, seconds: u64) -> anyhow::Result<Self> {
+    fn start(target: &str, seconds: u64, seed: Option<u32>) -> anyhow::Result<Self> {
         let folder = |kind: &str| root().join(FOLDER).join(kind).join(target);
         // What earlier runs found is where this one goes on.
         let (corpus, seeds, artifacts) = (folder("corpus"), folder("seeds"), folder("artifacts"));
@@ -123,6 +127,7 @@ impl Run {
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
             .args(LIMITS)
+            .args(seed.map(|seed| format!("-seed={seed}")))
             .current_dir(root())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
