@@ -25,7 +25,7 @@ pub(crate) struct CaptureClock {
 impl CaptureClock {
     /// The engine's time of a record.
     pub(crate) fn advance(&mut self, time_ns: u64) -> Timestamp {
-        let mut now_ns = time_ns.saturating_add(self.shift_ns);
+        let mut now_ns = time_ns.saturating_add(self.shift_ns).min(LATEST_NS);
         if now_ns < self.now_ns {
             let behind_ns = self.now_ns - now_ns;
             if behind_ns > LATE.as_nanos() as u64 {
@@ -49,6 +49,9 @@ impl CaptureClock {
 
 /// How late a record may come: queues and files are merged within milliseconds, and clocks are set by seconds.
 const LATE: Duration = Duration::from_secs(1);
+
+/// A damaged time stamp may be the last one there is; what follows some time later must still be later.
+const LATEST_NS: u64 = u64::MAX - 86_400_000_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use sctp_monitor_lab::capture_file::Dialect;
+use sctp_monitor_lab::{
+    capture_file::{Dialect, Pcapng},
+    frames::{self, Packet},
+};
 
 use crate::outage::{file, json, pcap, records};
 
@@ -41,6 +44,22 @@ fn what_is_no_capture_is_refused_beside_those_that_are() {
         stderr.contains("/nonexistent: cannot be opened: No such file or directory"),
         "{stderr}"
     );
+}
+
+/// The last times that there are, and the first: a step that saturates must not be waited for, for ever.
+#[test]
+fn impossible_times_come_to_an_end() {
+    let data = |tsn| Packet::v4(7, vec![frames::data(tsn, 10)]).ethernet();
+    let last = u64::MAX;
+    let times = [last - 100_000_000_000, last - 1, last, 0, last, 5];
+    let mut file_of = Pcapng::new().interface(1, 9);
+    for (tsn, time) in (1..).zip(times) {
+        file_of = file_of.packet(0, time, &data(tsn));
+    }
+    let odd = file(&file_of.bytes());
+    let output = pcap(&["--format", "json"], &[odd.path()]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(json(&output)["flows"][0]["data_chunks"], times.len());
 }
 
 /// The corpus of broken captures: each has its exit status and its reason.
