@@ -29,7 +29,6 @@ pub struct Source {
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     read: Arc<AtomicU64>,
-    total: Option<u64>,
 }
 
 impl Progress {
@@ -37,12 +36,6 @@ impl Progress {
     #[must_use]
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
-    }
-
-    /// Bytes of the file, if it has an end that is known.
-    #[must_use]
-    pub fn total(&self) -> Option<u64> {
-        self.total
     }
 }
 
@@ -54,18 +47,17 @@ impl Source {
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
         let name = path.display().to_string();
         if path == Path::new("-") {
-            return Self::new("standard input".to_owned(), io::stdin(), None);
+            return Self::new("standard input".to_owned(), io::stdin());
         }
-        let open = || -> io::Result<(File, Option<u64>)> {
+        let open = || -> io::Result<File> {
             let file = File::open(path)?;
-            let metadata = file.metadata()?;
-            if metadata.is_dir() {
+            if file.metadata()?.is_dir() {
                 return Err(io::Error::from(io::ErrorKind::IsADirectory));
             }
-            Ok((file, metadata.is_file().then_some(metadata.len())))
+            Ok(file)
         };
         match open() {
-            Ok((file, length)) => Self::new(name, file, length),
+            Ok(file) => Self::new(name, file),
             Err(error) => Err(CaptureError {
                 file: name,
                 offset: None,
@@ -75,19 +67,12 @@ impl Source {
         }
     }
 
-    /// Unpacks `bytes`, if they are packed. `length` is how many there are, if that is known.
+    /// Unpacks `bytes`, if they are packed.
     ///
     /// # Errors
     /// If the beginning cannot be read.
-    pub fn new(
-        name: String,
-        bytes: impl Read + Send + 'static,
-        length: Option<u64>,
-    ) -> Result<Self, CaptureError> {
-        let progress = Progress {
-            read: Arc::default(),
-            total: length,
-        };
+    pub fn new(name: String, bytes: impl Read + Send + 'static) -> Result<Self, CaptureError> {
+        let progress = Progress::default();
         let mut counted = Counted {
             bytes,
             read: Arc::clone(&progress.read),

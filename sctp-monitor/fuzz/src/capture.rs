@@ -22,8 +22,7 @@ pub fn run(bytes: &[u8]) {
     let Some((how, file)) = bytes.split_first() else {
         return;
     };
-    let length = file.len() as u64;
-    let source = Source::new("input".to_owned(), Cursor::new(file.to_vec()), Some(length));
+    let source = Source::new("input".to_owned(), Cursor::new(file.to_vec()));
     let Ok(mut reader) = source.and_then(Reader::open) else {
         return;
     };

@@ -68,7 +68,7 @@ fn interfaces_of_unknown_link_types_are_passed_over_and_counted() {
         .packet(1, 2, b"cooked")
         .packet(0, 3, b"who knows")
         .bytes();
-    let source = Source::new("test".to_owned(), Cursor::new(file), None).unwrap();
+    let source = Source::new("test".to_owned(), Cursor::new(file)).unwrap();
     let mut reader = Reader::open(source).unwrap();
     assert!(reader.advance().unwrap());
     assert_eq!(reader.current().unwrap().link, LinkType::LinuxCooked);

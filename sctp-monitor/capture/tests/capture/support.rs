@@ -46,7 +46,7 @@ pub(crate) fn read(bytes: Vec<u8>) -> (Vec<(u64, Vec<u8>)>, Option<CaptureError>
 }
 
 pub(crate) fn read_from(bytes: impl Read + Send + 'static) -> (Vec<(u64, Vec<u8>)>, Option<CaptureError>) {
-    let reader = Source::new("test".to_owned(), bytes, None).and_then(Reader::open);
+    let reader = Source::new("test".to_owned(), bytes).and_then(Reader::open);
     let mut reader = match reader {
         Ok(reader) => reader,
         Err(error) => return (Vec::new(), Some(error)),
