@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp as WallTime;
 use nix::time::{ClockId, clock_getres, clock_gettime};
-use sctp_monitor_engine::Timestamp;
+use sctp_monitor_engine::model::Timestamp;
 
 /// Ties CLOCK_MONOTONIC, which the programs and the engine use, to the time of day.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, io, time::Duration};
 
 use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters, RingRecord};
-use sctp_monitor_engine::{Engine, NicState, Output, Timestamp};
+use sctp_monitor_engine::{Engine, NicState, Output, model::Timestamp};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sctp_monitor_common::abi::{Counter, Counters};
-use sctp_monitor_engine::{Short, Timestamp};
+use sctp_monitor_engine::model::{Short, Timestamp};
 
 /// The flow table under pressure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

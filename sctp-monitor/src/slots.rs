@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use sctp_monitor_engine::Timestamp;
+use sctp_monitor_engine::model::Timestamp;
 
 /// The agent's side of the flow table.
 #[derive(Debug)]

@@ -14,9 +14,9 @@ use sctp_monitor_common::{
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Engine, Output, Timestamp,
+    Engine, Output,
     config::Config,
-    event::{Event, EventKind, PathState},
+    model::{Event, EventKind, PathState, Timestamp},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 

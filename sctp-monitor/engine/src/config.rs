@@ -5,7 +5,7 @@ use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Short;
+use crate::model::Short;
 
 /// Where the monitor stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,17 +9,22 @@ use foldhash::fast::RandomState;
 use sctp_monitor_common::abi::{AckOutcome, FlowKey, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord};
 
 use crate::{
-    association::{Association, Phase},
     config::{Config, Vantage},
-    detector::{Context, Verdict},
-    event::{AssociationId, EndReason, Event, EventKind, Origin, PathId, Reason, Status},
-    flow::{Counted, Direction, Flow, FlowView, Membership, cum_tsn_ack},
-    grouping::opposite,
-    handshake::Handshakes,
-    housekeeping::Slice,
-    incident::{IncidentView, Incidents},
-    tags::TagIndex,
-    time::Timestamp,
+    findings::incidents::Incidents,
+    model::{
+        AssociationId, Direction, EndReason, Event, EventKind, FlowView, IncidentView, Origin, PathId,
+        Reason, Status, Timestamp,
+    },
+    path::{
+        detector::{Context, Verdict},
+        flow::{Counted, Flow, Membership, cum_tsn_ack},
+    },
+    registry::{
+        association::{Association, Phase},
+        handshake::Handshakes,
+        housekeeping::Slice,
+        tags::TagIndex,
+    },
 };
 
 /// What the engine wants done.
@@ -200,7 +205,7 @@ impl Engine {
     /// What the association tells of a flow.
     fn context(&self, member: Option<Membership>, record: &FlowRecord) -> (Context, Counted) {
         let association = member.and_then(|member| self.associations.get(&member.association));
-        let direction = member.map_or(Direction::Sent, |member| member.direction);
+        let direction = member.map_or(Direction::Forward, |member| member.direction);
         // The flow whose record holds the TSN state may be idle, and not looked at for long.
         let mut sacks_are_seen = record.shows_sacks();
         let mut gathered = 0.0_f32;
@@ -216,12 +221,12 @@ impl Engine {
         }
         let cum_tsn_ack = cum_tsn_ack(record).or_else(|| self.flows.get(siblings.first()?)?.cum_tsn_ack);
         let came_back_at = member
-            .and_then(|member| association?.paths.get(&member.path)?.flow(opposite(direction)))
+            .and_then(|member| association?.paths.get(&member.path)?.flow(direction.reversed()))
             .and_then(|slot| self.flows.get(&slot))
             .map(|flow| flow.heard_at);
         let context = Context {
             answers_are_seen: association
-                .is_some_and(|association| !association.flows(opposite(direction)).is_empty()),
+                .is_some_and(|association| !association.flows(direction.reversed()).is_empty()),
             sacks_are_seen,
             gathered,
             came_back_at,
@@ -229,8 +234,8 @@ impl Engine {
             accuse_from: self.accuse_from,
         };
         let counted = match (self.config.vantage, direction) {
-            (Vantage::Endpoint, Direction::Sent) => Counted::Ahead,
-            (Vantage::Endpoint, Direction::Received) => Counted::Behind,
+            (Vantage::Endpoint, Direction::Forward) => Counted::Ahead,
+            (Vantage::Endpoint, Direction::Return) => Counted::Behind,
             (Vantage::Gateway, _) => Counted::Both,
         };
         (context, counted)
@@ -422,7 +427,7 @@ impl Engine {
             self.early_acks.push_back(*acked);
             return;
         };
-        let found = association.flows(opposite(direction)).iter().find_map(|slot| {
+        let found = association.flows(direction.reversed()).iter().find_map(|slot| {
             let sent_at = self.flows.get(slot)?.detector.waiting(acked.fingerprint)?;
             Some((*slot, sent_at))
         });

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use sctp_monitor_engine::{Timestamp, config::Config};
+use sctp_monitor_engine::{config::Config, model::Timestamp};
 
 use super::{say, summary::Summary};
 use crate::{

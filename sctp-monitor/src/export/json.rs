@@ -11,11 +11,11 @@ use sctp_monitor_common::{
     wire::{ChunkKind, init::Extensions},
 };
 use sctp_monitor_engine::{
-    Addresses, Association, Direction, FlowView, NicState, Offers, Path, Side, Timestamp,
-    event::{AssociationRef, Event, EventKind, Figure, PathId},
-    finding::{Finding, Object},
-    incident::IncidentView,
-    ppid,
+    Addresses, Association, NicState, Path,
+    model::{
+        AssociationRef, Direction, Event, EventKind, Figure, Finding, FlowView, IncidentView, Object, Offers,
+        PathId, Side, Timestamp, ppid,
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -224,8 +224,8 @@ fn engine_event(event: &Event, clock: &Clock) -> (&'static str, Map<String, Valu
             gap,
         } => {
             let direction = match direction {
-                Direction::Sent => "sent",
-                Direction::Received => "received",
+                Direction::Forward => "sent",
+                Direction::Return => "received",
             };
             fields.insert("direction".into(), direction.into());
             fields.insert("from".into(), addresses(from).into());
@@ -324,8 +324,8 @@ fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
     fields.insert("origin".into(), association.origin().to_string().into());
     fields.insert("up".into(), association.is_up().into());
     for (name, direction) in [
-        ("primary_sent", Direction::Sent),
-        ("primary_received", Direction::Received),
+        ("primary_sent", Direction::Forward),
+        ("primary_received", Direction::Return),
     ] {
         let primary = association.primary(direction);
         fields.insert(name.into(), primary.as_ref().map(addresses).into());
@@ -398,7 +398,7 @@ fn path(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> Value {
     fields.insert("since".into(), rfc3339(snapshot.clock.wall(path.since())).into());
     fields.insert("reason".into(), path.reason().map(ToString::to_string).into());
     fields.insert("findings".into(), findings(path.findings(), snapshot));
-    for (name, direction) in [("sent", Direction::Sent), ("received", Direction::Received)] {
+    for (name, direction) in [("sent", Direction::Forward), ("received", Direction::Return)] {
         let flow = path.flow(direction).and_then(|slot| {
             let view = snapshot.engine.flow(slot)?;
             Some(flow(view, (snapshot.record)(slot).as_ref()))
@@ -417,7 +417,7 @@ fn flow(view: &FlowView, record: Option<&FlowRecord>) -> Value {
             .map(|(name, count)| (name, count.into()))
             .collect()
     });
-    let rtt = |rtt: Option<sctp_monitor_engine::RttView>| {
+    let rtt = |rtt: Option<sctp_monitor_engine::model::RttView>| {
         rtt.map(|rtt| {
             json!({
                 "last_ms": milliseconds(rtt.last),

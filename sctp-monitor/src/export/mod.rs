@@ -6,7 +6,10 @@ pub mod table;
 use std::io;
 
 use sctp_monitor_common::abi::{Counters, FlowRecord};
-use sctp_monitor_engine::{Engine, Timestamp, event::Event};
+use sctp_monitor_engine::{
+    Engine,
+    model::{Event, Timestamp},
+};
 
 use crate::{
     clock::Clock,

@@ -13,11 +13,10 @@ use std::{
 
 use comfy_table::{Table, presets::NOTHING};
 use sctp_monitor_engine::{
-    Association, Direction, FlowView, NicState, Path, Short, Timestamp,
-    event::{Event, EventKind, PathId, Status},
-    finding::Object,
-    incident::IncidentView,
-    ppid::Ppid,
+    Association, NicState, Path,
+    model::{
+        Direction, Event, EventKind, FlowView, IncidentView, Object, PathId, Ppid, Short, Status, Timestamp,
+    },
 };
 
 use super::{Notice, Report, Snapshot, plural};
@@ -142,7 +141,7 @@ fn draw_association(
     table.set_header(HEADER);
     let mut unused = 0;
     for (id, path) in association.paths() {
-        if path.flow(Direction::Sent).is_none() && path.flow(Direction::Received).is_none() {
+        if path.flow(Direction::Forward).is_none() && path.flow(Direction::Return).is_none() {
             unused += 1;
             continue;
         }
@@ -171,8 +170,8 @@ const HEADER: [&str; 11] = [
 
 fn row(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> [String; 11] {
     let view = |direction| path.flow(direction).and_then(|slot| snapshot.engine.flow(slot));
-    let sent = view(Direction::Sent);
-    let received = view(Direction::Received);
+    let sent = view(Direction::Forward);
+    let received = view(Direction::Return);
     let count = |view: Option<&FlowView>, of: fn(&FlowView) -> u64| {
         view.map_or_else(|| "-".to_owned(), |view| of(view).to_string())
     };
@@ -346,8 +345,8 @@ pub(crate) fn event_words(event: &Event) -> String {
             gap,
         } => {
             let whose = match direction {
-                Direction::Sent => "DATA to the peer",
-                Direction::Received => "DATA from the peer",
+                Direction::Forward => "DATA to the peer",
+                Direction::Return => "DATA from the peer",
             };
             let gap = gap.map_or_else(String::new, |gap| {
                 format!(", {} after the last that was acknowledged", Short(gap))

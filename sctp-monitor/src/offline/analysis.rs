@@ -17,9 +17,9 @@ use sctp_monitor_common::{
     wire::{ParseOptions, Pass, ReadPacket as _, icmp},
 };
 use sctp_monitor_engine::{
-    Engine, Output, Timestamp,
+    Engine, Output,
     config::{Config, Vantage},
-    event::Event,
+    model::{Event, Timestamp},
 };
 
 use super::{clock::CaptureClock, ledger::Ledger};

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sctp_monitor_engine::Timestamp;
+use sctp_monitor_engine::model::Timestamp;
 
 use crate::clock::Clock;
 

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp as WallTime;
 use sctp_monitor_capture::{CaptureError, tunnel::TunnelKind};
 use sctp_monitor_common::{abi::FlowKey, wire::ChunkKind};
-use sctp_monitor_engine::incident::IncidentView;
+use sctp_monitor_engine::model::IncidentView;
 
 use super::{
     analysis::{Analysis, Seen},

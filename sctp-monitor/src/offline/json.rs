@@ -6,11 +6,7 @@
 use std::io::{self, Write};
 
 use sctp_monitor_common::wire::ChunkKind;
-use sctp_monitor_engine::{
-    Direction,
-    event::{Event, PathId},
-    finding::Object,
-};
+use sctp_monitor_engine::model::{Direction, Event, Object, PathId};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -135,8 +131,8 @@ fn association(story: &Story, conclusion: &Conclusion<'_>) -> Value {
     fields.insert("restarts".into(), json!(story.restarts));
     fields.insert("one_sided".into(), story.one_sided.into());
     for (name, direction) in [
-        ("primary_sent", Direction::Sent),
-        ("primary_received", Direction::Received),
+        ("primary_sent", Direction::Forward),
+        ("primary_received", Direction::Return),
     ] {
         let primary = story.primary[direction as usize];
         fields.insert(name.into(), primary.as_ref().map(addresses).into());
@@ -187,7 +183,7 @@ fn path(numbers: &PathNumbers<'_>) -> Value {
         .map(|(at, to, reason)| json!({ "time": rfc3339(*at), "to": to.to_string(), "reason": reason }))
         .collect();
     fields.insert("changes".into(), changes.into());
-    for (name, direction) in [("sent", Direction::Sent), ("received", Direction::Received)] {
+    for (name, direction) in [("sent", Direction::Forward), ("received", Direction::Return)] {
         fields.insert(name.into(), numbers.flow(direction).map(counts).into());
     }
     fields.into()

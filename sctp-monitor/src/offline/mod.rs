@@ -29,7 +29,7 @@ use sctp_monitor_capture::{CaptureError, Captures};
 use sctp_monitor_common::wire::ParseOptions;
 use sctp_monitor_engine::{
     Engine,
-    event::{Event, EventKind},
+    model::{Event, EventKind},
 };
 
 use self::{

@@ -8,9 +8,11 @@ use std::{collections::BTreeMap, net::IpAddr};
 use jiff::Timestamp as WallTime;
 use sctp_monitor_common::abi::FlowKey;
 use sctp_monitor_engine::{
-    Association, Direction, Engine, Offers, Side,
-    event::{AssociationRef, Event, EventKind, Origin, PathId, PathState, Status},
-    finding::{Diagnosis, Object},
+    Association, Engine,
+    model::{
+        AssociationRef, Diagnosis, Direction, Event, EventKind, Object, Offers, Origin, PathId, PathState,
+        Side, Status,
+    },
 };
 
 use super::ledger::{Entry, Ledger};
@@ -193,7 +195,7 @@ impl Story {
                 }
             }
         }
-        for direction in [Direction::Sent, Direction::Received] {
+        for direction in [Direction::Forward, Direction::Return] {
             let primary = association.primary(direction);
             self.primary[direction as usize] = primary.or(self.primary[direction as usize]);
         }
@@ -211,7 +213,7 @@ impl Story {
     fn on_finding(
         &mut self,
         status: Status,
-        finding: &sctp_monitor_engine::finding::Finding,
+        finding: &sctp_monitor_engine::model::Finding,
         at: WallTime,
         clock: &Clock,
     ) {
@@ -285,14 +287,14 @@ impl Story {
                 local: src,
                 remote: dst,
             };
-            return self.knows(&id).then_some((id, Direction::Sent));
+            return self.knows(&id).then_some((id, Direction::Forward));
         }
         let id = PathId {
             local: dst,
             remote: src,
         };
         ((src_port, dst_port) == (remote_port, local_port) && tag == local_tag && self.knows(&id))
-            .then_some((id, Direction::Received))
+            .then_some((id, Direction::Return))
     }
 
     /// Two associations may have the same ports and tags by chance, but hardly share an address too.

@@ -8,7 +8,7 @@ use std::{
 use comfy_table::{Table, presets::NOTHING};
 use jiff::Timestamp as WallTime;
 use sctp_monitor_common::wire::ChunkKind;
-use sctp_monitor_engine::{Direction, Short, event::Event, finding::Object, ppid::Ppid};
+use sctp_monitor_engine::model::{Direction, Event, Object, Ppid, Short};
 
 use super::{
     Sink,
@@ -77,7 +77,7 @@ impl<W: Write> Text<W> {
         if story.one_sided {
             writeln!(out, "  seen      in one direction only")?;
         }
-        for (what, direction) in [("there", Direction::Sent), ("back", Direction::Received)] {
+        for (what, direction) in [("there", Direction::Forward), ("back", Direction::Return)] {
             if let Some(path) = story.primary[direction as usize] {
                 writeln!(out, "  DATA {what:<5} on {} > {}", path.local, path.remote)?;
             }
@@ -213,7 +213,7 @@ const HEADER: [&str; 10] = [
 ];
 
 fn row(path: &PathNumbers<'_>) -> [String; 10] {
-    let [there, back] = [Direction::Sent, Direction::Received].map(|direction| path.flow(direction));
+    let [there, back] = [Direction::Forward, Direction::Return].map(|direction| path.flow(direction));
     let both = |of: &dyn Fn(&Entry) -> String| {
         let one = |entry: Option<&Entry>| entry.map_or_else(|| "-".to_owned(), of);
         format!("{}/{}", one(there), one(back))

@@ -2,9 +2,9 @@
 
 use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups};
 use sctp_monitor_engine::{
-    AddressSource, Association, Direction, Side,
+    Association,
     config::Vantage,
-    event::{EventKind, Origin, PathId, PathState},
+    model::{AddressSource, Direction, EventKind, Origin, PathId, PathState, Side},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 
@@ -293,7 +293,7 @@ fn a_translator_between_two_nics_is_seen_through() {
     let association = world.engine.associations().next().unwrap();
     let (_, only) = association.paths().next().unwrap();
     assert_eq!(only.state(), PathState::Active);
-    assert!(only.flow(Direction::Sent).is_some() && only.flow(Direction::Received).is_some());
+    assert!(only.flow(Direction::Forward).is_some() && only.flow(Direction::Return).is_some());
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn a_translator_seen_on_both_sides_counts_nothing_twice() {
     assert_eq!(paths(&world), [path("192.168.0.1", "10.1.0.2")]);
     let association = world.engine.associations().next().unwrap();
     let (_, only) = association.paths().next().unwrap();
-    let sent = world.engine.flow(only.flow(Direction::Sent).unwrap()).unwrap();
+    let sent = world.engine.flow(only.flow(Direction::Forward).unwrap()).unwrap();
     assert_eq!(sent.retransmissions, 0);
 }
 
@@ -356,7 +356,7 @@ fn rates_follow_the_traffic_and_end_with_it() {
             .paths()
             .find(|(id, _)| **id == World::path_id(1))
             .unwrap();
-        let view = world.engine.flow(path.flow(Direction::Sent).unwrap()).unwrap();
+        let view = world.engine.flow(path.flow(Direction::Forward).unwrap()).unwrap();
         (
             view.throughput.packets_per_second,
             view.throughput.bytes_per_second,

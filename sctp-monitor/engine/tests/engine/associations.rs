@@ -3,7 +3,7 @@
 use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, ms, ups};
 use sctp_monitor_engine::{
     config::Vantage,
-    event::{EndReason, Origin, PathState},
+    model::{EndReason, Origin, PathState},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 

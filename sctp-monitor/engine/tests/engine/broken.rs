@@ -2,9 +2,7 @@
 
 use sctp_monitor_engine::{
     NicState,
-    event::{PathState, Status},
-    finding::{Diagnosis, Object},
-    incident::ScopeKind,
+    model::{Diagnosis, Object, PathState, ScopeKind, Status},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 

@@ -2,8 +2,7 @@
 
 use sctp_monitor_engine::{
     config::Vantage,
-    event::{PathState, Status},
-    finding::Broken,
+    model::{Broken, PathState, Status},
 };
 use sctp_monitor_lab::frames;
 

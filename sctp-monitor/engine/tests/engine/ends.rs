@@ -2,9 +2,8 @@
 
 use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms};
 use sctp_monitor_engine::{
-    Side,
     config::Vantage,
-    event::{EndReason, EventKind},
+    model::{EndReason, EventKind, Side},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 

@@ -2,8 +2,7 @@
 
 use sctp_monitor_engine::{
     NicState,
-    event::{PathState, Status},
-    finding::{Diagnosis, Object},
+    model::{Diagnosis, Object, PathState, Status},
 };
 use sctp_monitor_lab::frames;
 

@@ -3,7 +3,7 @@
 use sctp_monitor_engine::{
     Engine,
     config::{Config, Vantage},
-    event::{EndReason, Origin, PathState},
+    model::{EndReason, Origin, PathState},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 

@@ -2,10 +2,8 @@
 
 use sctp_monitor_common::abi::Counter;
 use sctp_monitor_engine::{
-    Forgery, Suspicion,
     config::Vantage,
-    event::{EventKind, PathState, Status},
-    finding::Diagnosis,
+    model::{Diagnosis, EventKind, Forgery, PathState, Status, Suspicion},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 
@@ -276,7 +274,7 @@ fn inits_that_would_restart_it_are_suspected() {
     let addresses = world.engine.associations().next().unwrap();
     assert_eq!(
         addresses
-            .addresses(sctp_monitor_engine::Side::Remote)
+            .addresses(sctp_monitor_engine::model::Side::Remote)
             .iter()
             .count(),
         2,

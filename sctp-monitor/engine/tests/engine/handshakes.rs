@@ -3,9 +3,8 @@
 use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups};
 use sctp_monitor_common::wire::{ChunkKind, init::Extensions};
 use sctp_monitor_engine::{
-    AddressSource, Direction, Side,
     config::Vantage,
-    event::{EndReason, EventKind, Origin, PathState},
+    model::{AddressSource, Direction, EndReason, EventKind, Origin, PathState, Side},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 
@@ -271,7 +270,7 @@ fn a_restart_begins_with_other_tsns() {
         .paths()
         .find(|(id, _)| **id == World::path_id(1))
         .unwrap();
-    let sent = world.engine.flow(path.flow(Direction::Sent).unwrap()).unwrap();
+    let sent = world.engine.flow(path.flow(Direction::Forward).unwrap()).unwrap();
     assert_eq!(sent.retransmissions, 0);
     let states: Vec<_> = world.take_changes().into_iter().map(|change| change.2).collect();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sctp_monitor_engine::event::PathState;
+use sctp_monitor_engine::model::PathState;
 
 use crate::world::{World, ms};
 

@@ -2,9 +2,8 @@
 
 use sctp_monitor_common::abi::Counter;
 use sctp_monitor_engine::{
-    Direction,
     config::Vantage,
-    event::{PathState, Reason},
+    model::{Direction, PathState, Reason},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 
@@ -143,5 +142,5 @@ fn path_mtu(world: &World) -> Option<u32> {
         .paths()
         .find(|(id, _)| **id == World::path_id(1))
         .expect("the path");
-    world.engine.path_mtu(path.flow(Direction::Sent)?)
+    world.engine.path_mtu(path.flow(Direction::Forward)?)
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sctp_monitor_engine::{config::Vantage, event::Status, incident::ScopeKind};
+use sctp_monitor_engine::{
+    config::Vantage,
+    model::{ScopeKind, Status},
+};
 use sctp_monitor_lab::frames::{self, Packet};
 
 use crate::{

@@ -1,6 +1,6 @@
 //! DATA that moves from path to path.
 
-use sctp_monitor_engine::{Direction, event::EventKind};
+use sctp_monitor_engine::model::{Direction, EventKind};
 
 use crate::{
     paths::traffic,
@@ -30,14 +30,14 @@ fn data_that_moves_is_reported_once_with_its_gap() {
             _ => None,
         })
         .collect();
-    let [(Direction::Sent, from, to, Some(gap))] = moves.as_slice() else {
+    let [(Direction::Forward, from, to, Some(gap))] = moves.as_slice() else {
         panic!("{moves:?}");
     };
     assert_eq!((*from, *to), (World::path_id(1), World::path_id(2)));
     // TSN 40 was acknowledged 49 ms before TSN 41 was sent; 51 was sent half a second after the last unanswered one.
     assert_eq!(*gap, ms(49 + 10 * 50 + 500));
     let association = world.engine.associations().next().unwrap();
-    assert_eq!(association.primary(Direction::Sent), Some(World::path_id(2)));
+    assert_eq!(association.primary(Direction::Forward), Some(World::path_id(2)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use sctp_monitor_common::{abi::Counter, track::FlowTable as _};
 use sctp_monitor_engine::{
     NicState,
     config::Vantage,
-    event::{PathState, Reason},
+    model::{PathState, Reason},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 
@@ -168,7 +168,7 @@ fn unacknowledged_data_is_reported_with_its_figures() {
     let inactive = world.events.iter().find(|event| {
         matches!(
             event.kind,
-            sctp_monitor_engine::event::EventKind::PathStateChanged { to: Inactive, .. }
+            sctp_monitor_engine::model::EventKind::PathStateChanged { to: Inactive, .. }
         )
     });
     let after = inactive.expect("reported").time.since(broken_at);
@@ -371,7 +371,7 @@ fn a_slot_that_holds_another_flow_is_another_flow() {
     let association = world.engine.associations().next().unwrap();
     let slots: Vec<_> = association
         .paths()
-        .filter_map(|(_, path)| path.flow(sctp_monitor_engine::Direction::Sent))
+        .filter_map(|(_, path)| path.flow(sctp_monitor_engine::model::Direction::Forward))
         .collect();
     assert!(!slots.contains(&0));
 }

@@ -2,11 +2,7 @@
 
 use std::collections::VecDeque;
 
-use sctp_monitor_engine::{
-    Direction,
-    event::{PathState, Status},
-    finding::Diagnosis,
-};
+use sctp_monitor_engine::model::{Diagnosis, Direction, PathState, Status};
 use sctp_monitor_lab::frames;
 
 use crate::{
@@ -62,7 +58,7 @@ fn a_fifth_of_loss_is_reported_within_ten_seconds_and_its_end_too() {
     let Diagnosis::GreyLoss { direction, rate } = &finding.diagnosis else {
         panic!("{finding:?}");
     };
-    assert_eq!(*direction, Direction::Sent);
+    assert_eq!(*direction, Direction::Forward);
     assert!((15.0..=25.0).contains(&rate.percent), "{rate:?}");
     lossy(&mut world, 1_400..2_400, 200, &mut dice);
     let updates = statuses(&world, "grey_loss");
@@ -119,7 +115,7 @@ fn loss_of_what_the_peer_sends_is_told_apart() {
     let Diagnosis::GreyLoss { direction, .. } = found[0].1.diagnosis else {
         panic!("{found:?}");
     };
-    assert_eq!(direction, Direction::Received);
+    assert_eq!(direction, Direction::Return);
 }
 
 #[test]
@@ -143,7 +139,7 @@ fn loss_in_both_directions_ends_for_each_of_them() {
             _ => panic!("{finding:?}"),
         })
         .collect();
-    assert_eq!(closed, [Direction::Sent]);
+    assert_eq!(closed, [Direction::Forward]);
     both(&mut world, 1_000..1_600, 0, 0);
     assert_eq!(left_open(&world.events), 0);
 }

@@ -3,8 +3,7 @@
 use sctp_monitor_engine::{
     NicState,
     config::Vantage,
-    event::Status,
-    finding::{Diagnosis, Object, Shared},
+    model::{Diagnosis, Object, Shared, Status},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 

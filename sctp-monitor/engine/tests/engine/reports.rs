@@ -1,10 +1,6 @@
 //! What was reported, in the shape in which tests ask for it.
 
-use sctp_monitor_engine::{
-    event::{EventKind, Status},
-    finding::{Broken, Diagnosis, Finding},
-    incident::IncidentView,
-};
+use sctp_monitor_engine::model::{Broken, Diagnosis, EventKind, Finding, IncidentView, Status};
 
 pub(crate) use crate::invariants::left_open;
 use crate::world::World;

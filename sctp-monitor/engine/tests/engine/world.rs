@@ -10,9 +10,9 @@ use sctp_monitor_common::{
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Engine, Timestamp,
+    Engine,
     config::{Config, Vantage},
-    event::{EndReason, Event, EventKind, Origin, PathId, PathState, Reason},
+    model::{EndReason, Event, EventKind, Origin, PathId, PathState, Reason, Timestamp},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 

@@ -1,9 +1,6 @@
 //! Associations that are dead alive.
 
-use sctp_monitor_engine::{
-    event::Status,
-    finding::{Diagnosis, Object, Zombie},
-};
+use sctp_monitor_engine::model::{Diagnosis, Object, Status, Zombie};
 use sctp_monitor_lab::frames;
 
 use crate::{

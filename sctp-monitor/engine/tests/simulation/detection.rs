@@ -1,6 +1,6 @@
 //! A silent break is reported, soon, and as the break of the path that broke.
 
-use sctp_monitor_engine::finding::Broken;
+use sctp_monitor_engine::model::Broken;
 
 use crate::{
     limits::DETECTION,

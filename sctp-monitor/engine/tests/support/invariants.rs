@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sctp_monitor_engine::{
-    event::{Event, EventKind, PathState, Reason, Status},
-    finding::Diagnosis,
-};
+use sctp_monitor_engine::model::{Diagnosis, Event, EventKind, PathState, Reason, Status};
 
 /// A state changes for a reason that is of its kind.
 pub(crate) fn check_reason(event: &Event) {

@@ -1,7 +1,7 @@
 //! What the agent does with the engine's outputs, on a table in memory. Shared by the tests in virtual time.
 
 use sctp_monitor_common::memory::MemoryTable;
-use sctp_monitor_engine::{Output, event::Event};
+use sctp_monitor_engine::{Output, model::Event};
 
 /// Does what the engine wants done; gives the event if it is one, and names the slot that is `released`.
 pub(crate) fn carry_out(

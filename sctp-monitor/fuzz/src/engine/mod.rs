@@ -19,7 +19,7 @@ use bytemuck::Zeroable as _;
 use sctp_monitor_common::abi::{
     AckOutcome, FlowRecord, HeartbeatAcked, IcmpErrorSeen, NO_SLOT, RingKind, RingRecord,
 };
-use sctp_monitor_engine::{NicState, Timestamp, config::Vantage};
+use sctp_monitor_engine::{NicState, config::Vantage, model::Timestamp};
 
 use crate::{
     choices::{Choices, Input},

@@ -9,9 +9,9 @@ use sctp_monitor_common::{
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Direction, Engine, NicState, Timestamp,
+    Engine, NicState,
     config::{Config, Vantage},
-    event::{EndReason, Event, EventKind},
+    model::{Direction, EndReason, Event, EventKind, Timestamp},
 };
 
 use super::{
@@ -149,7 +149,7 @@ impl World {
             let mut slots = BTreeSet::new();
             for (id, path) in association.paths() {
                 assert_eq!(id.local.is_ipv4(), id.remote.is_ipv4(), "{id:?}");
-                for direction in [Direction::Sent, Direction::Received] {
+                for direction in [Direction::Forward, Direction::Return] {
                     if let Some(slot) = path.flow(direction) {
                         assert!(slots.insert(slot), "slot {slot} is on two paths");
                         assert!(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
-use sctp_monitor_engine::{Direction, Offers, Short, event::PathId, ppid::Ppid};
+use sctp_monitor_engine::model::{Direction, Offers, PathId, Ppid, Short};
 
 use super::{
     super::{
@@ -129,7 +129,7 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
                     None => "not within the capture"
                 }
             }
-            @for (name, direction) in [("DATA there", Direction::Sent), ("DATA back", Direction::Received)] {
+            @for (name, direction) in [("DATA there", Direction::Forward), ("DATA back", Direction::Return)] {
                 @if let Some(path) = story.primary[direction as usize] {
                     dt { (name) } dd { "on " (pair(&path)) " at the end" }
                 }

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp as WallTime;
 use maud::{Markup, html};
-use sctp_monitor_engine::{
-    event::{Event, EventKind, Status},
-    incident::IncidentView,
-};
+use sctp_monitor_engine::model::{Event, EventKind, IncidentView, Status};
 
 use super::words::{between, clean, date_time, length};
 use crate::{clock::Clock, export::plural};

@@ -4,10 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use maud::{Markup, html};
 use sctp_monitor_common::wire::ChunkKind;
-use sctp_monitor_engine::{
-    Direction, Short,
-    event::{PathId, PathState},
-};
+use sctp_monitor_engine::model::{Direction, PathId, PathState, Short};
 
 use super::{
     super::{
@@ -78,7 +75,7 @@ fn cell(story: &Story, id: PathId, paths: &[PathNumbers<'_>], end_ns: u64) -> Ma
     html! {
         td class=(class) data-state=(class) data-path={ (id.local) ">" (id.remote) } {
             p.state { span.sign { (sign) } " " (name) }
-            @for (direction, what) in [(Direction::Sent, "there"), (Direction::Received, "back")] {
+            @for (direction, what) in [(Direction::Forward, "there"), (Direction::Return, "back")] {
                 @if story.primary[direction as usize] == Some(id) {
                     span.primary title="where new DATA went at the end" { "DATA " (what) }
                 }
@@ -106,7 +103,7 @@ pub(crate) fn shown(state: Option<PathState>) -> (&'static str, &'static str, &'
 }
 
 fn rows(path: &PathNumbers<'_>) -> Markup {
-    let [there, back] = [Direction::Sent, Direction::Received].map(|direction| path.flow(direction));
+    let [there, back] = [Direction::Forward, Direction::Return].map(|direction| path.flow(direction));
     let both = |of: &dyn Fn(&Entry) -> String| {
         let one = |entry: Option<&Entry>| entry.map_or_else(|| "\u{2013}".to_owned(), of);
         format!("{} / {}", one(there), one(back))

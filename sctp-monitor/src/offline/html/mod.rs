@@ -20,7 +20,7 @@ mod words;
 use std::{cmp::Reverse, collections::HashMap, path::Path};
 
 use maud::{Markup, PreEscaped, html};
-use sctp_monitor_engine::event::Event;
+use sctp_monitor_engine::model::Event;
 
 pub(crate) use self::target::TargetError;
 use self::{

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use maud::{Markup, html};
-use sctp_monitor_engine::{Direction, Short, event::PathState, finding::Object};
+use sctp_monitor_engine::model::{Direction, Object, PathState, Short};
 
 use super::{
     super::{
@@ -225,7 +225,7 @@ fn throughput(path: &PathNumbers<'_>, scale: &Scale, frame: &Frame<'_>) -> Marku
     let values = html! {
         @for (direction, class, what) in DIRECTIONS {
             @if let Some(series) = path.flow(direction).and_then(|entry| scale.series(entry)) {
-                @let up = if direction == Direction::Sent { 1.0 } else { -1.0 };
+                @let up = if direction == Direction::Forward { 1.0 } else { -1.0 };
                 @let again: Vec<_> = series.intervals().filter(|(_, interval)| interval.retransmissions > 0).collect();
                 g.rate.(class) data-intervals=(series.intervals().count()) {
                     path d=(area(&series, scale, frame, middle, up * half)) {}
@@ -291,8 +291,8 @@ fn mark(x: f64, edge: f64, up: f64) -> String {
 }
 
 const DIRECTIONS: [(Direction, &str, &str); 2] = [
-    (Direction::Sent, "there", "there"),
-    (Direction::Received, "back", "back"),
+    (Direction::Forward, "there", "there"),
+    (Direction::Return, "back", "back"),
 ];
 /// The most intervals of a plot: four of its 530 units are an interval.
 const INTERVALS: u64 = 130;

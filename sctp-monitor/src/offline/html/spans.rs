@@ -1,7 +1,7 @@
 //! In which state a path was, and when.
 
 use jiff::Timestamp as WallTime;
-use sctp_monitor_engine::event::PathState;
+use sctp_monitor_engine::model::PathState;
 
 use super::super::story::{PathStory, Story};
 

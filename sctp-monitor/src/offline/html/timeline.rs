@@ -5,7 +5,7 @@
 
 use jiff::Timestamp as WallTime;
 use maud::{Markup, html};
-use sctp_monitor_engine::event::{EndReason, Event, EventKind, PathState, Status};
+use sctp_monitor_engine::model::{EndReason, Event, EventKind, PathState, Status};
 
 use super::{
     verdict::is_weakness,
@@ -225,10 +225,7 @@ const MOST_OF_EACH: usize = 1_500;
 
 #[cfg(test)]
 mod tests {
-    use sctp_monitor_engine::{
-        Timestamp,
-        event::{AssociationId, AssociationRef},
-    };
+    use sctp_monitor_engine::model::{AssociationId, AssociationRef, Timestamp};
 
     use super::*;
 
@@ -251,7 +248,7 @@ mod tests {
         let mut timeline = Timeline::default();
         let clock = Clock::of_capture(0);
         for _ in 0..5_000 {
-            let by = sctp_monitor_engine::Side::Local;
+            let by = sctp_monitor_engine::model::Side::Local;
             timeline.on_event(&event(EventKind::ShuttingDown { by }), &clock);
         }
         let causes = vec!["<script>alert(1)</script>".to_owned()];

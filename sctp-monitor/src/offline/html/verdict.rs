@@ -1,7 +1,7 @@
 //! What is wrong, in a line: of an association, and of the capture.
 
 use maud::{Markup, html};
-use sctp_monitor_engine::{Short, event::PathState, finding::Object};
+use sctp_monitor_engine::model::{Object, PathState, Short};
 
 use super::{
     super::{

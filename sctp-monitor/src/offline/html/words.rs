@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp as WallTime;
-use sctp_monitor_engine::Short;
+use sctp_monitor_engine::model::Short;
 
 /// Date and time of day in UTC, to the millisecond.
 pub(crate) fn date_time(at: WallTime) -> String {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 use sctp_monitor_common::abi::FlowRecord;
-use sctp_monitor_engine::{NicState, config::Vantage, event::PathState};
+use sctp_monitor_engine::{NicState, config::Vantage, model::PathState};
 
 use crate::{
     invariants::{check_reason, left_open},

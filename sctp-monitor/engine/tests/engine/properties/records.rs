@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use sctp_monitor_common::{abi::FlowRecord, track::FlowTable as _};
 use sctp_monitor_engine::{
-    Engine, Timestamp,
+    Engine,
     config::{Config, Vantage},
+    model::Timestamp,
 };
 
 use super::{

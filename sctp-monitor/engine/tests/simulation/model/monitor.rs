@@ -9,10 +9,9 @@ use sctp_monitor_common::{
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Engine, Timestamp,
+    Engine,
     config::{Config, Vantage},
-    event::{Event, EventKind, PathId, PathState},
-    finding::{Broken, Diagnosis, Object},
+    model::{Broken, Diagnosis, Event, EventKind, Object, PathId, PathState, Timestamp},
 };
 
 use super::{

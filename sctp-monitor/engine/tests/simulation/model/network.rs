@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sctp_monitor_engine::Timestamp;
+use sctp_monitor_engine::model::Timestamp;
 
 use super::dice::Dice;
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use sctp_monitor_engine::Timestamp;
+use sctp_monitor_engine::model::Timestamp;
 
 use super::{
     packet::{Chunk, Sack, Tsn},

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use sctp_monitor_engine::{
-    event::{PathId, PathState},
-    finding::Broken,
-};
+use sctp_monitor_engine::model::{Broken, PathId, PathState};
 
 use super::{
     dice::Dice,

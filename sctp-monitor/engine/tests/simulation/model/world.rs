@@ -5,7 +5,10 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use sctp_monitor_engine::{Timestamp, config::Vantage, event::PathId, finding::Broken as Said};
+use sctp_monitor_engine::{
+    config::Vantage,
+    model::{Broken as Said, PathId, Timestamp},
+};
 
 use super::{
     dice::Dice,

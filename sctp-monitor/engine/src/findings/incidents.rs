@@ -1,0 +1,250 @@
+//! Incidents: failures that have one cause are one alarm.
+//!
+//! Findings of one kind at about the same time are one incident if there is something that all their paths share: the
+//! NIC, the local address, the remote address, or the association. What fails later joins an open incident only if it
+//! gave no sign of life since that began. An incident is reported when it opens, when it has grown, and once when its
+//! last member is well again.
+
+use crate::model::{IncidentView, Scope, ScopeKind};
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
+
+use crate::model::{AssociationId, Cause, Diagnosis, IncidentId, Timestamp};
+
+/// What a path has that others may share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Keys {
+    pub(crate) interface: Option<(u32, String)>,
+    pub(crate) local: Option<IpAddr>,
+    pub(crate) remote: Option<IpAddr>,
+    pub(crate) association: Option<AssociationId>,
+    /// All addresses of the remote endpoint, in order.
+    pub(crate) peer: Option<Vec<IpAddr>>,
+}
+
+impl Keys {
+    /// What both have; `None` if nothing.
+    fn common(&self, other: &Self) -> Option<Self> {
+        let common = Self {
+            interface: self.interface.clone().filter(|one| {
+                other
+                    .interface
+                    .as_ref()
+                    .is_some_and(|interface| interface.0 == one.0)
+            }),
+            local: self.local.filter(|_| self.local == other.local),
+            remote: self.remote.filter(|_| self.remote == other.remote),
+            association: self.association.filter(|_| self.association == other.association),
+            peer: self.peer.clone().filter(|_| self.peer == other.peer),
+        };
+        let any = common.interface.is_some()
+            || common.local.is_some()
+            || common.remote.is_some()
+            || common.association.is_some()
+            || common.peer.is_some();
+        any.then_some(common)
+    }
+}
+
+/// A finding that may be part of an incident.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) association: AssociationId,
+    pub(crate) cause: Cause,
+    pub(crate) name: &'static str,
+    pub(crate) keys: Keys,
+    /// The last proof that the path worked.
+    pub(crate) alive_at: Option<Timestamp>,
+    pub(crate) reason: String,
+    pub(crate) next: &'static str,
+}
+
+/// All open incidents.
+#[derive(Debug, Default)]
+pub(crate) struct Incidents {
+    open: BTreeMap<IncidentId, Incident>,
+    next_id: u64,
+}
+
+#[derive(Debug)]
+struct Incident {
+    cause: Cause,
+    view: IncidentView,
+    keys: Keys,
+    last_joined: Timestamp,
+    members: BTreeMap<AssociationId, u32>,
+    /// Those of the associations that have no other path left.
+    cut_off: BTreeSet<AssociationId>,
+    /// When its growth is to be reported.
+    update_at: Option<Timestamp>,
+}
+
+impl Incidents {
+    /// Makes a finding part of an incident, of a new one if need be.
+    pub(crate) fn join(
+        &mut self,
+        member: &Member,
+        window: Duration,
+        now: Timestamp,
+    ) -> (IncidentId, Option<IncidentView>) {
+        let found = self.open.iter_mut().rev().find_map(|(id, incident)| {
+            if incident.cause != member.cause {
+                return None;
+            }
+            let keys = incident.keys.common(&member.keys)?;
+            let together = now.since(incident.last_joined) <= window;
+            let silent_since = member.alive_at.is_none_or(|at| at <= incident.view.since);
+            (together || silent_since).then_some((*id, keys))
+        });
+        if let Some((id, keys)) = found
+            && let Some(incident) = self.open.get_mut(&id)
+        {
+            incident.keys = keys;
+            incident.last_joined = now;
+            incident.add(member);
+            incident.update_at.get_or_insert(now + GROWTH);
+            return (id, None);
+        }
+        self.next_id += 1;
+        let id = IncidentId(self.next_id);
+        let mut incident = Incident::new(id, member, now);
+        incident.add(member);
+        let view = incident.view.clone();
+        self.open.insert(id, incident);
+        (id, Some(view))
+    }
+
+    /// All paths of an association are down, by this incident.
+    pub(crate) fn on_peer_down(&mut self, id: IncidentId, association: AssociationId, now: Timestamp) {
+        if let Some(incident) = self.open.get_mut(&id) {
+            incident.cut_off.insert(association);
+            incident.refresh();
+            incident.update_at.get_or_insert(now + GROWTH);
+        }
+    }
+
+    /// A finding is over. Gives the incident if it was the last one.
+    pub(crate) fn leave(
+        &mut self,
+        id: IncidentId,
+        association: AssociationId,
+        now: Timestamp,
+    ) -> Option<IncidentView> {
+        let incident = self.open.get_mut(&id)?;
+        incident.remove(association);
+        if !incident.members.is_empty() {
+            incident.update_at.get_or_insert(now + GROWTH);
+            return None;
+        }
+        self.open.remove(&id).map(|incident| incident.view)
+    }
+
+    /// Incidents whose change is to be reported by now.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<IncidentView> {
+        self.open
+            .values_mut()
+            .filter_map(|incident| {
+                incident.update_at.filter(|at| *at <= now)?;
+                incident.update_at = None;
+                Some(incident.view.clone())
+            })
+            .collect()
+    }
+
+    /// When the next change is to be reported.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.open.values().filter_map(|incident| incident.update_at).min()
+    }
+
+    pub(crate) fn views(&self) -> impl Iterator<Item = &IncidentView> {
+        self.open.values().map(|incident| &incident.view)
+    }
+}
+
+impl Incident {
+    fn new(id: IncidentId, member: &Member, now: Timestamp) -> Self {
+        Self {
+            cause: member.cause,
+            view: IncidentView {
+                id,
+                finding: member.name,
+                scope: Scope {
+                    kind: ScopeKind::Path,
+                    interface: None,
+                    local: None,
+                    remote: None,
+                    association: None,
+                    peer: Vec::new(),
+                },
+                members: 0,
+                most_members: 0,
+                associations: 0,
+                since: now,
+                reason: member.reason.clone(),
+                next: member.next,
+            },
+            keys: member.keys.clone(),
+            last_joined: now,
+            members: BTreeMap::new(),
+            cut_off: BTreeSet::new(),
+            update_at: None,
+        }
+    }
+
+    fn add(&mut self, member: &Member) {
+        *self.members.entry(member.association).or_default() += 1;
+        self.refresh();
+    }
+
+    fn remove(&mut self, association: AssociationId) {
+        if let Some(count) = self.members.get_mut(&association) {
+            *count -= 1;
+            if *count == 0 {
+                self.members.remove(&association);
+                self.cut_off.remove(&association);
+            }
+        }
+        self.view.members = self.members.values().map(|count| *count as usize).sum();
+        self.view.associations = self.members.len();
+    }
+
+    fn refresh(&mut self) {
+        let members = self.members.values().map(|count| *count as usize).sum();
+        self.view.members = members;
+        self.view.most_members = self.view.most_members.max(members);
+        self.view.associations = self.members.len();
+        let keys = &self.keys;
+        let kind = match (&keys.interface, keys.local, keys.remote, &keys.peer) {
+            (_, Some(_), Some(_), _) => ScopeKind::Path,
+            (_, _, Some(_), _) => ScopeKind::RemoteAddress,
+            (_, _, _, Some(_)) => ScopeKind::Peer,
+            (_, Some(_), _, _) => ScopeKind::LocalAddress,
+            _ => ScopeKind::Interface,
+        };
+        if kind == ScopeKind::Peer && self.cut_off.len() == self.members.len() {
+            let peer_down = Diagnosis::PeerDown { paths: members };
+            self.view.finding = peer_down.name();
+            self.view.next = peer_down.next();
+            self.view.reason = peer_down.to_string();
+        }
+        self.view.scope = Scope {
+            kind: if self.view.finding == "link_down" && keys.interface.is_some() {
+                ScopeKind::Interface
+            } else {
+                kind
+            },
+            interface: keys.interface.as_ref().map(|(_, name)| name.clone()),
+            local: keys.local,
+            remote: keys.remote,
+            association: keys.association,
+            peer: keys.peer.clone().unwrap_or_default(),
+        };
+    }
+}
+
+/// How long changes of an incident are gathered before they are reported: 500 failures are found within a few sweeps.
+const GROWTH: Duration = Duration::from_millis(500);

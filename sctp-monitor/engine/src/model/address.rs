@@ -1,0 +1,30 @@
+//! How an address of an endpoint is known.
+
+use std::{fmt, net::IpAddr};
+
+/// How an address is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressSource {
+    /// The endpoint listed it in INIT, INIT ACK or ASCONF.
+    Listed,
+    /// Packets from or to it carried the association's tag.
+    Learned,
+}
+
+impl fmt::Display for AddressSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Listed => "listed",
+            Self::Learned => "learned",
+        })
+    }
+}
+
+/// An address that a translator between two watched NICs replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Translation {
+    /// The endpoint's own.
+    pub address: IpAddr,
+    /// As the other endpoint sees it.
+    pub seen_as: IpAddr,
+}

@@ -1,0 +1,80 @@
+//! Which way packets go, and whose they are. `Forward` is from the local endpoint to the remote one, everywhere.
+
+use std::{fmt, net::IpAddr};
+
+use crate::model::PathId;
+
+/// Which way a flow goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// From the local endpoint to the remote one.
+    Forward,
+    /// From the remote endpoint to the local one.
+    Return,
+}
+
+impl Direction {
+    /// Both of them.
+    pub const BOTH: [Self; 2] = [Self::Forward, Self::Return];
+
+    /// The opposite direction.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Forward => Self::Return,
+            Self::Return => Self::Forward,
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Forward => "forward",
+            Self::Return => "return",
+        })
+    }
+}
+
+/// One of the two endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The local one.
+    Local,
+    /// The remote one.
+    Remote,
+}
+
+impl Side {
+    /// The one that sends what goes this way.
+    pub(crate) fn sending(direction: Direction) -> Self {
+        match direction {
+            Direction::Forward => Self::Local,
+            Direction::Return => Self::Remote,
+        }
+    }
+
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Local => Self::Remote,
+            Self::Remote => Self::Local,
+        }
+    }
+
+    /// Its address of a path.
+    pub(crate) fn of(self, path: &PathId) -> IpAddr {
+        match self {
+            Self::Local => path.local,
+            Self::Remote => path.remote,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Local => "local",
+            Self::Remote => "remote",
+        })
+    }
+}

@@ -1,0 +1,47 @@
+//! Names of associations, paths and incidents in everything that is reported.
+
+use std::{fmt, net::IpAddr};
+
+/// Names an association in reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AssociationRef {
+    /// Unique while the engine runs.
+    pub id: AssociationId,
+    /// SCTP port of the local endpoint.
+    pub local_port: u16,
+    /// SCTP port of the remote endpoint.
+    pub remote_port: u16,
+    /// The tag in packets to the local endpoint, if known.
+    pub local_tag: Option<u32>,
+    /// The tag in packets to the remote endpoint, if known.
+    pub remote_tag: Option<u32>,
+}
+
+/// A number for an association, unique while the engine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AssociationId(pub u64);
+
+impl fmt::Display for AssociationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One (local address, remote address) pair of an association.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathId {
+    /// The local address.
+    pub local: IpAddr,
+    /// The remote address.
+    pub remote: IpAddr,
+}
+
+/// A number for an incident, unique while the engine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IncidentId(pub u64);
+
+impl fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}

@@ -1,0 +1,45 @@
+//! The states of a path, and how an association became known.
+
+use std::fmt;
+
+/// The state of a path, as RFC 6458 section 6.1.2 and RFC 7829 name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathState {
+    /// Nothing proves yet that the path works.
+    Unconfirmed,
+    /// The path works.
+    Active,
+    /// An answer is missing.
+    PotentiallyFailed,
+    /// The path does not work.
+    Inactive,
+}
+
+impl fmt::Display for PathState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unconfirmed => "unconfirmed",
+            Self::Active => "active",
+            Self::PotentiallyFailed => "potentially_failed",
+            Self::Inactive => "inactive",
+        })
+    }
+}
+
+/// How an association became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Its handshake was seen; the addresses are those of INIT and INIT ACK.
+    Handshake,
+    /// It was there already; the addresses are those that were seen.
+    MidLife,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Handshake => "handshake",
+            Self::MidLife => "mid-life",
+        })
+    }
+}

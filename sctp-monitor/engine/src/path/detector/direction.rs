@@ -1,0 +1,138 @@
+//! Which direction of a path is broken: what shows that the other one works.
+//!
+//! When a path breaks, packets are under way on both sides of the break. Those that have passed it arrive, the peer's here
+//! and ours there, and a SACK over another path acknowledges ours later on. That shows nothing. A direction works if it
+//! carried what was sent after the break; and the break was, at the latest, when the first missing answer should have come.
+
+use std::time::Duration;
+
+use sctp_monitor_common::abi::{FlowRecord, tsn_after};
+
+use super::{
+    Context, Detector, heartbeat_rtt,
+    trial::{earlier_tsn, later_tsn},
+};
+use crate::{config::Config, model::Timestamp};
+
+/// Which direction works, as far as is known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Directions {
+    /// DATA that may have been under way when the path broke.
+    under_way: Option<UnderWay>,
+    /// The last proof that what is sent arrives, though its answer is late or comes another way.
+    arrives_at: Option<Timestamp>,
+    /// When something came the opposite way that was sent after the break.
+    came_back_at: Option<Timestamp>,
+    /// When the last DATA was sent whose answer is missing.
+    last_missed: Option<Timestamp>,
+}
+
+/// The DATA chunks from the first one without a SACK on, up to when the break is certain if none has come.
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
+    /// The last one.
+    tsn: u32,
+    chunks: u32,
+    /// How many had been sent again by then; see the record.
+    lost: u32,
+    /// When the first answer should have come.
+    due_at: Timestamp,
+}
+
+impl Detector {
+    /// The last proof that what is sent arrives, if the path does not work otherwise.
+    pub(crate) fn arrives_at(&self) -> Option<Timestamp> {
+        self.directions.arrives_at
+    }
+
+    /// Whether the opposite direction works while this one does not: something came back, and what was sent then or later
+    /// is missing. Without that, the path may have been healed just now.
+    pub(crate) fn comes_back(&self) -> bool {
+        let last_missed = self.directions.last_missed.max(self.heartbeats.last_missed);
+        let came_back_at = self.directions.came_back_at;
+        came_back_at.is_some_and(|at| last_missed.is_some_and(|missed| missed + UNDER_WAY > at))
+    }
+
+    /// The path works: whatever breaks later breaks anew.
+    pub(super) fn forget_directions(&mut self) {
+        self.directions = Directions::default();
+    }
+
+    pub(super) fn on_arrived(&mut self, at: Timestamp) {
+        self.directions.arrives_at = Some(at);
+    }
+
+    /// Whether so many chunks that arrived twice were not all under way when the path broke.
+    pub(super) fn more_than_under_way(&self, twice: u32) -> bool {
+        let under_way = self.directions.under_way.map_or(0, |under_way| under_way.chunks);
+        twice > under_way
+    }
+
+    /// Whether a SACK that came late acknowledges what was sent after the break, and only over this path.
+    ///
+    /// The cumulative TSN ack tells: above it a chunk may be missing that the sender is yet to send again. What was sent again
+    /// since may have arrived the other way, whichever chunks these were.
+    pub(super) fn acknowledged_after_break(&self, record: &FlowRecord, context: Context) -> bool {
+        let (Some(under_way), Some(cum_tsn_ack)) = (self.directions.under_way, context.cum_tsn_ack) else {
+            return false;
+        };
+        // What is below the run was sent elsewhere, if it is not below the break as well.
+        let from = later_tsn(under_way.tsn, record.run_start.wrapping_sub(1));
+        let to = earlier_tsn(cum_tsn_ack, record.highest_sent);
+        let resent = record.lost.wrapping_sub(under_way.lost);
+        tsn_after(to, from) && to.wrapping_sub(from) > resent
+    }
+
+    /// Notices what is under way, once the answer that waits should have come.
+    pub(super) fn watch_what_is_under_way(&mut self, record: &FlowRecord, config: &Config, now: Timestamp) {
+        let round_trip = self.round_trip(record, config);
+        let Some(trial) = self.data.trial else {
+            return;
+        };
+        self.directions.last_missed = self.directions.last_missed.max(trial.last_ripe_at);
+        let due_at = trial.obliged_at(config) + round_trip;
+        if self.directions.under_way.is_some() || now < due_at {
+            return;
+        }
+        // What was sent since is taken as if it had been sent evenly: the look may be late.
+        let more = later_tsn(record.highest_sent, trial.tsn).wrapping_sub(trial.tsn);
+        let share = due_at.since(trial.sent_at).as_secs_f64()
+            / now.since(trial.sent_at).as_secs_f64().max(f64::MIN_POSITIVE);
+        let more = (f64::from(more) * share).ceil() as u32;
+        let tsn = trial.tsn.wrapping_add(more);
+        self.directions.under_way = Some(UnderWay {
+            tsn,
+            chunks: tsn.wrapping_sub(trial.first_tsn).saturating_add(1),
+            lost: record.lost,
+            due_at,
+        });
+    }
+
+    /// Notices what comes the opposite way and was sent after the break.
+    pub(super) fn watch_the_opposite_way(&mut self, record: &FlowRecord, context: Context, config: &Config) {
+        let by_heartbeat = self
+            .heartbeats
+            .first_missed
+            .map(|sent_at| sent_at + self.round_trip(record, config));
+        let by_data = self.directions.under_way.map(|under_way| under_way.due_at);
+        let Some(broken_at) = by_heartbeat.into_iter().chain(by_data).min() else {
+            return;
+        };
+        if let Some(at) = context.came_back_at.filter(|at| *at > broken_at + UNDER_WAY) {
+            self.directions.came_back_at.get_or_insert(at);
+        }
+    }
+
+    /// What an answer needs, if it does not wait.
+    fn round_trip(&self, record: &FlowRecord, config: &Config) -> Duration {
+        self.rtt
+            .round_trip()
+            .into_iter()
+            .chain(heartbeat_rtt(record))
+            .max()
+            .unwrap_or(config.rto_initial)
+    }
+}
+
+/// By so much a packet may be late that was under way when the path broke: it waits in a queue, or takes a detour.
+pub(crate) const UNDER_WAY: Duration = Duration::from_millis(200);

@@ -1,0 +1,304 @@
+//! Whether one direction of a path works: the evidence of its flow record, weighed.
+//!
+//! Evidence for: a heartbeat was answered; a TSN that this flow carried was acknowledged, over whatever path. Evidence
+//! against: heartbeats and DATA that should have been answered by now. Each missing answer is an opportunity missed; how
+//! many in a row make a failure is for [`Odds`] to say. Nothing is missed before the path's own time-out has passed, with
+//! an allowance for a host that stands still for a moment. No evidence is no verdict.
+//!
+//! The answers to heartbeats do not excuse DATA: where heartbeats pass and DATA does not, packets are too large for the
+//! path.
+
+pub(crate) mod direction;
+mod signs;
+mod trial;
+mod weigh;
+
+use std::{mem::take, time::Duration};
+
+use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
+
+use self::{direction::Directions, trial::Trial};
+use crate::{
+    config::Config,
+    model::{Reason, RttView, Timestamp},
+    path::{odds::Odds, rtt::NetRtt},
+};
+
+/// What is thought of a flow.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum Verdict {
+    /// Nothing that could be answered was seen yet.
+    #[default]
+    Unknown,
+    /// It works.
+    Alive(Reason),
+    /// An answer is missing.
+    Suspect(Reason),
+    /// It does not work.
+    Dead(Reason),
+}
+
+/// What the flow's association tells of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Context {
+    /// Packets of the opposite direction are seen: an answer that is missing would have been seen too.
+    pub(crate) answers_are_seen: bool,
+    /// SACKs for this direction were seen.
+    pub(crate) sacks_are_seen: bool,
+    /// When a packet last came the opposite way on this path.
+    pub(crate) came_back_at: Option<Timestamp>,
+    /// The peer has acknowledged all DATA of this direction up to it.
+    pub(crate) cum_tsn_ack: Option<u32>,
+    /// See [`Detector::gathered`]; the most of all flows of this direction.
+    pub(crate) gathered: f32,
+    /// This host or the agent stood still: nobody is accused before this time.
+    pub(crate) accuse_from: Timestamp,
+}
+
+/// The evidence about one flow.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Detector {
+    verdict: Verdict,
+    /// The last proof that the path works.
+    alive_at: Option<Timestamp>,
+    alive_by: Option<Reason>,
+    directions: Directions,
+    /// The NIC was cut off, or the network said so, at that time.
+    doubted: Option<Box<(Timestamp, Verdict)>>,
+    heartbeats: Heartbeats,
+    data: Data,
+    rtt: NetRtt,
+    seen: Seen,
+    /// When the verdict may change by time alone.
+    deadline: Option<Timestamp>,
+}
+
+/// Heartbeats without an answer.
+#[derive(Debug, Clone)]
+struct Heartbeats {
+    /// In a row.
+    missed: u32,
+    last_missed: Option<Timestamp>,
+    first_missed: Option<Timestamp>,
+    answered_at: Option<Timestamp>,
+    /// Those that waited at the last record: when they were sent, and their fingerprints.
+    waiting: [(Timestamp, u32); HEARTBEAT_SLOTS],
+    /// One that user space knows to be answered, though the programs do not.
+    answered: Option<u32>,
+    odds: Odds,
+}
+
+/// DATA without a SACK.
+#[derive(Debug, Clone)]
+struct Data {
+    trial: Option<Trial>,
+    /// Missed in trials that ended without a credit, since the last credit.
+    missed: u32,
+    /// When the first of them was sent.
+    first_missed: Option<Timestamp>,
+    /// How often a heartbeat was answered after DATA had gone missing, since the last credit.
+    excused: u32,
+    /// A heartbeat was answered while DATA went missing.
+    only_heartbeats_pass: bool,
+    /// Nobody sends again what is not acknowledged: the SACKs seem to pass elsewhere, and nothing is known of the path.
+    answered_elsewhere: bool,
+    /// Chunks that the peer has had twice since the path is in doubt.
+    arrived_twice: u32,
+    /// Ripe packets that there usually are when a SACK comes: peers that acknowledge by a timer only let some gather.
+    gathered: f32,
+    odds: Odds,
+    /// Chunks that were sent and lost since the last credit. An outage is no loss: they count once the path has shown
+    /// that it works.
+    sent_since: u32,
+    lost_since: u32,
+    twice_in_silence: TwiceInSilence,
+    /// Since the last heartbeat was answered: the DATA chunks there were then, and when one more was noticed.
+    chunks_at_answer: u64,
+    tried_since: Option<Timestamp>,
+}
+
+/// Chunks that arrived twice since a packet last came back on this path.
+#[derive(Debug, Clone, Copy, Default)]
+struct TwiceInSilence {
+    chunks: u32,
+    /// When the first and the last of them were noticed.
+    first_at: Timestamp,
+    last_at: Timestamp,
+}
+
+impl Default for Heartbeats {
+    fn default() -> Self {
+        Self {
+            missed: 0,
+            last_missed: None,
+            first_missed: None,
+            answered_at: None,
+            waiting: Default::default(),
+            answered: None,
+            odds: Odds::of_heartbeats(),
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            trial: None,
+            missed: 0,
+            first_missed: None,
+            excused: 0,
+            only_heartbeats_pass: false,
+            answered_elsewhere: false,
+            arrived_twice: 0,
+            gathered: 0.0,
+            odds: Odds::of_data(),
+            sent_since: 0,
+            lost_since: 0,
+            twice_in_silence: TwiceInSilence::default(),
+            chunks_at_answer: 0,
+            tried_since: None,
+        }
+    }
+}
+
+/// Counters of the last record.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    credits: u32,
+    lost: u32,
+    spurious: u32,
+    data_chunks: u64,
+    highest_sent: u32,
+    answered_at_ns: u64,
+}
+
+impl Detector {
+    pub(crate) fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// When the record must be looked at again, though no packet came.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    /// The last proof that the path works.
+    pub(crate) fn alive_at(&self) -> Option<Timestamp> {
+        self.alive_at
+    }
+
+    /// Packets that usually wait for an answer longer than the path needs: the peer lets them gather.
+    pub(crate) fn gathered(&self) -> f32 {
+        self.data.gathered
+    }
+
+    /// When the oldest unanswered packet was sent.
+    pub(crate) fn first_missed(&self) -> Option<Timestamp> {
+        [self.data.first_missed, self.heartbeats.first_missed]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Heartbeats are answered while DATA is not.
+    pub(crate) fn only_heartbeats_pass(&self) -> bool {
+        self.data.only_heartbeats_pass
+    }
+
+    /// When a heartbeat with this fingerprint was sent, if one waits.
+    pub(crate) fn waiting(&self, fingerprint: u32) -> Option<Timestamp> {
+        self.heartbeats
+            .waiting
+            .iter()
+            .find(|(sent_at, known)| *known == fingerprint && *sent_at != Timestamp::default())
+            .map(|(sent_at, _)| *sent_at)
+    }
+
+    /// A heartbeat with this fingerprint was answered after all.
+    pub(crate) fn on_answered_elsewhere(&mut self, fingerprint: u32, rtt: Duration, at: Timestamp) {
+        self.heartbeats.answered = Some(fingerprint);
+        self.on_heartbeat_answered(at, rtt);
+        self.verdict = self.weigh_signs();
+    }
+
+    /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
+    pub(crate) fn on_cut_off(&mut self, reason: &Reason, now: Timestamp) {
+        self.doubted = Some(Box::new((now, Verdict::Dead(reason.clone()))));
+        self.verdict = Verdict::Dead(reason.clone());
+    }
+
+    /// An ICMP error is a doubt and no more: it may be about one packet, or come from a router that is about to find
+    /// another way.
+    pub(crate) fn on_icmp(&mut self, reason: Reason, at: Timestamp) {
+        let is_news = self.alive_at.is_none_or(|alive_at| alive_at < at);
+        if is_news && !matches!(self.verdict, Verdict::Dead(_)) {
+            self.verdict = Verdict::Suspect(reason);
+            self.doubted = Some(Box::new((at, self.verdict.clone())));
+        }
+    }
+
+    /// Another association begins on the flow. What the old one proved says nothing of it; what was measured holds.
+    pub(crate) fn on_new_association(&mut self) {
+        *self = Self {
+            seen: self.seen,
+            rtt: take(&mut self.rtt),
+            ..Self::default()
+        };
+    }
+
+    /// Takes the newest record.
+    pub(crate) fn handle(
+        &mut self,
+        record: &FlowRecord,
+        context: Context,
+        tick: Duration,
+        config: &Config,
+        now: Timestamp,
+    ) {
+        self.take_answers(record);
+        self.count_losses(record, now);
+        self.take_credits(record, context, tick, config, now);
+        self.watch_the_way_back(record, context, now);
+        self.follow_trial(record, context.gathered, config, now);
+        self.watch_what_is_under_way(record, config, now);
+        self.watch_the_opposite_way(record, context, config);
+        self.heartbeats.waiting = record
+            .outstanding
+            .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
+        self.seen = Seen {
+            credits: record.credits,
+            lost: record.lost,
+            spurious: record.spurious,
+            data_chunks: record.data_chunks,
+            highest_sent: record.highest_sent,
+            answered_at_ns: record.answered_at_ns,
+        };
+        if now < context.accuse_from {
+            self.deadline = Some(context.accuse_from);
+            return;
+        }
+        self.deadline = None;
+        let heartbeats = self.weigh_heartbeats(record, context, config, now);
+        let data = self
+            .weigh_duplicates(config, now)
+            .or_else(|| self.weigh_data(record, context, config, now));
+        self.verdict = self.weigh(heartbeats, data);
+    }
+
+    fn look_again(&mut self, at: Timestamp) {
+        if self.deadline.is_none_or(|deadline| at < deadline) {
+            self.deadline = Some(at);
+        }
+    }
+}
+
+fn heartbeat_rto(record: &FlowRecord, config: &Config) -> Option<Duration> {
+    RttView::of(&record.heartbeat_rtt).map(|rtt| config.rto(rtt.srtt, rtt.rttvar))
+}
+
+fn heartbeat_rtt(record: &FlowRecord) -> Option<Duration> {
+    RttView::of(&record.heartbeat_rtt).map(|rtt| rtt.srtt + 4 * rtt.rttvar)
+}
+
+/// So many chunks that arrive twice were not all under way when the path broke, if the round trip is short.
+const ARRIVED_TWICE: u32 = 3;

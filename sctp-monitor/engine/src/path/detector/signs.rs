@@ -1,0 +1,247 @@
+//! What the records tell of a flow: signs of life, losses, and the wait for the next one.
+
+use std::{mem::take, time::Duration};
+
+use sctp_monitor_common::abi::FlowRecord;
+
+use super::{ARRIVED_TWICE, Context, Detector, Verdict, heartbeat_rto, trial::Trial};
+use crate::{
+    config::Config,
+    model::{Reason, Timestamp},
+    path::{flow::at_ticks, rtt::Sample},
+};
+
+impl Detector {
+    pub(super) fn take_answers(&mut self, record: &FlowRecord) {
+        if record.answered_at_ns != self.seen.answered_at_ns {
+            let rtt = Duration::from_nanos(record.heartbeat_rtt.last_ns);
+            self.on_heartbeat_answered(Timestamp::from_nanos(record.answered_at_ns), rtt);
+        }
+    }
+
+    pub(super) fn on_heartbeat_answered(&mut self, at: Timestamp, rtt: Duration) {
+        self.heartbeats.answered_at = Some(at);
+        // Those that were missed before were lost by chance, unless the path was down.
+        let lost = match self.verdict {
+            Verdict::Dead(_) => 0,
+            _ => self.heartbeats.missed,
+        };
+        self.heartbeats.odds.count(1 + lost, lost);
+        self.heartbeats.missed = 0;
+        self.heartbeats.first_missed = None;
+        self.data.chunks_at_answer = self.seen.data_chunks;
+        self.data.tried_since = None;
+        self.excuse_data();
+        self.on_alive(at, Reason::HeartbeatAnswered { rtt });
+    }
+
+    /// The path lives again as far as a heartbeat tells, and DATA begins anew. Once: where heartbeats are answered and
+    /// DATA goes missing again, it is not the path as a whole that fails.
+    pub(super) fn excuse_data(&mut self) {
+        if self.data.missed == 0 || self.data.trial.is_some() {
+            return;
+        }
+        self.data.excused += 1;
+        if self.data.excused > 1 {
+            self.data.only_heartbeats_pass = true;
+        } else {
+            self.data.missed = 0;
+            self.data.first_missed = None;
+        }
+    }
+
+    pub(super) fn on_alive(&mut self, at: Timestamp, reason: Reason) {
+        if self.alive_at.is_none_or(|last| at > last) {
+            self.alive_at = Some(at);
+            self.alive_by = Some(reason);
+        }
+        if self.doubted.as_deref().is_some_and(|(since, _)| at > *since) {
+            self.doubted = None;
+        }
+        self.forget_directions();
+        self.data.arrived_twice = 0;
+    }
+
+    pub(super) fn take_credits(
+        &mut self,
+        record: &FlowRecord,
+        context: Context,
+        tick: Duration,
+        config: &Config,
+        now: Timestamp,
+    ) {
+        if !matches!(self.verdict, Verdict::Alive(_)) {
+            let twice = record.spurious.wrapping_sub(self.seen.spurious);
+            self.data.arrived_twice = self.data.arrived_twice.saturating_add(twice);
+            let twice = self.data.arrived_twice;
+            if twice >= ARRIVED_TWICE && self.more_than_under_way(twice) {
+                self.on_arrived(now);
+            }
+        }
+        if record.credits == self.seen.credits {
+            return;
+        }
+        let at = at_ticks(record, record.acked_ticks, tick);
+        let rtt = Duration::from_nanos(record.data_rtt.last_ns);
+        let lost: u32 = if self.sample(record, rtt, config) == Sample::AnswerLost {
+            2
+        } else {
+            0
+        };
+        // A credit that ends a trial which was overdue comes by the retransmission over another path, and so does the next one
+        // for what that SACK left: the record does not know whether it had been sent again by then.
+        let trial = self.data.trial;
+        let late = trial.is_some_and(|trial| {
+            let rto = self.data_rto(record, config);
+            trial.left_over || at > trial.overdue_at(rto, config) + LATE_MARGIN
+        });
+        if late && matches!(self.verdict, Verdict::Dead(_)) {
+            if self.acknowledged_after_break(record, context) {
+                self.on_arrived(at);
+            }
+            // What is missing goes on being missing, though the trial is over.
+            if let Some(trial) = self.data.trial.take() {
+                self.data.missed = self
+                    .data
+                    .missed
+                    .saturating_add(trial.opportunities(context.gathered));
+                self.data.first_missed.get_or_insert(trial.sent_at);
+            }
+            return;
+        }
+        let data = &mut self.data;
+        let (sent, resent) = (take(&mut data.sent_since), take(&mut data.lost_since));
+        if !matches!(self.verdict, Verdict::Dead(_)) {
+            data.odds.count(sent, lost.saturating_add(resent));
+        }
+        if let Some(trial) = trial {
+            self.data.gathered += (trial.ripe as f32 - self.data.gathered) / GATHERED_MEMORY;
+        }
+        self.data.trial = None;
+        self.data.missed = 0;
+        self.data.first_missed = None;
+        self.data.excused = 0;
+        self.data.only_heartbeats_pass = false;
+        self.data.answered_elsewhere = false;
+        self.heartbeats.missed = 0;
+        self.heartbeats.first_missed = None;
+        let after = self.alive_at.map(|last| at.since(last));
+        self.on_alive(at, Reason::DataAcknowledged { after });
+    }
+
+    pub(super) fn sample(&mut self, record: &FlowRecord, rtt: Duration, config: &Config) -> Sample {
+        if record.credited_bytes == 0 {
+            return Sample::Fits;
+        }
+        if record.credited_packets >= 2 {
+            return self.rtt.sample(rtt);
+        }
+        if rtt < config.delayed_ack / 2 {
+            self.rtt.sample_delayed(rtt);
+        }
+        Sample::Fits
+    }
+
+    pub(super) fn count_losses(&mut self, record: &FlowRecord, now: Timestamp) {
+        let sent = record.data_chunks.saturating_sub(self.seen.data_chunks);
+        let data = &mut self.data;
+        if record.data_chunks > data.chunks_at_answer {
+            data.tried_since.get_or_insert(now);
+        }
+        data.sent_since = data
+            .sent_since
+            .saturating_add(u32::try_from(sent).unwrap_or(u32::MAX));
+        data.lost_since = data
+            .lost_since
+            .saturating_add(record.lost.wrapping_sub(self.seen.lost));
+    }
+
+    /// The time-out of DATA: the path's own round trip, by whatever measured it.
+    pub(super) fn data_rto(&self, record: &FlowRecord, config: &Config) -> Duration {
+        self.rtt
+            .rto(config)
+            .or_else(|| heartbeat_rto(record, config))
+            .unwrap_or(config.rto_initial)
+    }
+
+    /// How old a packet must be to count: by whichever time-out is shorter. Heartbeats are answered at once, DATA by some
+    /// peers only after a while.
+    pub(super) fn ripening(&self, record: &FlowRecord, config: &Config) -> Duration {
+        let rto = self.data_rto(record, config);
+        heartbeat_rto(record, config).map_or(rto, |heartbeat| heartbeat.min(rto))
+    }
+
+    /// Where DATA arrives and its SACKs do not come back, a stack with short timers sends everything twice, the second
+    /// time over another path, and every chunk is acknowledged soon. Only the duplicates tell.
+    pub(super) fn watch_the_way_back(&mut self, record: &FlowRecord, context: Context, now: Timestamp) {
+        let new = record.spurious.wrapping_sub(self.seen.spurious);
+        let twice = &mut self.data.twice_in_silence;
+        if context.came_back_at.is_some_and(|at| at >= twice.first_at) {
+            twice.chunks = 0;
+        }
+        if new > 0 {
+            if twice.chunks == 0 {
+                twice.first_at = now;
+            }
+            twice.last_at = now;
+            twice.chunks = twice.chunks.saturating_add(new);
+            // A stack that leaves the path at once tells it once, before anybody doubts.
+            let twice = twice.chunks;
+            if twice >= ARRIVED_TWICE && self.more_than_under_way(twice) {
+                self.on_arrived(now);
+            }
+        }
+    }
+
+    pub(super) fn follow_trial(
+        &mut self,
+        record: &FlowRecord,
+        gathered: f32,
+        config: &Config,
+        now: Timestamp,
+    ) {
+        let sent_at = Timestamp::from_nanos(record.timed.sent_at_ns);
+        let armed = record.timed.is_armed();
+        if let Some(trial) = self.data.trial
+            && !(armed && trial.sent_at == sent_at)
+        {
+            let replaced = armed && trial.left_over;
+            // It ended without a credit: it was sent again, and nothing can be told from its ack. But unless the peer
+            // had some of it twice, every packet was lost, and not just its answers.
+            let arrived = self.data.arrived_twice;
+            let missed = if replaced {
+                0
+            } else if arrived < ARRIVED_TWICE {
+                trial.ripe.saturating_sub(arrived)
+            } else {
+                trial.opportunities(gathered)
+            };
+            if missed > 0 {
+                self.data.missed = self.data.missed.saturating_add(missed);
+                self.data.first_missed.get_or_insert(trial.sent_at);
+            }
+            self.data.trial = None;
+        }
+        if !armed {
+            return;
+        }
+        let rto = self.ripening(record, config);
+        let packets = record.timed.packets();
+        let seen = self.seen.highest_sent;
+        let trial = self.data.trial.get_or_insert_with(|| Trial::new(record, seen));
+        if packets >= 2 && trial.obliged_at.is_none() {
+            trial.obliged_at = Some(match record.second_at_ns {
+                _ if trial.left_over => sent_at,
+                // It is the second by now, but was the third once. Taken as if they had come evenly.
+                0 => sent_at + now.since(sent_at) / packets,
+                second_at_ns => Timestamp::from_nanos(second_at_ns),
+            });
+        }
+        trial.notice(packets, now, rto, config);
+    }
+}
+
+/// Credits that the average of gathered packets remembers.
+const GATHERED_MEMORY: f32 = 16.0;
+/// Credits are timed by the coarse clock.
+const LATE_MARGIN: Duration = Duration::from_millis(10);

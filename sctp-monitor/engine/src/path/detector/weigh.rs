@@ -1,0 +1,164 @@
+//! What is thought of a flow, by all that was found out about it.
+
+use sctp_monitor_common::abi::FlowRecord;
+
+use super::{Context, Detector, Verdict, heartbeat_rto};
+use crate::{
+    config::Config,
+    model::{Reason, Timestamp},
+};
+
+impl Detector {
+    pub(super) fn weigh_duplicates(&mut self, config: &Config, now: Timestamp) -> Option<Verdict> {
+        let twice = self.data.twice_in_silence;
+        // They must go on coming: a path that DATA has left after one time-out is silent because nobody asks it.
+        let lasts = twice.last_at.since(twice.first_at) >= config.way_back_silence;
+        if twice.chunks < config.way_back_duplicates || !lasts || !self.more_than_under_way(twice.chunks) {
+            return None;
+        }
+        self.on_arrived(now);
+        Some(Verdict::Dead(Reason::AnswersLost {
+            chunks: twice.chunks,
+            silent_for: now.since(twice.first_at),
+        }))
+    }
+
+    pub(super) fn weigh_data(
+        &mut self,
+        record: &FlowRecord,
+        context: Context,
+        config: &Config,
+        now: Timestamp,
+    ) -> Option<Verdict> {
+        if !context.sacks_are_seen {
+            return None;
+        }
+        let rto = self.data_rto(record, config);
+        let mut missed = self.data.missed;
+        let mut waiting = None;
+        if let Some(trial) = self.data.trial {
+            let packets = record.timed.packets();
+            let overdue_at = trial.overdue_at(rto, config);
+            if now < overdue_at {
+                self.look_again(overdue_at);
+            } else {
+                missed = missed.saturating_add(trial.opportunities(context.gathered));
+                waiting = Some(trial);
+                if let Some(at) = trial.ripens_at(self.ripening(record, config), config) {
+                    self.look_again(at);
+                }
+            }
+            if now.since(trial.sent_at) > config.one_sided_data
+                && !record.timed.is_resent()
+                && packets >= ONE_SIDED_PACKETS
+            {
+                self.data.answered_elsewhere = true;
+            }
+        }
+        if missed == 0 {
+            return None;
+        }
+        let odds = self.data.odds;
+        let since = self.data.first_missed.or(waiting.map(|trial| trial.sent_at))?;
+        let reason = Reason::DataUnacknowledged {
+            tsn: record.timed.tsn,
+            cum_tsn_ack: record.sender.cum_tsn_ack,
+            sent_ago: now.since(since),
+            timeout: rto + config.stall_allowance,
+            packets: record.timed.packets(),
+            missed,
+            last_alive_ago: self.alive_at.map(|at| now.since(at)),
+        };
+        if self.data.answered_elsewhere {
+            return Some(Verdict::Suspect(reason));
+        }
+        if missed >= odds.required(config.data_chance) {
+            self.data.first_missed.get_or_insert(since);
+            let Some(answered_at) = self.heartbeats.answered_at.filter(|at| *at > since) else {
+                return Some(Verdict::Dead(reason));
+            };
+            // The path lives, but not for DATA. Or it lives again, and what waits was sent before: a time-out that has
+            // doubled a few times lets it wait long.
+            let patience = config.delayed_ack + config.stall_allowance + rto;
+            let tried = self.data.tried_since.filter(|at| *at > answered_at);
+            let in_vain = waiting.is_some() && tried.is_some_and(|at| now.since(at) > patience);
+            self.data.only_heartbeats_pass |= in_vain;
+            return Some(Verdict::Suspect(reason));
+        }
+        let doubtful = missed >= odds.required(config.doubt_chance);
+        doubtful.then_some(Verdict::Suspect(reason))
+    }
+
+    pub(super) fn weigh_heartbeats(
+        &mut self,
+        record: &FlowRecord,
+        context: Context,
+        config: &Config,
+        now: Timestamp,
+    ) -> Option<Verdict> {
+        if !context.answers_are_seen {
+            return None;
+        }
+        let rto = heartbeat_rto(record, config)
+            .or_else(|| self.rtt.rto(config))
+            .unwrap_or(config.rto_initial);
+        let timeout = rto + config.stall_allowance;
+        for heartbeat in record.outstanding {
+            let sent_at = Timestamp::from_nanos(heartbeat.sent_at_ns);
+            let answered = self.heartbeats.answered == Some(heartbeat.fingerprint)
+                || self.alive_at.is_some_and(|at| at > sent_at);
+            let waits = heartbeat.sent_at_ns != 0 && heartbeat.padded == 0 && !answered;
+            if !waits || self.heartbeats.last_missed.is_some_and(|last| sent_at <= last) {
+                continue;
+            }
+            if now < sent_at + timeout {
+                self.look_again(sent_at + timeout);
+                continue;
+            }
+            self.heartbeats.last_missed = Some(sent_at);
+            self.heartbeats.first_missed.get_or_insert(sent_at);
+            self.heartbeats.missed += 1;
+        }
+        let first = self.heartbeats.first_missed?;
+        let reason = Reason::HeartbeatUnanswered {
+            sent_ago: now.since(self.heartbeats.last_missed.unwrap_or(first)),
+            timeout,
+            misses: self.heartbeats.missed,
+            last_alive_ago: self.alive_at.map(|at| now.since(at)),
+        };
+        let odds = self.heartbeats.odds.or_richer(self.data.odds);
+        // Chunks are many, and so are those that go missing just before a heartbeat does.
+        let chance = match self.data.missed {
+            0 => config.heartbeat_chance,
+            _ => config.data_chance,
+        };
+        // A heartbeat stays out as DATA does; both together weigh more.
+        if self.heartbeats.missed.saturating_add(self.data.missed) >= odds.required(chance) {
+            Some(Verdict::Dead(reason))
+        } else {
+            Some(Verdict::Suspect(reason))
+        }
+    }
+
+    pub(super) fn weigh(&self, heartbeats: Option<Verdict>, data: Option<Verdict>) -> Verdict {
+        match (heartbeats, data) {
+            (_, Some(verdict @ Verdict::Dead(_))) | (Some(verdict @ Verdict::Dead(_)), _) => verdict,
+            (_, Some(verdict)) | (Some(verdict), None) => match self.doubted.as_deref() {
+                Some((_, doubt @ Verdict::Dead(_))) => doubt.clone(),
+                _ => verdict,
+            },
+            (None, None) => self.weigh_signs(),
+        }
+    }
+
+    pub(super) fn weigh_signs(&self) -> Verdict {
+        match (self.doubted.as_deref(), &self.alive_by) {
+            (Some((_, doubt)), _) => doubt.clone(),
+            (None, Some(reason)) => Verdict::Alive(reason.clone()),
+            (None, None) => Verdict::Unknown,
+        }
+    }
+}
+
+/// A sender that nobody answers has no window for so many packets at the start of its life, and later sends again.
+const ONE_SIDED_PACKETS: u32 = 20;

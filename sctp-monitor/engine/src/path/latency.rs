@@ -1,0 +1,125 @@
+//! Whether a path is slower than it used to be.
+//!
+//! Compared are minima: the fastest round trip of a while says what the network needs, whatever queues and schedulers add
+//! to single packets (BBR and BFD implementations measure so too). The baseline is the average of these minima; it stands
+//! still while the path is slow, or it would get used to it.
+
+use crate::model::Slow;
+
+use std::time::Duration;
+
+use crate::{config::Config, model::Timestamp};
+
+/// Round-trip times of one flow.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Latency {
+    began: Timestamp,
+    fastest: Option<Duration>,
+    baseline: Duration,
+    /// Whiles that the baseline is made of.
+    whiles: u32,
+    /// Whiles in a row that were slow, or fast again while the path counts as slow.
+    against: u32,
+    slow: Option<Slow>,
+}
+
+impl Latency {
+    /// Takes a round-trip time. Those of heartbeats come every half minute, those of DATA many times a second.
+    pub(crate) fn sample(&mut self, rtt: Duration, config: &Config, now: Timestamp) {
+        let Some(before) = self.fastest else {
+            self.began = now;
+            self.fastest = Some(rtt);
+            return;
+        };
+        let fastest = before.min(rtt);
+        self.fastest = Some(fastest);
+        if now.since(self.began) >= WHILE {
+            self.fastest = None;
+            self.conclude(fastest, config);
+        }
+    }
+
+    /// How slow the path is, if it is.
+    pub(crate) fn slow(&self) -> Option<Slow> {
+        self.slow
+    }
+
+    fn conclude(&mut self, rtt: Duration, config: &Config) {
+        let limit = self
+            .baseline
+            .mul_f32(config.latency_factor)
+            .max(self.baseline + config.latency_margin);
+        let is_slow = self.whiles >= BASELINE_WHILES && rtt > limit;
+        if is_slow == self.slow.is_some() {
+            self.against = 0;
+        } else {
+            self.against += 1;
+        }
+        if self.against >= config.latency_in_a_row {
+            self.against = 0;
+            self.slow = match self.slow {
+                None => Some(Slow {
+                    rtt,
+                    baseline: self.baseline,
+                }),
+                Some(_) => None,
+            };
+        }
+        if let Some(slow) = &mut self.slow {
+            slow.rtt = rtt;
+        } else if !is_slow {
+            self.whiles += 1;
+            let weight = self.whiles.min(BASELINE_MEMORY);
+            self.baseline = (self.baseline * (weight - 1) + rtt) / weight;
+        }
+    }
+}
+
+/// Over which a minimum is taken.
+const WHILE: Duration = Duration::from_secs(1);
+
+/// A baseline of fewer whiles is none.
+const BASELINE_WHILES: u32 = 3;
+
+/// Whiles that the baseline remembers.
+const BASELINE_MEMORY: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(latency: &mut Latency, from: u64, seconds: u64, rtt: u64) {
+        for tick in 0..seconds * 10 {
+            let now = Timestamp::from_nanos(from * 1_000_000_000 + tick * 100_000_000);
+            // Now and then a packet waits in a queue.
+            let queue = if tick % 3 == 0 { 30 } else { 0 };
+            latency.sample(Duration::from_millis(rtt + queue), &Config::default(), now);
+        }
+    }
+
+    #[test]
+    fn a_step_is_noticed_and_so_is_its_end() {
+        let mut latency = Latency::default();
+        run(&mut latency, 10, 20, 5);
+        assert_eq!(latency.slow(), None);
+        run(&mut latency, 30, 6, 60);
+        let slow = latency.slow().unwrap();
+        assert_eq!(
+            (slow.rtt, slow.baseline),
+            (Duration::from_millis(60), Duration::from_millis(5))
+        );
+        run(&mut latency, 36, 120, 60);
+        assert!(latency.slow().is_some(), "nobody gets used to it");
+        run(&mut latency, 156, 6, 5);
+        assert_eq!(latency.slow(), None);
+    }
+
+    #[test]
+    fn a_burst_is_no_step() {
+        let mut latency = Latency::default();
+        run(&mut latency, 10, 20, 5);
+        run(&mut latency, 30, 2, 60);
+        run(&mut latency, 32, 5, 5);
+        assert_eq!(latency.slow(), None);
+    }
+}

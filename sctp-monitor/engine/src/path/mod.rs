@@ -1,0 +1,13 @@
+//! One path: whether each of its directions works, what its round trip takes, what is lost on it, and the state that
+//! follows.
+
+pub(crate) mod detector;
+pub(crate) mod flow;
+pub(crate) mod latency;
+pub(crate) mod loss;
+pub(crate) mod meter;
+pub(crate) mod odds;
+pub(crate) mod primary;
+pub(crate) mod rtt;
+pub(crate) mod sizes;
+pub(crate) mod state;

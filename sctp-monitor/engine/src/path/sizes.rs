@@ -1,0 +1,99 @@
+//! Which sizes of packets a path carries.
+//!
+//! Where large packets are lost and small ones pass, some link on the way has a smaller MTU than the sender believes, and
+//! whatever should tell it does not: a path MTU black hole (RFC 2923). Random loss takes small packets as well, so one
+//! packet that passes and is as large as the smallest lost one ends the suspicion. So does a minute without a loss: a sender
+//! that has learned the MTU sends nothing as large any more.
+
+use std::time::Duration;
+
+use crate::model::Timestamp;
+
+/// What was lost and what passed since a series of losses began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    lost: u32,
+    smallest_lost: u32,
+    largest_passed: u32,
+    last_lost: Timestamp,
+}
+
+impl Sizes {
+    /// A packet of so many bytes was lost.
+    pub(crate) fn on_lost(&mut self, bytes: u32, now: Timestamp) {
+        if self.lost == 0 || bytes < self.smallest_lost {
+            self.smallest_lost = bytes;
+        }
+        self.lost = self.lost.saturating_add(1);
+        self.last_lost = now;
+        if self.smallest_lost <= self.largest_passed {
+            *self = Self::default();
+        }
+    }
+
+    /// A packet of so many bytes passed; 0 if its size is not known.
+    pub(crate) fn on_passed(&mut self, bytes: u32, now: Timestamp) {
+        if self.lost == 0 {
+            return;
+        }
+        self.largest_passed = self.largest_passed.max(bytes);
+        if self.smallest_lost <= self.largest_passed || now.since(self.last_lost) > FORGOTTEN {
+            *self = Self::default();
+        }
+    }
+
+    /// The smallest packet that was lost and the largest that passed, once it is clear that size is what matters.
+    pub(crate) fn black_hole(&self, losses: u32) -> Option<(u32, Option<u32>)> {
+        let passed = (self.largest_passed > 0).then_some(self.largest_passed);
+        (self.lost >= losses).then_some((self.smallest_lost, passed))
+    }
+}
+
+/// Without a loss for so long, nothing as large is sent any more: the longest RTO (60 s) has passed.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn large_packets_that_never_pass_are_a_black_hole() {
+        let mut sizes = Sizes::default();
+        for bytes in [1_448, 1_300, 1_448, 1_448] {
+            sizes.on_lost(bytes, at(10));
+            sizes.on_passed(148, at(10));
+            sizes.on_passed(0, at(10));
+        }
+        assert_eq!(sizes.black_hole(4), Some((1_300, Some(148))));
+        sizes.on_passed(1_400, at(11));
+        assert_eq!(sizes.black_hole(4), None);
+    }
+
+    #[test]
+    fn a_sender_that_sends_nothing_as_large_any_more_ends_it() {
+        let mut sizes = Sizes::default();
+        for seconds in 10..14 {
+            sizes.on_lost(1_448, at(seconds));
+        }
+        sizes.on_passed(1_300, at(70));
+        assert_eq!(sizes.black_hole(4), Some((1_448, Some(1_300))));
+        sizes.on_passed(1_300, at(74));
+        assert_eq!(sizes.black_hole(4), None);
+    }
+
+    #[test]
+    fn random_loss_is_none() {
+        let mut sizes = Sizes::default();
+        for _ in 0..20 {
+            sizes.on_lost(1_448, at(10));
+            sizes.on_passed(1_448, at(10));
+            sizes.on_lost(148, at(10));
+            sizes.on_passed(148, at(10));
+        }
+        assert_eq!(sizes.black_hole(4), None);
+    }
+}
