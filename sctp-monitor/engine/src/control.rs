@@ -13,7 +13,7 @@ use crate::{
     addresses::{Side, Translation},
     association::{Association, Phase},
     config::Vantage,
-    engine::{Engine, Output},
+    engine::Engine,
     errors::cause_words,
     event::{AssociationId, EndReason, EventKind, Origin},
     flow::Direction,
@@ -121,11 +121,8 @@ impl Engine {
         if association.tag(direction) == Some(tag) {
             return;
         }
-        let slots = association.flows(direction).to_vec();
         self.learn_tag(id, direction, tag);
-        for slot in slots {
-            self.output(Output::SetTag { slot, tag });
-        }
+        self.relink(id);
     }
 
     /// The third leg: both sides have agreed on their tags.

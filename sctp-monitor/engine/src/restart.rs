@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use sctp_monitor_common::abi::FlowLinks;
+
 use crate::{
     association::Association,
-    engine::{Engine, Output},
+    engine::Engine,
     event::{EndReason, Origin},
     flow::Direction,
     grouping::opposite,
@@ -42,11 +44,20 @@ impl Engine {
             for slot in slots {
                 if let Some(flow) = self.flows.get_mut(&slot) {
                     flow.detector.on_new_association();
-                    // A flow that was silent meanwhile learns its tag from its next packet.
-                    let mismatching = flow.mismatching.take().is_some();
-                    flow.view.tag = if mismatching { flow.mismatched_tag } else { 0 };
-                    let tag = flow.view.tag;
-                    self.output(Output::SetTag { slot, tag });
+                    // A flow that was silent meanwhile is nobody's yet: it begins anew with its next packet.
+                    if flow.mismatching.take().is_none() {
+                        self.remove_flow(slot, now);
+                        continue;
+                    }
+                    let tag = flow.mismatched_tag;
+                    flow.view.tag = tag;
+                    self.tell(
+                        slot,
+                        FlowLinks {
+                            tag,
+                            ..FlowLinks::default()
+                        },
+                    );
                 }
                 self.assign(slot, now);
             }
@@ -87,9 +98,9 @@ impl Engine {
                     flow.mismatching = None;
                     flow.strangers = 0;
                     flow.view.tag = tag;
-                    self.output(Output::SetTag { slot, tag });
                 }
             }
+            self.relink(id);
         }
     }
 
