@@ -17,10 +17,14 @@
 pub mod config;
 mod engine;
 mod findings;
+mod grace;
+mod housekeeping;
 pub mod model;
+mod nics;
 mod path;
 mod registry;
 
-pub use engine::{Engine, NicState, Output};
+pub use engine::{Engine, Output};
+pub use nics::NicState;
 pub use path::state::Path;
 pub use registry::{addresses::Addresses, association::Association};

@@ -330,7 +330,10 @@ fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
         let primary = association.primary(direction);
         fields.insert(name.into(), primary.as_ref().map(addresses).into());
     }
-    fields.insert("findings".into(), findings(association.findings(), snapshot));
+    fields.insert(
+        "findings".into(),
+        findings(snapshot.engine.findings(association.id()), snapshot),
+    );
     fields.insert(
         "shutting_down".into(),
         json!(association.shutting_down().map(|by| by.to_string())),
@@ -346,7 +349,7 @@ fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
     }
     let paths: Vec<_> = association
         .paths()
-        .map(|(id, known)| path(id, known, snapshot))
+        .map(|(id, known)| path(association, id, known, snapshot))
         .collect();
     fields.insert("paths".into(), paths.into());
     fields.into()
@@ -392,12 +395,13 @@ fn known_addresses(addresses: &Addresses) -> Value {
         .collect()
 }
 
-fn path(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> Value {
+fn path(association: &Association, id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> Value {
     let mut fields = addresses(id);
     fields.insert("state".into(), path.state().to_string().into());
     fields.insert("since".into(), rfc3339(snapshot.clock.wall(path.since())).into());
     fields.insert("reason".into(), path.reason().map(ToString::to_string).into());
-    fields.insert("findings".into(), findings(path.findings(), snapshot));
+    let found = snapshot.engine.path_findings(association.id(), id);
+    fields.insert("findings".into(), findings(found, snapshot));
     for (name, direction) in [("sent", Direction::Forward), ("received", Direction::Return)] {
         let flow = path.flow(direction).and_then(|slot| {
             let view = snapshot.engine.flow(slot)?;

@@ -259,6 +259,11 @@ impl Flow {
         self.time(record, new, config, now);
     }
 
+    /// What is thought of it.
+    pub(crate) fn verdict(&self) -> &Verdict {
+        self.detector.verdict()
+    }
+
     /// How often DATA on it was acknowledged.
     pub(crate) fn credits(&self) -> u32 {
         self.seen.credits

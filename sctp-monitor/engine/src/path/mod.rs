@@ -3,6 +3,7 @@
 
 pub(crate) mod detector;
 pub(crate) mod flow;
+pub(crate) mod flows;
 pub(crate) mod latency;
 pub(crate) mod loss;
 pub(crate) mod meter;

@@ -131,16 +131,18 @@ fn verdicts(world: &World) -> String {
         let known = association.reference();
         lines.push(format!("{known:?} {}", association.is_up()));
         for (id, path) in association.paths() {
-            let names: Vec<_> = path
-                .findings()
+            let names: Vec<_> = world
+                .engine
+                .path_findings(known.id, id)
                 .iter()
                 .map(|finding| finding.diagnosis.name())
                 .filter(|name| *name != "flapping")
                 .collect();
             lines.push(format!("{id:?} {} {names:?}", path.state()));
         }
-        let names = association
-            .findings()
+        let names = world
+            .engine
+            .findings(known.id)
             .iter()
             .map(|finding| finding.diagnosis.name());
         lines.extend(names.map(str::to_owned));

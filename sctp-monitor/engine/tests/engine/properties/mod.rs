@@ -78,11 +78,13 @@ proptest! {
             }
         }
         let up: Vec<_> = world.engine.associations().filter(|association| association.is_up()).collect();
-        let paths = up.iter().flat_map(|association| association.paths());
+        let paths = up
+            .iter()
+            .flat_map(|association| association.paths().map(|(id, path)| (association.id(), id, path)));
         let used = [1, 2].map(World::path_id);
-        for (id, path) in paths.filter(|(id, _)| used.contains(id)) {
+        for (association, id, path) in paths.filter(|(_, id, _)| used.contains(id)) {
             prop_assert_eq!(path.state(), PathState::Active, "{:?}", id);
-            prop_assert_eq!(path.findings(), &[]);
+            prop_assert_eq!(world.engine.path_findings(association, id), &[]);
         }
         prop_assert_eq!(world.engine.incidents().count(), 0);
     }
