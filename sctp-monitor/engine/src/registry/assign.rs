@@ -9,8 +9,8 @@ use sctp_monitor_common::abi::FlowKey;
 
 use crate::{
     config::Vantage,
-    model::{AssociationId, Direction, EndReason, FlowView, Origin, Timestamp},
-    path::flows::Flows,
+    model::{AssociationId, Direction, EndReason, Origin, Timestamp},
+    path::{flow::FlowFacts, flows::Flows},
     registry::{Registry, association::Association, nat::is_copy},
 };
 
@@ -65,7 +65,7 @@ impl Registry {
 
     /// The only association that has this flow's tag, and in the other direction that of its reverse flow. It need not
     /// know the addresses: 64 bits do not match by chance.
-    fn by_both_tags(&self, flows: &Flows, view: &FlowView) -> Option<(&Association, Direction)> {
+    fn by_both_tags(&self, flows: &Flows, view: &FlowFacts) -> Option<(&Association, Direction)> {
         let reverse = flows.by_key(&view.key.reversed())?;
         let apart = reverse.member.map(|member| member.association);
         let mut candidates = self
@@ -115,7 +115,7 @@ impl Registry {
     }
 
     /// The association of the opposite direction, which must not have ended since.
-    fn reverse_association(&self, flows: &Flows, view: &FlowView) -> Option<(AssociationId, Direction)> {
+    fn reverse_association(&self, flows: &Flows, view: &FlowFacts) -> Option<(AssociationId, Direction)> {
         let member = flows.by_key(&view.key.reversed())?.member?;
         let association = self.associations.get(member.association)?;
         let direction = member.direction.reversed();
@@ -123,7 +123,7 @@ impl Registry {
     }
 
     /// Which way a flow goes, by the vantage. Between the hosts nothing tells; the lower address is called local.
-    fn direction(&self, view: &FlowView) -> Direction {
+    fn direction(&self, view: &FlowFacts) -> Direction {
         let is_forward = match self.config.vantage {
             Vantage::Endpoint => view.interface.is_egress(),
             Vantage::Gateway => view.key.src.to_ip() <= view.key.dst.to_ip(),

@@ -6,7 +6,8 @@ use sctp_monitor_common::abi::FlowKey;
 
 use crate::{
     model::{
-        AssociationId, AssociationRef, Direction, Event, EventKind, Offers, Origin, PathId, Side, Timestamp,
+        AssociationId, AssociationRef, Direction, EndReason, Event, EventKind, Offers, Origin, PathId, Side,
+        Timestamp,
     },
     path::{primary::Primary, state::Path},
     registry::{
@@ -44,7 +45,7 @@ pub struct Association {
 }
 
 /// Where an association is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Not yet reported.
     Opening,
@@ -53,7 +54,7 @@ pub(crate) enum Phase {
     /// SHUTDOWN was seen. Its packets and paths are what they were, until it is complete.
     ShuttingDown { by: Side, since: Timestamp },
     /// Reported as over.
-    Ended { at: Timestamp },
+    Ended { at: Timestamp, end: EndReason },
 }
 
 impl Association {
@@ -234,8 +235,8 @@ impl Association {
     }
 
     /// Where it is in its life.
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase
+    pub(crate) fn phase(&self) -> &Phase {
+        &self.phase
     }
 
     /// One of its paths.

@@ -251,7 +251,10 @@ impl Associations {
             return;
         };
         let was_up = association.is_up();
-        association.phase = Phase::Ended { at: now };
+        association.phase = Phase::Ended {
+            at: now,
+            end: reason.clone(),
+        };
         self.changes.push_back(Change::Ended(association.reference()));
         for direction in Direction::BOTH {
             if let Some(tag) = association.tag(direction) {

@@ -119,14 +119,14 @@ impl Registry {
         }
         let association = self.association_of(flow);
         match association.map(|association| (association, association.phase())) {
-            Some((association, Phase::Ended { at })) => {
+            Some((association, Phase::Ended { at, .. })) => {
                 // What goes on for ever lives after all: it is found anew.
                 let kept_for = if self.goes_on(flows, association, now) {
                     2 * self.config.zombie_after
                 } else {
                     self.config.ended_after
                 };
-                now.since(at) > kept_for
+                now.since(*at) > kept_for
             }
             Some((_, Phase::Established | Phase::ShuttingDown { .. })) => false,
             Some((_, Phase::Opening)) | None => silent > self.config.unanswered_after,

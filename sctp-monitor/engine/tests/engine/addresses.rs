@@ -325,7 +325,10 @@ fn a_translator_seen_on_both_sides_counts_nothing_twice() {
     assert_eq!(paths(&world), [path("192.168.0.1", "10.1.0.2")]);
     let association = world.engine.associations().next().unwrap();
     let (_, only) = association.paths().next().unwrap();
-    let sent = world.engine.flow(only.flow(Direction::Forward).unwrap()).unwrap();
+    let sent = world
+        .engine
+        .flow(only.flow(Direction::Forward).unwrap(), |_| None)
+        .unwrap();
     assert_eq!(sent.retransmissions, 0);
 }
 
@@ -356,7 +359,10 @@ fn rates_follow_the_traffic_and_end_with_it() {
             .paths()
             .find(|(id, _)| **id == World::path_id(1))
             .unwrap();
-        let view = world.engine.flow(path.flow(Direction::Forward).unwrap()).unwrap();
+        let view = world
+            .engine
+            .flow(path.flow(Direction::Forward).unwrap(), |_| None)
+            .unwrap();
         (
             view.throughput.packets_per_second,
             view.throughput.bytes_per_second,

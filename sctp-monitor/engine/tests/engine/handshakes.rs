@@ -270,7 +270,10 @@ fn a_restart_begins_with_other_tsns() {
         .paths()
         .find(|(id, _)| **id == World::path_id(1))
         .unwrap();
-    let sent = world.engine.flow(path.flow(Direction::Forward).unwrap()).unwrap();
+    let sent = world
+        .engine
+        .flow(path.flow(Direction::Forward).unwrap(), |_| None)
+        .unwrap();
     assert_eq!(sent.retransmissions, 0);
     let states: Vec<_> = world.take_changes().into_iter().map(|change| change.2).collect();
     assert_eq!(

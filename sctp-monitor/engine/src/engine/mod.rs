@@ -4,6 +4,8 @@
 //! registry queues its changes and the findings their events, and the engine takes them on, in their order, after each step
 //! that may have queued any.
 
+mod snapshot;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use sctp_monitor_common::abi::{
@@ -15,7 +17,7 @@ use crate::{
     findings::{Findings, seen::Surroundings},
     grace::Grace,
     housekeeping::Housekeeping,
-    model::{AssociationId, Direction, Event, EventKind, Finding, FlowView, IncidentView, PathId, Timestamp},
+    model::{AssociationId, Direction, Event, EventKind, Finding, IncidentView, PathId, Timestamp},
     nics::{NicState, Nics},
     path::{
         detector::Verdict,
@@ -192,12 +194,6 @@ impl Engine {
     /// The incidents that are open, by number.
     pub fn incidents(&self) -> impl Iterator<Item = &IncidentView> {
         self.findings.incidents()
-    }
-
-    /// What is known of the flow in a slot.
-    #[must_use]
-    pub fn flow(&self, slot: u32) -> Option<&FlowView> {
-        self.flows.get(slot).map(|flow| &flow.view)
     }
 
     /// Whether it matters that a flow waits for an answer: nobody is told of one whose association is not established. A flood
