@@ -1,12 +1,14 @@
 //! Whose an address is: changes by ASCONF, tags that collide, address translation.
 
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups};
 use sctp_monitor_engine::{
     Association,
     config::Vantage,
     model::{AddressSource, Direction, EventKind, Origin, PathId, PathState, Side},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups},
+};
 
 const ADD: u16 = 0xc001;
 const DELETE: u16 = 0xc002;

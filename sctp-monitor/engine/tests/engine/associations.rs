@@ -1,11 +1,13 @@
 //! How associations become known, and how they are forgotten.
 
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, ms, ups};
 use sctp_monitor_engine::{
     config::Vantage,
     model::{EndReason, Origin, PathState},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, downs, ms, ups},
+};
 
 #[test]
 fn a_handshake_brings_an_association_up_with_its_address_lists() {

@@ -4,13 +4,15 @@ use sctp_monitor_engine::{
     NicState,
     model::{Diagnosis, Object, PathState, ScopeKind, Status},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
+};
 
 use crate::{
     direction::{broken, heals},
     paths::traffic,
     reports::{findings, incidents, left_open, opened, statuses},
-    world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
 };
 use PathState::{Active, Inactive};
 use Status::{Closed, Opened};

@@ -1,11 +1,13 @@
 //! How associations end, and the errors on the way.
 
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms};
 use sctp_monitor_engine::{
     config::Vantage,
     model::{EndReason, EventKind, Side},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms},
+};
 
 #[test]
 fn shutdown_complete_ends_it_with_either_tag() {

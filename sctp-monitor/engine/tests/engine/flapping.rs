@@ -4,12 +4,12 @@ use sctp_monitor_engine::{
     NicState,
     model::{Diagnosis, Object, PathState, Status},
 };
-use sctp_monitor_lab::frames;
-
-use crate::{
-    reports::{findings, left_open, opened, statuses},
+use sctp_monitor_testkit::{
+    frames,
     world::{LOCAL_TAG, NIC, World, ms},
 };
+
+use crate::reports::{findings, left_open, opened, statuses};
 use PathState::{Active, Inactive};
 use Status::{Closed, Opened};
 

@@ -5,9 +5,10 @@ use sctp_monitor_engine::{
     config::{Config, Vantage},
     model::{EndReason, Origin, PathState},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::world::{World, downs, kinds, ms, ups};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{World, downs, kinds, ms, ups},
+};
 
 const MAX_FLOWS: u32 = 512;
 

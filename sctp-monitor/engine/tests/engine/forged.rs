@@ -1,14 +1,15 @@
 //! Packets in an endpoint's name that are not its own: they change nothing, and an operator hears of them.
 
+use PathState::{Active, Inactive};
 use sctp_monitor_common::abi::Counter;
 use sctp_monitor_engine::{
     config::Vantage,
     model::{Diagnosis, EventKind, Forgery, PathState, Status, Suspicion},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::world::{LOCAL_TAG, NIC, REMOTE_TAG, World, downs, kinds, ms, ups};
-use PathState::{Active, Inactive};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, NIC, REMOTE_TAG, World, downs, kinds, ms, ups},
+};
 
 const FORGED: u32 = 0xbad;
 

@@ -1,12 +1,14 @@
 //! Handshakes: what they offer, and what they do to associations that are there already.
 
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups};
 use sctp_monitor_common::wire::{ChunkKind, init::Extensions};
 use sctp_monitor_engine::{
     config::Vantage,
     model::{AddressSource, Direction, EndReason, EventKind, Origin, PathState, Side},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups},
+};
 
 const LOCAL: [&str; 2] = ["10.1.0.1", "10.2.0.1"];
 const REMOTE: [&str; 2] = ["10.1.0.2", "10.2.0.2"];

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use sctp_monitor_engine::model::PathState;
-
-use crate::world::{World, ms};
+use sctp_monitor_testkit::world::{World, ms};
 
 /// Less than what the world's clock shows at first.
 const BACK: Duration = Duration::from_secs(500);

@@ -1,14 +1,15 @@
 //! ICMP errors that quote an association: what they change, and what they must not.
 
+use PathState::{Active, Inactive, PotentiallyFailed};
 use sctp_monitor_common::abi::Counter;
 use sctp_monitor_engine::{
     config::Vantage,
     model::{Direction, PathState, Reason},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, ms};
-use PathState::{Active, Inactive, PotentiallyFailed};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, ms},
+};
 
 const HOST_UNREACHABLE: [u8; 2] = [3, 1];
 const FRAGMENTATION_NEEDED: [u8; 2] = [3, 4];

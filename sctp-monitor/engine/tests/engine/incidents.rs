@@ -6,12 +6,12 @@ use sctp_monitor_engine::{
     config::Vantage,
     model::{ScopeKind, Status},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::{
-    reports::{findings, incidents, left_open},
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
     world::{World, ms},
 };
+
+use crate::reports::{findings, incidents, left_open};
 use Status::{Closed, Opened, Updated};
 
 /// An association of the local endpoint's two addresses with a peer of its own.

@@ -2,10 +2,8 @@
 
 use sctp_monitor_engine::model::{Direction, EventKind};
 
-use crate::{
-    paths::traffic,
-    world::{World, kinds, ms},
-};
+use crate::paths::traffic;
+use sctp_monitor_testkit::world::{World, kinds, ms};
 
 #[test]
 fn data_that_moves_is_reported_once_with_its_gap() {

@@ -1,13 +1,15 @@
 //! How paths are judged.
 
-use crate::world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms};
 use sctp_monitor_common::{abi::Counter, track::FlowTable as _};
 use sctp_monitor_engine::{
     NicState,
     config::Vantage,
     model::{PathState, Reason},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
+};
 
 use PathState::{Active, Inactive, PotentiallyFailed, Unconfirmed};
 

@@ -5,12 +5,12 @@ use sctp_monitor_engine::{
     config::Vantage,
     model::{Diagnosis, Object, Shared, Status},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::{
-    reports::{findings, left_open, opened, statuses},
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
     world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
 };
+
+use crate::reports::{findings, left_open, opened, statuses};
 use Status::{Closed, Opened};
 
 /// What the only association's paths are said to share.

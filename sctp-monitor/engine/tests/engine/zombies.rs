@@ -1,12 +1,12 @@
 //! Associations that are dead alive.
 
 use sctp_monitor_engine::model::{Diagnosis, Object, Status, Zombie};
-use sctp_monitor_lab::frames;
-
-use crate::{
-    reports::{findings, left_open, opened, statuses},
+use sctp_monitor_testkit::{
+    frames,
     world::{LOCAL_TAG, REMOTE_TAG, World, downs, ms},
 };
+
+use crate::reports::{findings, left_open, opened, statuses};
 use Status::{Closed, Opened};
 
 fn only_zombie(world: &World) -> Zombie {

@@ -2,13 +2,15 @@
 
 use proptest::prelude::*;
 use sctp_monitor_engine::config::Vantage;
-use sctp_monitor_lab::frames;
+use sctp_monitor_testkit::{
+    frames,
+    world::{World, ms},
+};
 
 use super::{
     bounded,
     steps::{Content, Step, Tsns, begin, happen, path, send},
 };
-use crate::world::{World, ms};
 
 /// Packets of one sweep, none of which answers another one of it.
 #[derive(Debug, Clone)]

@@ -9,8 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::prelude::*;
 use sctp_monitor_common::abi::FlowRecord;
 use sctp_monitor_engine::{NicState, config::Vantage, model::PathState};
-
-use crate::{
+use sctp_monitor_testkit::{
     invariants::{check_reason, left_open},
     world::{SWEEP, World, ms},
 };

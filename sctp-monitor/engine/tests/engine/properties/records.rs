@@ -12,7 +12,7 @@ use super::{
     bounded,
     steps::{begin, vantage},
 };
-use crate::world::ms;
+use sctp_monitor_testkit::world::ms;
 
 proptest! {
     #![proptest_config(bounded())]

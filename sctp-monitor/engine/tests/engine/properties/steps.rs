@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use sctp_monitor_engine::{NicState, config::Vantage};
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::world::{LOCAL_TAG, NIC, REMOTE_TAG, SWEEP, World, ms};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, NIC, REMOTE_TAG, SWEEP, World, ms},
+};
 
 /// Something that happens.
 #[derive(Debug, Clone)]

@@ -12,8 +12,6 @@ mod dice;
 mod endpoint;
 mod monitor;
 mod network;
-#[path = "../../support/outputs.rs"]
-mod outputs;
 pub(crate) mod packet;
 mod receiver;
 pub(crate) mod scenario;

@@ -13,10 +13,10 @@ use sctp_monitor_engine::{
     config::{Config, Vantage},
     model::{Broken, Diagnosis, Event, EventKind, Object, PathId, PathState, Timestamp},
 };
+use sctp_monitor_testkit::outputs::carry_out;
 
 use super::{
     dice::Dice,
-    outputs::carry_out,
     packet::{Packet, Side},
 };
 

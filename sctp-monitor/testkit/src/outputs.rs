@@ -4,11 +4,7 @@ use sctp_monitor_common::memory::MemoryTable;
 use sctp_monitor_engine::{Output, model::Event};
 
 /// Does what the engine wants done; gives the event if it is one, and names the slot that is `released`.
-pub(crate) fn carry_out(
-    output: Output,
-    table: &mut MemoryTable,
-    released: impl FnOnce(u32),
-) -> Option<Event> {
+pub fn carry_out(output: Output, table: &mut MemoryTable, released: impl FnOnce(u32)) -> Option<Event> {
     match output {
         Output::Event(event) => return Some(*event),
         Output::Link {
