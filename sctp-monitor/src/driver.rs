@@ -16,10 +16,10 @@ use tracing::{debug, warn};
 
 use crate::{
     clock::Clock,
-    export::{Flows, Notice, Report, Snapshot},
     kernel::{Attachment, HookChoice, Kernel},
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
+    report::{Flows, Notice, Report, Snapshot},
     slots::Slots,
 };
 

@@ -7,7 +7,7 @@ use sctp_monitor::{
     audit::{self, Outcome},
     check,
     cli::{AuditArgs, Cli, Command},
-    offline, run,
+    pcap, run,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args, cli.verbose),
-        Command::Pcap(args) => return done(offline::pcap(args)),
+        Command::Pcap(args) => return done(pcap::pcap(args)),
         Command::Audit(args) => return audit(args),
     };
     done(result.map(|()| ExitCode::SUCCESS))

@@ -17,8 +17,8 @@ use crate::{
     cli::{Format, RunArgs, VantageArg, WatchArgs},
     clock, config,
     driver::{Driver, Watch},
-    export::{Report, json::JsonLines, table::Tables},
     kernel::{Kernel, LoadOptions},
+    report::{Report, json::JsonLines, table::Tables},
 };
 
 /// Watches the NICs until it is told to stop.

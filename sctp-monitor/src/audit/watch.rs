@@ -9,9 +9,9 @@ use super::{say, summary::Summary};
 use crate::{
     cli::AuditArgs,
     clock::Clock,
-    config,
-    export::{Notice, Report, Snapshot, json::JsonLines},
-    kernel, run,
+    config, kernel,
+    report::{Notice, Report, Snapshot, json::JsonLines},
+    run,
 };
 
 /// A summary, and how long was watched for it: less than asked for if a signal ended it.

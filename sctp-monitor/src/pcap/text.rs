@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    export::{
+    report::{
         plural,
         table::{event_words, is_told_by_incident, list},
     },

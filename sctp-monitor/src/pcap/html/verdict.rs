@@ -11,7 +11,7 @@ use super::{
     incidents::Incidents,
     words::clean,
 };
-use crate::export::plural;
+use crate::report::plural;
 
 /// How bad it is; the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

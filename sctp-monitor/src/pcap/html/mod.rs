@@ -32,7 +32,7 @@ use self::{
     words::{between, clean, date_time, length},
 };
 use super::{conclusion::Conclusion, story::Story};
-use crate::{clock::Clock, export::plural};
+use crate::{clock::Clock, report::plural};
 
 /// A page in the making.
 #[derive(Debug)]

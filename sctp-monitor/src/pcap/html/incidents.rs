@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use sctp_monitor_engine::model::{Event, EventKind, IncidentView, Status};
 
 use super::words::{between, clean, date_time, length};
-use crate::{clock::Clock, export::plural};
+use crate::{clock::Clock, report::plural};
 
 /// Incidents by their number.
 #[derive(Debug, Default)]

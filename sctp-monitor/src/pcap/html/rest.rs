@@ -7,7 +7,7 @@ use super::{
     super::conclusion::{Answer, Conclusion, Flow},
     words::{clean, length},
 };
-use crate::export::plural;
+use crate::report::plural;
 
 /// INITs without an association.
 pub(crate) fn unfinished(conclusion: &Conclusion<'_>) -> Markup {

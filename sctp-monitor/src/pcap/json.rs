@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    export::json::{addresses, event_object, hex, incident_fields, object, offered, reference, rfc3339},
+    report::json::{addresses, event_object, hex, incident_fields, object, offered, reference, rfc3339},
 };
 
 /// One object: `events`, `associations`, `flows`, and what else there is to say.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    export::{
+    report::{
         plural,
         table::{event_words, is_told_by_incident},
     },

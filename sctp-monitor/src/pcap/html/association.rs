@@ -18,7 +18,7 @@ use super::{
     verdict::{Lasted, Verdict, in_short, is_weakness, object},
     words::{between, clean, date_time, length},
 };
-use crate::export::{plural, table::list};
+use crate::report::{plural, table::list};
 
 /// How an association is shown.
 #[derive(Debug, Clone, Copy)]
