@@ -1,4 +1,5 @@
-//! The engine's state and its four verbs.
+//! The engine's state and its four verbs, which [`Session`](crate::Session) alone calls: `handle_*` takes what was seen and the
+//! time, `poll_output` gives what follows, `poll_timeout` says when to come back at the latest, with `handle_timeout`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -31,7 +32,7 @@ use crate::{
 
 /// What the engine wants done.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Output {
+pub(crate) enum Output {
     /// Report this.
     Event(Box<Event>),
     /// Tell the programs of the association of the flow in `slot`. Nothing is said of a flow until then, and what was said
@@ -112,7 +113,7 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet. `tick` is one tick of the flow records' coarse clock.
     #[must_use]
-    pub fn new(config: Config, tick: Duration) -> Self {
+    pub(crate) fn new(config: Config, tick: Duration) -> Self {
         Self {
             config,
             tick,
@@ -136,7 +137,7 @@ impl Engine {
     }
 
     /// Takes a ring record. Take all that wait before any flow record: they tell why a flow is there.
-    pub fn handle_ring(&mut self, record: &RingRecord<'_>) {
+    pub(crate) fn handle_ring(&mut self, record: &RingRecord<'_>) {
         match record {
             RingRecord::Control(header, packet) => self.handle_control(header, packet),
             RingRecord::HeartbeatAcked(acked) => self.handle_ack(acked),
@@ -147,7 +148,7 @@ impl Engine {
     }
 
     /// Takes the newest record of a slot. Needed when it has changed, and while the flow waits for an answer.
-    pub fn handle_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) {
+    pub(crate) fn handle_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) {
         if record.first_seen_ns == 0 {
             return;
         }
@@ -267,7 +268,7 @@ impl Engine {
     /// This host or the agent stood still until now: what waits in queues was not looked at yet.
     ///
     /// That excuses a moment. An agent that is always late must not excuse itself for ever.
-    pub fn handle_stall(&mut self, now: Timestamp) {
+    pub(crate) fn handle_stall(&mut self, now: Timestamp) {
         let (began, last) = self.stalls;
         let began = if now.since(last) > STALLS_APART {
             now
@@ -281,7 +282,7 @@ impl Engine {
     }
 
     /// Takes the state of a NIC, whenever it changes.
-    pub fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
+    pub(crate) fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
         let nic = Nic {
             name: name.to_owned(),
             state,
@@ -306,7 +307,7 @@ impl Engine {
     }
 
     /// Does what time alone brings about.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
         // Whoever waits was handed in just now; what is left here was not worth a look.
         while let Some((at, slot)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, slot));
@@ -330,7 +331,7 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is due, at the latest. Hand in the records of all flows that wait for an answer
     /// before.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
+    pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
         let waiting = self.deadlines.first().map(|(at, _)| *at);
         [self.housekeeping_at, waiting, self.incidents.deadline()]
             .into_iter()
@@ -340,12 +341,12 @@ impl Engine {
 
     /// Until when the flow in a slot may wait for an answer: its record is to be handed in by then.
     #[must_use]
-    pub fn deadline_of(&self, slot: u32) -> Option<Timestamp> {
+    pub(crate) fn deadline_of(&self, slot: u32) -> Option<Timestamp> {
         self.flows.get(&slot)?.deadline
     }
 
     /// The next thing to do, in order.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
@@ -368,7 +369,7 @@ impl Engine {
     /// Whether it matters that a flow waits for an answer: nobody is told of one whose association is not up. A flood of forged
     /// flows must not keep the driver busy.
     #[must_use]
-    pub fn awaits(&self, slot: u32) -> bool {
+    pub(crate) fn awaits(&self, slot: u32) -> bool {
         let member = self.flows.get(&slot).and_then(|flow| flow.member);
         member
             .and_then(|member| self.associations.get(&member.association))

@@ -4,7 +4,7 @@
 //! - [`frames`], [`capture_file`]: packets and files, byte by byte. They share no code with the parsers under test.
 //! - [`dissect`]: what tshark says of a capture, to be held against those parsers.
 //! - [`choices`], [`traffic`]: frames that make sense now and then, and lie in every field otherwise.
-//! - [`world`]: the engine in virtual time.
+//! - [`store`], [`world`]: flow tables in memory, and the engine in virtual time.
 //! - [`invariants`]: what holds of the engine's events whatever happened.
 
 #![forbid(unsafe_code)]
@@ -14,6 +14,6 @@ pub mod choices;
 pub mod dissect;
 pub mod frames;
 pub mod invariants;
-pub mod outputs;
+pub mod store;
 pub mod traffic;
 pub mod world;

@@ -1,22 +1,22 @@
 //! A world in virtual time: packets go through the tracker into a table in memory, as in the kernel, and the engine
 //! sees what the agent would see, when it would see it.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use crate::{
     frames::{self, Packet},
-    outputs::carry_out,
+    store::Store,
 };
 use sctp_monitor_common::{
-    abi::{Interface, RingRecord},
-    memory::MemoryTable,
+    abi::Interface,
     track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Engine,
+    Engine, NicState, Session,
     config::{Config, Vantage},
     model::{EndReason, Event, EventKind, Origin, PathId, PathState, Reason, Timestamp},
+    session::Pace,
 };
 
 /// The local endpoint's tag, in packets to it.
@@ -27,7 +27,13 @@ pub const REMOTE_TAG: u32 = 0x4e01_e000;
 pub const NIC: u32 = 11;
 
 /// How often the agent sweeps.
-pub const SWEEP: Duration = Duration::from_millis(20);
+pub const SWEEP: Duration = Pace::LIVE.sweep;
+
+/// The agent's, but for stalls: tests leave time out as they like, and say themselves when the agent stood still.
+pub const PACE: Pace = Pace {
+    stall: None,
+    ..Pace::LIVE
+};
 
 /// Milliseconds.
 #[must_use]
@@ -38,15 +44,13 @@ pub fn ms(milliseconds: u64) -> Duration {
 /// Everything between the first packet and the last event.
 pub struct World {
     /// The flow records.
-    pub table: MemoryTable,
+    pub store: Store,
     /// What judges them.
-    pub engine: Engine,
+    pub session: Session,
     /// The time.
     pub now: Timestamp,
     /// What was reported.
     pub events: Vec<Event>,
-    /// Slots of flows that were forgotten.
-    pub released: HashSet<u32>,
     /// All paths have one next hop.
     pub one_next_hop: bool,
     vantage: Vantage,
@@ -62,11 +66,10 @@ impl World {
             ..Config::default()
         };
         Self {
-            table: MemoryTable::new(),
-            engine: Engine::new(config, Duration::from_nanos(1)),
+            store: Store::default(),
+            session: Session::new(config, Duration::from_nanos(1), PACE),
             now: Timestamp::from_nanos(1_000_000_000_000),
             events: Vec::new(),
-            released: HashSet::new(),
             one_next_hop: false,
             vantage,
             next_info: 1,
@@ -143,8 +146,8 @@ impl World {
         let router = if self.one_next_hop { 0 } else { path };
         let next_hop_at = if leaves { 0 } else { 6 };
         frame[next_hop_at..next_hop_at + 6].copy_from_slice(&[2, 0, 0, 0, 0, router]);
-        self.table.set_now(self.now.as_nanos());
-        observe(&Frame(&frame), interface, &options, &mut self.table);
+        self.store.table.set_now(self.now.as_nanos());
+        observe(&Frame(&frame), interface, &options, &mut self.store.table);
     }
 
     /// INIT to COOKIE ACK over path 1; both endpoints list two addresses.
@@ -204,22 +207,20 @@ impl World {
 
     /// What the agent's loop does.
     pub fn sweep(&mut self) {
-        while let Some(record) = self.table.pop_record() {
-            self.engine
-                .handle_ring(&RingRecord::parse(&record).expect("what the tracker wrote"));
-        }
-        for (slot, record) in (0_u32..).zip(self.table.records()) {
-            if !self.released.contains(&slot) {
-                self.engine.handle_record(slot, record, self.now);
-            }
-        }
-        self.engine.handle_timeout(self.now);
-        while let Some(output) = self.engine.poll_output() {
-            let released = |slot| {
-                self.released.insert(slot);
-            };
-            self.events.extend(carry_out(output, &mut self.table, released));
-        }
+        let Ok(()) = self.session.turn(&mut self.store, self.now);
+        self.events
+            .extend(std::iter::from_fn(|| self.session.poll_event()));
+    }
+
+    /// The state of a NIC.
+    pub fn nic(&mut self, if_index: u32, name: &str, state: NicState) {
+        self.session.handle_nic(if_index, name, state, self.now);
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.session.engine()
     }
 
     /// States of path 1 and path 2 of the first association.
@@ -231,7 +232,7 @@ impl World {
     /// The state of a path of the first association.
     #[must_use]
     pub fn state(&self, path: u8) -> PathState {
-        let association = self.engine.associations().next().expect("an association");
+        let association = self.engine().associations().next().expect("an association");
         let (_, path) = association
             .paths()
             .find(|(id, _)| **id == Self::path_id(path))

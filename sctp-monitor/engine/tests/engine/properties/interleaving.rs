@@ -129,7 +129,7 @@ fn interleaved(batches: &[Batch], as_named: bool, answered: bool) -> World {
 /// What is thought of everything in the end. How often a path failed on the way there hangs by single packets.
 fn verdicts(world: &World) -> String {
     let mut lines = Vec::new();
-    for association in world.engine.associations() {
+    for association in world.engine().associations() {
         let known = association.reference();
         lines.push(format!("{known:?} {}", association.is_up()));
         for (id, path) in association.paths() {
