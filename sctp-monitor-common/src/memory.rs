@@ -144,6 +144,12 @@ impl MemoryTable {
         slots.append(&mut self.touched);
     }
 
+    /// Whether a record may have changed since they were last taken, or a ring record waits.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        !self.touched.is_empty() || !self.ring.is_empty()
+    }
+
     /// The counters so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {

@@ -5,7 +5,7 @@ use sctp_monitor_common::{
     track::{FlowTable as _, MAX_CHUNKS},
     wire::ChunkKind,
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 use crate::{MS, TAG, Tracker};
 

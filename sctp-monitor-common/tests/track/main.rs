@@ -9,7 +9,7 @@ use sctp_monitor_common::{
     track::{MAX_CHUNKS, Options, observe},
     wire::{ChunkKind, Frame, LinkType, ParseOptions},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 const TAG: u32 = 0x1234_5678;
 const BACK: u32 = 0x8765_4321;

@@ -18,7 +18,7 @@ use sctp_monitor_engine::{
     config::Config,
     model::{Event, EventKind, PathState, Timestamp},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 /// Paths of each association, on parallel NICs.
 pub(crate) const PATHS: u32 = 2;

@@ -10,12 +10,12 @@ use sctp_monitor_common::{
     wire::Address,
 };
 use sctp_monitor_engine::{Association, config::Vantage};
-
-use crate::{
+use sctp_monitor_testkit::{
     choices::{Choices as _, Input},
-    engine::{PASSED, world::World},
     traffic::Passed,
 };
+
+use crate::engine::{PASSED, world::World};
 
 /// Runs one input.
 pub fn run(bytes: &[u8]) {

@@ -18,8 +18,7 @@ use sctp_monitor_common::{
         sack::Sack,
     },
 };
-
-use crate::choices::{Choices as _, Input};
+use sctp_monitor_testkit::choices::{Choices as _, Input};
 
 /// Runs one input.
 pub fn run(bytes: &[u8]) {

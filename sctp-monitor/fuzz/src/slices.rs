@@ -10,8 +10,7 @@ use sctp_monitor_common::{
     track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
-
-use crate::{choices::Random, traffic::Traffic};
+use sctp_monitor_testkit::{choices::Random, traffic::Traffic};
 
 /// A flow table in memory, into which frames are tracked as a program tracks them.
 #[derive(Debug)]

@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use sctp_monitor_lab::{
-    Capture, EventKind, Lab,
-    dissect::{self, Flow},
-    wait,
-};
+use sctp_monitor_lab::{Capture, EventKind, Lab, wait};
+use sctp_monitor_testkit::dissect::{self, Flow};
 use serde_json::Value;
 
 use crate::setup::{PORT, Pair, SOON, chunk_name, monitor, path};

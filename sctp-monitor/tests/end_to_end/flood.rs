@@ -7,11 +7,8 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use sctp_monitor_lab::{
-    EventKind, Flooded, Injector, Lab,
-    frames::{self, new_flows},
-    wait,
-};
+use sctp_monitor_lab::{EventKind, Flooded, Injector, Lab, wait};
+use sctp_monitor_testkit::frames::{self, new_flows};
 use serde_json::Value;
 
 use crate::{

@@ -4,10 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
-use sctp_monitor_lab::{
-    Injector,
-    frames::{self, Packet},
-};
+use sctp_monitor_lab::Injector;
+use sctp_monitor_testkit::frames::{self, Packet};
 use serde_json::Value;
 
 use crate::{

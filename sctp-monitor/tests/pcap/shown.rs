@@ -1,6 +1,6 @@
 //! What is read, and what is shown.
 
-use sctp_monitor_lab::{
+use sctp_monitor_testkit::{
     capture_file::Dialect,
     frames::{self, Packet},
 };

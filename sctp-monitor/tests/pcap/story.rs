@@ -1,6 +1,6 @@
 //! What the capture of an outage tells.
 
-use sctp_monitor_lab::capture_file::Dialect;
+use sctp_monitor_testkit::capture_file::Dialect;
 use serde_json::Value;
 
 use crate::outage::{BEGAN, BREAK, capture, events, json, pcap, pcap_of, records};

@@ -11,7 +11,7 @@ mod random;
 use aya::programs::{TestRun as _, TestRunOptions};
 use sctp_monitor::kernel::LoadOptions;
 use sctp_monitor_common::abi::Counter;
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 use crate::{
     both::{Both, XDP_PASS, generous, kernel},

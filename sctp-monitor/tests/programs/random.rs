@@ -1,4 +1,4 @@
-//! The programs against slices, over a million random frames: see [`sctp_monitor_fuzz::traffic`].
+//! The programs against slices, over a million random frames: see [`sctp_monitor_testkit::traffic`].
 //!
 //! Both sides are compared once in so many frames. Where they differ, the batch is gone through again, and what is not
 //! needed for the difference is left out, until a short list remains. It goes to a file; one in `regressions` is
@@ -9,9 +9,9 @@
 use std::{fmt, fs, path::Path};
 
 use sctp_monitor_common::abi::{FlowLinks, SlotRef};
-use sctp_monitor_fuzz::{
+use sctp_monitor_fuzz::slices::next_frame;
+use sctp_monitor_testkit::{
     choices::{Choices as _, Random},
-    slices::next_frame,
     traffic::Traffic,
 };
 

@@ -1,4 +1,7 @@
-//! The engine's verbs: each takes what was seen to the machine that judges it, and what that decides to the next one.
+//! The engine's verbs, which [`Session`](crate::Session) alone calls: `handle_*` takes what was seen and the time,
+//! `poll_output` gives what follows, `poll_timeout` says when to come back at the latest, with `handle_timeout`.
+//!
+//! Each verb takes what was seen to the machine that judges it, and what that decides to the next one.
 //!
 //! [`Flows`] weigh records, [`Registry`] says whose they are, [`Findings`] what is wrong. None of them knows the next: the
 //! registry queues its changes and the findings their events, and the engine takes them on, in their order, after each step
@@ -29,7 +32,7 @@ use crate::{
 
 /// What the engine wants done.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Output {
+pub(crate) enum Output {
     /// Report this.
     Event(Box<Event>),
     /// Tell the programs of the association of the flow in `slot`. Nothing is said of a flow until then, and what was said
@@ -65,7 +68,7 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet. `tick` is one tick of the flow records' coarse clock.
     #[must_use]
-    pub fn new(config: Config, tick: Duration) -> Self {
+    pub(crate) fn new(config: Config, tick: Duration) -> Self {
         let config = Arc::new(config);
         Self {
             flows: Flows::new(tick),
@@ -80,7 +83,7 @@ impl Engine {
     }
 
     /// Takes a ring record. Take all that wait before any flow record: they tell why a flow is there.
-    pub fn handle_ring(&mut self, record: &RingRecord<'_>) {
+    pub(crate) fn handle_ring(&mut self, record: &RingRecord<'_>) {
         match record {
             RingRecord::Control(header, packet) => self.handle_control(header, packet),
             RingRecord::HeartbeatAcked(acked) => self.handle_ack(acked),
@@ -91,7 +94,7 @@ impl Engine {
     }
 
     /// Takes the newest record of a slot. Needed when it has changed, and while the flow waits for an answer.
-    pub fn handle_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) {
+    pub(crate) fn handle_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) {
         if record.first_seen_ns == 0 {
             return;
         }
@@ -118,12 +121,12 @@ impl Engine {
     }
 
     /// This host or the agent stood still until now: what waits in queues was not looked at yet.
-    pub fn handle_stall(&mut self, now: Timestamp) {
+    pub(crate) fn handle_stall(&mut self, now: Timestamp) {
         self.grace.on_stall(now);
     }
 
     /// Takes the state of a NIC, whenever it changes.
-    pub fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
+    pub(crate) fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
         let fault = self.nics.set(if_index, name, state);
         let mut affected = Vec::new();
         let flows = self.flows.iter_mut();
@@ -140,7 +143,7 @@ impl Engine {
     }
 
     /// Does what time alone brings about.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
         self.flows.drop_deadlines(now);
         self.findings.handle_timeout(now);
         self.take_events();
@@ -152,7 +155,7 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is due, at the latest. Hand in the records of all flows that wait for an answer
     /// before.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
+    pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
         [
             self.housekeeping.next_at(),
             self.flows.next_deadline(),
@@ -165,12 +168,12 @@ impl Engine {
 
     /// Until when the flow in a slot may wait for an answer: its record is to be handed in by then.
     #[must_use]
-    pub fn deadline_of(&self, slot: u32) -> Option<Timestamp> {
+    pub(crate) fn deadline_of(&self, slot: u32) -> Option<Timestamp> {
         self.flows.get(slot)?.deadline
     }
 
     /// The next thing to do, in order.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
@@ -199,7 +202,7 @@ impl Engine {
     /// Whether it matters that a flow waits for an answer: nobody is told of one whose association is not established. A flood
     /// of forged flows must not keep the driver busy.
     #[must_use]
-    pub fn awaits(&self, slot: u32) -> bool {
+    pub(crate) fn awaits(&self, slot: u32) -> bool {
         let member = self.flows.get(slot).and_then(|flow| flow.member);
         member
             .and_then(|member| self.registry.get(member.association))

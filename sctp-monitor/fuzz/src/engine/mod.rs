@@ -7,10 +7,6 @@
 //! An input means something else when the traffic's generator changes. So what was found here has a test of its own
 //! where it was mended, and its file in `regressions` is one more seed.
 
-#[path = "../../../engine/tests/support/invariants.rs"]
-mod invariants;
-#[path = "../../../engine/tests/support/outputs.rs"]
-mod outputs;
 pub(crate) mod world;
 
 use std::time::Duration;
@@ -20,8 +16,7 @@ use sctp_monitor_common::abi::{
     AckOutcome, FlowRecord, HeartbeatAcked, IcmpErrorSeen, NO_SLOT, RingKind, RingRecord,
 };
 use sctp_monitor_engine::{NicState, config::Vantage, model::Timestamp};
-
-use crate::{
+use sctp_monitor_testkit::{
     choices::{Choices, Input},
     traffic::{PATHS, Passed, Traffic},
 };

@@ -13,12 +13,11 @@ use sctp_monitor_engine::{
     config::{Config, Vantage},
     model::{Direction, EndReason, Event, EventKind, Timestamp},
 };
-
-use super::{
+use sctp_monitor_testkit::{
     invariants::{check_reason, left_open},
     outputs::carry_out,
+    traffic::Passed,
 };
-use crate::traffic::Passed;
 
 /// How often the agent sweeps.
 pub(crate) const SWEEP: Duration = Duration::from_millis(20);

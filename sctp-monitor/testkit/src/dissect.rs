@@ -8,18 +8,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::Path;
-use std::process::Command;
-
-use crate::capture::CaptureError;
-use crate::clock::MonotonicNs;
-use crate::tool;
 
 /// One SCTP packet of a capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
-    /// When the kernel saw it, on the clock of events and faults.
-    pub time_ns: MonotonicNs,
+    /// When the kernel saw it, less the offset that [`packets`] was given.
+    pub time_ns: u64,
     /// From whom to whom.
     pub flow: Flow,
     /// Bytes of the IP packet, its header included.
@@ -64,6 +58,14 @@ pub struct Chunk {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkType(pub u8);
 
+/// A line of tshark's answer has another shape than the fields that it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("tshark answered `{line}`")]
+pub struct UnreadableLine {
+    /// The line.
+    pub line: String,
+}
+
 /// What went over one flow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FlowCounts {
@@ -81,9 +83,9 @@ pub struct Heartbeat {
     /// The flow of the HEARTBEAT.
     pub flow: Flow,
     /// When it was captured.
-    pub sent_at_ns: MonotonicNs,
+    pub sent_at_ns: u64,
     /// When its acknowledgement was captured, and the flow over which that came, which need not be the reverse.
-    pub answer: Option<(MonotonicNs, Flow)>,
+    pub answer: Option<(u64, Flow)>,
 }
 
 impl Packet {
@@ -166,29 +168,28 @@ pub fn heartbeats(packets: &[Packet]) -> Vec<Heartbeat> {
     heartbeats
 }
 
-/// Reads the SCTP packets of a capture file.
-pub(crate) fn packets(file: &Path, wall_clock_offset_ns: u64) -> Result<Vec<Packet>, CaptureError> {
-    let mut tshark = Command::new("tshark");
-    tshark
-        .arg("-n")
-        .arg("-r")
-        .arg(file)
-        .args(["-Y", "sctp and not icmp and not icmpv6"]);
-    for preference in PREFERENCES {
-        tshark.args(["-o", preference]);
-    }
-    tshark.args(["-T", "fields", "-E", "separator=|", "-E", "aggregator=,"]);
-    for field in FIELDS {
-        tshark.args(["-e", field]);
-    }
-    let answer = tool::run(&mut tshark, "").map_err(CaptureError::Dissect)?;
+/// What to tell tshark besides the file, so that [`packets`] understands its answer.
+pub fn tshark_arguments() -> impl Iterator<Item = &'static str> {
+    let preferences = PREFERENCES.iter().flat_map(|preference| ["-o", preference]);
+    let fields = FIELDS.iter().flat_map(|field| ["-e", field]);
+    ["-n", "-Y", "sctp and not icmp and not icmpv6"]
+        .into_iter()
+        .chain(preferences)
+        .chain(["-T", "fields", "-E", "separator=|", "-E", "aggregator=,"])
+        .chain(fields)
+}
+
+/// The SCTP packets of a capture file, from tshark's answer. The offset is what to subtract from times since 1970.
+///
+/// # Errors
+/// The first line that has another shape.
+pub fn packets(answer: &str, wall_clock_offset_ns: u64) -> Result<Vec<Packet>, UnreadableLine> {
+    let unreadable = |line: &str| UnreadableLine {
+        line: line.to_owned(),
+    };
     answer
         .lines()
-        .map(|line| {
-            packet(line, wall_clock_offset_ns).ok_or_else(|| CaptureError::Line {
-                line: line.to_owned(),
-            })
-        })
+        .map(|line| packet(line, wall_clock_offset_ns).ok_or_else(|| unreadable(line)))
         .collect()
 }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use sctp_monitor_engine::model::{Diagnosis, Event, EventKind, PathState, Reason, Status};
 
 /// A state changes for a reason that is of its kind.
-pub(crate) fn check_reason(event: &Event) {
+///
+/// # Panics
+/// If not.
+pub fn check_reason(event: &Event) {
     let EventKind::PathStateChanged { from, to, reason, .. } = &event.kind else {
         return;
     };
@@ -31,7 +34,7 @@ pub(crate) fn check_reason(event: &Event) {
 
 /// Panics unless findings and incidents are opened, updated and closed in this order; gives the number of those that
 /// are still open.
-pub(crate) fn left_open(events: &[Event]) -> usize {
+pub fn left_open(events: &[Event]) -> usize {
     let mut open = BTreeSet::new();
     for event in events {
         let (name, status) = match &event.kind {
