@@ -309,6 +309,9 @@ fn within(
     })
 }
 
+/// RTO.Max, the longest time-out of a sender (RFC 9260 section 16).
+pub(crate) const RFC_RTO_MAX: Duration = Duration::from_secs(60);
+
 /// No state of a path lasts this long without anyone looking: a longer time is a slip of the pen.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 const NO_LONGER: &str = "30 days at most";

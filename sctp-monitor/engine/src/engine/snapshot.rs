@@ -8,7 +8,7 @@ use crate::{
         AddressView, AssociationId, AssociationView, ChunkCounts, Direction, FlowView, PathId, PathView,
         PhaseView, Schema, Side, Snapshot, Timestamp,
     },
-    path::{flow::FlowFacts, state::Path},
+    path::{facts::FlowFacts, state::Path},
     registry::{
         addresses::Addresses,
         association::{Association, Phase},

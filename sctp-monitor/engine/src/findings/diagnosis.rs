@@ -4,11 +4,7 @@ use crate::{
     config::{Config, Vantage},
     findings::seen::{PathSeen, Surroundings},
     model::{Broken, Diagnosis, Direction, PathState, Timestamp, Zombie},
-    path::{
-        detector::{Verdict, direction::UNDER_WAY},
-        flow::Flow,
-        state::Path,
-    },
+    path::{detector::Verdict, flow::Flow, state::Path, under_way::LATE_BY},
     registry::association::{Association, Phase},
 };
 
@@ -113,7 +109,7 @@ fn if_heard(vantage: Vantage, flow: &Flow, since: Timestamp, lasts: bool) -> Bro
     if vantage == Vantage::Endpoint {
         return Broken::Forward;
     }
-    let is_answered = flow.detector.alive_at().is_some_and(|at| at > since + UNDER_WAY);
+    let is_answered = flow.detector.alive_at().is_some_and(|at| at > since + LATE_BY);
     match flow.detector.verdict() {
         Verdict::Dead(_) => Broken::Both,
         _ if is_answered => Broken::Forward,

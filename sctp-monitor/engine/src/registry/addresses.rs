@@ -7,7 +7,7 @@ use crate::model::{AddressSource, Translation};
 
 use std::{net::IpAddr, time::Duration};
 
-use crate::model::Timestamp;
+use crate::{config::RFC_RTO_MAX, model::Timestamp};
 
 /// The addresses of one endpoint.
 #[derive(Debug, Clone, Default)]
@@ -144,11 +144,13 @@ impl Addresses {
     }
 }
 
+/// Addresses that are believed of one endpoint. Linux binds any number, FreeBSD 1,080; products use 2 to 4.
+pub(super) const MAX_ADDRESSES: usize = 32;
 /// Addresses that are kept in mind after they were given up.
 const MAX_GIVEN_UP: usize = 8;
 
-/// How long packets of an address that was given up may be late: the largest RTO (60 s, RFC 9260 section 16).
-const LATE: Duration = Duration::from_secs(60);
+/// How long packets of an address that was given up may be late.
+const LATE: Duration = RFC_RTO_MAX;
 
 #[cfg(test)]
 mod tests {

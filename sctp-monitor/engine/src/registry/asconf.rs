@@ -11,7 +11,7 @@ use sctp_monitor_common::wire::{
 
 use crate::{
     model::{Side, Timestamp},
-    registry::addresses::Addresses,
+    registry::addresses::{Addresses, MAX_ADDRESSES},
 };
 
 /// An ASCONF whose ASCONF ACK has not been seen. An endpoint has one at a time (RFC 5061 section 5.1).
@@ -39,7 +39,7 @@ impl AddressRequest {
             by,
             serial: asconf_serial(frame, chunk)?,
             source,
-            changes: address_changes(frame, chunk).take(MAX_CHANGES).collect(),
+            changes: address_changes(frame, chunk).take(MAX_ADDRESSES).collect(),
         })
     }
 
@@ -137,6 +137,3 @@ impl AddressesChanged {
         !self.added.is_empty() || !self.removed.is_empty() || self.primary.is_some()
     }
 }
-
-/// Requests of one ASCONF that are heeded: as many as addresses are believed of one endpoint.
-const MAX_CHANGES: usize = 32;

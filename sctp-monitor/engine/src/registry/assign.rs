@@ -10,7 +10,7 @@ use sctp_monitor_common::abi::FlowKey;
 use crate::{
     config::Vantage,
     model::{AssociationId, Direction, EndReason, Origin, Timestamp},
-    path::{flow::FlowFacts, flows::Flows},
+    path::{facts::FlowFacts, flows::Flows},
     registry::{Registry, association::Association, nat::is_copy},
 };
 

@@ -11,7 +11,10 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use sctp_monitor_common::wire::{Chunk, ChunkKind};
 
-use crate::model::{Direction, Forgery, Timestamp};
+use crate::{
+    model::{Direction, Forgery, Timestamp},
+    path::under_way,
+};
 
 /// What is strange about one association, and what is suspected.
 #[derive(Debug, Clone, Default)]
@@ -113,7 +116,7 @@ impl Suspicions {
     pub(super) fn go_on(&mut self, direction: Direction, heard_at: Timestamp) {
         for forgery in [Forgery::WrongTag, Forgery::Init, Forgery::IcmpError] {
             let key = (forgery, direction);
-            let goes_on = |account: &Account| heard_at >= account.first + LONGEST_UNDER_WAY;
+            let goes_on = |account: &Account| heard_at >= account.first + under_way::LONGEST;
             if !self.strange.get(&key).is_some_and(goes_on) {
                 continue;
             }
@@ -159,6 +162,3 @@ impl Suspicions {
 
 /// Sources that are named.
 const MOST_SOURCES: usize = 4;
-
-/// What an endpoint sends so long after something strange was not under way then.
-const LONGEST_UNDER_WAY: Duration = Duration::from_secs(1);

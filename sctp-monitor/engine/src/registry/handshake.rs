@@ -13,6 +13,7 @@ use sctp_monitor_common::{
 use crate::{
     config::Vantage,
     model::{Offer, Timestamp},
+    registry::addresses::MAX_ADDRESSES,
 };
 
 #[derive(Debug, Default)]
@@ -239,8 +240,6 @@ impl Endpoint {
 const MAX_PENDING: usize = 1024;
 /// Answers to one INIT that are remembered: it is sent again eight times at most, and answered late rarely.
 const MAX_RESPONDERS: usize = 4;
-/// Addresses that are believed of one endpoint. Linux binds any number, FreeBSD 1,080; products use 2 to 4.
-const MAX_ADDRESSES: usize = 32;
 /// How long a handshake may take: Max.Init.Retransmits (8) at the initial RTO is longer, but then the INIT is sent
 /// again and begins anew.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{
     housekeeping::Slice,
     model::{Direction, EndReason, Origin, Timestamp},
-    path::flows::Flows,
+    path::{flows::Flows, under_way},
     registry::{Registry, association::Association},
 };
 
@@ -113,4 +113,4 @@ fn is_restarted(flows: &Flows, association: &Association) -> bool {
 
 /// How long both directions must carry nothing but other tags until the association counts as restarted: longer than
 /// packets of the old one may be under way.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
+const RESTART_AFTER: Duration = under_way::LONGEST;

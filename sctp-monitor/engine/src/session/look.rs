@@ -3,8 +3,6 @@
 //! Nothing is lost by looking less often at a flow that goes on as it did: its record keeps count. What may be news is looked at
 //! in the next turn: the first packets, an answer to a heartbeat, DATA after a pause, an answer that is overdue.
 
-use std::time::Duration;
-
 use sctp_monitor_common::abi::FlowRecord;
 
 use super::pace::{Pace, Patience};
@@ -107,11 +105,6 @@ impl Look {
             || (has_changed && patience.is_at_its_end(record, now))
             || (record.data_chunks != self.data_chunks && !self.had_data)
     }
-}
-
-/// Whether something was sent so long ago; 0 is nothing.
-pub(super) fn is_older(sent_at_ns: u64, age: Duration, now: Timestamp) -> bool {
-    sent_at_ns != 0 && now.since(Timestamp::from_nanos(sent_at_ns)) >= age
 }
 
 /// When that was sent whose answer the flow waits for longest; 0 if it waits for none.

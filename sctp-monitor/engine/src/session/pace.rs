@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use sctp_monitor_common::abi::FlowRecord;
 
-use super::look::is_older;
 use crate::{config::Config, model::Timestamp};
 
 /// How often a session takes its turns, and how often it looks at a flow that goes on as it did.
@@ -74,4 +73,9 @@ impl Patience {
                 .iter()
                 .any(|heartbeat| of_heartbeats(heartbeat.sent_at_ns))
     }
+}
+
+/// Whether something was sent so long ago; 0 is nothing.
+fn is_older(sent_at_ns: u64, age: Duration, now: Timestamp) -> bool {
+    sent_at_ns != 0 && now.since(Timestamp::from_nanos(sent_at_ns)) >= age
 }

@@ -8,7 +8,8 @@
 //! The answers to heartbeats do not excuse DATA: where heartbeats pass and DATA does not, packets are too large for the
 //! path.
 
-pub(crate) mod direction;
+mod direction;
+mod directions;
 mod signs;
 mod trial;
 mod weigh;
@@ -17,7 +18,7 @@ use std::{mem::take, time::Duration};
 
 use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
 
-use self::{direction::Directions, trial::Trial};
+use self::{directions::Directions, trial::Trial};
 use crate::{
     config::Config,
     model::{Reason, RttView, Timestamp},

@@ -8,7 +8,7 @@ use super::{ARRIVED_TWICE, Context, Detector, Verdict, heartbeat_rto, trial::Tri
 use crate::{
     config::Config,
     model::{Reason, Timestamp},
-    path::{flow::at_ticks, rtt::Sample},
+    path::{facts::at_ticks, rtt::Sample},
 };
 
 impl Detector {
