@@ -54,7 +54,7 @@ pub struct Config {
     pub heartbeat_chance: f32,
     /// How rarely either may make a path potentially failed. A heartbeat always does, when it is not answered in time.
     pub doubt_chance: f32,
-    /// How long DATA must have stayed unacknowledged, never sent again while more is sent, until it is clear that the
+    /// How long DATA must have stayed unacknowledged, never retransmitted while more is sent, until it is clear that the
     /// acknowledgements pass elsewhere: no sender waits longer than RTO.Initial without sending again.
     #[serde(with = "humantime_serde")]
     pub one_sided_data: Duration,
@@ -100,7 +100,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub way_back_silence: Duration,
     /// After how long without a sign of either direction both count as broken: RTO.Min (1 s, RFC 9260 section 16) has
-    /// passed for either side, and what was sent again would have told.
+    /// passed for either side, and what was retransmitted would have told.
     #[serde(with = "humantime_serde")]
     pub direction_after: Duration,
 

@@ -39,7 +39,7 @@ impl Registry {
             return;
         }
         // Whoever sends anything to a host is answered by it, if only by ABORT: that makes no association.
-        if flow.is_aside {
+        if flow.is_out_of_the_blue {
             return;
         }
         if let Some((id, direction)) = self.reverse_association(flows, view) {

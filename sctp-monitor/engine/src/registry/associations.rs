@@ -147,7 +147,7 @@ impl Associations {
             path: path_id,
             direction,
         });
-        flow.strangers = 0;
+        flow.foreign_packets = 0;
         let tag = flow.view.tag;
         // What came with another tag was not the association's.
         if association.tag(direction).is_some_and(|known| known != tag) && tag != 0 {

@@ -26,7 +26,7 @@ pub(crate) fn context(
     let siblings = association.map_or(&[][..], |association| association.flows(direction));
     // The flow whose record holds the TSN state may be idle, and not looked at for long.
     let mut sacks_are_seen = record.shows_sacks();
-    let mut gathered = 0.0_f32;
+    let mut usually_awaiting = 0.0_f32;
     let mut acknowledged = 0_u32;
     let mut first_cum_tsn_ack = None;
     for (index, sibling) in siblings.iter().enumerate() {
@@ -37,11 +37,11 @@ pub(crate) fn context(
             first_cum_tsn_ack = sibling.cum_tsn_ack;
         }
         sacks_are_seen |= sibling.sacks_seen;
-        gathered = gathered.max(sibling.detector.gathered());
-        acknowledged = acknowledged.saturating_add(sibling.credits());
+        usually_awaiting = usually_awaiting.max(sibling.detector.usually_awaiting());
+        acknowledged = acknowledged.saturating_add(sibling.acknowledged());
     }
     if acknowledged < HABIT_KNOWN {
-        gathered = gathered.max(HABIT_UNKNOWN);
+        usually_awaiting = usually_awaiting.max(HABIT_UNKNOWN);
     }
     let came_back_at = flow
         .member
@@ -52,14 +52,14 @@ pub(crate) fn context(
         answers_are_seen: association
             .is_some_and(|association| !association.flows(direction.reversed()).is_empty()),
         sacks_are_seen,
-        gathered,
+        usually_awaiting,
         came_back_at,
         cum_tsn_ack: cum_tsn_ack(record, &flow.links).or(first_cum_tsn_ack),
         accuse_from,
     };
     let counted = match (vantage, direction) {
-        (Vantage::Endpoint, Direction::Forward) => Counted::Ahead,
-        (Vantage::Endpoint, Direction::Return) => Counted::Behind,
+        (Vantage::Endpoint, Direction::Forward) => Counted::Retransmitted,
+        (Vantage::Endpoint, Direction::Return) => Counted::Late,
         (Vantage::Gateway, _) => Counted::Both,
     };
     (context, counted)
@@ -67,5 +67,5 @@ pub(crate) fn context(
 
 /// After so many acknowledgements it is known whether the peer acknowledges every second packet, as it should.
 const HABIT_KNOWN: u32 = 8;
-/// Until then it may do so by its timer only, of 200 ms, and let so many more packets gather.
+/// Until then it may do so by its timer only, of 200 ms, and so many more packets await a SACK then.
 const HABIT_UNKNOWN: f32 = 2.0;

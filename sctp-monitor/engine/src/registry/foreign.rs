@@ -19,10 +19,10 @@ use crate::{
 impl Registry {
     /// A flow's record may tell of packets with another tag.
     pub(crate) fn count_foreign(&mut self, flows: &mut Flows, slot: u32, now: Timestamp) {
-        let Some(flow) = flows.get_mut(slot).filter(|flow| flow.strangers > 0) else {
+        let Some(flow) = flows.get_mut(slot).filter(|flow| flow.foreign_packets > 0) else {
             return;
         };
-        let packets = std::mem::take(&mut flow.strangers);
+        let packets = std::mem::take(&mut flow.foreign_packets);
         // What this host sends itself is no forgery: it answers what others sent.
         let Some(member) = flow.member.filter(|_| !flow.view.interface.is_egress()) else {
             return;

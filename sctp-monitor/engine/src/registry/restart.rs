@@ -73,7 +73,7 @@ impl Registry {
                 if let Some(flow) = flows.get_mut(*slot) {
                     flow.detector.on_new_association();
                     flow.mismatching = None;
-                    flow.strangers = 0;
+                    flow.foreign_packets = 0;
                     flow.view.tag = tag;
                 }
             }

@@ -12,7 +12,7 @@ use super::{
     Context, Detector,
     directions::{Directions, UnderWay},
     heartbeat_rtt,
-    trial::{earlier_tsn, later_tsn},
+    wait::{earlier_tsn, later_tsn},
 };
 use crate::{config::Config, model::Timestamp, path::under_way::LATE_BY};
 
@@ -47,7 +47,7 @@ impl Detector {
 
     /// Whether a SACK that came late acknowledges what was sent after the break, and only over this path.
     ///
-    /// The cumulative TSN ack tells: above it a chunk may be missing that the sender is yet to send again. What was sent again
+    /// The cumulative TSN ack tells: above it a chunk may be missing that the sender is yet to retransmit. What was retransmitted
     /// since may have arrived the other way, whichever chunks these were.
     pub(super) fn acknowledged_after_break(&self, record: &FlowRecord, context: Context) -> bool {
         let (Some(under_way), Some(cum_tsn_ack)) = (self.directions.under_way, context.cum_tsn_ack) else {
@@ -63,23 +63,23 @@ impl Detector {
     /// Notices what is under way, once the answer that waits should have come.
     pub(super) fn watch_what_is_under_way(&mut self, record: &FlowRecord, config: &Config, now: Timestamp) {
         let round_trip = self.round_trip(record, config);
-        let Some(trial) = self.data.trial else {
+        let Some(wait) = self.data.wait else {
             return;
         };
-        self.directions.last_missed = self.directions.last_missed.max(trial.last_ripe_at);
-        let due_at = trial.obliged_at(config) + round_trip;
+        self.directions.last_missed = self.directions.last_missed.max(wait.last_awaiting_at);
+        let due_at = wait.obliged_at(config) + round_trip;
         if self.directions.under_way.is_some() || now < due_at {
             return;
         }
         // What was sent since is taken as if it had been sent evenly: the look may be late.
-        let more = later_tsn(record.highest_sent, trial.tsn).wrapping_sub(trial.tsn);
-        let share = due_at.since(trial.sent_at).as_secs_f64()
-            / now.since(trial.sent_at).as_secs_f64().max(f64::MIN_POSITIVE);
+        let more = later_tsn(record.highest_sent, wait.tsn).wrapping_sub(wait.tsn);
+        let share = due_at.since(wait.sent_at).as_secs_f64()
+            / now.since(wait.sent_at).as_secs_f64().max(f64::MIN_POSITIVE);
         let more = (f64::from(more) * share).ceil() as u32;
-        let tsn = trial.tsn.wrapping_add(more);
+        let tsn = wait.tsn.wrapping_add(more);
         self.directions.under_way = Some(UnderWay {
             tsn,
-            chunks: tsn.wrapping_sub(trial.first_tsn).saturating_add(1),
+            chunks: tsn.wrapping_sub(wait.first_tsn).saturating_add(1),
             lost: record.lost,
             due_at,
         });

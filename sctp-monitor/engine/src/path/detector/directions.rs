@@ -21,7 +21,7 @@ pub(super) struct UnderWay {
     /// The last one.
     pub(super) tsn: u32,
     pub(super) chunks: u32,
-    /// How many had been sent again by then; see the record.
+    /// How many had been retransmitted by then; see the record.
     pub(super) lost: u32,
     /// When the first answer should have come.
     pub(super) due_at: Timestamp,
