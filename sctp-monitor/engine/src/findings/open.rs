@@ -1,13 +1,8 @@
-//! What is wrong, and which of it has one cause.
+//! The findings that are open, and how they are reported.
 //!
 //! Findings follow from verdicts, losses, sizes and delays, and end with them. Each look at a path draws up what is wrong
 //! with it now and compares that with what was reported. So a finding is opened once and closed once, whatever happens in
 //! between.
-
-mod diagnosis;
-mod incidents;
-mod redundancy;
-pub(crate) mod seen;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,14 +12,15 @@ use std::{
 use crate::{
     config::Config,
     findings::{
-        diagnosis::{peer_down, wrong_with_path, zombie},
         incidents::{Incidents, Keys, Member},
-        redundancy::weaknesses,
+        peer_down,
+        rules::{weaknesses, wrong_with_path},
         seen::{PathSeen, Surroundings},
+        spoofing_suspected, zombie,
     },
     model::{
         AssociationId, AssociationRef, Cause, Diagnosis, Event, EventKind, Finding, Forgery, IncidentId,
-        IncidentView, Object, PathId, Side, Status, Suspicion, Timestamp,
+        IncidentView, Object, PathId, Side, Status, Timestamp,
     },
     registry::{association::Association, forgery::Account},
 };
@@ -144,7 +140,7 @@ impl Findings {
             .filter(|finding| !matches!(finding.diagnosis, Diagnosis::PeerDown { .. }))
             .map(|finding| (finding.object, finding.diagnosis.clone()))
             .collect();
-        found.extend(peer_down(association).map(|diagnosis| (Object::Association, diagnosis)));
+        found.extend(peer_down::rule(association).map(|diagnosis| (Object::Association, diagnosis)));
         self.settle_association(association.reference(), found, now);
     }
 
@@ -156,15 +152,13 @@ impl Findings {
         around: Surroundings<'_>,
     ) {
         let now = around.now;
-        let whole = peer_down(association)
+        let whole = peer_down::rule(association)
             .into_iter()
             .chain(self.zombie(association, around));
         let mut found: Vec<_> = whole.map(|diagnosis| (Object::Association, diagnosis)).collect();
         if association.is_up() {
             found.extend(weaknesses(association, around, &self.config));
-            let suspected = suspected
-                .into_iter()
-                .map(|(forgery, account)| Diagnosis::SpoofingSuspected(suspicion(forgery, account, around)));
+            let suspected = spoofing_suspected::rule(suspected, around);
             found.extend(suspected.map(|diagnosis| (Object::Association, diagnosis)));
         }
         if !found.is_empty() || !self.of(association.id()).is_empty() {
@@ -179,12 +173,12 @@ impl Findings {
             .get(&id)
             .and_then(|known| known.window_zero_since);
         let before = window_zero_since;
-        let zombie = zombie(association, around, &self.config, &mut window_zero_since);
+        let zombie = zombie::rule(association, around, &self.config, &mut window_zero_since);
         if window_zero_since != before {
             self.by_association.entry(id).or_default().window_zero_since = window_zero_since;
             self.drop_if_empty(id);
         }
-        zombie.map(Diagnosis::Zombie)
+        zombie
     }
 
     /// An association is over, and so are its findings.
@@ -365,16 +359,4 @@ fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
         reason: finding.diagnosis.to_string(),
         next: finding.diagnosis.next(),
     })
-}
-
-fn suspicion(forgery: Forgery, account: Account, around: Surroundings<'_>) -> Suspicion {
-    Suspicion {
-        forgery,
-        packets: account.packets,
-        tag: account.tag,
-        chunks: account.chunk_kinds(),
-        interface: account.if_index.and_then(|index| around.nics.name(index)),
-        lasting: account.lasting(),
-        sources: account.sources,
-    }
 }

@@ -1,7 +1,7 @@
 //! What the rules look at: an association or one of its paths, with all that is known of it now.
 
 use crate::{
-    config::Config,
+    config::{Config, Vantage},
     model::{AssociationRef, Direction, PathId, Timestamp},
     nics::Nics,
     path::{flow::Flow, flows::Flows, state::Path},
@@ -53,6 +53,12 @@ impl<'a> PathSeen<'a> {
     /// Its flows, the forward one first.
     pub(super) fn flows(&self) -> impl Iterator<Item = &'a Flow> + use<'a> {
         [self.forward, self.back].into_iter().flatten()
+    }
+
+    /// Those whose answers are judged. On an endpoint that is what the host itself sends.
+    pub(super) fn judged(&self) -> impl Iterator<Item = &'a Flow> + use<'a> {
+        let back = self.back.filter(|_| self.config.vantage == Vantage::Gateway);
+        [self.forward, back].into_iter().flatten()
     }
 
     pub(super) fn reference(&self) -> AssociationRef {
