@@ -1,13 +1,13 @@
 //! The one loop: what the programs saw goes into the engine, what the engine decides goes out.
 //!
-//! Nothing blocks here and nothing is decided here. The ring buffer wakes the loop for what is urgent; a sweep over
-//! the flow records every [`SWEEP`] finds the rest.
+//! Nothing blocks here and nothing is decided here. The ring buffer wakes the loop for what is urgent; the session says when
+//! its next turn is due.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
 use anyhow::{Context as _, bail};
-use sctp_monitor_common::abi::{Counter, Counters, RingRecord};
-use sctp_monitor_engine::{Engine, NicState, Output, model::Timestamp};
+use sctp_monitor_common::abi::{Counter, Counters};
+use sctp_monitor_engine::{NicState, Session, model::Timestamp};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -16,22 +16,12 @@ use tracing::{debug, warn};
 
 use crate::{
     clock::Clock,
+    flows::KernelFlows,
     kernel::{Attachment, HookChoice, Kernel},
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
     report::{Flows, Notice, Report, Snapshot},
-    slots::Slots,
 };
-
-/// How often the flow records are swept. A failure is noticed one sweep late on average; a sweep over 16,384 unchanged
-/// records takes some 50 us.
-pub const SWEEP: Duration = Duration::from_millis(20);
-
-/// Whoever did not sweep for so long stood still: a busy machine delays a sweep by one or two.
-const STALL: Duration = Duration::from_millis(80);
-
-/// The least time between two sweeps that ring records ask for.
-const BREATH: Duration = Duration::from_millis(2);
 
 /// What to watch, and how.
 #[derive(Debug, Clone)]
@@ -46,20 +36,16 @@ pub struct Watch {
 
 /// The loop's state.
 pub struct Driver {
-    kernel: Kernel,
-    engine: Engine,
+    flows: KernelFlows,
+    session: Session,
     watch: Watch,
     attachments: BTreeMap<u32, Attachment>,
     /// NICs that went away, by name: they are watched again if they come back.
     lost: Vec<String>,
-    slots: Slots,
     reports: Vec<Box<dyn Report>>,
     clock: Clock,
     ring_records_lost: u64,
     pressure: PressureGauge,
-    swept_at: Option<Timestamp>,
-    /// Ring records were taken that no sweep has acted on yet.
-    ring_drained: bool,
 }
 
 impl Driver {
@@ -69,23 +55,20 @@ impl Driver {
     /// If the clocks cannot be read.
     pub fn new(
         kernel: Kernel,
-        engine: Engine,
+        session: Session,
         watch: Watch,
         reports: Vec<Box<dyn Report>>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            kernel,
-            engine,
+            flows: KernelFlows::new(kernel),
+            session,
             watch,
             attachments: BTreeMap::new(),
             lost: Vec::new(),
-            slots: Slots::new(),
             reports,
             clock: Clock::read()?,
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
-            swept_at: None,
-            ring_drained: false,
         })
     }
 
@@ -113,9 +96,7 @@ impl Driver {
         for nic in known.into_values() {
             self.on_nic(&nic)?;
         }
-        let ring = self.kernel.ring_signal()?;
-        let mut sweep = interval(SWEEP);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let ring = self.flows.kernel.ring_signal()?;
         let mut refresh = interval(Duration::from_secs(1));
         refresh.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let end = self.watch.duration;
@@ -127,22 +108,20 @@ impl Driver {
         };
         tokio::pin!(ended);
         loop {
-            // Between two sweeps an answer may become overdue.
             let now = Clock::now()?;
-            let mut until_overdue = self.engine.poll_timeout().map_or(SWEEP, |at| at.since(now));
-            if self.ring_drained {
-                until_overdue = until_overdue.min(self.until_next_sweep(now));
+            let until_turn = self
+                .session
+                .next_turn(&self.flows, now)
+                .map_or(Duration::MAX, |at| at.since(now));
+            if until_turn.is_zero() {
+                self.turn()?;
+                continue;
             }
             tokio::select! {
-                _ = sweep.tick() => self.sweep()?,
-                () = tokio::time::sleep(until_overdue), if until_overdue < SWEEP => self.sweep()?,
+                () = tokio::time::sleep(until_turn) => self.turn()?,
                 ready = ring.readable() => {
-                    self.drain_ring();
+                    self.session.take_ring(&mut self.flows);
                     ready?.clear_ready();
-                    self.ring_drained = true;
-                    if self.until_next_sweep(Clock::now()?).is_zero() {
-                        self.sweep()?;
-                    }
                 }
                 change = nics.next() => match change {
                     Some(change) => self.on_nic(&change)?,
@@ -161,6 +140,7 @@ impl Driver {
     /// Attaches to a NIC and says how.
     fn attach(&mut self, interface: &str) -> anyhow::Result<()> {
         let attachment = self
+            .flows
             .kernel
             .attach(interface, self.watch.hook, self.watch.egress)?;
         let now = Clock::now()?;
@@ -169,73 +149,18 @@ impl Driver {
         Ok(())
     }
 
-    /// How long a ring record may still wait for the sweep that acts on it: each new flow of a flood wakes the loop up.
-    fn until_next_sweep(&self, now: Timestamp) -> Duration {
-        self.swept_at
-            .map_or(Duration::ZERO, |last| BREATH.saturating_sub(now.since(last)))
-    }
-
     /// Everything that the programs saw until now.
-    fn sweep(&mut self) -> anyhow::Result<()> {
-        self.drain_ring();
-        self.ring_drained = false;
-        let now = Clock::now()?;
-        if self.swept_at.is_some_and(|last| now.since(last) > STALL) {
-            self.engine.handle_stall(now);
-        }
-        self.swept_at = Some(now);
-        let records = self.kernel.records();
-        let engine = &self.engine;
-        let changed: Vec<_> = self
-            .slots
-            .changed(|slot| records.packets(slot), |slot| engine.awaits(slot))
-            .collect();
-        for slot in changed {
-            if let Some(record) = self.kernel.record(slot) {
-                self.engine.handle_record(slot, &record, now);
-                self.slots.looked(slot, record.packets, record.waits_for_answer());
-            }
-        }
-        self.engine.handle_timeout(now);
-        self.carry_out(now)?;
-        while let Some(slot) = self.slots.poll_free(now) {
-            self.kernel.offer_slot(slot)?;
-        }
-        Ok(())
+    fn turn(&mut self) -> anyhow::Result<()> {
+        self.session.take_ring(&mut self.flows);
+        self.session.turn(&mut self.flows, Clock::now()?)?;
+        self.tell()
     }
 
-    fn drain_ring(&mut self) {
-        let Self {
-            kernel,
-            engine,
-            slots,
-            ..
-        } = self;
-        while kernel.with_ring_record(|bytes| match RingRecord::parse(bytes) {
-            Ok(record) => {
-                if let RingRecord::FlowOpened(opened) = &record {
-                    slots.take(opened.header.slot);
-                }
-                engine.handle_ring(&record);
-            }
-            Err(error) => warn!("{error}"),
-        }) {}
-    }
-
-    /// Does what the engine wants done.
-    fn carry_out(&mut self, now: Timestamp) -> anyhow::Result<()> {
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Event(event) => {
-                    let time = event.time;
-                    self.notice(&Notice::Event(*event), time)?;
-                }
-                Output::Link { slot, links } => self.kernel.link(slot, &links),
-                Output::Release { slot, key } => {
-                    self.kernel.forget(&key)?;
-                    self.slots.release(slot, now);
-                }
-            }
+    /// Reports what the engine found out.
+    fn tell(&mut self) -> anyhow::Result<()> {
+        while let Some(event) = self.session.poll_event() {
+            let time = event.time;
+            self.notice(&Notice::Event(event), time)?;
         }
         Ok(())
     }
@@ -243,7 +168,7 @@ impl Driver {
     fn on_nic(&mut self, change: &NicChange) -> anyhow::Result<()> {
         let now = Clock::now()?;
         debug!(interface = change.name, state = ?change.state, "interface");
-        self.engine
+        self.session
             .handle_nic(change.if_index, &change.name, change.state, now);
         let watched = self.attachments.contains_key(&change.if_index);
         if watched {
@@ -254,7 +179,7 @@ impl Driver {
         } else if !watched && change.state != NicState::Gone && self.lost.contains(&change.name) {
             self.on_back(change, now)?;
         }
-        self.carry_out(now)
+        self.tell()
     }
 
     /// A NIC that vanishes ends its own watch only.
@@ -285,10 +210,10 @@ impl Driver {
 
     fn refresh(&mut self) -> anyhow::Result<()> {
         self.clock = Clock::read()?;
-        let counters = self.kernel.counters()?;
+        let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
         let now = Clock::now()?;
-        let flows = (self.slots.in_use(), self.kernel.max_flows());
+        let flows = (self.flows.slots.in_use(), self.flows.kernel.max_flows());
         if let Some(pressure) = self.pressure.read(&counters, flows, now) {
             self.notice(&Notice::Pressure(pressure), now)?;
         }
@@ -304,35 +229,32 @@ impl Driver {
                 "ring buffer full; the flow records still tell"
             );
             self.ring_records_lost = lost;
-            for slot in 0..self.kernel.max_flows() {
-                if self.slots.is_free(slot) && self.kernel.records().packets(slot) > 0 {
-                    debug!(slot, "flow found without its ring record");
-                    self.slots.take(slot);
-                }
-            }
+            self.flows.find_unannounced();
         }
     }
 
     fn stop(mut self) -> anyhow::Result<()> {
-        let counters = self.kernel.counters()?;
+        let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
-        self.sweep()?;
+        self.session.take_ring(&mut self.flows);
+        self.session.finish(&mut self.flows, Clock::now()?)?;
+        self.tell()?;
         let detached: Vec<_> = std::mem::take(&mut self.attachments).into_values().collect();
         let now = Clock::now()?;
         let names: Vec<_> = detached
             .iter()
             .map(|attachment| attachment.interface().to_owned())
             .collect();
-        let counters = self.kernel.counters()?;
+        let counters = self.flows.kernel.counters()?;
         let watched: Vec<_> = detached.iter().collect();
-        let kernel = &self.kernel;
+        let KernelFlows { kernel, slots } = &self.flows;
         let snapshot = Snapshot {
             now,
             clock: self.clock,
-            engine: &self.engine,
+            engine: self.session.engine(),
             record: &|slot| kernel.record(slot),
             counters: &counters,
-            flows: Flows::of(&self.slots, kernel),
+            flows: Flows::of(slots, kernel),
             attachments: &watched,
         };
         for report in &mut self.reports {
@@ -354,16 +276,16 @@ impl Driver {
         &mut self,
         show: impl Fn(&mut dyn Report, &Snapshot<'_>) -> io::Result<()>,
     ) -> anyhow::Result<()> {
-        let counters = self.kernel.counters()?;
+        let counters = self.flows.kernel.counters()?;
         let attachments: Vec<_> = self.attachments.values().collect();
-        let kernel = &self.kernel;
+        let KernelFlows { kernel, slots } = &self.flows;
         let snapshot = Snapshot {
             now: Clock::now()?,
             clock: self.clock,
-            engine: &self.engine,
+            engine: self.session.engine(),
             record: &|slot| kernel.record(slot),
             counters: &counters,
-            flows: Flows::of(&self.slots, kernel),
+            flows: Flows::of(slots, kernel),
             attachments: &attachments,
         };
         for report in &mut self.reports {

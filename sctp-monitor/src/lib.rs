@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod driver;
+pub mod flows;
 pub mod kernel;
 pub mod nic;
 pub mod pcap;

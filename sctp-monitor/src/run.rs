@@ -9,8 +9,9 @@ use std::{
 
 use anyhow::Context as _;
 use sctp_monitor_engine::{
-    Engine,
+    Session,
     config::{Config, Vantage},
+    session::Pace,
 };
 
 use crate::{
@@ -64,8 +65,8 @@ pub(crate) fn watch(
         egress: vantage == Vantage::Endpoint,
         duration,
     };
-    let engine = Engine::new(detector, clock::tick()?);
-    let driver = Driver::new(kernel, engine, watch, reports)?;
+    let session = Session::new(detector, clock::tick()?, Pace::LIVE);
+    let driver = Driver::new(kernel, session, watch, reports)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

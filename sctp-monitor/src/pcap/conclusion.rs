@@ -138,7 +138,7 @@ impl<'a> Conclusion<'a> {
 
     /// Incidents that were not over by the end.
     pub(crate) fn open_incidents(&self) -> impl Iterator<Item = &IncidentView> {
-        self.analysis.engine.incidents()
+        self.analysis.engine().incidents()
     }
 }
 
