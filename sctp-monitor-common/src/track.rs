@@ -11,9 +11,9 @@ use network_types::sctp::SctpHdr;
 
 use crate::{
     abi::{
-        AckOutcome, ControlHeader, Counter, FlowKey, FlowOpened, FlowRecord, HeartbeatAcked, HeartbeatSent,
-        IcmpErrorSeen, Interface, NO_SLOT, OutstandingHeartbeat, RingHeader, RingKind, SenderState, TimedTsn,
-        tsn_after, tsn_at_or_before,
+        AckOutcome, ControlHeader, Counter, FlowKey, FlowLinks, FlowOpened, FlowRecord, HeartbeatAcked,
+        HeartbeatSent, IcmpErrorSeen, Interface, NO_SLOT, OutstandingHeartbeat, RingHeader, RingKind,
+        SenderState, SlotRef, TimedTsn, tsn_after, tsn_at_or_before,
     },
     wire::{
         Chunk, ChunkKind, LinkType, ParseOptions, Pass, ReadPacket, SctpPacket,
@@ -42,6 +42,9 @@ pub trait FlowTable {
 
     /// The record in a slot; `None` past the end of the table.
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord>;
+
+    /// What user space says of the flow in a slot; `None` past the end of the table.
+    fn links(&mut self, slot: u32) -> Option<&FlowLinks>;
 
     /// Memory for the packet at hand. It holds whatever was left there.
     fn scratch(&mut self) -> &mut Scratch;
@@ -125,10 +128,7 @@ pub fn track_icmp_error<T: FlowTable>(error: &IcmpError, table: &mut T) {
     if slot == NO_SLOT {
         return table.count(Counter::IcmpFlowUnknown);
     }
-    let Some(record) = table.record(slot) else {
-        return;
-    };
-    let tag_mismatch = record.tag != error.tag;
+    let tag_mismatch = tag_of(slot, table) != error.tag;
     if tag_mismatch {
         table.count(Counter::IcmpTagMismatch);
     }
@@ -180,9 +180,11 @@ pub fn track<R: ReadPacket, T: FlowTable>(
         };
     }
     let now_ticks = table.now_ticks();
+    let told_tag = told_tag(slot, table);
     let Some((record, scratch)) = table.record_and_scratch(slot) else {
         return;
     };
+    record.follow(told_tag);
     count_chunks(reader, max_chunks, record, scratch);
     // Each segment after the first has headers of its own, and the first one's length counts them once.
     let more = u64::from(reader.segments().saturating_sub(1));
@@ -237,7 +239,7 @@ fn open_flow<R: ReadPacket, T: FlowTable>(
     let tag = tag_of_direction(reverse_slot, table);
     if let Some(record) = table.record(slot) {
         record.open(key, slot, now_ns, now_ticks);
-        record.reverse_slot = reverse_slot;
+        record.pair = SlotRef::to(reverse_slot);
         record.tag = tag;
         if packet.ethernet
             && let Some(header) = reader.read::<12>(0)
@@ -246,8 +248,7 @@ fn open_flow<R: ReadPacket, T: FlowTable>(
         }
     }
     if let Some(reverse) = table.record(reverse_slot) {
-        // User space may have tied it to another flow of the same direction; the same address pair is nearer.
-        reverse.reverse_slot = slot;
+        reverse.pair = SlotRef::to(slot);
     }
     let header = RingHeader {
         kind: RingKind::FlowOpened as u32,
@@ -269,10 +270,44 @@ fn open_flow<R: ReadPacket, T: FlowTable>(
 /// With it, not even the first packet of a flow is believed if it is forged.
 #[inline(always)]
 fn tag_of_direction<T: FlowTable>(reverse_slot: u32, table: &mut T) -> u32 {
-    let Some(other_slot) = table.record(reverse_slot).map(|reverse| reverse.reverse_slot) else {
-        return 0;
-    };
-    table.record(other_slot).map_or(0, |other| other.tag)
+    let other_slot = reverse_of(reverse_slot, table);
+    tag_of(other_slot, table)
+}
+
+/// The tag that user space tells of a flow; 0 for none.
+#[inline(always)]
+fn told_tag<T: FlowTable>(slot: u32, table: &mut T) -> u32 {
+    table.links(slot).map_or(0, |links| links.tag)
+}
+
+/// A flow's tag; 0 while it is unknown, or if there is no flow.
+#[inline(always)]
+fn tag_of<T: FlowTable>(slot: u32, table: &mut T) -> u32 {
+    let told = told_tag(slot, table);
+    if told != 0 {
+        return told;
+    }
+    table.record(slot).map_or(0, |record| record.tag)
+}
+
+/// A flow of the opposite direction of this one's association, or [`NO_SLOT`].
+///
+/// The one that user space names, unless the opposite flow of the same address pair began since and has no links yet.
+/// What that one is, its slot says: it may have passed to another flow, and then refers to another pair.
+#[inline(always)]
+fn reverse_of<T: FlowTable>(slot: u32, table: &mut T) -> u32 {
+    let reverse = table.links(slot).map_or(SlotRef::NONE, |links| links.reverse);
+    let pair = table.record(slot).map_or(SlotRef::NONE, |record| record.pair);
+    if pair == reverse {
+        return reverse.slot();
+    }
+    if reverse.is_some() && table.links(pair.slot()).is_none_or(FlowLinks::is_set) {
+        return reverse.slot();
+    }
+    let is_pair = table
+        .record(pair.slot())
+        .is_some_and(|other| other.pair == SlotRef::to(slot));
+    if is_pair { pair.slot() } else { reverse.slot() }
 }
 
 /// The other one of an Ethernet header's two addresses, destination first.
@@ -547,8 +582,8 @@ impl Standing {
 fn set_aside<T: FlowTable>(slot: u32, table: &mut T) {
     let (tag, standing) = (table.scratch().tag, table.scratch().standing);
     if standing == Standing::Reflection as u32 {
-        let reverse_slot = table.record(slot).map_or(NO_SLOT, |record| record.reverse_slot);
-        let expected = table.record(reverse_slot).map_or(0, |reverse| reverse.tag);
+        let reverse_slot = reverse_of(slot, table);
+        let expected = tag_of(reverse_slot, table);
         if expected == 0 || expected == tag {
             return;
         }
@@ -649,10 +684,12 @@ fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_chunks: usize
     if let Some(ppid) = data.ppid {
         record.ppid = ppid;
     }
-    let data_slot = record.data_slot;
-    let Some((canonical, scratch)) = table.record_and_scratch(data_slot) else {
+    let tsn_slot = table.links(slot).map_or(slot, |links| links.tsn_slot(slot));
+    let told_tag = told_tag(tsn_slot, table);
+    let Some((canonical, scratch)) = table.record_and_scratch(tsn_slot) else {
         return;
     };
+    canonical.follow(told_tag);
     scratch.previous_highest = if canonical.sender.data_seen() {
         canonical.sender.highest_tsn
     } else {
@@ -746,6 +783,12 @@ fn time_data<T: FlowTable>(slot: u32, table: &mut T) {
     }
 }
 
+/// The next flow of the same direction, or [`NO_SLOT`].
+#[inline(always)]
+fn next_of<T: FlowTable>(slot: u32, table: &mut T) -> u32 {
+    table.links(slot).map_or(NO_SLOT, |links| links.next.slot())
+}
+
 /// Tells the flows of this direction which of their chunks the packet carries again, or late.
 #[inline(always)]
 fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
@@ -771,7 +814,7 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
             record.late = record.late.wrapping_add(old.late);
             record.lost_bytes = old.bytes;
         }
-        at = record.sibling_slot;
+        at = next_of(at, table);
         if at == slot {
             return;
         }
@@ -785,13 +828,15 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
         return;
     };
     record.a_rwnd = sack.a_rwnd;
-    let first = record.reverse_slot;
-    let Some(data_slot) = table.record(first).map(|record| record.data_slot) else {
+    let first = reverse_of(slot, table);
+    let Some(tsn_slot) = table.links(first).map(|links| links.tsn_slot(first)) else {
         return;
     };
-    let Some(canonical) = table.record(data_slot) else {
+    let told = told_tag(tsn_slot, table);
+    let Some(canonical) = table.record(tsn_slot) else {
         return;
     };
+    canonical.follow(told);
     let more = canonical
         .sender
         .acknowledged(sack.cum_tsn_ack, sack.highest_acked);
@@ -800,18 +845,20 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
     }
     let mut at = first;
     for _ in 0..MAX_SIBLINGS {
+        let Some((told_tag, next)) = table.links(at).map(|links| (links.tag, links.next.slot())) else {
+            return;
+        };
         let Some(record) = table.record(at) else {
             return;
         };
-        let sibling = record.sibling_slot;
         if sack.duplicate_tsns > 0 && record.carried_first(sack.first_duplicate) {
             record.spurious = record.spurious.wrapping_add(u32::from(sack.duplicate_tsns));
         }
-        if more && record.timed.is_armed() {
+        if more && record.timed.is_armed() && !record.is_outdated(told_tag) {
             let progress = Progress::of(&record.timed, record.highest_sent, sack);
             credit(at, progress, sack, table);
         }
-        at = sibling;
+        at = next;
         if at == first {
             return;
         }
@@ -963,19 +1010,25 @@ fn on_heartbeat_ack<T: FlowTable>(slot: u32, info: HeartbeatInfo, table: &mut T)
         reserved: 0,
         rtt_ns: 0,
     };
-    if let Some((key, first)) = table.record(slot).map(|record| (record.key, record.reverse_slot)) {
+    if let Some(key) = table.record(slot).map(|record| record.key) {
+        let first = reverse_of(slot, table);
         let mut at = first;
         for _ in 0..MAX_SIBLINGS {
+            let Some((told_tag, next)) = table.links(at).map(|links| (links.tag, links.next.slot())) else {
+                break;
+            };
             let Some(record) = table.record(at) else {
                 break;
             };
-            if let Some(sent_at_ns) = take_outstanding(record, info) {
+            if !record.is_outdated(told_tag)
+                && let Some(sent_at_ns) = take_outstanding(record, info)
+            {
                 acked.rtt_ns = now_ns.saturating_sub(sent_at_ns);
                 acked.heartbeat_slot = at;
                 acked.outcome = answer(record, &key, now_ns, acked.rtt_ns) as u16;
                 break;
             }
-            at = record.sibling_slot;
+            at = next;
             if at == first {
                 break;
             }

@@ -1,8 +1,9 @@
 //! The maps, and the flow table over them.
 //!
-//! The index is a kernel hash from key to slot; the records lie in an array that user space maps into its memory. User
-//! space fills [`FREE_SLOTS`] and alone takes slots back: it removes the key, waits until no program can still hold the
-//! slot, zeroes the record, and only then offers the slot again.
+//! The index is a kernel hash from key to slot. By slot there are two arrays that user space maps into its memory: the
+//! records, which the programs write, and the links, which user space writes. User space fills [`FREE_SLOTS`] and alone
+//! takes slots back: it removes the key, waits until no program can still hold the slot, zeroes record and links, and only
+//! then offers the slot again.
 
 use aya_ebpf::{
     Global,
@@ -14,8 +15,8 @@ use aya_ebpf::{
 use bytemuck::Pod;
 use sctp_monitor_common::{
     abi::{
-        CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen,
-        IndexKey, NO_SLOT,
+        CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord,
+        IcmpErrorSeen, IndexKey, NO_SLOT,
     },
     track::{FlowTable, RateLimit, STANDINGS, Scratch},
     wire::ReadPacket,
@@ -30,6 +31,11 @@ static FLOW_INDEX: HashMap<IndexKey, u32> = HashMap::with_max_entries(DEFAULT_FL
 
 #[map]
 static FLOWS: Array<FlowRecord> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
+
+/// What user space says of each flow. Read here and never written. (BPF_F_RDONLY_PROG would have the verifier hold that, but
+/// then the kernel lets nobody map it for writing.)
+#[map]
+static LINKS: Array<FlowLinks> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
 
 #[map]
 static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(DEFAULT_FLOWS, 0);
@@ -151,6 +157,11 @@ impl FlowTable for KernelTable<'_> {
     #[inline(always)]
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord> {
         record(slot)
+    }
+
+    #[inline(always)]
+    fn links(&mut self, slot: u32) -> Option<&FlowLinks> {
+        LINKS.get(slot)
     }
 
     #[inline(always)]

@@ -230,13 +230,7 @@ impl Driver {
                     let time = event.time;
                     self.notice(&Notice::Event(*event), time)?;
                 }
-                Output::Link {
-                    slot,
-                    data_slot,
-                    reverse_slot,
-                    sibling_slot,
-                } => self.kernel.link(slot, data_slot, reverse_slot, sibling_slot),
-                Output::SetTag { slot, tag } => self.kernel.set_tag(slot, tag),
+                Output::Link { slot, links } => self.kernel.link(slot, &links),
                 Output::Release { slot, key } => {
                     self.kernel.forget(&key)?;
                     self.slots.release(slot, now);

@@ -3,12 +3,13 @@
 //! A flow is one direction of an address pair, ports included. Its record is laid out by cache lines of 64 bytes:
 //! a DATA packet touches the first two, a HEARTBEAT the third as well, what is rarer the others.
 //!
-//! Several CPUs and user space share a record without locks. Each field has one writing side in practice (the
-//! direction of traffic that it describes is processed by one CPU at a time), and readers must stand a value that is
-//! one packet old.
+//! Only the programs write a record while its slot belongs to a flow; what user space has to say stands in
+//! [`FlowLinks`](super::FlowLinks). Several CPUs share a record without locks: most fields are written for packets of one
+//! direction only, which one CPU processes at a time, and readers must stand a value that is one packet old.
 
 use bytemuck::{Pod, Zeroable};
 
+use super::SlotRef;
 use crate::wire::{Address, ChunkKind, chunk::KIND_SLOTS};
 
 /// Names a flow.
@@ -114,11 +115,11 @@ pub struct FlowRecord {
     pub tag: u32,
     /// Packets with another tag.
     pub tag_mismatches: u32,
-    /// The slot whose `sender` is the TSN state of this direction of the association. Its own slot, until user
-    /// space knows the association.
-    pub data_slot: u32,
-    /// A flow of the opposite direction: of the same address pair if there is one. [`NO_SLOT`] if none is known.
-    pub reverse_slot: u32,
+    /// The opposite direction of the same address pair, as far as the programs know. Its slot may have passed to another flow
+    /// since: it counts only if that one's `pair` is this flow. What the agent links comes first.
+    pub pair: SlotRef,
+    /// The receiver window that the last SACK on this flow advertises.
+    pub a_rwnd: u32,
     /// Payload protocol identifier of the last DATA chunk.
     pub ppid: u32,
     /// Where the last packet was seen.
@@ -133,7 +134,7 @@ pub struct FlowRecord {
     pub highest_sent: u32,
     /// DATA chunks on this flow whose TSN had been seen before, on whatever flow.
     pub retransmissions: u32,
-    /// TSN state of this direction of the association, if `data_slot` points here.
+    /// TSN state of this direction of the association, if the flow's links say that it stands here.
     pub sender: SenderState,
 
     // Line 2: heartbeats.
@@ -154,10 +155,10 @@ pub struct FlowRecord {
     pub heartbeats_answered: u32,
     /// Those of them whose ack came from another address than the one probed.
     pub answered_elsewhere: u32,
-    /// The next flow of the same direction of the association, in a ring. Its own slot, if it is alone.
-    pub sibling_slot: u32,
     /// The tag of the last mismatching packet.
     pub mismatched_tag: u32,
+    /// Packets with an INIT and without a tag: they speak for nobody yet.
+    pub untagged: u32,
 
     // Lines 4 and 5.
     /// Chunks by [`ChunkKind`], except DATA, which is in `data_chunks`. Wraps.
@@ -196,17 +197,13 @@ pub struct FlowRecord {
     pub credited_bytes: u32,
     /// Bytes of a packet, by the IP header, that carries just the last lost chunk.
     pub lost_bytes: u32,
-    /// The receiver window that the last SACK on this flow advertises.
-    pub a_rwnd: u32,
+    /// The last TSN of the packet that `second_at_ns` is about.
+    pub second_tsn: u32,
     /// The Ethernet address of the next hop when the flow began: of its receiver if it leaves, of its sender if it
     /// arrives. All zero if there is none.
     pub next_hop: [u8; 6],
-    /// Makes the layout explicit; 0.
-    pub reserved: [u8; 2],
-    /// Packets with an INIT and without a tag: they speak for nobody yet.
-    pub untagged: u32,
-    /// The last TSN of the packet that `second_at_ns` is about.
-    pub second_tsn: u32,
+    /// Room for more; 0.
+    pub reserved: [u8; 10],
 }
 
 impl FlowRecord {
@@ -215,11 +212,26 @@ impl FlowRecord {
     pub fn open(&mut self, key: &FlowKey, slot: u32, now_ns: u64, now_ticks: u64) {
         self.key = *key;
         self.slot = slot;
-        self.data_slot = slot;
-        self.sibling_slot = slot;
-        self.reverse_slot = NO_SLOT;
         self.first_seen_ns = now_ns;
         self.first_seen_ticks = now_ticks;
+    }
+
+    /// Whether user space knows that the tag is another one: what the record holds of the association is not to be used.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_outdated(&self, told_tag: u32) -> bool {
+        told_tag != 0 && self.tag != told_tag
+    }
+
+    /// Takes over the tag that user space tells (0 for none), and forgets what packets with another one left behind.
+    #[inline(always)]
+    pub fn follow(&mut self, told_tag: u32) {
+        if self.is_outdated(told_tag) {
+            self.tag = told_tag;
+            self.timed = TimedTsn::zeroed();
+            self.sender = SenderState::zeroed();
+            self.outstanding = [OutstandingHeartbeat::zeroed(); HEARTBEAT_SLOTS];
+        }
     }
 
     /// Whether SACKs for this direction of the association were seen, as far as this record tells.

@@ -116,13 +116,7 @@ impl World {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Event(event) => failures += usize::from(is_failure(&event)),
-                Output::Link {
-                    slot,
-                    data_slot,
-                    reverse_slot,
-                    sibling_slot,
-                } => self.table.link(slot, data_slot, reverse_slot, sibling_slot),
-                Output::SetTag { slot, tag } => self.table.set_tag(slot, tag),
+                Output::Link { slot, links } => self.table.link(slot, &links),
                 Output::Release { .. } => {}
             }
         }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use sctp_monitor_common::abi::{AckOutcome, FlowKey, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord};
+use sctp_monitor_common::abi::{
+    AckOutcome, FlowKey, FlowLinks, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord,
+};
 
 use crate::{
     config::{Config, Vantage},
@@ -32,23 +34,13 @@ use crate::{
 pub enum Output {
     /// Report this.
     Event(Box<Event>),
-    /// Tie the flow in `slot` to its association (see [`FlowRecord`]).
+    /// Tell the programs of the association of the flow in `slot`. Nothing is said of a flow until then, and what was said
+    /// ends with [`Output::Release`].
     Link {
         /// The flow.
         slot: u32,
-        /// Where the TSN state of its direction is.
-        data_slot: u32,
-        /// A flow of the opposite direction.
-        reverse_slot: u32,
-        /// The next flow of its direction.
-        sibling_slot: u32,
-    },
-    /// Set the verification tag of the flow in `slot`.
-    SetTag {
-        /// The flow.
-        slot: u32,
-        /// Its association's tag.
-        tag: u32,
+        /// All that is to be said, in place of what was said before.
+        links: FlowLinks,
     },
     /// Forget the flow in `slot`.
     Release {
@@ -167,6 +159,10 @@ impl Engine {
             self.remove_flow(slot, now);
         }
         let tick = self.tick;
+        // What the programs will make of it with the next packet.
+        let mut followed = *record;
+        followed.follow(self.flows.get(&slot).map_or(0, |flow| flow.links.tag));
+        let record = &followed;
         match self.flows.get_mut(&slot) {
             Some(flow) => flow.update(record, tick, now),
             None => {
@@ -180,7 +176,7 @@ impl Engine {
         }
         self.count_strangers(slot, now);
         let member = self.flows.get(&slot).and_then(|flow| flow.member);
-        let (context, counted) = self.context(member, record);
+        let (context, counted) = self.context(slot, member, record);
         let awaited = self.awaits(slot);
         let Some(flow) = self.flows.get_mut(&slot) else {
             return;
@@ -203,7 +199,7 @@ impl Engine {
     }
 
     /// What the association tells of a flow.
-    fn context(&self, member: Option<Membership>, record: &FlowRecord) -> (Context, Counted) {
+    fn context(&self, slot: u32, member: Option<Membership>, record: &FlowRecord) -> (Context, Counted) {
         let association = member.and_then(|member| self.associations.get(&member.association));
         let direction = member.map_or(Direction::Forward, |member| member.direction);
         // The flow whose record holds the TSN state may be idle, and not looked at for long.
@@ -219,7 +215,9 @@ impl Engine {
         if credits < HABIT_KNOWN {
             gathered = gathered.max(HABIT_UNKNOWN);
         }
-        let cum_tsn_ack = cum_tsn_ack(record).or_else(|| self.flows.get(siblings.first()?)?.cum_tsn_ack);
+        let links = self.flows.get(&slot).map(|flow| flow.links).unwrap_or_default();
+        let cum_tsn_ack =
+            cum_tsn_ack(record, &links).or_else(|| self.flows.get(siblings.first()?)?.cum_tsn_ack);
         let came_back_at = member
             .and_then(|member| association?.paths.get(&member.path)?.flow(direction.reversed()))
             .and_then(|slot| self.flows.get(&slot))

@@ -1,7 +1,7 @@
 //! The kernel's side of the agent, and the only place that knows aya.
 //!
 //! [`Kernel`] loads the programs and owns the maps. It hands out what the engine eats (ring records, flow records,
-//! counters) and carries out what the engine decides (links between flows, tags, slots to free).
+//! counters) and carries out what the engine decides (links of flows, slots to free).
 
 mod attach;
 mod records;
@@ -20,11 +20,12 @@ use aya::{
     util::KernelVersion,
 };
 use sctp_monitor_common::{
-    abi::{Counters, FlowKey, FlowRecord, IndexKey},
+    abi::{Counters, FlowKey, FlowLinks, FlowRecord, IndexKey},
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
+use self::records::Links;
 use self::shared::Shared;
 pub use self::{
     attach::{AttachError, Attachment, Hook, HookChoice, has_tcx, xdp_program},
@@ -37,7 +38,7 @@ static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/
 /// How the programs are loaded.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
-    /// Flows that can be tracked at a time; two make a path. A record takes 512 bytes, its index entry about 80.
+    /// Flows that can be tracked at a time; two make a path. A record takes 512 bytes, its links 64, its index entry about 80.
     pub max_flows: u32,
     /// UDP port of SCTP in UDP; 0 looks at no UDP packet.
     pub udp_port: u16,
@@ -100,6 +101,7 @@ pub enum KernelError {
 pub struct Kernel {
     ebpf: Ebpf,
     records: Records,
+    links: Links,
     index: HashMap<MapData, Shared<IndexKey>, u32>,
     index_seed: [u64; 2],
     free_slots: Queue<MapData, u32>,
@@ -122,11 +124,13 @@ impl Kernel {
             .override_global("CONTROL_PER_SECOND", &options.control_per_second, true)
             .map_max_entries("FLOW_INDEX", options.max_flows)
             .map_max_entries("FLOWS", options.max_flows)
+            .map_max_entries("LINKS", options.max_flows)
             .map_max_entries("FREE_SLOTS", options.max_flows)
             .map_max_entries("RING", options.ring_bytes)
             .load(PROGRAMS)
             .map_err(KernelError::Load)?;
         let records = Records::map(take_map(&mut ebpf, "FLOWS")?, options.max_flows)?;
+        let links = Links::map(take_map(&mut ebpf, "LINKS")?, options.max_flows)?;
         let index = take_map(&mut ebpf, "FLOW_INDEX")?
             .try_into()
             .map_err(map_error("FLOW_INDEX"))?;
@@ -142,6 +146,7 @@ impl Kernel {
         let mut kernel = Self {
             ebpf,
             records,
+            links,
             index,
             index_seed,
             free_slots,
@@ -208,14 +213,9 @@ impl Kernel {
         signal.map_err(io::Error::from)
     }
 
-    /// Ties a flow to its association (see [`FlowRecord`]).
-    pub fn link(&mut self, slot: u32, data_slot: u32, reverse_slot: u32, sibling_slot: u32) {
-        self.records.link(slot, data_slot, reverse_slot, sibling_slot);
-    }
-
-    /// Sets a flow's verification tag, and forgets the TSN state of the association that had the old one.
-    pub fn set_tag(&mut self, slot: u32, tag: u32) {
-        self.records.set_tag(slot, tag);
+    /// Tells the programs of a flow's association.
+    pub fn link(&mut self, slot: u32, links: &FlowLinks) {
+        self.links.write(slot, links);
     }
 
     /// Removes a flow from the index. Its slot may be offered again once no program can still hold it.
@@ -229,12 +229,13 @@ impl Kernel {
         }
     }
 
-    /// Zeroes a forgotten flow's record and offers its slot to new flows.
+    /// Zeroes a forgotten flow's record and links, and offers its slot to new flows.
     ///
     /// # Errors
     /// If the queue refuses, which it does only if it holds the slot already.
     pub fn offer_slot(&mut self, slot: u32) -> Result<(), KernelError> {
         self.records.clear(slot);
+        self.links.write(slot, &FlowLinks::default());
         self.push_slot(slot)
     }
 

@@ -330,13 +330,7 @@ impl Analysis {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Event(event) => audience.on_event(&event, &self.engine, &self.clock.clock())?,
-                Output::Link {
-                    slot,
-                    data_slot,
-                    reverse_slot,
-                    sibling_slot,
-                } => self.table.link(slot, data_slot, reverse_slot, sibling_slot),
-                Output::SetTag { slot, tag } => self.table.set_tag(slot, tag),
+                Output::Link { slot, links } => self.table.link(slot, &links),
                 Output::Release { slot, key } => {
                     if let Some(record) = self.table.records().get(slot as usize) {
                         self.ledger.absorb(record);

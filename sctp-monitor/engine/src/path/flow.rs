@@ -5,7 +5,7 @@ use crate::model::{Direction, FlowView, RttView};
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_common::{
-    abi::{FlowRecord, IcmpErrorSeen},
+    abi::{FlowLinks, FlowRecord, IcmpErrorSeen},
     wire::ChunkKind,
 };
 
@@ -93,8 +93,8 @@ pub(crate) struct Flow {
     seen: Seen,
     /// The deadline under which the engine has it.
     pub(crate) deadline: Option<Timestamp>,
-    /// What the record was last told of its association.
-    pub(crate) link: Option<(u32, u32, u32)>,
+    /// What the programs were last told of its association.
+    pub(crate) links: FlowLinks,
     /// The first and the last packet since when every one has had another tag than the association's.
     pub(crate) mismatching: Option<(Timestamp, Timestamp)>,
     pub(crate) mismatched_tag: u32,
@@ -130,7 +130,7 @@ impl Flow {
             after_outage: false,
             seen: Seen::of(record),
             deadline: None,
-            link: None,
+            links: FlowLinks::default(),
             mismatching: None,
             mismatched_tag: 0,
             strangers: 0,
@@ -215,7 +215,7 @@ impl Flow {
         let before = std::mem::replace(&mut self.seen, Seen::of(record));
         let new = self.seen.since(&before);
         self.sacks_seen = record.shows_sacks();
-        self.cum_tsn_ack = cum_tsn_ack(record);
+        self.cum_tsn_ack = cum_tsn_ack(record, &self.links);
         self.detector.handle(record, context, tick, config, now);
         if new.credits > 0 {
             self.acked_at = Some(at_ticks(record, record.acked_ticks, tick));
@@ -297,8 +297,8 @@ fn is_aside(record: &FlowRecord) -> bool {
 }
 
 /// The last cumulative TSN ack of the direction, if the record holds its TSN state.
-pub(crate) fn cum_tsn_ack(record: &FlowRecord) -> Option<u32> {
-    let holds_it = record.data_slot == record.slot && record.sender.sack_seen();
+pub(crate) fn cum_tsn_ack(record: &FlowRecord, links: &FlowLinks) -> Option<u32> {
+    let holds_it = links.tsn_slot(record.slot) == record.slot && record.sender.sack_seen();
     holds_it.then_some(record.sender.cum_tsn_ack)
 }
 

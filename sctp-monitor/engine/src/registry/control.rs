@@ -11,7 +11,7 @@ use sctp_monitor_common::{
 
 use crate::{
     config::Vantage,
-    engine::{Engine, Output},
+    engine::Engine,
     model::{AssociationId, Direction, EndReason, EventKind, Offers, Origin, Side, Timestamp, Translation},
     registry::{
         association::{Association, Phase},
@@ -118,11 +118,8 @@ impl Engine {
         if association.tag(direction) == Some(tag) {
             return;
         }
-        let slots = association.flows(direction).to_vec();
         self.learn_tag(id, direction, tag);
-        for slot in slots {
-            self.output(Output::SetTag { slot, tag });
-        }
+        self.relink(id);
     }
 
     /// The third leg: both sides have agreed on their tags.

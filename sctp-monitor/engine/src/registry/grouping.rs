@@ -5,7 +5,7 @@
 //! directions, and with them their tags, together. Between hosts of which nothing is known, a tag alone may be the
 //! same by chance: there both directions must match.
 
-use sctp_monitor_common::abi::{FlowKey, NO_SLOT};
+use sctp_monitor_common::abi::{FlowKey, FlowLinks, SlotRef};
 
 use crate::{
     config::Vantage,
@@ -212,6 +212,10 @@ impl Engine {
         });
         flow.strangers = 0;
         let tag = flow.view.tag;
+        // What came with another tag was not the association's.
+        if association.tag(direction).is_some_and(|known| known != tag) && tag != 0 {
+            flow.heard_at = Timestamp::default();
+        }
         association.local.learn(path_id.local);
         association.remote.learn(path_id.remote);
         association
@@ -223,14 +227,8 @@ impl Engine {
         if association.is_up() {
             association.list_paths(now);
         }
-        match association.tag(direction) {
-            None => self.learn_tag(id, direction, tag),
-            // A flow without a tag learns it from its next packet. What came with another one was not the association's.
-            Some(known) if known != tag && tag != 0 => {
-                flow.heard_at = Timestamp::default();
-                self.output(Output::SetTag { slot, tag: known });
-            }
-            Some(_) => {}
+        if association.tag(direction).is_none() {
+            self.learn_tag(id, direction, tag);
         }
         self.relink(id);
     }
@@ -240,6 +238,15 @@ impl Engine {
         let Some(member) = self.flows.get_mut(&slot).and_then(|flow| flow.member.take()) else {
             return;
         };
+        // Its tag stays what it was last known to be.
+        let tag = self.flows.get(&slot).map_or(0, |flow| flow.links.tag);
+        self.tell(
+            slot,
+            FlowLinks {
+                tag,
+                ..FlowLinks::default()
+            },
+        );
         let Some(association) = self.associations.get_mut(&member.association) else {
             return;
         };
@@ -280,42 +287,46 @@ impl Engine {
         }
     }
 
-    /// Tells the records of an association's flows of each other.
-    fn relink(&mut self, id: AssociationId) {
+    /// Tells the programs of all flows of an association: its tags, and how its flows lie to each other.
+    ///
+    /// No flow's links refer to a flow that is not of the same association: whoever joins or leaves is followed by this. So
+    /// nothing refers to a slot that is released.
+    pub(crate) fn relink(&mut self, id: AssociationId) {
         let Some(association) = self.associations.get(&id) else {
             return;
         };
-        let mut links = Vec::new();
+        let mut all = Vec::new();
         for direction in [Direction::Forward, Direction::Return] {
             let flows = association.flows(direction);
-            let any_reverse = association
-                .flows(direction.reversed())
-                .first()
-                .copied()
-                .unwrap_or(NO_SLOT);
+            let any_reverse = association.flows(direction.reversed()).first().copied();
             for (index, slot) in flows.iter().enumerate() {
                 let member = self.flows.get(slot).and_then(|flow| flow.member);
                 let reverse = member
                     .and_then(|member| association.paths.get(&member.path))
                     .and_then(|path| path.flow(direction.reversed()))
-                    .unwrap_or(any_reverse);
-                let sibling = flows[(index + 1) % flows.len()];
-                links.push((*slot, (flows[0], reverse, sibling)));
+                    .or(any_reverse);
+                let links = FlowLinks {
+                    tag: association.tag(direction).unwrap_or(0),
+                    tsn_state: SlotRef::to(flows[0]),
+                    reverse: reverse.map_or(SlotRef::NONE, SlotRef::to),
+                    next: SlotRef::to(flows[(index + 1) % flows.len()]),
+                    ..FlowLinks::default()
+                };
+                all.push((*slot, links));
             }
         }
-        for (slot, link) in links {
-            if let Some(flow) = self.flows.get_mut(&slot)
-                && flow.link != Some(link)
-            {
-                flow.link = Some(link);
-                let (data_slot, reverse_slot, sibling_slot) = link;
-                self.output(Output::Link {
-                    slot,
-                    data_slot,
-                    reverse_slot,
-                    sibling_slot,
-                });
-            }
+        for (slot, links) in all {
+            self.tell(slot, links);
+        }
+    }
+
+    /// Tells the programs of a flow, if it is news.
+    pub(crate) fn tell(&mut self, slot: u32, links: FlowLinks) {
+        if let Some(flow) = self.flows.get_mut(&slot)
+            && flow.links != links
+        {
+            flow.links = links;
+            self.output(Output::Link { slot, links });
         }
     }
 }

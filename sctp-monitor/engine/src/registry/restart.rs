@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use sctp_monitor_common::abi::FlowLinks;
+
 use crate::{
-    engine::{Engine, Output},
+    engine::Engine,
     model::{Direction, EndReason, Origin, Timestamp},
     registry::association::Association,
 };
@@ -39,11 +41,20 @@ impl Engine {
             for slot in slots {
                 if let Some(flow) = self.flows.get_mut(&slot) {
                     flow.detector.on_new_association();
-                    // A flow that was silent meanwhile learns its tag from its next packet.
-                    let mismatching = flow.mismatching.take().is_some();
-                    flow.view.tag = if mismatching { flow.mismatched_tag } else { 0 };
-                    let tag = flow.view.tag;
-                    self.output(Output::SetTag { slot, tag });
+                    // A flow that was silent meanwhile is nobody's yet: it begins anew with its next packet.
+                    if flow.mismatching.take().is_none() {
+                        self.remove_flow(slot, now);
+                        continue;
+                    }
+                    let tag = flow.mismatched_tag;
+                    flow.view.tag = tag;
+                    self.tell(
+                        slot,
+                        FlowLinks {
+                            tag,
+                            ..FlowLinks::default()
+                        },
+                    );
                 }
                 self.assign(slot, now);
             }
@@ -84,9 +95,9 @@ impl Engine {
                     flow.mismatching = None;
                     flow.strangers = 0;
                     flow.view.tag = tag;
-                    self.output(Output::SetTag { slot, tag });
                 }
             }
+            self.relink(id);
         }
     }
 

@@ -11,14 +11,10 @@ pub(crate) fn carry_out(
 ) -> Option<Event> {
     match output {
         Output::Event(event) => return Some(*event),
-        Output::Link {
-            slot,
-            data_slot,
-            reverse_slot,
-            sibling_slot,
-        } => table.link(slot, data_slot, reverse_slot, sibling_slot),
-        Output::SetTag { slot, tag } => table.set_tag(slot, tag),
+        Output::Link { slot, links } => table.link(slot, &links),
         Output::Release { slot, key } => {
+            let referring = table.all_links().iter().position(|links| links.refer_to(slot));
+            assert_eq!(referring, None, "refers to slot {slot}, which is released");
             table.forget(&key);
             released(slot);
         }
