@@ -10,7 +10,7 @@ use sctp_monitor_common::{
 use crate::{
     chain::{Chain, Step},
     fragments::{Fragment, Fragments},
-    reader::Record,
+    record::Record,
     tunnel::{self, Tunnel, TunnelKind},
 };
 

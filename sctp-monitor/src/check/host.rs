@@ -1,12 +1,12 @@
 //! The kernel and this process.
 
-use super::super::{
+use super::{
     facts::{HostFacts, KernelFacts, Load, Maps, Module, Privileges, Program, Refusal, Side, Tc, Version},
     finding::{Finding, Level},
 };
 
 /// What is to be told of the kernel and this process. A problem here keeps `run` from every NIC.
-pub(in super::super) fn host(host: &HostFacts) -> Vec<Finding> {
+pub(super) fn host(host: &HostFacts) -> Vec<Finding> {
     let mut findings = vec![kernel(host), privileges(host), maps(host)];
     findings.extend(host.programs.iter().map(|program| self::program(program, host)));
     findings.push(tc(host.tc));
@@ -232,7 +232,7 @@ const OLDEST: Version = Version::new(5, 15);
 const MAX_INSTRUCTIONS: u32 = 1_000_000;
 
 /// For a program that the verifier rejects.
-pub(in super::super) const VERIFIER_ADVICE: &str = "this build and this kernel do not fit: try another kernel, and report it with `sctp-monitor -v check` and `uname -a`";
+pub(super) const VERIFIER_ADVICE: &str = "this build and this kernel do not fit: try another kernel, and report it with `sctp-monitor -v check` and `uname -a`";
 
 const PRIVILEGE_ADVICE: &str = "run it as root or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (AmbientCapabilities= in a \
                                 systemd unit, capabilities.add in a pod, setcap on the file)";
