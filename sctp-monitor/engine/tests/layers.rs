@@ -3,6 +3,11 @@
 //! What is read are the `use` lines of the sources, and paths that begin with `crate::`. A re-export is no use: `model` is one
 //! name for its files.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a source that cannot be read fails the test, as it should"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -34,6 +39,28 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ),
     ("session", &["model", "config", "nics", "engine"]),
 ];
+
+#[test]
+fn every_room_is_there() {
+    let files = texts();
+    for (room, _) in ROOMS {
+        assert!(files.keys().any(|file| room_of(file) == room), "{room} has moved");
+    }
+    let registry = &sources()["registry::association"];
+    assert!(registry.contains("path::state") && registry.contains("registry::change"));
+}
+
+#[test]
+fn uses_are_read_as_trees_and_inline() {
+    let text =
+        "use crate::{a::{b, c as d}, self::e};\npub use self::f;\nfn g() { super::h(); crate::i::j() }";
+    let paths = used_paths("x::y", text);
+    let paths: Vec<_> = paths.iter().map(|path| path.join("::")).collect();
+    assert_eq!(paths, ["a::b", "a::c", "self::e", "i::j"]);
+    let nested = used_paths("x::y", "mod z;\nuse super::{k, l::m};\nuse self::z::n;");
+    let nested: Vec<_> = nested.iter().map(|path| path.join("::")).collect();
+    assert_eq!(nested, ["x::k", "x::l::m", "x::y::z::n"]);
+}
 
 #[test]
 fn each_room_uses_only_those_before_it() {
