@@ -275,7 +275,7 @@ impl Default for Config {
             direction_after: Duration::from_secs(5),
             latency_margin: Duration::from_millis(10),
             latency_in_a_row: 3,
-            settled_after: Duration::from_secs(5),
+            settled_after: SETTLED_AFTER,
             unconfirmed_after: Duration::from_secs(60),
             zombie_after: Duration::from_secs(30),
             incident_window: Duration::from_secs(5),
@@ -308,6 +308,9 @@ fn within(
         allowed,
     })
 }
+
+/// The usual [`Config::settled_after`], for readers that judge what is settled by themselves.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// RTO.Max, the longest time-out of a sender (RFC 9260 section 16).
 pub(crate) const RFC_RTO_MAX: Duration = Duration::from_secs(60);

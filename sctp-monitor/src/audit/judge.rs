@@ -180,4 +180,4 @@ const WORST_FIRST: [&str; 12] = [
 const NOT_REDUNDANT: &str = "not_redundant";
 
 /// How long the engine leaves an association alone until it says that it is not redundant.
-pub(super) const SETTLED: Duration = Duration::from_secs(5);
+pub(super) const SETTLED: Duration = sctp_monitor_engine::config::SETTLED_AFTER;

@@ -42,7 +42,7 @@ impl Flows {
         }
     }
 
-    /// How many there are.
+    /// The number of flows.
     pub(crate) fn len(&self) -> usize {
         self.by_slot.len()
     }
@@ -70,17 +70,17 @@ impl Flows {
         self.get_mut(self.slot_of(key)?)
     }
 
-    /// Those of them that are known, in the order of their slots here.
+    /// The flows in these slots, in this order; slots without a flow are left out.
     pub(crate) fn all_of<'a>(&'a self, slots: &'a [u32]) -> impl Iterator<Item = &'a Flow> + Clone {
         slots.iter().filter_map(|slot| self.get(*slot))
     }
 
-    /// All of them with their slots, in no order.
+    /// All flows with their slots, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Flow)> {
         self.by_slot.iter().map(|(slot, flow)| (*slot, flow.as_ref()))
     }
 
-    /// All of them, in no order.
+    /// All flows, in no order.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
         self.by_slot.values_mut().map(AsMut::as_mut)
     }
@@ -168,5 +168,70 @@ impl Flows {
         }
         self.slots.remove(&flow.view.key);
         Some(flow.view.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable as _;
+
+    use super::*;
+
+    fn record(port: u16, heartbeat_sent_at: Timestamp) -> FlowRecord {
+        let mut record = FlowRecord::zeroed();
+        record.key.src_port = port;
+        record.first_seen_ns = 1;
+        record.outstanding[0].sent_at_ns = heartbeat_sent_at.as_nanos();
+        record
+    }
+
+    fn context() -> Context {
+        Context {
+            answers_are_seen: true,
+            sacks_are_seen: false,
+            came_back_at: None,
+            cum_tsn_ack: None,
+            usually_awaiting: 0.0,
+            accuse_from: Timestamp::default(),
+        }
+    }
+
+    #[test]
+    fn a_flow_that_is_forgotten_leaves_nothing_behind() {
+        let now = Timestamp::from_nanos(1_000_000_000);
+        let config = Config::default();
+        let mut flows = Flows::new(Duration::from_nanos(1));
+        for (slot, port) in [(3, 7), (4, 8)] {
+            let record = record(port, now);
+            flows.take_record(slot, &record, now);
+            let seen = (context(), Counted::Both);
+            flows.observe(slot, &record, seen, slot == 3, &config, now);
+        }
+        let key = record(7, now).key;
+        assert_eq!(flows.slot_of(&key), Some(3));
+        let deadline = flows.get(3).unwrap().deadline;
+        assert!(deadline.is_some() && deadline == flows.next_deadline());
+        assert_eq!(flows.get(4).unwrap().deadline, None, "nobody awaits its answer");
+        assert_eq!(flows.forget(3), Some(key));
+        assert_eq!(flows.next_deadline(), None);
+        assert_eq!(flows.slot_of(&key), None);
+        assert_eq!(flows.len(), 1);
+        assert_eq!(flows.forget(3), None);
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_is_dropped() {
+        let now = Timestamp::from_nanos(1_000_000_000);
+        let mut flows = Flows::new(Duration::from_nanos(1));
+        let record = record(7, now);
+        flows.take_record(0, &record, now);
+        let seen = (context(), Counted::Both);
+        flows.observe(0, &record, seen, true, &Config::default(), now);
+        let deadline = flows.next_deadline().unwrap();
+        flows.drop_deadlines(deadline);
+        assert_eq!(
+            (flows.next_deadline(), flows.get(0).unwrap().deadline),
+            (None, None)
+        );
     }
 }

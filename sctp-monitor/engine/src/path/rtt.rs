@@ -21,7 +21,7 @@ pub(crate) struct NetRtt {
     delayed: u8,
 }
 
-/// What a sample was.
+/// What a sample tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sample {
     /// A round-trip time.
@@ -94,11 +94,11 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A sample must be so much longer to be a misfit: at 50 messages a second a lost SACK costs just that.
+/// How much longer than SRTT a misfit is, at least: at 50 messages a second a lost SACK makes a sample longer by this.
 const LEAST_MISFIT: Duration = Duration::from_millis(40);
-/// So many misfits in a row are no chance: the path has become slower.
+/// Misfits in a row after which the path counts as slower: chance does not give that many.
 const MISFITS: u8 = 8;
-/// So many answers that waited in a row: at 20 messages a second three seconds.
+/// Delayed answers in a row after which they count as the round trip: at 20 messages a second that is three seconds.
 const DELAYED: u8 = 64;
 
 #[cfg(test)]

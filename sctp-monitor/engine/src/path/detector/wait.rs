@@ -29,7 +29,7 @@ pub(super) struct Wait {
 #[derive(Debug, Clone, Copy, Default)]
 struct Noticed {
     packets: u32,
-    /// Since the wait began.
+    /// Milliseconds since the wait began.
     after_ms: u32,
 }
 
