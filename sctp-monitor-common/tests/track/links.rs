@@ -1,7 +1,7 @@
 //! What user space says of a flow, and what tracking makes of it.
 
 use sctp_monitor_common::abi::{Counter, FlowLinks, SlotRef};
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 use crate::{BACK, MS, TAG, Tracker, tie};
 

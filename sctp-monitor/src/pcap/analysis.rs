@@ -160,6 +160,9 @@ impl Analysis {
             },
             Look::Fragment | Look::Other => {}
         }
+        if self.table.news() == News::Urgent {
+            return self.turn(now, audience);
+        }
         Ok(())
     }
 

@@ -74,6 +74,7 @@ impl Look {
     /// The next look is worth it, however lately it was looked at.
     pub(super) fn hurry(&mut self) {
         self.at = None;
+        self.has_news = true;
     }
 
     pub(super) fn has_news(&self) -> bool {
