@@ -14,7 +14,7 @@ use crate::{
         CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord, IcmpErrorSeen,
         NO_SLOT,
     },
-    track::{FlowTable, Scratch},
+    track::{FlowTable, Scratch, Tables},
     wire::ReadPacket,
 };
 
@@ -176,6 +176,18 @@ impl MemoryTable {
 impl Default for MemoryTable {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Tables for MemoryTable {
+    type Table = Self;
+
+    fn table(&mut self) -> Option<&mut Self> {
+        Some(self)
+    }
+
+    fn count(&mut self, counter: Counter) {
+        self.counters.count(counter);
     }
 }
 

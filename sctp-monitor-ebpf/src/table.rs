@@ -17,8 +17,11 @@ use sctp_monitor_common::{
     abi::{
         CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord,
         IcmpErrorSeen, IndexKey, NO_SLOT,
+        limits::{
+            DEFAULT_CONTROL_PER_SECOND, DEFAULT_FLOWS, DEFAULT_NEW_FLOWS_PER_SECOND, DEFAULT_RING_BYTES,
+        },
     },
-    track::{FlowTable, RateLimit, STANDINGS, Scratch},
+    track::{FlowTable, RateLimit, STANDINGS, Scratch, Tables},
     wire::ReadPacket,
 };
 
@@ -54,7 +57,7 @@ static RATE_LIMITS: PerCpuArray<RateLimits> = PerCpuArray::with_max_entries(1, 0
 static REFUSED: Array<u32> = Array::with_max_entries(REFUSED_PLACES, 0);
 
 #[map]
-static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+static RING: RingBuf = RingBuf::with_byte_size(DEFAULT_RING_BYTES, 0);
 
 /// See [`FlowKey::index`]; user space sets it at random.
 #[unsafe(no_mangle)]
@@ -62,13 +65,11 @@ static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
 
 /// New flows that one CPU opens in a second.
 #[unsafe(no_mangle)]
-static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(2_000);
+static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(DEFAULT_NEW_FLOWS_PER_SECOND);
 
 /// Control packets of each standing that one CPU hands to user space in a second, and ICMP errors.
 #[unsafe(no_mangle)]
-static CONTROL_PER_SECOND: Global<u64> = Global::new(2_000);
-
-const DEFAULT_FLOWS: u32 = 16_384;
+static CONTROL_PER_SECOND: Global<u64> = Global::new(DEFAULT_CONTROL_PER_SECOND);
 
 /// A power of two. A flood of 100,000 flows a second overwrites a fingerprint after two thirds of a second; the packets
 /// of a handshake follow each other within milliseconds.
@@ -91,26 +92,49 @@ struct RateLimits {
     icmp: [RateLimit; 2],
 }
 
-/// The flow table over the maps, for one packet.
-pub(crate) struct KernelTable<'a> {
+/// The maps, for one packet that may not need them.
+pub(crate) struct KernelTables {
     /// The host itself sends the packet.
     egress: bool,
-    /// Looked up once: every look-up of a per-CPU map is a call.
-    scratch: &'a mut Scratch,
+    table: Option<KernelTable>,
 }
 
-impl KernelTable<'_> {
-    /// `None` never happens, but the verifier wants it looked at.
+impl KernelTables {
     #[inline(always)]
-    pub(crate) fn new(egress: bool) -> Option<Self> {
-        let scratch = SCRATCH.get_ptr_mut(0)?;
-        // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
-        let scratch = unsafe { &mut *scratch };
-        Some(Self { egress, scratch })
+    pub(crate) fn new(egress: bool) -> Self {
+        Self { egress, table: None }
     }
 }
 
-impl FlowTable for KernelTable<'_> {
+impl Tables for KernelTables {
+    type Table = KernelTable;
+
+    #[inline(always)]
+    fn table(&mut self) -> Option<&mut KernelTable> {
+        let scratch = SCRATCH.get_ptr_mut(0)?;
+        // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
+        let scratch = unsafe { &mut *scratch };
+        Some(self.table.insert(KernelTable {
+            egress: self.egress,
+            scratch,
+        }))
+    }
+
+    #[inline(always)]
+    fn count(&mut self, counter: Counter) {
+        count(counter);
+    }
+}
+
+/// The flow table over the maps, for one packet.
+pub(crate) struct KernelTable {
+    /// The host itself sends the packet.
+    egress: bool,
+    /// Looked up once: every look-up of a per-CPU map is a call.
+    scratch: &'static mut Scratch,
+}
+
+impl FlowTable for KernelTable {
     #[inline(always)]
     fn find(&mut self, key: &FlowKey) -> u32 {
         // SAFETY: a slot is written once, when its key is inserted.
@@ -234,7 +258,7 @@ impl FlowTable for KernelTable<'_> {
     }
 }
 
-impl KernelTable<'_> {
+impl KernelTable {
     #[inline(always)]
     fn emit_bytes<R: ReadPacket, const N: usize>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
         let Some(mut entry) = RING.reserve::<ControlRecord<N>>(0) else {
@@ -315,7 +339,7 @@ fn record<'a>(slot: u32) -> Option<&'a mut FlowRecord> {
 
 /// Adds one to a counter of this CPU.
 #[inline(always)]
-pub(crate) fn count(counter: Counter) {
+fn count(counter: Counter) {
     if let Some(counters) = COUNTERS.get_ptr_mut(0) {
         // SAFETY: the pointer is this CPU's own value of the map.
         unsafe { &mut *counters }.count(counter);

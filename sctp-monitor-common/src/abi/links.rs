@@ -13,7 +13,7 @@ use super::NO_SLOT;
 
 /// A slot of the flow table, or none. Zero is none: a record of zeroes refers to nothing.
 ///
-/// The value is the slot's number plus one. Tables end at 2^22 slots: the upper
+/// The value is the slot's number plus one. Tables end at [`MOST_FLOWS`](super::limits::MOST_FLOWS), 2^22: the upper
 /// eight bits are free, should a reference have to tell one flow of a slot from the next.
 #[repr(transparent)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]

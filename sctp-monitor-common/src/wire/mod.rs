@@ -8,6 +8,7 @@ pub mod address;
 pub mod chunk;
 pub mod control;
 pub mod data;
+pub mod extension;
 pub mod heartbeat;
 pub mod icmp;
 pub mod init;
@@ -20,7 +21,7 @@ pub mod sctp;
 pub use address::Address;
 pub use chunk::{Chunk, ChunkKind};
 pub use link::LinkType;
-pub use sctp::{ParseOptions, Pass, SctpPacket, parse};
+pub use sctp::{ParseOptions, Pass, SctpPacket, Unparsed, parse};
 
 /// Reads a packet in pieces of constant size.
 pub trait ReadPacket {

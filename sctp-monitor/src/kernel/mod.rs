@@ -20,7 +20,7 @@ use aya::{
     util::KernelVersion,
 };
 use sctp_monitor_common::{
-    abi::{Counters, FlowKey, FlowLinks, FlowRecord, IndexKey},
+    abi::{Counters, FlowKey, FlowLinks, FlowRecord, IndexKey, limits},
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
 use tokio::io::{Interest, unix::AsyncFd};
@@ -53,11 +53,11 @@ pub struct LoadOptions {
 impl Default for LoadOptions {
     fn default() -> Self {
         Self {
-            max_flows: 16_384,
+            max_flows: limits::DEFAULT_FLOWS,
             udp_port: UDP_ENCAPSULATION_PORT,
-            ring_bytes: 1 << 20,
-            new_flows_per_second: 2_000,
-            control_per_second: 2_000,
+            ring_bytes: limits::DEFAULT_RING_BYTES,
+            new_flows_per_second: limits::DEFAULT_NEW_FLOWS_PER_SECOND,
+            control_per_second: limits::DEFAULT_CONTROL_PER_SECOND,
         }
     }
 }
