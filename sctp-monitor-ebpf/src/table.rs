@@ -16,7 +16,7 @@ use bytemuck::Pod;
 use sctp_monitor_common::{
     abi::{
         CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord,
-        IcmpErrorSeen, IndexKey, NO_SLOT,
+        IcmpErrorSeen, IndexKey, NO_SLOT, TableFacts,
         limits::{
             DEFAULT_CONTROL_PER_SECOND, DEFAULT_FLOWS, DEFAULT_NEW_FLOWS_PER_SECOND, DEFAULT_RING_BYTES,
         },
@@ -40,6 +40,10 @@ static FLOWS: Array<FlowRecord> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_M
 #[map]
 static LINKS: Array<FlowLinks> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
 
+/// What the table was made with. Only user space reads and writes it: it outlives the agent with the maps.
+#[map]
+static TABLE: Array<TableFacts> = Array::with_max_entries(1, 0);
+
 #[map]
 static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(DEFAULT_FLOWS, 0);
 
@@ -59,7 +63,7 @@ static REFUSED: Array<u32> = Array::with_max_entries(REFUSED_PLACES, 0);
 #[map]
 static RING: RingBuf = RingBuf::with_byte_size(DEFAULT_RING_BYTES, 0);
 
-/// See [`FlowKey::index`]; user space sets it at random.
+/// See [`FlowKey::index`]; user space sets it, to what it stores in [`TABLE`].
 #[unsafe(no_mangle)]
 static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
 

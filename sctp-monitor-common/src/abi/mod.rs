@@ -8,6 +8,7 @@ pub mod limits;
 mod links;
 mod ring;
 mod sender;
+mod table;
 mod timing;
 
 pub use counter::{Counter, Counters};
@@ -19,4 +20,5 @@ pub use ring::{
     IcmpErrorSeen, RingHeader, RingKind, RingRecord, RingRecordError, UnknownRingKind,
 };
 pub use sender::{SenderState, tsn_after, tsn_at_or_before};
+pub use table::{TABLE_LAYOUT, TableFacts};
 pub use timing::{HEARTBEAT_SLOTS, OutstandingHeartbeat, Rtt, TimedTsn};
