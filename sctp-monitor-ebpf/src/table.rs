@@ -1,7 +1,7 @@
 //! The maps, and the flow table over them.
 //!
-//! The index is a kernel hash from key to slot. By slot there are two arrays that user space maps into its memory: the
-//! records, which the programs write, and the links, which user space writes. User space fills [`FREE_SLOTS`] and alone
+//! The index is a kernel hash from key to slot. The slots lie in an array that user space maps into its memory: of each the
+//! programs write the record, and user space the links. User space fills [`FREE_SLOTS`] and alone
 //! takes slots back: it removes the key, waits until no program can still hold the slot, zeroes record and links, and only
 //! then offers the slot again.
 
@@ -16,7 +16,7 @@ use bytemuck::Pod;
 use sctp_monitor_common::{
     abi::{
         CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord,
-        IcmpErrorSeen, IndexKey, NO_SLOT, TableFacts,
+        FlowSlot, IcmpErrorSeen, IndexKey, NO_SLOT, TableFacts,
         limits::{
             DEFAULT_CONTROL_PER_SECOND, DEFAULT_FLOWS, DEFAULT_NEW_FLOWS_PER_SECOND, DEFAULT_RING_BYTES,
         },
@@ -33,12 +33,7 @@ use crate::reader::sum;
 static FLOW_INDEX: HashMap<IndexKey, u32> = HashMap::with_max_entries(DEFAULT_FLOWS, 0);
 
 #[map]
-static FLOWS: Array<FlowRecord> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
-
-/// What user space says of each flow. Read here and never written. (BPF_F_RDONLY_PROG would have the verifier hold that, but
-/// then the kernel lets nobody map it for writing.)
-#[map]
-static LINKS: Array<FlowLinks> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
+static FLOWS: Array<FlowSlot> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
 
 /// What the table was made with. Only user space reads and writes it: it outlives the agent with the maps.
 #[map]
@@ -184,12 +179,12 @@ impl FlowTable for KernelTable {
 
     #[inline(always)]
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord> {
-        record(slot)
+        flow(slot).map(|(record, _)| record)
     }
 
     #[inline(always)]
-    fn links(&mut self, slot: u32) -> Option<&FlowLinks> {
-        LINKS.get(slot)
+    fn flow(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks)> {
+        flow(slot)
     }
 
     #[inline(always)]
@@ -198,8 +193,9 @@ impl FlowTable for KernelTable {
     }
 
     #[inline(always)]
-    fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)> {
-        Some((record(slot)?, self.scratch))
+    fn flow_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks, &mut Scratch)> {
+        let (record, links) = flow(slot)?;
+        Some((record, links, self.scratch))
     }
 
     #[inline(always)]
@@ -332,13 +328,13 @@ unsafe fn copy_packet<R: ReadPacket, const N: usize>(
 
 const WORD: usize = 8;
 
-/// A record, for as long as the caller's borrow of the table lets it be the only one.
+/// A flow, for as long as the caller's borrow of the table lets it be the only one.
 #[inline(always)]
-fn record<'a>(slot: u32) -> Option<&'a mut FlowRecord> {
-    let record = FLOWS.get_ptr_mut(slot)?;
+fn flow<'a>(slot: u32) -> Option<(&'a mut FlowRecord, &'a FlowLinks)> {
+    let slot = FLOWS.get_ptr_mut(slot)?;
     // SAFETY: the pointer is the map's own and lives as long as the program. What other CPUs and user space write
-    // meanwhile is allowed for by the record's rules.
-    Some(unsafe { &mut *record })
+    // meanwhile is allowed for by the record's and the links' rules.
+    Some(unsafe { (&mut (*slot).record, &(*slot).links) })
 }
 
 /// Adds one to a counter of this CPU.

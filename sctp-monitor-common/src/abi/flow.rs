@@ -4,12 +4,12 @@
 //! a DATA packet touches the first two, a HEARTBEAT the third as well, what is rarer the others.
 //!
 //! Only the programs write a record while its slot belongs to a flow; what user space has to say stands in
-//! [`FlowLinks`](super::FlowLinks). Several CPUs share a record without locks: most fields are written for packets of one
+//! [`FlowLinks`], behind it. Several CPUs share a record without locks: most fields are written for packets of one
 //! direction only, which one CPU processes at a time, and readers must stand a value that is one packet old.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{FlowKey, HEARTBEAT_SLOTS, OutstandingHeartbeat, Rtt, SenderState, SlotRef, TimedTsn};
+use super::{FlowKey, FlowLinks, HEARTBEAT_SLOTS, OutstandingHeartbeat, Rtt, SenderState, SlotRef, TimedTsn};
 use crate::wire::{Address, ChunkKind, chunk::KIND_SLOTS};
 
 /// What is known of a flow. Everything is zero in a free slot; `key` is set once and then stays.
@@ -136,15 +136,15 @@ impl FlowRecord {
     /// Whether user space knows that the tag is another one: what the record holds of the association is not to be used.
     #[inline(always)]
     #[must_use]
-    pub const fn is_outdated(&self, told_tag: u32) -> bool {
-        told_tag != 0 && self.tag != told_tag
+    pub const fn is_outdated(&self, links: &FlowLinks) -> bool {
+        links.tag != 0 && self.tag != links.tag
     }
 
-    /// Takes over the tag that user space tells (0 for none), and forgets what packets with another one left behind.
+    /// Takes over the tag that user space tells, and forgets what packets with another one left behind.
     #[inline(always)]
-    pub fn follow(&mut self, told_tag: u32) {
-        if self.is_outdated(told_tag) {
-            self.tag = told_tag;
+    pub fn follow(&mut self, links: &FlowLinks) {
+        if self.is_outdated(links) {
+            self.tag = links.tag;
             self.timed = TimedTsn::zeroed();
             self.sender = SenderState::zeroed();
             self.outstanding = [OutstandingHeartbeat::zeroed(); HEARTBEAT_SLOTS];

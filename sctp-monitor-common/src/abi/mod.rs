@@ -14,7 +14,7 @@ mod timing;
 pub use counter::{Counter, Counters};
 pub use flow::{FlowRecord, Interface, NO_SLOT};
 pub use key::{FlowKey, IndexKey};
-pub use links::{FlowLinks, SlotRef};
+pub use links::{FlowLinks, FlowSlot, SlotRef};
 pub use ring::{
     AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent,
     IcmpErrorSeen, RingHeader, RingKind, RingRecord, RingRecordError, UnknownRingKind,

@@ -2,7 +2,6 @@
 
 use super::{
     FlowTable, MAX_SIBLINGS,
-    links::{next_of, told_tag},
     scratch::{Scratch, bit},
 };
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
 
 #[inline(always)]
 pub(super) fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_chunks: usize, table: &mut T) {
-    let Some((record, scratch)) = table.record_and_scratch(slot) else {
+    let Some((record, links, scratch)) = table.flow_and_scratch(slot) else {
         return;
     };
     let kind = if scratch.has(ChunkKind::Data) {
@@ -30,12 +29,11 @@ pub(super) fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_ch
     if let Some(ppid) = data.ppid {
         record.ppid = ppid;
     }
-    let tsn_slot = table.links(slot).map_or(slot, |links| links.tsn_slot(slot));
-    let told_tag = told_tag(tsn_slot, table);
-    let Some((canonical, scratch)) = table.record_and_scratch(tsn_slot) else {
+    let tsn_slot = links.tsn_slot(slot);
+    let Some((canonical, links, scratch)) = table.flow_and_scratch(tsn_slot) else {
         return;
     };
-    canonical.follow(told_tag);
+    canonical.follow(links);
     scratch.previous_highest = if canonical.sender.data_seen() {
         canonical.sender.highest_tsn
     } else {
@@ -103,7 +101,7 @@ struct OldTsns {
 /// Waits for the SACK of a packet's last new chunk, if the flow waits for none.
 #[inline(always)]
 fn time_data<T: FlowTable>(slot: u32, table: &mut T) {
-    let Some((record, scratch)) = table.record_and_scratch(slot) else {
+    let Some((record, _, scratch)) = table.flow_and_scratch(slot) else {
         return;
     };
     if record.highest_sent != scratch.previous_highest {
@@ -137,7 +135,7 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
     }
     let mut at = slot;
     for _ in 0..MAX_SIBLINGS {
-        let Some(record) = table.record(at) else {
+        let Some((record, links)) = table.flow(at) else {
             return;
         };
         if old.count > 0 {
@@ -154,7 +152,7 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
             record.late = record.late.wrapping_add(old.late);
             record.lost_bytes = old.bytes;
         }
-        at = next_of(at, table);
+        at = links.next.slot();
         if at == slot {
             return;
         }

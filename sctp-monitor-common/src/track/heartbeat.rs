@@ -76,13 +76,11 @@ pub(super) fn on_heartbeat_ack<T: FlowTable>(slot: u32, info: HeartbeatInfo, tab
         let first = reverse_of(slot, table);
         let mut at = first;
         for _ in 0..MAX_SIBLINGS {
-            let Some((told_tag, next)) = table.links(at).map(|links| (links.tag, links.next.slot())) else {
+            let Some((record, links)) = table.flow(at) else {
                 break;
             };
-            let Some(record) = table.record(at) else {
-                break;
-            };
-            if !record.is_outdated(told_tag)
+            let next = links.next.slot();
+            if !record.is_outdated(links)
                 && let Some(sent_at_ns) = take_outstanding(record, info)
             {
                 acked.rtt_ns = now_ns.saturating_sub(sent_at_ns);

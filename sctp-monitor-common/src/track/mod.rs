@@ -24,7 +24,6 @@ use self::{
     control::{CONTROL, emit_control, untracked},
     data::{DATA, on_data},
     heartbeat::{heartbeat_info, on_heartbeat, on_heartbeat_ack},
-    links::told_tag,
     open::open_flow,
     sack::{SACK, on_sack_chunk},
     scratch::{Found, bit, count_chunks, count_oddities},
@@ -58,14 +57,14 @@ pub trait FlowTable {
     /// The record in a slot; `None` past the end of the table.
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord>;
 
-    /// What user space says of the flow in a slot; `None` past the end of the table.
-    fn links(&mut self, slot: u32) -> Option<&FlowLinks>;
+    /// The same, with what user space says of the flow.
+    fn flow(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks)>;
 
     /// Memory for the packet at hand. It holds whatever was left there.
     fn scratch(&mut self) -> &mut Scratch;
 
-    /// A record and the memory for the packet at hand.
-    fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)>;
+    /// Both, and the memory for the packet at hand.
+    fn flow_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks, &mut Scratch)>;
 
     /// CLOCK_MONOTONIC (or the capture's clock), nanoseconds, never 0.
     fn now_ns(&mut self) -> u64;
@@ -127,11 +126,10 @@ fn track<R: ReadPacket, T: FlowTable>(
         };
     }
     let now_ticks = table.now_ticks();
-    let told_tag = told_tag(slot, table);
-    let Some((record, scratch)) = table.record_and_scratch(slot) else {
+    let Some((record, links, scratch)) = table.flow_and_scratch(slot) else {
         return;
     };
-    record.follow(told_tag);
+    record.follow(links);
     count_chunks(reader, max_chunks, record, scratch);
     // Each segment after the first has headers of its own, and the first one's length counts them once.
     let more = u64::from(reader.segments().saturating_sub(1));

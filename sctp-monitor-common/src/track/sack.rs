@@ -2,11 +2,7 @@
 //!
 //! A SACK speaks for the flow that carried the TSN, whatever flow the SACK itself came over.
 
-use super::{
-    FlowTable, MAX_SIBLINGS,
-    links::{reverse_of, told_tag},
-    scratch::bit,
-};
+use super::{FlowTable, MAX_SIBLINGS, links::reverse_of, scratch::bit};
 use crate::{
     abi::{Counter, FlowRecord, TimedTsn, tsn_after, tsn_at_or_before},
     wire::{ChunkKind, ReadPacket, sack::Sack},
@@ -34,14 +30,13 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
     };
     record.a_rwnd = sack.a_rwnd;
     let first = reverse_of(slot, table);
-    let Some(tsn_slot) = table.links(first).map(|links| links.tsn_slot(first)) else {
+    let Some(tsn_slot) = table.flow(first).map(|(_, links)| links.tsn_slot(first)) else {
         return;
     };
-    let told = told_tag(tsn_slot, table);
-    let Some(canonical) = table.record(tsn_slot) else {
+    let Some((canonical, links)) = table.flow(tsn_slot) else {
         return;
     };
-    canonical.follow(told);
+    canonical.follow(links);
     let more = canonical
         .sender
         .acknowledged(sack.cum_tsn_ack, sack.highest_acked);
@@ -50,16 +45,14 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
     }
     let mut at = first;
     for _ in 0..MAX_SIBLINGS {
-        let Some((told_tag, next)) = table.links(at).map(|links| (links.tag, links.next.slot())) else {
+        let Some((record, links)) = table.flow(at) else {
             return;
         };
-        let Some(record) = table.record(at) else {
-            return;
-        };
+        let next = links.next.slot();
         if sack.duplicate_tsns > 0 && record.carried_first(sack.first_duplicate) {
             record.spurious = record.spurious.wrapping_add(u32::from(sack.duplicate_tsns));
         }
-        if more && record.timed.is_armed() && !record.is_outdated(told_tag) {
+        if more && record.timed.is_armed() && !record.is_outdated(links) {
             let progress = Progress::of(&record.timed, record.highest_sent, sack);
             credit(at, progress, sack, table);
         }

@@ -156,7 +156,9 @@ impl Engine {
         let tick = self.tick;
         // What the programs will make of it with the next packet.
         let mut followed = *record;
-        followed.follow(self.flows.get(&slot).map_or(0, |flow| flow.links.tag));
+        if let Some(flow) = self.flows.get(&slot) {
+            followed.follow(&flow.links);
+        }
         let record = &followed;
         match self.flows.get_mut(&slot) {
             Some(flow) => flow.update(record, tick, now),

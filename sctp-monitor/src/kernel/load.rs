@@ -21,7 +21,7 @@ static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/
 /// How the programs are loaded.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
-    /// Flows that can be tracked at a time; two make a path. A record takes 512 bytes, its links 64, its index entry about 80.
+    /// Flows that can be tracked at a time; two make a path. A slot takes 576 bytes, its index entry about 80.
     pub max_flows: u32,
     /// UDP port of SCTP in UDP; 0 looks at no UDP packet.
     pub udp_port: u16,
@@ -81,7 +81,6 @@ fn open(options: &LoadOptions, table: &TableFacts) -> Result<Ebpf, KernelError> 
         .override_global("CONTROL_PER_SECOND", &options.control_per_second, true)
         .map_max_entries("FLOW_INDEX", table.flows)
         .map_max_entries("FLOWS", table.flows)
-        .map_max_entries("LINKS", table.flows)
         .map_max_entries("FREE_SLOTS", table.flows)
         .map_max_entries("RING", options.ring_bytes)
         .load(PROGRAMS)

@@ -10,18 +10,13 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, Queue, RingBuf},
 };
-use sctp_monitor_common::abi::{Counters, FlowLinks, IndexKey, TableFacts};
+use sctp_monitor_common::abi::{Counters, IndexKey, TableFacts};
 
-use super::{
-    KernelError,
-    records::{Links, Records},
-    shared::Shared,
-};
+use super::{KernelError, flows::Flows, shared::Shared};
 
 /// The maps.
 pub(super) struct Maps {
-    pub(super) records: Records,
-    pub(super) links: Links,
+    pub(super) flows: Flows,
     table: Array<MapData, Shared<TableFacts>>,
     index: HashMap<MapData, Shared<IndexKey>, u32>,
     free_slots: Queue<MapData, u32>,
@@ -33,8 +28,7 @@ impl Maps {
     /// Takes the maps out of an object that was opened; `flows` is how many slots the table has.
     pub(super) fn take(ebpf: &mut Ebpf, flows: u32) -> Result<Self, KernelError> {
         Ok(Self {
-            records: Records::map(take(ebpf, "FLOWS")?, flows)?,
-            links: Links::map(take(ebpf, "LINKS")?, flows)?,
+            flows: Flows::map(take(ebpf, "FLOWS")?, flows)?,
             table: typed(ebpf, "TABLE")?,
             index: typed(ebpf, "FLOW_INDEX")?,
             free_slots: typed(ebpf, "FREE_SLOTS")?,
@@ -91,8 +85,7 @@ impl Maps {
 
     /// Offers a slot that belongs to no flow, empty.
     pub(super) fn offer(&mut self, slot: u32) -> Result<(), KernelError> {
-        self.records.clear(slot);
-        self.links.write(slot, &FlowLinks::default());
+        self.flows.clear(slot);
         self.push_slot(slot)
     }
 

@@ -5,9 +5,9 @@
 
 mod attach;
 mod error;
+mod flows;
 mod load;
 mod maps;
-mod records;
 mod shared;
 
 use std::{io, os::fd::OwnedFd};
@@ -20,8 +20,8 @@ use self::maps::Maps;
 pub use self::{
     attach::{AttachError, Attachment, Hook, HookChoice, has_tcx, xdp_program},
     error::KernelError,
+    flows::Flows,
     load::LoadOptions,
-    records::Records,
 };
 
 /// The opened programs and their maps.
@@ -48,13 +48,13 @@ impl Kernel {
     /// A copy of the record in a slot; `None` past the end of the table.
     #[must_use]
     pub fn record(&self, slot: u32) -> Option<FlowRecord> {
-        self.maps.records.read(slot)
+        self.maps.flows.read(slot)
     }
 
     /// The mapped records, for a sweep.
     #[must_use]
-    pub fn records(&self) -> &Records {
-        &self.maps.records
+    pub fn records(&self) -> &Flows {
+        &self.maps.flows
     }
 
     /// Sums the counters of all CPUs.
@@ -83,7 +83,7 @@ impl Kernel {
 
     /// Tells the programs of a flow's association.
     pub fn link(&mut self, slot: u32, links: &FlowLinks) {
-        self.maps.links.write(slot, links);
+        self.maps.flows.link(slot, links);
     }
 
     /// Removes a flow from the index. Its slot may be offered again once no program can still hold it.
