@@ -45,6 +45,17 @@ pub enum ExtensionError {
 }
 
 impl Extensions {
+    /// A packet without extension headers.
+    #[inline(always)]
+    #[must_use]
+    pub const fn none(protocol: u8, payload_at: usize) -> Self {
+        Self {
+            protocol,
+            payload_at,
+            fragment: None,
+        }
+    }
+
     /// Follows the headers from offset `at`, where the first one is `next_header`, which the byte at `named_at` says.
     ///
     /// Behind the header of a later fragment comes the datagram's middle, so the walk ends there.
@@ -62,9 +73,8 @@ impl Extensions {
         for _ in 0..=MAX_EXTENSION_HEADERS {
             if !is_extension(next_header) {
                 return Ok(Self {
-                    protocol: next_header,
-                    payload_at: at,
                     fragment,
+                    ..Self::none(next_header, at)
                 });
             }
             let [following, length, fragment_high, fragment_low] =

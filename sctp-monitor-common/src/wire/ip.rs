@@ -80,16 +80,19 @@ fn parse_v6<R: ReadPacket>(reader: &R, network: NetworkLayer, with_udp: bool) ->
     let at = network.at;
     let [version, length_next] = reader.read_words(at).ok_or(TRUNCATED)?;
     let length_next = u32::from_be(length_next);
-    let extensions = Extensions::follow(
-        reader,
-        (length_next >> 8) as u8,
-        at + V6_NEXT_HEADER_AT,
-        at + Ipv6Hdr::LEN,
-    )
-    .map_err(|error| match error {
-        ExtensionError::Truncated => TRUNCATED,
-        ExtensionError::TooMany => Pass::Unparsed(Unparsed::ExtensionHeadersTooMany),
-    })?;
+    let next_header = (length_next >> 8) as u8;
+    let headers_at = at + Ipv6Hdr::LEN;
+    // Nearly all packets have none: they need not be compared with each kind.
+    let extensions = if is_wanted(next_header, with_udp) {
+        Extensions::none(next_header, headers_at)
+    } else {
+        Extensions::follow(reader, next_header, at + V6_NEXT_HEADER_AT, headers_at).map_err(|error| {
+            match error {
+                ExtensionError::Truncated => TRUNCATED,
+                ExtensionError::TooMany => Pass::Unparsed(Unparsed::ExtensionHeadersTooMany),
+            }
+        })?
+    };
     if extensions.is_later_fragment() {
         return Err(later_fragment(extensions.protocol));
     }
