@@ -21,7 +21,7 @@ use sctp_monitor_common::{
             DEFAULT_CONTROL_PER_SECOND, DEFAULT_FLOWS, DEFAULT_NEW_FLOWS_PER_SECOND, DEFAULT_RING_BYTES,
         },
     },
-    track::{FlowTable, RateLimit, STANDINGS, Scratch, Tables},
+    track::{FlowTable, RateLimit, Scratch, TAG_CHECKS, Tables},
     wire::ReadPacket,
 };
 
@@ -66,7 +66,7 @@ static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
 #[unsafe(no_mangle)]
 static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(DEFAULT_NEW_FLOWS_PER_SECOND);
 
-/// Control packets of each standing that one CPU hands to user space in a second, and ICMP errors.
+/// Control packets of each outcome of the tag check that one CPU hands to user space in a second, and ICMP errors.
 #[unsafe(no_mangle)]
 static CONTROL_PER_SECOND: Global<u64> = Global::new(DEFAULT_CONTROL_PER_SECOND);
 
@@ -84,9 +84,9 @@ struct RateLimits {
     new_flows: RateLimit,
     /// Flows beyond that which are likely to be genuine.
     likely: RateLimit,
-    /// By the packet's standing. An index, where a choice between fields would make the verifier follow each of them
+    /// By the outcome of the packet's tag check. An index, where a choice between fields would make the verifier follow each of them
     /// through all that comes after.
-    control: [RateLimit; STANDINGS],
+    control: [RateLimit; TAG_CHECKS],
     /// With the flow's tag, and with another one.
     icmp: [RateLimit; 2],
 }
@@ -231,8 +231,8 @@ impl FlowTable for KernelTable {
         let Some(limits) = rate_limits() else {
             return;
         };
-        let standing = self.scratch.standing();
-        if !limits.control[standing].admits(header.header.time_ns, CONTROL_PER_SECOND.load()) {
+        let tag_check = self.scratch.tag_check();
+        if !limits.control[tag_check].admits(header.header.time_ns, CONTROL_PER_SECOND.load()) {
             return self.count(Counter::ControlLimited);
         }
         if header.packet_length as usize <= CONTROL_SHORT {

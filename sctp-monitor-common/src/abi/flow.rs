@@ -103,15 +103,15 @@ pub struct FlowRecord {
     pub late: u32,
     /// TSNs of that run that were sent again although they had arrived: the peer reports them as duplicates.
     pub spurious: u32,
-    /// Chunks whose wait ended with a SACK that credits this flow.
-    pub credits: u32,
+    /// Chunks whose wait ended with a SACK that acknowledges what only this flow carried.
+    pub acknowledgements: u32,
     /// Packets with new DATA that the last of them took, itself included.
-    pub credited_packets: u32,
+    pub acknowledged_packets: u32,
     /// Bytes of the packet, by the IP header, that carried the timed chunk.
     pub timed_bytes: u32,
-    /// Bytes of the packet whose chunk the last credit acknowledges; 0 if it acknowledges only a later one, and times
+    /// Bytes of the packet whose chunk the last of them covers; 0 if it covers only a later one, and times
     /// nothing.
-    pub credited_bytes: u32,
+    pub acknowledged_bytes: u32,
     /// Bytes of a packet, by the IP header, that carries just the last lost chunk.
     pub lost_bytes: u32,
     /// The last TSN of the packet that `second_at_ns` is about.
@@ -154,7 +154,7 @@ impl FlowRecord {
     /// Whether SACKs for this direction of the association were seen, as far as this record tells.
     #[must_use]
     pub fn shows_sacks(&self) -> bool {
-        self.sender.sack_seen() || self.credits > 0
+        self.sender.sack_seen() || self.acknowledgements > 0
     }
 
     /// Whether the flow waits for an answer, so that time alone may change what is thought of it.

@@ -17,8 +17,8 @@ pub const DEFAULT_RING_BYTES: u32 = 1 << 20;
 /// default table in eight seconds then, and the agent has time to let go what nothing proves.
 pub const DEFAULT_NEW_FLOWS_PER_SECOND: u64 = 2_000;
 
-/// Control packets of each standing, and ICMP errors, that one CPU hands to user space in a second, by default: as many as
-/// the ring buffer holds, even if each is as long as a record may be, for the third of a second.
+/// Control packets of each outcome of the tag check, and ICMP errors, that one CPU hands to user space in a second, by default: the ring
+/// buffer holds what comes in a third of a second, even if each is as long as a record may be.
 pub const DEFAULT_CONTROL_PER_SECOND: u64 = 2_000;
 
 const _: () = assert!(MOST_FLOWS < 1 << 24);

@@ -3,7 +3,7 @@
 use super::{
     FlowTable,
     scratch::{Found, bit},
-    standing::Standing,
+    tag_check::TagCheck,
 };
 use crate::{
     abi::{ControlHeader, FlowKey, Interface, NO_SLOT, RingHeader, RingKind},
@@ -19,7 +19,7 @@ pub(super) fn untracked<R: ReadPacket, T: FlowTable>(
     interface: Interface,
     table: &mut T,
 ) {
-    table.scratch().standing = Standing::Handshake as u32;
+    table.scratch().tag_check = TagCheck::Untagged as u32;
     let at = table.scratch().chunks_at();
     if let Some(chunk_type) = reader.read_u8(at) {
         let first = Chunk::new(at, chunk_type, 0, 0);

@@ -16,7 +16,7 @@ mod open;
 mod rate;
 mod sack;
 mod scratch;
-mod standing;
+mod tag_check;
 
 use bytemuck::Pod;
 
@@ -27,13 +27,13 @@ use self::{
     open::open_flow,
     sack::{SACK, on_sack_chunk},
     scratch::{Found, bit, count_chunks, count_oddities},
-    standing::set_aside,
+    tag_check::count_unproven,
 };
 pub use self::{
     dispatch::{Options, Tables, dispatch, observe},
     rate::RateLimit,
     scratch::Scratch,
-    standing::{STANDINGS, Standing},
+    tag_check::{TAG_CHECKS, TagCheck},
 };
 use crate::{
     abi::{ControlHeader, Counter, FlowKey, FlowLinks, FlowRecord, IcmpErrorSeen, Interface, NO_SLOT},
@@ -140,16 +140,16 @@ fn track<R: ReadPacket, T: FlowTable>(
     if record.interface != interface {
         record.interface = interface;
     }
-    scratch.standing = Standing::of(record, scratch) as u32;
+    scratch.tag_check = TagCheck::of(record, scratch) as u32;
     let found = Found::of(scratch);
     count_oddities(scratch.walk_end, found, table);
-    if table.scratch().standing == Standing::Member as u32 {
+    if table.scratch().tag_check == TagCheck::Own as u32 {
         apply(reader, slot, found, max_chunks, table);
     } else {
-        set_aside(slot, table);
+        count_unproven(slot, table);
     }
     if found.any(CONTROL) {
-        let tag_mismatch = table.scratch().standing == Standing::Stranger as u32;
+        let tag_mismatch = table.scratch().tag_check == TagCheck::Foreign as u32;
         emit_control(reader, &key, interface, slot, tag_mismatch, table);
     }
 }

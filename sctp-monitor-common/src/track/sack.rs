@@ -22,7 +22,7 @@ pub(super) fn on_sack_chunk<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, 
     }
 }
 
-/// Credits the flows whose timed chunk the SACK reaches, whatever flow the SACK came over.
+/// Acknowledges for the flows whose timed chunk the SACK reaches, whatever flow the SACK came over.
 #[inline(always)]
 fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
     let Some(record) = table.record(slot) else {
@@ -54,7 +54,7 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
         }
         if more && record.timed.is_armed() && !record.is_outdated(links) {
             let progress = Progress::of(&record.timed, record.highest_sent, sack);
-            credit(at, progress, sack, table);
+            acknowledge(at, progress, sack, table);
         }
         at = next;
         if at == first {
@@ -106,7 +106,7 @@ impl Progress {
 }
 
 #[inline(always)]
-fn credit<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &mut T) {
+fn acknowledge<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &mut T) {
     if progress == Progress::None {
         return;
     }
@@ -118,7 +118,7 @@ fn credit<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &mut T
     if progress == Progress::Ambiguous {
         return record.timed.stop();
     }
-    record.credited_bytes = 0;
+    record.acknowledged_bytes = 0;
     let second_is_left = record.second_at_ns != 0 && tsn_after(record.second_tsn, sack.highest_acked);
     // From the second packet on the peer may not wait. If it acknowledges the first one only, it has waited.
     if progress == Progress::Timed && !second_is_left {
@@ -128,11 +128,11 @@ fn credit<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &mut T
             record.second_at_ns
         };
         record.data_rtt.sample(now_ns.saturating_sub(obliged_at_ns));
-        record.credited_bytes = record.timed_bytes;
+        record.acknowledged_bytes = record.timed_bytes;
     }
     record.acked_ticks = now_ticks;
-    record.credits = record.credits.wrapping_add(1);
-    record.credited_packets = record.timed.packets();
+    record.acknowledgements = record.acknowledgements.wrapping_add(1);
+    record.acknowledged_packets = record.timed.packets();
     wait_on(record, sack, second_is_left, now_ns);
 }
 

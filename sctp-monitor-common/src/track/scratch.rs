@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 use network_types::sctp::SctpHdr;
 
-use super::{FlowTable, data::is_data, standing::STANDINGS};
+use super::{FlowTable, data::is_data, tag_check::TAG_CHECKS};
 use crate::{
     abi::{Counter, FlowRecord},
     wire::{
@@ -51,8 +51,8 @@ pub struct Scratch {
     /// TSNs that were not seen before, though later ones were, and the last of them.
     pub(super) late_tsns: u32,
     pub(super) last_late_tsn: u32,
-    /// What its tag makes of it, a [`Standing`].
-    pub(super) standing: u32,
+    /// What its tag makes of it, a [`TagCheck`](super::TagCheck).
+    pub(super) tag_check: u32,
     /// The last chunk of each kind, valid where `kinds` has its bit.
     pub(super) last: [Chunk; KIND_SLOTS],
 }
@@ -72,11 +72,11 @@ impl Scratch {
         self.late_tsns = 0;
     }
 
-    /// What the packet's tag makes of it: its [`Standing`] as an index below [`STANDINGS`].
+    /// What the packet's tag makes of it: its [`TagCheck`](super::TagCheck) as an index below [`TAG_CHECKS`].
     #[inline(always)]
     #[must_use]
-    pub fn standing(&self) -> usize {
-        self.standing as usize % STANDINGS
+    pub fn tag_check(&self) -> usize {
+        self.tag_check as usize % TAG_CHECKS
     }
 
     #[inline(always)]

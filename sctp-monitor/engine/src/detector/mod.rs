@@ -262,7 +262,7 @@ impl Detector {
             .outstanding
             .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
         self.seen = Seen {
-            credits: record.credits,
+            credits: record.acknowledgements,
             lost: record.lost,
             spurious: record.spurious,
             data_chunks: record.data_chunks,
