@@ -14,7 +14,7 @@ use crate::{
         CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord, IcmpErrorSeen,
         NO_SLOT,
     },
-    track::{FlowTable, Scratch},
+    track::{FlowTable, Scratch, Tables},
     wire::ReadPacket,
 };
 
@@ -185,6 +185,18 @@ impl Default for MemoryTable {
     }
 }
 
+impl Tables for MemoryTable {
+    type Table = Self;
+
+    fn table(&mut self) -> Option<&mut Self> {
+        Some(self)
+    }
+
+    fn count(&mut self, counter: Counter) {
+        self.counters.count(counter);
+    }
+}
+
 impl FlowTable for MemoryTable {
     fn find(&mut self, key: &FlowKey) -> u32 {
         match self.last {
@@ -221,17 +233,21 @@ impl FlowTable for MemoryTable {
         self.records.get_mut(slot as usize)
     }
 
-    fn links(&mut self, slot: u32) -> Option<&FlowLinks> {
-        self.links.get(slot as usize)
+    fn flow(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks)> {
+        self.touch(slot);
+        self.records
+            .get_mut(slot as usize)
+            .zip(self.links.get(slot as usize))
     }
 
     fn scratch(&mut self) -> &mut Scratch {
         &mut self.scratch
     }
 
-    fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)> {
+    fn flow_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks, &mut Scratch)> {
         self.touch(slot);
-        Some((self.records.get_mut(slot as usize)?, &mut self.scratch))
+        let record = self.records.get_mut(slot as usize)?;
+        Some((record, self.links.get(slot as usize)?, &mut self.scratch))
     }
 
     fn now_ns(&mut self) -> u64 {

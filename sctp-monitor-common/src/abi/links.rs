@@ -1,19 +1,20 @@
 //! What user space tells the programs of a flow: its association.
 //!
-//! Each of the two arrays has one writer. The programs write [`FlowRecord`](super::FlowRecord) and only read
-//! [`FlowLinks`]: [`FlowTable`](crate::track::FlowTable) hands them out for reading. The agent writes links and only reads
-//! records. It zeroes both while a slot belongs to no flow.
+//! A slot has two parts, and each has one writer. The programs write its record and only read its links: [`FlowLinks`] are
+//! handed out to them for reading. The agent writes links and only reads records; it zeroes both while the slot belongs to
+//! no flow. They share an array and no cache line. In an array of their own the links cost DATA and SACK 3 to 4 ns more: a
+//! look-up and a check for each flow that a packet touches.
 //!
 //! So the agent cannot make the programs forget anything; it names the tag, and a program that finds another one in the
-//! record forgets what that one's packets left behind (see [`FlowRecord::follow`](super::FlowRecord::follow)).
+//! record forgets what that one's packets left behind (see [`FlowRecord::follow`]).
 
 use bytemuck::{Pod, Zeroable};
 
-use super::NO_SLOT;
+use super::{FlowRecord, NO_SLOT};
 
 /// A slot of the flow table, or none. Zero is none: a record of zeroes refers to nothing.
 ///
-/// The value is the slot's number plus one. Tables end at 2^22 slots: the upper
+/// The value is the slot's number plus one. Tables end at [`MOST_FLOWS`](super::limits::MOST_FLOWS), 2^22: the upper
 /// eight bits are free, should a reference have to tell one flow of a slot from the next.
 #[repr(transparent)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
@@ -84,7 +85,19 @@ impl FlowLinks {
     }
 }
 
+/// A slot of the flow table.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub struct FlowSlot {
+    /// What the programs know of the flow.
+    pub record: FlowRecord,
+    /// What the agent says of it.
+    pub links: FlowLinks,
+}
+
 const _: () = assert!(size_of::<FlowLinks>() == 64);
+const _: () = assert!(core::mem::offset_of!(FlowSlot, links) % 64 == 0);
+const _: () = assert!(size_of::<FlowSlot>() == 9 * 64);
 const _: () = assert!(!SlotRef::to(NO_SLOT).is_some());
 const _: () = assert!(SlotRef::NONE.slot() == NO_SLOT);
 

@@ -70,7 +70,7 @@ fn the_state_of_an_idle_flow_is_forgotten_too() {
     // A SACK of the new association neither acknowledges what the old one sent, ...
     t.back(vec![frames::sack(5, &[])]);
     let record = t.record(0);
-    assert_eq!((record.credits, record.acked_ticks), (0, 0));
+    assert_eq!((record.acknowledgements, record.acked_ticks), (0, 0));
     assert_eq!((record.sender.cum_tsn_ack, record.sender.data_seen()), (5, false));
     // ... nor are its TSNs older than the old one's.
     t.frame(&other(NEW_TAG, vec![frames::data(6, 1)]));
@@ -104,7 +104,10 @@ fn links_come_before_the_pair_that_was_found() {
     tie(&mut t, &[1], SlotRef::to(2));
     tie(&mut t, &[2], SlotRef::to(1));
     t.back(vec![frames::sack(11, &[])]);
-    assert_eq!((t.record(0).credits, t.record(1).credits), (0, 1));
+    assert_eq!(
+        (t.record(0).acknowledgements, t.record(1).acknowledgements),
+        (0, 1)
+    );
 }
 
 /// Its heartbeat may be answered before user space has seen it.
@@ -134,7 +137,7 @@ fn a_slot_that_passed_to_another_flow_is_no_pair() {
     t.frame(&Packet::v4(TAG, vec![frames::data(10, 1)]).ports(9, 9).ethernet());
     assert_eq!(t.record(0).key.src_port, 9);
     t.back(vec![frames::sack(10, &[])]);
-    assert_eq!(t.record(0).credits, 0);
+    assert_eq!(t.record(0).acknowledgements, 0);
     assert!(t.record(0).timed.is_armed());
 }
 

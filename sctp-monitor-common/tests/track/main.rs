@@ -124,7 +124,7 @@ fn an_ack_with_other_information_answers_nothing() {
 }
 
 #[test]
-fn an_ack_from_another_address_is_credited_to_the_heartbeats_flow() {
+fn an_ack_from_another_address_answers_the_heartbeats_flow() {
     let mut t = Tracker::new();
     let other = |chunks| Packet::v4(TAG, chunks).between("10.2.0.1", "10.2.0.2");
     t.there(vec![frames::data(1, 1)]);
@@ -189,7 +189,7 @@ fn data_is_timed_to_the_sack_that_covers_it() {
         4 * MS,
         "from the second packet on the peer may not wait"
     );
-    assert_eq!((record.credits, record.credited_packets), (1, 2));
+    assert_eq!((record.acknowledgements, record.acknowledged_packets), (1, 2));
     assert_eq!(record.acked_ticks, t.now_ns);
     assert!(!record.timed.is_armed());
     assert_eq!((record.sender.cum_tsn_ack, record.sender.highest_tsn), (11, 11));
@@ -474,7 +474,7 @@ fn what_a_sack_leaves_is_waited_for() {
     t.back(vec![frames::sack(10, &[])]);
     let record = t.record(1);
     assert_eq!((record.timed.tsn, record.timed.sent_at_ns), (11, second_at));
-    assert_eq!((record.timed.packets(), record.credits), (2, 1));
+    assert_eq!((record.timed.packets(), record.acknowledgements), (2, 1));
     t.wait(10);
     t.back(vec![frames::sack(11, &[])]);
     let record = t.record(1);
@@ -485,5 +485,5 @@ fn what_a_sack_leaves_is_waited_for() {
     assert_eq!(t.record(1).timed.tsn, 13, "new DATA can be timed");
     t.back(vec![frames::sack(13, &[])]);
     assert!(!t.record(1).timed.is_armed());
-    assert_eq!(t.record(1).credits, 3);
+    assert_eq!(t.record(1).acknowledgements, 3);
 }

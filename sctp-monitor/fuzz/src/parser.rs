@@ -95,7 +95,7 @@ fn look(bytes: &[u8], how: u8, table: &mut MemoryTable) {
                 assert!(!error.message.words().is_empty());
             }
         }
-        Err(Pass::NotSctp | Pass::Counted(_)) => {}
+        Err(Pass::NotSctp | Pass::Unparsed(_)) => {}
     }
     let before = packets(table);
     observe(&frame, interface, &options, table);

@@ -13,8 +13,8 @@ use sctp_monitor_capture::{
 use sctp_monitor_common::{
     abi::{Counter, FlowKey, FlowLinks, FlowRecord, Interface, RingRecord},
     memory::MemoryTable,
-    track::{FlowTable as _, track, track_icmp_error},
-    wire::{ParseOptions, Pass, ReadPacket as _, icmp},
+    track::{self, FlowTable as _, dispatch},
+    wire::{Frame, LinkType, ParseOptions, Pass, ReadPacket, SctpPacket},
 };
 use sctp_monitor_engine::{
     Engine, Session,
@@ -148,12 +148,8 @@ impl Analysis {
         }
         match self.unwrapper.look(record) {
             Look::Sctp(layers) => self.on_sctp(&layers, record.time_ns),
-            Look::Icmp(inner, network) => match icmp::parse(&inner.frame(), network, self.options.parse) {
-                Ok(error) => track_icmp_error(&error, &mut self.table),
-                Err(Pass::Counted(counter)) => self.table.count(counter),
-                Err(_) => {}
-            },
-            Look::Counted(counter) => self.table.count(counter),
+            Look::Icmp(inner, network) => self.track(&inner.frame(), Err(Pass::Icmp(network))),
+            Look::Unparsed(reason) => self.track(&Frame(record.bytes), Err(Pass::Unparsed(reason))),
             Look::Tunnelled(kind) => match self.seen.tunnelled.iter_mut().find(|(known, _)| *known == kind) {
                 Some((_, packets)) => *packets += 1,
                 None => self.seen.tunnelled.push((kind, 1)),
@@ -169,12 +165,7 @@ impl Analysis {
     fn on_sctp(&mut self, layers: &Layers<'_>, time_ns: u64) {
         self.seen.sctp_packets += 1;
         let packet = &layers.packet;
-        let key = FlowKey {
-            src: packet.src,
-            dst: packet.dst,
-            src_port: packet.src_port,
-            dst_port: packet.dst_port,
-        };
+        let key = FlowKey::from(packet);
         let frame = layers.inner.frame();
         let identity = Identity {
             addresses: [packet.src, packet.dst],
@@ -187,10 +178,20 @@ impl Analysis {
         if is_duplicate {
             self.seen.capture_duplicates += 1;
         } else {
-            track(&frame, packet, Interface::ingress(0), usize::MAX, &mut self.table);
+            self.track(&frame, Ok(*packet));
         }
         let slot = self.table.find(&key);
         self.ledger.record(slot, &key, layers, is_duplicate, time_ns);
+    }
+
+    fn track(&mut self, frame: &impl ReadPacket, parsed: Result<SctpPacket, Pass>) {
+        let options = track::Options {
+            // Nothing is parsed here that begins with a link header.
+            link: LinkType::RawIp,
+            parse: self.options.parse,
+            max_chunks: usize::MAX,
+        };
+        dispatch(frame, parsed, Interface::ingress(0), &options, &mut self.table);
     }
 
     /// What is known of the associations.

@@ -218,7 +218,7 @@ impl Flow {
             self.sizes.on_lost(record.lost_bytes, now);
         }
         if works && new.acknowledged > 0 {
-            self.sizes.on_passed(record.credited_bytes, now);
+            self.sizes.on_passed(record.acknowledged_bytes, now);
         }
         self.time(record, new, config, now);
     }
@@ -236,8 +236,8 @@ impl Flow {
     /// DATA tells of the round trip many times a second; heartbeats where there is none.
     fn time(&mut self, record: &FlowRecord, new: Growth, config: &Config, now: Timestamp) {
         // The answer to a single packet may have waited.
-        let at_once = record.credited_packets > 1 || record.data_rtt.last_ns < at_once_ns(config);
-        let by_data = new.acknowledged > 0 && record.credited_bytes > 0 && at_once;
+        let at_once = record.acknowledged_packets > 1 || record.data_rtt.last_ns < at_once_ns(config);
+        let by_data = new.acknowledged > 0 && record.acknowledged_bytes > 0 && at_once;
         if by_data != self.latency_by_data && by_data {
             self.latency = Latency::default();
             self.latency_by_data = true;
@@ -315,7 +315,7 @@ struct Growth {
 impl Counters {
     fn of(record: &FlowRecord) -> Self {
         Self {
-            acknowledged: record.credits,
+            acknowledged: record.acknowledgements,
             lost: record.lost,
             late: record.late,
             spurious: record.spurious,

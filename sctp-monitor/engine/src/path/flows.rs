@@ -87,12 +87,12 @@ impl Flows {
 
     /// A record as the programs will have it with the flow's next packet: with the tag that they were told.
     pub(crate) fn followed<'a>(&self, slot: u32, record: &'a FlowRecord) -> Cow<'a, FlowRecord> {
-        let told_tag = self.get(slot).map_or(0, |flow| flow.links.tag);
-        if !record.is_outdated(told_tag) {
+        let links = self.get(slot).map(|flow| &flow.links);
+        let Some(links) = links.filter(|links| record.is_outdated(links)) else {
             return Cow::Borrowed(record);
-        }
+        };
         let mut record = *record;
-        record.follow(told_tag);
+        record.follow(links);
         Cow::Owned(record)
     }
 

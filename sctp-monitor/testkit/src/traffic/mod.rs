@@ -300,7 +300,7 @@ mod tests {
             assert!(sum(&|record| record.chunk_count(*kind)) > 0, "{}", kind.name());
         }
         for (what, often) in [
-            ("credits", sum(&|record| record.credits.into())),
+            ("acknowledgements", sum(&|record| record.acknowledgements.into())),
             ("answers", sum(&|record| record.heartbeats_answered.into())),
             ("retransmissions", sum(&|record| record.retransmissions.into())),
             ("lost", sum(&|record| record.lost.into())),

@@ -267,7 +267,7 @@ impl Detector {
             .outstanding
             .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
         self.last = LastRecord {
-            acknowledged: record.credits,
+            acknowledged: record.acknowledgements,
             lost: record.lost,
             spurious: record.spurious,
             data_chunks: record.data_chunks,

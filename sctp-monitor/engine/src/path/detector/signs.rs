@@ -78,7 +78,7 @@ impl Detector {
                 self.on_arrived(now);
             }
         }
-        if record.credits == self.last.acknowledged {
+        if record.acknowledgements == self.last.acknowledged {
             return;
         }
         let at = at_ticks(record, record.acked_ticks, tick);
@@ -131,10 +131,10 @@ impl Detector {
     }
 
     pub(super) fn sample(&mut self, record: &FlowRecord, rtt: Duration, config: &Config) -> Sample {
-        if record.credited_bytes == 0 {
+        if record.acknowledged_bytes == 0 {
             return Sample::Fits;
         }
-        if record.credited_packets >= 2 {
+        if record.acknowledged_packets >= 2 {
             return self.rtt.sample(rtt);
         }
         if rtt < config.delayed_ack / 2 {
