@@ -8,10 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::LabError;
 use crate::fault::{Path, Port};
 use crate::filter::PacketFilter;
 use crate::node::{Node, Plan, Role};
-use crate::topology::{Lab, LabError};
+use crate::topology::Lab;
 use crate::wait;
 
 /// Collects hosts, routers, switches and paths, then builds all of them at once.

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{MonotonicNs, monotonic_ns};
+use crate::error::LabError;
 use crate::filter::{Filter, Loss, PacketFilter};
 use crate::interface::InterfaceError;
 use crate::node::Node;
 use crate::relay::{Relay, RelayError};
 use crate::tool::ToolError;
-use crate::topology::LabError;
 use crate::wait;
 
 /// A named path between two interfaces, and the faults on it.

@@ -25,6 +25,7 @@ mod builder;
 mod capture;
 pub mod clock;
 pub mod endpoint;
+mod error;
 mod fault;
 mod filter;
 mod folder;
@@ -36,6 +37,7 @@ mod netns;
 mod node;
 mod process;
 mod relay;
+mod shapes;
 mod skip;
 mod tool;
 mod topology;
@@ -48,6 +50,7 @@ pub use endpoint::{
     Backend, Endpoint, EndpointConfig, EndpointError, Event, EventKind, StackChoice, StackKind, Timers,
     endpoint_binary,
 };
+pub use error::LabError;
 pub use fault::{FaultError, Path};
 pub use injector::{Flooded, InjectError, Injector};
 pub use interface::InterfaceError;
@@ -58,5 +61,5 @@ pub use process::{JsonProcess, NoSuchEvent};
 pub use relay::RelayError;
 pub use skip::skip;
 pub use tool::ToolError;
-pub use topology::{Lab, LabError};
+pub use topology::Lab;
 pub use uml::UmlError;

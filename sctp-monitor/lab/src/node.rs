@@ -3,10 +3,10 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 
+use crate::error::LabError;
 use crate::interface::Control;
 use crate::netns::Namespace;
 use crate::tool;
-use crate::topology::LabError;
 
 /// A host, a router, a switch, or the middle where the bridges of the paths stand.
 #[derive(Debug)]

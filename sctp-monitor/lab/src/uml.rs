@@ -12,10 +12,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::error::LabError;
 use crate::folder::Folder;
 use crate::interface::InterfaceError;
 use crate::node::{ADDRESS_SETTINGS, Node};
-use crate::topology::LabError;
 
 /// A machine that is about to boot, and the files that it needs until its endpoint runs.
 #[derive(Debug)]
