@@ -5,6 +5,7 @@ mod build;
 mod cargo;
 mod demo;
 mod fuzz;
+mod house;
 mod lint;
 mod run;
 mod setup;
