@@ -150,8 +150,8 @@ pub(crate) const PACKAGES: [Package; 15] = [
     Package {
         name: "kmod",
         file: "sbin/modprobe",
-        what_for: "a guest's modules",
-        needed_by: &[Need::Vm],
+        what_for: "modules of User Mode Linux and of the guests",
+        needed_by: &[Need::Test, Need::Vm, Need::BenchPeers],
     },
     Package {
         name: "xz-utils",
@@ -249,7 +249,7 @@ mod tests {
             let traces = match package.name {
                 "libusrsctp-dev" => ["libusrsctp.a".to_owned()],
                 "g++" => ["libfuzzer-sys".to_owned()],
-                "kmod" => ["modprobe -a".to_owned()],
+                "kmod" => ["\"insmod\"".to_owned()],
                 "busybox-static" => ["busybox reboot".to_owned()],
                 "user-mode-linux" => [format!("/usr/{}", package.file)],
                 "chromium" => [format!("join(\"{file}\")")],
@@ -261,6 +261,16 @@ mod tests {
                 package.name
             );
         }
+    }
+
+    /// Its SCTP is a module, which the lab loads.
+    #[test]
+    fn user_mode_linux_does_not_come_alone() {
+        let needs = |name| {
+            let package = PACKAGES.iter().find(|package| package.name == name);
+            package.unwrap().needed_by
+        };
+        assert_eq!(needs("user-mode-linux"), needs("kmod"));
     }
 
     /// All that may start a program, but for this folder and for what was built.
