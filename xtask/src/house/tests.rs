@@ -12,6 +12,23 @@ fn the_house_stands() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
+/// The first column of the table of rooms.
+#[test]
+fn the_rooms_on_the_page_are_there() {
+    let root = crate::cargo::root();
+    let page = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let column = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rooms: Vec<_> = column.filter_map(|line| line.split('`').next()).collect();
+    assert!(rooms.len() > 10, "{rooms:?}");
+    for room in rooms {
+        let path = root.join(room);
+        assert!(
+            path.is_dir() || path.with_extension("rs").is_file(),
+            "docs/architecture.md names {room}"
+        );
+    }
+}
+
 /// A workspace with these files beside the least that must be there.
 fn house(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
