@@ -2,7 +2,10 @@
 
 use clap::ValueEnum;
 
-use crate::cargo::{cargo, require_root, run};
+use crate::{
+    cargo::{cargo, require_root, run},
+    setup::Need,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -37,19 +40,23 @@ enum Bench {
     Peers,
 }
 
+/// What the chosen benches need.
+pub(crate) fn needs(args: &Args) -> Vec<Need> {
+    match args.bench {
+        Some(bench) => vec![bench.need()],
+        None => EVERYTHING.map(Bench::need).to_vec(),
+    }
+}
+
 /// Measures.
 pub(crate) fn bench(args: &Args) -> anyhow::Result<()> {
     require_root("cargo xtask bench")?;
     match args.bench {
         Some(bench) => bench.run(args, args.breaks),
-        None => [
-            (Bench::Programs, None),
-            (Bench::Engine, None),
-            (Bench::Detection, Some(args.breaks.unwrap_or(FEW_BREAKS))),
-            (Bench::Pcap, None),
-        ]
-        .into_iter()
-        .try_for_each(|(bench, breaks)| bench.run(args, breaks)),
+        None => EVERYTHING.into_iter().try_for_each(|bench| {
+            let breaks = (bench == Bench::Detection).then(|| args.breaks.unwrap_or(FEW_BREAKS));
+            bench.run(args, breaks)
+        }),
     }
 }
 
@@ -85,6 +92,16 @@ impl Bench {
         run(&mut command)
     }
 
+    fn need(self) -> Need {
+        match self {
+            Self::Programs => Need::BenchPrograms,
+            Self::Engine => Need::BenchEngine,
+            Self::Detection => Need::BenchDetection,
+            Self::Pcap => Need::BenchPcap,
+            Self::Peers => Need::BenchPeers,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Programs => "programs",
@@ -95,6 +112,9 @@ impl Bench {
         }
     }
 }
+
+/// What is measured if nothing is named.
+const EVERYTHING: [Bench; 4] = [Bench::Programs, Bench::Engine, Bench::Detection, Bench::Pcap];
 
 /// Enough to see whether something has changed for the worse, in half a minute.
 const FEW_BREAKS: u16 = 5;

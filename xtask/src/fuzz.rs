@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     cargo::{cargo, nightly, root, run},
-    setup,
+    setup::CARGO_FUZZ,
 };
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub(crate) fn targets() -> anyhow::Result<Vec<String>> {
 
 /// Builds all targets, and what they need.
 pub(crate) fn build() -> anyhow::Result<()> {
-    setup::setup_fuzzing()?;
+    CARGO_FUZZ.install()?;
     run(
         nightly(&["fuzz", "build", "--fuzz-dir", PACKAGE, "--sanitizer", "none"]).args([
             "--target",

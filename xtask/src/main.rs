@@ -5,17 +5,22 @@ mod build;
 mod cargo;
 mod demo;
 mod fuzz;
+mod house;
 mod lint;
 mod run;
 mod setup;
 mod simulate;
+mod skips;
 mod test;
+mod times;
 mod toolchain;
 mod vm;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use self::setup::Need;
 
 /// Builds, runs, shows and tests sctp-monitor.
 #[derive(Debug, Parser)]
@@ -27,8 +32,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what the other commands need and this machine lacks (each of them calls it first).
-    Setup,
+    /// Install what the other commands need and this machine lacks (each of them first installs what it needs itself).
+    Setup(setup::Args),
     /// Build the agent with its programs.
     Build(build::Args),
     /// Build the agent and run it with the arguments behind `--`.
@@ -60,15 +65,9 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> anyhow::Result<()> {
-    // Who only wants to run the agent does not wait for an emulator.
-    let with_guests = matches!(&cli.command, Command::Setup | Command::Vm(_) | Command::Test(_));
-    setup::setup(with_guests)?;
+    setup::setup(&needs(&cli.command))?;
     match cli.command {
-        Command::Setup => {
-            setup::setup_fuzzing()?;
-            println!("everything is there");
-            Ok(())
-        }
+        Command::Setup(args) => setup::run_setup(&args),
         Command::Build(args) => build::build(&args),
         Command::Run(args) => run::run_agent(&args),
         Command::Demo => demo::demo(),
@@ -78,5 +77,20 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+    }
+}
+
+/// What a command needs; [`Command::Setup`] sees to that itself.
+fn needs(command: &Command) -> Vec<Need> {
+    match command {
+        Command::Setup(_) => Vec::new(),
+        Command::Build(_) | Command::Run(_) => vec![Need::Build],
+        Command::Demo => vec![Need::Demo],
+        Command::Lint => vec![Need::Lint],
+        Command::Test(args) => test::needs(args),
+        Command::Vm(_) => vec![Need::Vm],
+        Command::Fuzz(_) => vec![Need::Fuzz],
+        Command::Bench(args) => bench::needs(args),
+        Command::Simulate(_) => vec![Need::Simulate],
     }
 }

@@ -65,7 +65,7 @@ fn write_seeds(target: &Target, folder: &Path) -> io::Result<()> {
     }
     if corpus().is_none() {
         eprintln!(
-            "{}: no corpus at {CORPUS}: the seeds are our own only",
+            "{}: SCTP_MONITOR_CORPUS is not set: the seeds are our own only",
             target.name
         );
     }
@@ -78,7 +78,7 @@ fn seeds(target: &Target) -> Vec<(String, Vec<u8>)> {
     let mut packets: Vec<_> = (0..40)
         .map(|number| (format!("own-{number}"), traffic.sctp_packet(&mut random)))
         .collect();
-    for file in files(&corpus().unwrap_or_default()) {
+    for file in corpus().iter().flat_map(|folder| files(folder)) {
         let name = file
             .file_name()
             .unwrap_or_default()
@@ -92,13 +92,16 @@ fn seeds(target: &Target) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Raw SCTP packets of usrsctp's fuzzing corpus, beside the workspace. Contributors have none.
+/// Raw SCTP packets of usrsctp's fuzzing corpus, which are not part of the repository.
 fn corpus() -> Option<PathBuf> {
-    let folder = home().join(CORPUS);
-    folder.is_dir().then_some(folder)
+    let folder = Path::new(&env::var_os("SCTP_MONITOR_CORPUS")?).join("malformed");
+    assert!(
+        folder.is_dir(),
+        "SCTP_MONITOR_CORPUS is set, but there is no folder {}",
+        folder.display()
+    );
+    Some(folder)
 }
-
-const CORPUS: &str = "../../../shared/corpus/malformed";
 
 fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

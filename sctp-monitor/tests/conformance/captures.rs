@@ -11,12 +11,10 @@ pub(crate) struct Case {
     pub(crate) oracle: Oracle,
 }
 
-/// The captures of a folder with `pcaps` and `oracle`; none if there is no such folder.
+/// The captures of a folder with `pcaps` and `oracle`.
 fn cases(folder: &Path) -> Vec<Case> {
-    let Ok(files) = std::fs::read_dir(folder.join("pcaps")) else {
-        return Vec::new();
-    };
-    let mut cases: Vec<_> = files
+    let mut cases: Vec<_> = std::fs::read_dir(folder.join("pcaps"))
+        .unwrap()
         .map(|file| {
             let file = file.unwrap().path();
             let name = file.file_name().unwrap().to_str().unwrap().to_owned();
@@ -33,19 +31,17 @@ fn cases(folder: &Path) -> Vec<Case> {
     cases
 }
 
-/// Our own captures and those of the corpus. Says what is missing, in the name of `test`.
-pub(crate) fn all(test: &str) -> Vec<Case> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut all = cases(&here.join("tests/conformance"));
-    assert!(!all.is_empty(), "our own captures are part of the repository");
-    let corpus = here.join("../../shared/corpus");
-    let real = cases(&corpus);
-    if real.is_empty() {
-        sctp_monitor_lab::skip(
-            test,
-            "../shared/corpus is not there, so only our own captures were tried",
-        );
-    }
-    all.extend(real);
-    all
+/// Our own captures, which are part of the repository.
+pub(crate) fn own() -> Vec<Case> {
+    let own = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance"));
+    assert!(!own.is_empty(), "our own captures are part of the repository");
+    own
+}
+
+/// Those of the corpus. Without one `test` is skipped.
+pub(crate) fn corpus(test: &str) -> Option<Vec<Case>> {
+    let pcaps = sctp_monitor_lab::corpus(test, "pcaps")?;
+    let corpus = cases(pcaps.parent().unwrap());
+    assert!(!corpus.is_empty(), "{} is empty", pcaps.display());
+    Some(corpus)
 }

@@ -5,16 +5,27 @@ use std::{collections::BTreeMap, collections::BTreeSet, net::IpAddr, process::Co
 use serde_json::Value;
 
 use crate::{
-    captures::{Case, all},
+    captures::{Case, corpus, own},
     differences::allow_for,
     oracle::{Exact, Facts, Key},
 };
 
 #[test]
 fn flows_are_counted_as_tshark_counts_them() {
+    assert_flows(&own());
+}
+
+#[test]
+fn flows_of_the_corpus_are_counted_as_tshark_counts_them() {
+    if let Some(cases) = corpus("flows_of_the_corpus_are_counted_as_tshark_counts_them") {
+        assert_flows(&cases);
+    }
+}
+
+fn assert_flows(cases: &[Case]) {
     let mut flows = 0;
-    for case in all("flows_are_counted_as_tshark_counts_them") {
-        let report = report(&case, &["--decap"]);
+    for case in cases {
+        let report = report(case, &["--decap"]);
         let mut ours: BTreeMap<Key, &Value> = list(&report["flows"]).map(|flow| (key(flow), flow)).collect();
         for path in &case.oracle.paths {
             let key = path.key();
@@ -40,8 +51,19 @@ fn flows_are_counted_as_tshark_counts_them() {
 
 #[test]
 fn tunnels_are_counted_and_left_alone_unless_asked() {
-    for case in all("tunnels_are_counted_and_left_alone_unless_asked") {
-        let report = report(&case, &[]);
+    assert_tunnels(&own());
+}
+
+#[test]
+fn tunnels_of_the_corpus_are_counted_and_left_alone_unless_asked() {
+    if let Some(cases) = corpus("tunnels_of_the_corpus_are_counted_and_left_alone_unless_asked") {
+        assert_tunnels(&cases);
+    }
+}
+
+fn assert_tunnels(cases: &[Case]) {
+    for case in cases {
+        let report = report(case, &[]);
         let tunnelled: u64 = report["capture"]["tunnelled"]
             .as_object()
             .unwrap()
@@ -56,12 +78,23 @@ fn tunnels_are_counted_and_left_alone_unless_asked() {
     }
 }
 
-/// Tags and address lists of every handshake that was completed.
 #[test]
 fn handshakes_are_read_as_tshark_reads_them() {
+    assert_handshakes(&own());
+}
+
+#[test]
+fn handshakes_of_the_corpus_are_read_as_tshark_reads_them() {
+    if let Some(cases) = corpus("handshakes_of_the_corpus_are_read_as_tshark_reads_them") {
+        assert_handshakes(&cases);
+    }
+}
+
+/// Tags and address lists of every handshake that was completed.
+fn assert_handshakes(cases: &[Case]) {
     let mut handshakes = 0;
-    for case in all("handshakes_are_read_as_tshark_reads_them") {
-        let report = report(&case, &["--decap"]);
+    for case in cases {
+        let report = report(case, &["--decap"]);
         let known: BTreeMap<(String, String), [BTreeSet<IpAddr>; 2]> = list(&report["associations"])
             .filter(|association| association["origin"] == "handshake")
             .map(|association| {

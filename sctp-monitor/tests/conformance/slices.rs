@@ -11,17 +11,28 @@ use sctp_monitor_common::{
 };
 
 use crate::{
-    captures::{Case, all},
+    captures::{Case, corpus, own},
     differences::allow_for,
     oracle::{Facts, Key},
 };
 
-/// Frame by frame: no fragments put together, no tunnels looked into, packets that were captured twice counted twice.
 #[test]
 fn the_tracker_counts_what_tshark_counts() {
+    assert_counts(&own());
+}
+
+#[test]
+fn the_tracker_counts_what_tshark_counts_in_the_corpus() {
+    if let Some(cases) = corpus("the_tracker_counts_what_tshark_counts_in_the_corpus") {
+        assert_counts(&cases);
+    }
+}
+
+/// Frame by frame: no fragments put together, no tunnels looked into, packets that were captured twice counted twice.
+fn assert_counts(cases: &[Case]) {
     let mut flows = 0;
-    for case in all("the_tracker_counts_what_tshark_counts") {
-        let ours = track(&case);
+    for case in cases {
+        let ours = track(case);
         let plain = |encap: &str| encap.is_empty() || encap == "ip/udp" || encap == "ipv6/udp";
         for path in case.oracle.paths.iter().filter(|path| plain(&path.encap)) {
             if path.fragmented_datagrams > 0 || path.is_labelled() {

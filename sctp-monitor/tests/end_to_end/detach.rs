@@ -1,4 +1,4 @@
-//! The agent leaves nothing behind that the README does not mention, however it ends.
+//! The agent leaves nothing behind that the manual does not mention, however it ends.
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use nix::sys::signal::Signal;

@@ -65,13 +65,10 @@ fn impossible_times_come_to_an_end() {
 /// The corpus of broken captures: each has its exit status and its reason.
 #[test]
 fn broken_captures_have_their_reasons() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/malformed-captures");
-    if !folder.is_dir() {
-        return sctp_monitor_lab::skip(
-            "broken_captures_have_their_reasons",
-            "../shared/corpus/malformed-captures is not there",
-        );
-    }
+    let Some(folder) = sctp_monitor_lab::corpus("broken_captures_have_their_reasons", "malformed-captures")
+    else {
+        return;
+    };
     let cases = [
         (
             "block-length-0.pcapng",

@@ -7,7 +7,7 @@ use std::{
 };
 
 use scraper::{Html, Selector};
-use sctp_monitor_lab::Namespace;
+use sctp_monitor_lab::{Namespace, skip};
 use tempfile::TempDir;
 
 /// A browser, and a folder of its own.
@@ -166,10 +166,4 @@ impl Page {
 pub(crate) fn words(element: scraper::ElementRef<'_>) -> String {
     let text: String = element.text().collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Says that a test did not run. `cargo xtask test` counts it.
-fn skip(test: &str, why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{test}: {why}");
-    sctp_monitor_lab::skip(test, why);
 }

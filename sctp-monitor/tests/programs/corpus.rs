@@ -8,23 +8,23 @@ use sctp_monitor_common::wire::LinkType;
 use crate::both::Both;
 
 #[test]
-fn programs_and_slices_agree_on_captured_frames() {
-    let test = "programs_and_slices_agree_on_captured_frames";
+fn programs_and_slices_agree_on_our_own_captures() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = captures(&here.join("tests/conformance/pcaps"));
-    assert!(!files.is_empty(), "our own captures are part of the repository");
-    let corpus = captures(&here.join("../../shared/corpus/pcaps"));
-    if corpus.is_empty() {
-        sctp_monitor_lab::skip(
-            test,
-            "../shared/corpus is not there, so only our own captures were tried",
-        );
+    assert_agreement(&captures(&here.join("tests/conformance/pcaps")));
+}
+
+#[test]
+fn programs_and_slices_agree_on_captured_frames() {
+    if let Some(folder) = sctp_monitor_lab::corpus("programs_and_slices_agree_on_captured_frames", "pcaps") {
+        assert_agreement(&captures(&folder));
     }
-    files.extend(corpus);
+}
+
+fn assert_agreement(files: &[PathBuf]) {
     for (program, longest) in [("xdp_ingress", ONE_BUFFER), ("xdp_ingress_frags", usize::MAX)] {
         let mut both = Both::new(program);
         let mut frames = 0;
-        for file in &files {
+        for file in files {
             let mut captures = Captures::open(std::slice::from_ref(file));
             let mut number = 0;
             while let Some(record) = captures.advance() {
@@ -52,8 +52,7 @@ const ONE_BUFFER: usize = 3_000;
 
 fn captures(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
+        .unwrap()
         .map(|file| file.unwrap().path())
         .collect();
     files.sort();

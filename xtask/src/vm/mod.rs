@@ -72,7 +72,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<Report>> {
             Ok(image) => guests.push((kernel, image)),
             Err(error) => {
                 println!("{} | skipped: {error:#}", kernel.name);
-                reports.push(Report::of_skipped());
+                reports.push(Report::of_absent(kernel.name, &error));
             }
         }
     }
@@ -122,7 +122,7 @@ fn guest(
         ["guest.sh", "tests.log", "console.log"].map(|file| kernel.folder().join(file));
     std::fs::write(&script, plan::script(image, binaries, filter)?)?;
     let mut command = qemu::qemu(image, &script.canonicalize()?, &console, cpus)?;
-    let mut report = Report::default();
+    let mut report = Report::of(name);
     let mut heard = String::new();
     let end = qemu::listen(&mut command, DEADLINE, |line| {
         println!("{name} | {line}");

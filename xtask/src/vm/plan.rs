@@ -116,6 +116,14 @@ pub(crate) fn script(image: &Image, binaries: &Binaries, filter: Option<&str>) -
         "MODULES={}\n{PREPARATION}\n",
         quoted(&image.folder.join("lib/modules").display().to_string())
     );
+    if let Some(corpus) = std::env::var_os("SCTP_MONITOR_CORPUS") {
+        let corpus = Path::new(&corpus).canonicalize().context("SCTP_MONITOR_CORPUS")?;
+        writeln!(
+            script,
+            "export SCTP_MONITOR_CORPUS={}",
+            quoted(&corpus.display().to_string())
+        )?;
+    }
     let root = root().canonicalize()?;
     for job in JOBS {
         let folder = root.join(job.folder);

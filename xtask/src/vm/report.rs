@@ -1,10 +1,16 @@
 //! What a guest said, and what it comes to.
 
-use crate::test::Counts;
+use std::time::Duration;
+
+use crate::{skips::Skip, test::Counts};
 
 /// What came of one guest.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    /// Which kernel it ran.
+    kernel: &'static str,
+    /// Why there is no such kernel here.
+    absent: Option<String>,
     /// Tests, the skipped ones among the passed as the test harness counts them.
     pub(crate) counts: Counts,
     /// Tests that could not run, with the reason.
@@ -22,15 +28,20 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// What came of a kernel that cannot be had here: one test that did not run.
-    pub(crate) fn of_skipped() -> Self {
+    /// Nothing yet.
+    pub(crate) fn of(kernel: &'static str) -> Self {
         Self {
-            counts: Counts {
-                ignored: 1,
-                ..Counts::default()
-            },
-            done: Some(0.0),
+            kernel,
             ..Self::default()
+        }
+    }
+
+    /// What came of a kernel that cannot be had here: one test that did not run.
+    pub(crate) fn of_absent(kernel: &'static str, error: &anyhow::Error) -> Self {
+        Self {
+            absent: Some(format!("{error:#}")),
+            done: Some(0.0),
+            ..Self::of(kernel)
         }
     }
 
@@ -88,9 +99,19 @@ impl Report {
         self.done.is_some()
     }
 
-    /// How many tests could not run.
-    pub(crate) fn skipped(&self) -> u64 {
-        u64::try_from(self.skips.len()).unwrap_or(u64::MAX)
+    /// Which kernel it was, and how long it took from power-on to the end; `None` if it did not come to its end.
+    pub(crate) fn took(&self) -> Option<(&'static str, Duration)> {
+        let seconds = self.done.filter(|_| self.absent.is_none())?;
+        Some((self.kernel, Duration::try_from_secs_f64(seconds).ok()?))
+    }
+
+    /// All that could not run; the guest's own tests among them are counted as passed by the test harness.
+    pub(crate) fn skipped(&self) -> impl Iterator<Item = Skip> {
+        let guest = |words: &String| Skip {
+            guest: Some(self.kernel),
+            words: words.clone(),
+        };
+        self.skips.iter().chain(&self.absent).map(guest)
     }
 
     /// Whether all is well.
@@ -100,7 +121,8 @@ impl Report {
 
     /// One line: counts, and where the time went.
     pub(crate) fn summary(&self) -> String {
-        let skipped = self.skipped();
+        let skips = u64::try_from(self.skips.len()).unwrap_or(u64::MAX);
+        let absent = u64::from(self.absent.is_some());
         let seconds = |time: Option<f64>| time.map_or("?".to_owned(), |time| format!("{time:.0}"));
         let jobs: Vec<_> = self
             .jobs
@@ -109,9 +131,9 @@ impl Report {
             .collect();
         format!(
             "{} passed, {} failed, {} skipped in {} s (boot {}{})",
-            self.counts.passed.saturating_sub(skipped),
+            self.counts.passed.saturating_sub(skips),
             self.counts.failed,
-            skipped + self.counts.ignored,
+            skips + absent + self.counts.ignored,
             seconds(self.done),
             seconds(self.booted),
             jobs.concat(),
@@ -124,7 +146,7 @@ mod tests {
     use super::*;
 
     fn report(lines: &[&str]) -> Report {
-        let mut report = Report::default();
+        let mut report = Report::of("6.12");
         for line in lines {
             report.on_line(line);
         }
@@ -145,6 +167,7 @@ mod tests {
     fn a_good_run_is_summed_up() {
         let report = report(&GOOD);
         assert!(report.is_good());
+        assert_eq!(report.took(), Some(("6.12", Duration::from_secs(15))));
         assert_eq!(report.skips, ["netem: this kernel has none"]);
         assert_eq!(
             report.summary(),
@@ -153,9 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_cannot_be_had_is_skipped_and_no_failure() {
-        let report = Report::of_skipped();
+    fn a_kernel_that_cannot_be_had_is_skipped() {
+        let report = Report::of_absent("6.1", &anyhow::anyhow!("no such package"));
         assert!(report.is_good());
+        let skipped: Vec<_> = report.skipped().map(|skip| skip.to_string()).collect();
+        assert_eq!(skipped, ["Linux 6.1: no such package"]);
         assert!(report.summary().starts_with("0 passed, 0 failed, 1 skipped"));
     }
 

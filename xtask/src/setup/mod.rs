@@ -1,0 +1,271 @@
+//! `cargo xtask setup`: what the other commands need, installed if it is missing. [`needs`] says who needs what.
+//!
+//! What is there is found by looking at files, so a machine that has everything pays nothing.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum as _;
+
+pub(crate) use self::needs::Need;
+use crate::{
+    cargo::run,
+    toolchain::{LLVM, PINNED, has_rust_src, toolchain},
+};
+
+mod needs;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only for this command; for all of them if none is named.
+    #[arg(value_enum)]
+    command: Option<Need>,
+    /// Print which package is needed by which command, and what of it is missing here; install nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+/// Installs what one command needs, or all of them.
+///
+/// # Errors
+/// If something is missing that cannot be installed here, with the steps to do by hand.
+pub(crate) fn run_setup(args: &Args) -> anyhow::Result<()> {
+    let needs = match &args.command {
+        Some(need) => std::slice::from_ref(need),
+        None => Need::value_variants(),
+    };
+    if args.list {
+        let missing = Missing::look(needs);
+        println!("{}\nmissing: {}", needs::table(), missing.words());
+        return Ok(());
+    }
+    setup(needs)?;
+    for tool in CARGO_TOOLS.iter().filter(|tool| needs.contains(&tool.needed_by)) {
+        tool.install()?;
+    }
+    println!("everything is there");
+    Ok(())
+}
+
+/// Installs the packages and toolchains that are needed and missing, and says what. Cargo's own tools are installed by
+/// the commands that call them.
+///
+/// # Errors
+/// If something is missing that cannot be installed here, with the steps to do by hand.
+pub(crate) fn setup(needs: &[Need]) -> anyhow::Result<()> {
+    let missing = Missing::look(needs);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if missing.rust_src {
+        install_rust_src(&missing)?;
+    }
+    if !missing.packages.is_empty() {
+        install_packages(&missing)?;
+    }
+    if missing.bpf_linker {
+        println!("setup: building bpf-linker {BPF_LINKER_VERSION} with LLVM {LLVM} (a minute)");
+        run(Command::new("cargo")
+            .args([
+                "install",
+                "bpf-linker",
+                "--locked",
+                "--version",
+                BPF_LINKER_VERSION,
+            ])
+            .args(["--no-default-features", "--features", &format!("llvm-{LLVM}")])
+            .env("LLVM_PREFIX", format!("/usr/lib/llvm-{LLVM}")))
+        .with_context(|| by_hand(&missing, "bpf-linker did not build"))?;
+    }
+    Ok(())
+}
+
+/// A subcommand of cargo that is built from crates.io.
+#[derive(Debug)]
+pub(crate) struct CargoTool {
+    name: &'static str,
+    version: &'static str,
+    /// How long the build takes on two cores.
+    takes: &'static str,
+    needed_by: Need,
+}
+
+/// Builds the fuzz targets.
+pub(crate) const CARGO_FUZZ: CargoTool = CargoTool {
+    name: "cargo-fuzz",
+    version: "0.13.2",
+    takes: "a minute",
+    needed_by: Need::Fuzz,
+};
+
+/// Checks licences, sources and duplicates of the dependencies.
+pub(crate) const CARGO_DENY: CargoTool = CargoTool {
+    name: "cargo-deny",
+    version: "0.20.2",
+    takes: "three minutes",
+    needed_by: Need::Lint,
+};
+
+const CARGO_TOOLS: [CargoTool; 2] = [CARGO_FUZZ, CARGO_DENY];
+
+impl CargoTool {
+    /// Builds it if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be built here, with the step to do by hand.
+    pub(crate) fn install(&self) -> anyhow::Result<()> {
+        if which::which(self.name).is_ok() {
+            return Ok(());
+        }
+        println!("setup: building {} {} ({})", self.name, self.version, self.takes);
+        let install = ["install", self.name, "--locked", "--version", self.version];
+        run(Command::new("cargo").args(install)).with_context(|| {
+            format!(
+                "{} did not build (is the machine offline?); to do it by hand:\n  cargo {}",
+                self.name,
+                install.join(" ")
+            )
+        })
+    }
+}
+
+const BPF_LINKER_VERSION: &str = "0.13.0";
+
+struct Missing {
+    rust_src: bool,
+    bpf_linker: bool,
+    packages: Vec<String>,
+}
+
+impl Missing {
+    fn look(needs: &[Need]) -> Self {
+        let bpf_linker = needs.iter().any(|need| need.programs()) && which::which("bpf-linker").is_err();
+        let is_missing = |file: &str| !Path::new("/usr").join(file).exists();
+        let mut packages: Vec<_> = needs::packages(needs)
+            .filter(|package| is_missing(package.file))
+            .map(|package| package.name.to_owned())
+            .collect();
+        if bpf_linker {
+            packages.extend(packages_of_bpf_linker(is_missing));
+            packages.sort_unstable();
+            packages.dedup();
+        }
+        Self {
+            rust_src: needs.iter().any(|need| need.nightly()) && !has_rust_src(toolchain()),
+            bpf_linker,
+            packages,
+        }
+    }
+
+    fn words(&self) -> String {
+        let mut words = self.packages.clone();
+        if self.rust_src {
+            words.push(format!("rust-src for {}", toolchain()));
+        }
+        if self.bpf_linker {
+            words.push(format!("bpf-linker {BPF_LINKER_VERSION}"));
+        }
+        if words.is_empty() {
+            "nothing".to_owned()
+        } else {
+            words.join(", ")
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.rust_src && !self.bpf_linker && self.packages.is_empty()
+    }
+}
+
+/// What bpf-linker is built with: LLVM's libraries, and a compiler of C++ to link them.
+fn packages_of_bpf_linker(is_missing: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut packages = Vec::new();
+    if is_missing(&format!("lib/llvm-{LLVM}/lib/libPolly.a")) {
+        packages.extend([format!("llvm-{LLVM}-dev"), format!("libpolly-{LLVM}-dev")]);
+    }
+    if is_missing("bin/c++") {
+        packages.push("g++".to_owned());
+    }
+    packages
+}
+
+/// Adds rust-src to the machine's nightly, which is left at its version: a newer one may have another LLVM.
+fn install_rust_src(missing: &Missing) -> anyhow::Result<()> {
+    println!("setup: installing rust-src for the toolchain {}", toolchain());
+    let rustup = |arguments: &[&str]| run(Command::new("rustup").args(arguments));
+    if toolchain() == PINNED {
+        rustup(&[
+            "toolchain",
+            "install",
+            PINNED,
+            "--profile",
+            "minimal",
+            "--component",
+            "rust-src,clippy",
+            "--no-self-update",
+        ])
+    } else {
+        rustup(&[
+            "component",
+            "add",
+            "rust-src",
+            "clippy",
+            "--toolchain",
+            toolchain(),
+        ])
+    }
+    .with_context(|| {
+        by_hand(
+            missing,
+            "rustup could not install rust-src (is the machine offline?)",
+        )
+    })
+}
+
+fn install_packages(missing: &Missing) -> anyhow::Result<()> {
+    if which::which("apt-get").is_err() {
+        bail!(by_hand(
+            missing,
+            "this is not Debian, so the packages cannot be installed from here"
+        ));
+    }
+    println!("setup: installing {}", missing.packages.join(" "));
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command
+            .args(["-q", "-o", "DPkg::Lock::Timeout=120"])
+            .args(arguments);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    crate::cargo::require_root("setup").with_context(|| by_hand(missing, "not root"))?;
+    let packages: Vec<_> = missing.packages.iter().map(String::as_str).collect();
+    let install = [&["install", "-y", "--no-install-recommends"], packages.as_slice()].concat();
+    run(&mut apt(&["update"]))
+        .and_then(|()| run(&mut apt(&install)))
+        .with_context(|| by_hand(missing, "apt-get failed (is the machine offline?)"))
+}
+
+/// The reason, and the steps that remain.
+fn by_hand(missing: &Missing, reason: &str) -> String {
+    let mut steps = vec![format!("{reason}; to do it by hand:")];
+    if missing.rust_src {
+        steps.push(format!(
+            "  rustup toolchain install {PINNED} --component rust-src,clippy"
+        ));
+    }
+    if !missing.packages.is_empty() {
+        steps.push(format!(
+            "  sudo apt-get install {}   (or what your distribution calls them)",
+            missing.packages.join(" ")
+        ));
+    }
+    if missing.bpf_linker {
+        steps.push(format!(
+            "  LLVM_PREFIX=/usr/lib/llvm-{LLVM} cargo install bpf-linker --version {BPF_LINKER_VERSION} \
+             --no-default-features --features llvm-{LLVM}"
+        ));
+        steps.push("  (or a binary: cargo binstall bpf-linker)".to_owned());
+    }
+    steps.join("\n")
+}
