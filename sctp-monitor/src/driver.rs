@@ -3,11 +3,14 @@
 //! Nothing blocks here and nothing is decided here. The ring buffer wakes the loop for what is urgent; a sweep over
 //! the flow records every [`SWEEP`] finds the rest.
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters, RingRecord};
-use sctp_monitor_engine::{Engine, NicState, Output, model::Timestamp};
+use sctp_monitor_engine::{
+    Engine, NicState, Output,
+    model::{Timestamp, WallClock},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -19,7 +22,7 @@ use crate::{
     kernel::{Attachment, HookChoice, Kernel},
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
-    report::{Flows, Notice, Report, Snapshot},
+    report::{FlowTable, Interface, Line, NoticeKind, Report, Summary},
     slots::Slots,
 };
 
@@ -54,7 +57,7 @@ pub struct Driver {
     lost: Vec<String>,
     slots: Slots,
     reports: Vec<Box<dyn Report>>,
-    clock: Clock,
+    clock: WallClock,
     ring_records_lost: u64,
     pressure: PressureGauge,
     swept_at: Option<Timestamp>,
@@ -164,7 +167,13 @@ impl Driver {
             .kernel
             .attach(interface, self.watch.hook, self.watch.egress)?;
         let now = Clock::now()?;
-        self.notice(&Notice::watching(&attachment), now)?;
+        let watching = NoticeKind::WatchStarted {
+            interface: attachment.interface().to_owned(),
+            hook: attachment.hook().to_string(),
+            reason: attachment.why().to_owned(),
+            egress: attachment.sees_egress(),
+        };
+        self.notice(watching, now)?;
         self.attachments.insert(attachment.if_index(), attachment);
         Ok(())
     }
@@ -226,10 +235,7 @@ impl Driver {
     fn carry_out(&mut self, now: Timestamp) -> anyhow::Result<()> {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Event(event) => {
-                    let time = event.time;
-                    self.notice(&Notice::Event(*event), time)?;
-                }
+                Output::Event(event) => self.say(&Line::Event(event.dated(&self.clock)))?,
                 Output::Link {
                     slot,
                     data_slot,
@@ -253,7 +259,9 @@ impl Driver {
             .handle_nic(change.if_index, &change.name, change.state, now);
         let watched = self.attachments.contains_key(&change.if_index);
         if watched {
-            self.notice(&Notice::Nic(change.clone()), now)?;
+            let interface = change.name.clone();
+            let state = change.state;
+            self.notice(NoticeKind::InterfaceStateChanged { interface, state }, now)?;
         }
         if watched && change.state == NicState::Gone {
             self.on_gone(change, now)?;
@@ -267,9 +275,9 @@ impl Driver {
     fn on_gone(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
         self.attachments.remove(&change.if_index);
         self.lost.push(change.name.clone());
-        let why = "the interface is gone; it is watched again if it comes back".to_owned();
+        let reason = "the interface is gone; it is watched again if it comes back".to_owned();
         let interface = change.name.clone();
-        self.notice(&Notice::Unwatched { interface, why }, now)
+        self.notice(NoticeKind::WatchEnded { interface, reason }, now)
     }
 
     fn on_back(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
@@ -278,13 +286,8 @@ impl Driver {
             Ok(()) => Ok(()),
             Err(error) => {
                 let interface = change.name.clone();
-                self.notice(
-                    &Notice::Unwatched {
-                        interface,
-                        why: format!("it came back, but {error:#}"),
-                    },
-                    now,
-                )
+                let reason = format!("it came back, but {error:#}");
+                self.notice(NoticeKind::WatchEnded { interface, reason }, now)
             }
         }
     }
@@ -296,9 +299,9 @@ impl Driver {
         let now = Clock::now()?;
         let flows = (self.slots.in_use(), self.kernel.max_flows());
         if let Some(pressure) = self.pressure.read(&counters, flows, now) {
-            self.notice(&Notice::Pressure(pressure), now)?;
+            self.notice(NoticeKind::pressure(pressure), now)?;
         }
-        self.show(|report, snapshot| report.refresh(snapshot))
+        self.show(now)
     }
 
     /// Flows whose ring record was lost.
@@ -323,58 +326,70 @@ impl Driver {
         let counters = self.kernel.counters()?;
         self.find_lost(&counters);
         self.sweep()?;
-        let detached: Vec<_> = std::mem::take(&mut self.attachments).into_values().collect();
-        let now = Clock::now()?;
-        let names: Vec<_> = detached
-            .iter()
-            .map(|attachment| attachment.interface().to_owned())
-            .collect();
-        let counters = self.kernel.counters()?;
-        let watched: Vec<_> = detached.iter().collect();
-        let kernel = &self.kernel;
-        let snapshot = Snapshot {
-            now,
-            clock: self.clock,
-            engine: &self.engine,
-            record: &|slot| kernel.record(slot),
-            counters: &counters,
-            flows: Flows::of(&self.slots, kernel),
-            attachments: &watched,
-        };
+        let summary = self.summary(Clock::now()?)?;
         for report in &mut self.reports {
-            report.finish(&snapshot)?;
+            report.finish(&summary)?;
         }
-        drop(detached);
+        self.attachments.clear();
+        let names: Vec<_> = summary
+            .interfaces
+            .into_iter()
+            .map(|watched| watched.interface)
+            .collect();
         debug!(interfaces = names.join(","), "detached");
         Ok(())
     }
 
-    fn notice(&mut self, notice: &Notice, time: Timestamp) -> anyhow::Result<()> {
+    fn notice(&mut self, notice: NoticeKind, time: Timestamp) -> anyhow::Result<()> {
+        self.say(&notice.at(self.clock.date(time)))
+    }
+
+    fn say(&mut self, line: &Line) -> anyhow::Result<()> {
         for report in &mut self.reports {
-            report.notice(notice, time, &self.clock)?;
+            report.line(line)?;
         }
         Ok(())
     }
 
-    fn show(
-        &mut self,
-        show: impl Fn(&mut dyn Report, &Snapshot<'_>) -> io::Result<()>,
-    ) -> anyhow::Result<()> {
-        let counters = self.kernel.counters()?;
-        let attachments: Vec<_> = self.attachments.values().collect();
-        let kernel = &self.kernel;
-        let snapshot = Snapshot {
-            now: Clock::now()?,
-            clock: self.clock,
-            engine: &self.engine,
-            record: &|slot| kernel.record(slot),
-            counters: &counters,
-            flows: Flows::of(&self.slots, kernel),
-            attachments: &attachments,
-        };
-        for report in &mut self.reports {
-            show(report.as_mut(), &snapshot)?;
+    /// Shows how things are to those who look now.
+    fn show(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let today = self.clock.date(now);
+        if !self.reports.iter().any(|report| report.wants_refresh(today)) {
+            return Ok(());
+        }
+        let summary = self.summary(now)?;
+        for report in self
+            .reports
+            .iter_mut()
+            .filter(|report| report.wants_refresh(today))
+        {
+            report.refresh(&summary)?;
         }
         Ok(())
+    }
+
+    /// How things are, dated.
+    fn summary(&self, now: Timestamp) -> anyhow::Result<Summary> {
+        let counters = self.kernel.counters()?;
+        let counted = counters.iter().filter(|(_, value)| *value > 0);
+        let interface = |watched: &Attachment| Interface {
+            interface: watched.interface().to_owned(),
+            hook: watched.hook().to_string(),
+        };
+        Ok(Summary {
+            snapshot: self
+                .engine
+                .snapshot(now, |slot| self.kernel.record(slot))
+                .dated(&self.clock),
+            interfaces: self.attachments.values().map(interface).collect(),
+            flows: FlowTable {
+                slots: self.kernel.max_flows(),
+                in_use: self.slots.in_use(),
+                opened: self.slots.opened(),
+            },
+            counters: counted
+                .map(|(counter, value)| (counter.name().to_owned(), value))
+                .collect(),
+        })
     }
 }
