@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     findings::seen::Surroundings,
     model::{Direction, Evidence, Severity, Short, Timestamp, Zombie},
-    registry::{association::Association, association::Phase},
+    registry::association::{Association, Phase},
 };
 
 impl Zombie {
