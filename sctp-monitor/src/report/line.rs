@@ -11,7 +11,7 @@ use sctp_monitor_engine::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::pressure::Pressure;
+use super::pressure::Pressure;
 
 /// A line. `event` tells them apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod line;
+mod pressure;
 pub mod table;
 mod words;
 
@@ -9,7 +10,10 @@ use std::io;
 
 use sctp_monitor_engine::model::Timestamp;
 
-pub use self::line::{FlowTable, Interface, Line, Notice, NoticeKind, Summary};
+pub use self::{
+    line::{FlowTable, Interface, Line, Notice, NoticeKind, Summary},
+    pressure::Pressure,
+};
 
 /// Somebody to report to.
 pub trait Report {
