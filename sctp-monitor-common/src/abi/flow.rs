@@ -145,9 +145,11 @@ impl FlowRecord {
     pub fn follow(&mut self, links: &FlowLinks) {
         if self.is_outdated(links) {
             self.tag = links.tag;
-            self.timed = TimedTsn::zeroed();
-            self.sender = SenderState::zeroed();
-            self.outstanding = [OutstandingHeartbeat::zeroed(); HEARTBEAT_SLOTS];
+            self.timed.stop();
+            self.sender.forget();
+            for heartbeat in &mut self.outstanding {
+                heartbeat.sent_at_ns = 0;
+            }
         }
     }
 

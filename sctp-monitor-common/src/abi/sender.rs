@@ -40,6 +40,13 @@ impl SenderState {
         self.seen & Self::SACK_SEEN != 0
     }
 
+    /// Knows nothing any more. What is left in the other fields counts for nothing, and is not zeroed: LLVM would call memset
+    /// for it, and before Linux 6.4 the verifier follows a program with calls many times as long.
+    #[inline(always)]
+    pub fn forget(&mut self) {
+        self.seen = 0;
+    }
+
     /// Takes note of a DATA chunk; `true` if its TSN is new, `false` if it was seen before.
     #[inline(always)]
     pub fn sent(&mut self, tsn: u32) -> bool {
@@ -226,6 +233,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_new_again() {
+        let mut sender = sender([10, 11, 13]);
+        assert!(sender.acknowledged(10, 13));
+        sender.forget();
+        assert!(!sender.data_seen() && !sender.sack_seen());
+        assert!(sender.sent(11), "of another association");
+        assert!(sender.sent(13) && sender.sent(12));
+        assert!(sender.acknowledged(5, 5));
+        assert_eq!((sender.cum_tsn_ack, sender.highest_acked), (5, 5));
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn a_tag_that_is_told_takes_the_place_of_the_first_one() {
     let record = t.record(0);
     assert_eq!((record.tag, record.tag_mismatches), (NEW_TAG, 0));
     assert!(!record.sender.data_seen() && !record.waits_for_answer());
+    assert!(!record.sender.sack_seen());
     t.there(vec![frames::data(11, 1)]);
     assert_eq!(t.record(0).tag_mismatches, 1);
 }
