@@ -3,11 +3,14 @@
 //! Nothing blocks here and nothing is decided here. The ring buffer wakes the loop for what is urgent; the session says when
 //! its next turn is due.
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters};
-use sctp_monitor_engine::{NicState, Session, model::Timestamp};
+use sctp_monitor_engine::{
+    NicState, Session,
+    model::{Timestamp, WallClock},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -20,7 +23,7 @@ use crate::{
     kernel::{Attachment, HookChoice, Kernel},
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
-    report::{Flows, Notice, Report, Snapshot},
+    report::{FlowTable, Interface, Line, NoticeKind, Report, Summary},
 };
 
 /// What to watch, and how.
@@ -43,7 +46,7 @@ pub struct Driver {
     /// NICs that went away, by name: they are watched again if they come back.
     lost: Vec<String>,
     reports: Vec<Box<dyn Report>>,
-    clock: Clock,
+    clock: WallClock,
     ring_records_lost: u64,
     pressure: PressureGauge,
 }
@@ -144,7 +147,13 @@ impl Driver {
             .kernel
             .attach(interface, self.watch.hook, self.watch.egress)?;
         let now = Clock::now()?;
-        self.notice(&Notice::watching(&attachment), now)?;
+        let watching = NoticeKind::WatchStarted {
+            interface: attachment.interface().to_owned(),
+            hook: attachment.hook().to_string(),
+            reason: attachment.why().to_owned(),
+            egress: attachment.sees_egress(),
+        };
+        self.notice(watching, now)?;
         self.attachments.insert(attachment.if_index(), attachment);
         Ok(())
     }
@@ -159,8 +168,7 @@ impl Driver {
     /// Reports what the engine found out.
     fn tell(&mut self) -> anyhow::Result<()> {
         while let Some(event) = self.session.poll_event() {
-            let time = event.time;
-            self.notice(&Notice::Event(event), time)?;
+            self.say(&Line::Event(event.dated(&self.clock)))?;
         }
         Ok(())
     }
@@ -172,7 +180,9 @@ impl Driver {
             .handle_nic(change.if_index, &change.name, change.state, now);
         let watched = self.attachments.contains_key(&change.if_index);
         if watched {
-            self.notice(&Notice::Nic(change.clone()), now)?;
+            let interface = change.name.clone();
+            let state = change.state;
+            self.notice(NoticeKind::InterfaceStateChanged { interface, state }, now)?;
         }
         if watched && change.state == NicState::Gone {
             self.on_gone(change, now)?;
@@ -186,9 +196,9 @@ impl Driver {
     fn on_gone(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
         self.attachments.remove(&change.if_index);
         self.lost.push(change.name.clone());
-        let why = "the interface is gone; it is watched again if it comes back".to_owned();
+        let reason = "the interface is gone; it is watched again if it comes back".to_owned();
         let interface = change.name.clone();
-        self.notice(&Notice::Unwatched { interface, why }, now)
+        self.notice(NoticeKind::WatchEnded { interface, reason }, now)
     }
 
     fn on_back(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
@@ -197,13 +207,8 @@ impl Driver {
             Ok(()) => Ok(()),
             Err(error) => {
                 let interface = change.name.clone();
-                self.notice(
-                    &Notice::Unwatched {
-                        interface,
-                        why: format!("it came back, but {error:#}"),
-                    },
-                    now,
-                )
+                let reason = format!("it came back, but {error:#}");
+                self.notice(NoticeKind::WatchEnded { interface, reason }, now)
             }
         }
     }
@@ -215,9 +220,9 @@ impl Driver {
         let now = Clock::now()?;
         let flows = (self.flows.slots.in_use(), self.flows.kernel.max_flows());
         if let Some(pressure) = self.pressure.read(&counters, flows, now) {
-            self.notice(&Notice::Pressure(pressure), now)?;
+            self.notice(NoticeKind::pressure(pressure), now)?;
         }
-        self.show(|report, snapshot| report.refresh(snapshot))
+        self.show(now)
     }
 
     /// Flows whose ring record was lost.
@@ -239,58 +244,72 @@ impl Driver {
         self.session.take_ring(&mut self.flows);
         self.session.finish(&mut self.flows, Clock::now()?)?;
         self.tell()?;
-        let detached: Vec<_> = std::mem::take(&mut self.attachments).into_values().collect();
-        let now = Clock::now()?;
-        let names: Vec<_> = detached
-            .iter()
-            .map(|attachment| attachment.interface().to_owned())
-            .collect();
-        let counters = self.flows.kernel.counters()?;
-        let watched: Vec<_> = detached.iter().collect();
-        let KernelFlows { kernel, slots } = &self.flows;
-        let snapshot = Snapshot {
-            now,
-            clock: self.clock,
-            engine: self.session.engine(),
-            record: &|slot| kernel.record(slot),
-            counters: &counters,
-            flows: Flows::of(slots, kernel),
-            attachments: &watched,
-        };
+        let summary = self.summary(Clock::now()?)?;
         for report in &mut self.reports {
-            report.finish(&snapshot)?;
+            report.finish(&summary)?;
         }
-        drop(detached);
+        self.attachments.clear();
+        let names: Vec<_> = summary
+            .interfaces
+            .into_iter()
+            .map(|watched| watched.interface)
+            .collect();
         debug!(interfaces = names.join(","), "detached");
         Ok(())
     }
 
-    fn notice(&mut self, notice: &Notice, time: Timestamp) -> anyhow::Result<()> {
+    fn notice(&mut self, notice: NoticeKind, time: Timestamp) -> anyhow::Result<()> {
+        self.say(&notice.at(self.clock.date(time)))
+    }
+
+    fn say(&mut self, line: &Line) -> anyhow::Result<()> {
         for report in &mut self.reports {
-            report.notice(notice, time, &self.clock)?;
+            report.line(line)?;
         }
         Ok(())
     }
 
-    fn show(
-        &mut self,
-        show: impl Fn(&mut dyn Report, &Snapshot<'_>) -> io::Result<()>,
-    ) -> anyhow::Result<()> {
-        let counters = self.flows.kernel.counters()?;
-        let attachments: Vec<_> = self.attachments.values().collect();
-        let KernelFlows { kernel, slots } = &self.flows;
-        let snapshot = Snapshot {
-            now: Clock::now()?,
-            clock: self.clock,
-            engine: self.session.engine(),
-            record: &|slot| kernel.record(slot),
-            counters: &counters,
-            flows: Flows::of(slots, kernel),
-            attachments: &attachments,
-        };
-        for report in &mut self.reports {
-            show(report.as_mut(), &snapshot)?;
+    /// Shows how things are to those who look now.
+    fn show(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let today = self.clock.date(now);
+        if !self.reports.iter().any(|report| report.wants_refresh(today)) {
+            return Ok(());
+        }
+        let summary = self.summary(now)?;
+        for report in self
+            .reports
+            .iter_mut()
+            .filter(|report| report.wants_refresh(today))
+        {
+            report.refresh(&summary)?;
         }
         Ok(())
+    }
+
+    /// How things are, dated.
+    fn summary(&self, now: Timestamp) -> anyhow::Result<Summary> {
+        let KernelFlows { kernel, slots } = &self.flows;
+        let counters = kernel.counters()?;
+        let counted = counters.iter().filter(|(_, value)| *value > 0);
+        let interface = |watched: &Attachment| Interface {
+            interface: watched.interface().to_owned(),
+            hook: watched.hook().to_string(),
+        };
+        Ok(Summary {
+            snapshot: self
+                .session
+                .engine()
+                .snapshot(now, |slot| kernel.record(slot))
+                .dated(&self.clock),
+            interfaces: self.attachments.values().map(interface).collect(),
+            flows: FlowTable {
+                slots: kernel.max_flows(),
+                in_use: slots.in_use(),
+                opened: slots.opened(),
+            },
+            counters: counted
+                .map(|(counter, value)| (counter.name().to_owned(), value))
+                .collect(),
+        })
     }
 }

@@ -13,4 +13,5 @@ pub mod pcap;
 pub mod pressure;
 pub mod report;
 pub mod run;
+pub mod schema;
 pub mod slots;

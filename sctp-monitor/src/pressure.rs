@@ -1,51 +1,11 @@
-//! What an operator is told when the flow table fills up, or packets of new flows are not tracked.
+//! When an operator is told that the flow table fills up, or that packets of new flows are not tracked.
 
 use std::time::Duration;
 
 use sctp_monitor_common::abi::{Counter, Counters};
-use sctp_monitor_engine::model::{Short, Timestamp};
+use sctp_monitor_engine::model::Timestamp;
 
-/// The flow table under pressure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pressure {
-    /// Packets since the last report that found the table full.
-    pub table_full: u64,
-    /// Packets since the last report that came beyond the rate at which flows are opened.
-    pub limited: u64,
-    /// Since when these packets are counted; `None` for the first report.
-    pub within: Option<Duration>,
-    /// Slots in use.
-    pub in_use: u32,
-    /// Slots.
-    pub max_flows: u32,
-}
-
-impl Pressure {
-    /// In words.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        let Self {
-            table_full,
-            limited,
-            in_use,
-            max_flows,
-            ..
-        } = self;
-        let within = self
-            .within
-            .map_or_else(String::new, |time| format!(" in {}", Short(time)));
-        format!(
-            "{in_use} of {max_flows} slots of the flow table are in use; packets that were not tracked{within}: {table_full} for \
-             want of a slot, {limited} beyond the rate of new flows. What is known stays tracked"
-        )
-    }
-
-    /// What an operator should look at.
-    #[must_use]
-    pub fn next(&self) -> &'static str {
-        "whether so many SCTP flows are genuine: if they are, --max-flows; if not, a scan or a flood of forged packets"
-    }
-}
+use crate::report::Pressure;
 
 /// Watches the table.
 #[derive(Debug, Default)]
@@ -120,6 +80,6 @@ mod tests {
     fn a_crowded_table_is_reported_before_anything_is_lost() {
         let mut gauge = PressureGauge::default();
         let pressure = gauge.read(&Counters::default(), (95, 100), at(1)).unwrap();
-        assert!(pressure.reason().starts_with("95 of 100 slots"));
+        assert!(pressure.to_string().starts_with("95 of 100 slots"));
     }
 }

@@ -3,21 +3,23 @@
 use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use sctp_monitor_engine::{config::Config, model::Timestamp};
+use sctp_monitor_engine::{
+    config::Config,
+    model::{Snapshot, Timestamp, words::plural},
+};
 
-use super::{say, summary::Summary};
+use super::say;
 use crate::{
     cli::AuditArgs,
-    clock::Clock,
     config, kernel,
-    report::{Notice, Report, Snapshot, json::JsonLines},
+    report::{Line, NoticeKind, Report, Summary},
     run,
 };
 
-/// A summary, and how long was watched for it: less than asked for if a signal ended it.
+/// How things were, and how long was watched for it: less than asked for if a signal ended it.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) summary: Summary,
+    pub(super) snapshot: Snapshot,
     pub(super) duration: Duration,
 }
 
@@ -62,7 +64,7 @@ fn in_time(mut detector: Config, duration: Duration) -> Config {
     detector
 }
 
-/// A report that keeps what [`JsonLines`] says at the end.
+/// A report that keeps how things were at the end.
 struct LastSummary {
     watched: Rc<RefCell<Option<Watched>>>,
     duration: Duration,
@@ -72,50 +74,46 @@ struct LastSummary {
 }
 
 impl Report for LastSummary {
-    fn notice(&mut self, notice: &Notice, _time: Timestamp, _clock: &Clock) -> io::Result<()> {
-        match notice {
-            Notice::Watching {
-                interface, hook, why, ..
-            } => say(&format!("watching {interface} by {hook} ({why})")),
-            Notice::Unwatched { interface, why } => say(&format!("no longer watching {interface}: {why}")),
-            Notice::Pressure(pressure) => say(&format!("flow table: {}", pressure.reason())),
-            Notice::Nic(_) | Notice::Event(_) => {}
+    fn line(&mut self, line: &Line) -> io::Result<()> {
+        if let Line::Notice(notice) = line
+            && !matches!(notice.kind, NoticeKind::InterfaceStateChanged { .. })
+        {
+            say(&notice.kind.to_string());
         }
         Ok(())
     }
 
-    fn refresh(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
-        let began_at = *self.began_at.get_or_insert(snapshot.now);
-        let elapsed = snapshot.now.since(began_at);
+    fn wants_refresh(&self, now: Timestamp) -> bool {
+        self.began_at
+            .is_none_or(|began_at| now.since(began_at) >= PROGRESS * (self.told + 1))
+    }
+
+    fn refresh(&mut self, summary: &Summary) -> io::Result<()> {
+        let snapshot = &summary.snapshot;
+        let began_at = *self.began_at.get_or_insert(snapshot.time);
+        let elapsed = snapshot.time.since(began_at);
         if elapsed < PROGRESS * (self.told + 1) {
             return Ok(());
         }
         self.told += 1;
-        let known = snapshot
-            .engine
-            .associations()
-            .filter(|known| known.is_up())
-            .count();
+        let known = snapshot.associations.iter().filter(|known| known.is_up()).count();
         say(&format!(
-            "{} s of {}: {known} associations so far",
+            "{} s of {}: {} so far",
             elapsed.as_secs(),
-            humantime::format_duration(self.duration)
+            humantime::format_duration(self.duration),
+            plural(known as u64, "association")
         ));
         Ok(())
     }
 
-    fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
-        let mut line = Vec::new();
-        JsonLines::new(&mut line).finish(snapshot)?;
-        let elapsed = self.began_at.map(|began_at| snapshot.now.since(began_at));
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        let snapshot = summary.clone().reported().snapshot;
+        let elapsed = self.began_at.map(|began_at| snapshot.time.since(began_at));
         let duration = match elapsed.unwrap_or_default().as_secs() {
             seconds if seconds + 1 < self.duration.as_secs() => Duration::from_secs(seconds),
             _ => self.duration,
         };
-        *self.watched.borrow_mut() = Some(Watched {
-            summary: serde_json::from_slice(&line)?,
-            duration,
-        });
+        *self.watched.borrow_mut() = Some(Watched { snapshot, duration });
         Ok(())
     }
 }

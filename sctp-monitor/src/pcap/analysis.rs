@@ -19,12 +19,11 @@ use sctp_monitor_common::{
 use sctp_monitor_engine::{
     Engine, Session,
     config::{Config, Vantage},
-    model::{Event, Timestamp},
+    model::{Event, Timestamp, WallClock},
     session::{FlowStore, News, Pace},
 };
 
 use super::{clock::CaptureClock, ledger::Ledger};
-use crate::clock::Clock;
 
 /// How a capture is looked at.
 #[derive(Debug, Clone)]
@@ -38,8 +37,8 @@ pub(crate) struct Options {
 
 /// Whoever wants to know what the engine finds out.
 pub(crate) trait Audience {
-    /// Takes an event, with the engine as it is just behind it.
-    fn on_event(&mut self, event: &Event, engine: &Engine, clock: &Clock) -> std::io::Result<()>;
+    /// Takes a dated event, with the engine as it is just behind it and the clock that dates it.
+    fn on_event(&mut self, event: &Event, engine: &Engine, clock: &WallClock) -> std::io::Result<()>;
 }
 
 /// The state of the analysis.
@@ -224,8 +223,9 @@ impl Analysis {
     }
 
     fn tell(&mut self, audience: &mut impl Audience) -> std::io::Result<()> {
+        let clock = self.clock.wall();
         while let Some(event) = self.session.poll_event() {
-            audience.on_event(&event, self.session.engine(), &self.clock.clock())?;
+            audience.on_event(&event.dated(&clock), self.session.engine(), &clock)?;
         }
         Ok(())
     }
@@ -248,8 +248,8 @@ impl Analysis {
     }
 
     /// For the time of day.
-    pub(crate) fn clock(&self) -> Clock {
-        self.clock.clock()
+    pub(crate) fn clock(&self) -> WallClock {
+        self.clock.wall()
     }
 
     /// What was not understood or not kept, by name.

@@ -15,5 +15,8 @@ mod incidents;
 mod linux;
 mod paths;
 mod scene;
+mod schema;
 mod setup;
+#[path = "../support/schema.rs"]
+mod support;
 mod trouble;

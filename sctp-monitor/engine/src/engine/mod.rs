@@ -20,7 +20,7 @@ use crate::{
     findings::{Findings, seen::Surroundings},
     grace::Grace,
     housekeeping::Housekeeping,
-    model::{AssociationId, Direction, Event, EventKind, Finding, IncidentView, PathId, Timestamp},
+    model::{AssociationId, Direction, Event, EventKind, Finding, IncidentView, PathId, Schema, Timestamp},
     nics::{NicState, Nics},
     path::{
         detector::Verdict,
@@ -322,6 +322,7 @@ impl Engine {
                 reason,
             };
             self.outputs.push_back(Output::Event(Box::new(Event {
+                schema: Schema,
                 time: now,
                 association: Some(reference),
                 kind,

@@ -1,9 +1,32 @@
 //! A path has become slow.
+//!
+//! A warning: quality is lost, not the service.
 
-use crate::{findings::seen::PathSeen, model::Diagnosis};
+use std::fmt;
+
+use crate::{
+    findings::seen::PathSeen,
+    model::{Evidence, Severity, Short, Slow},
+};
+
+impl Slow {
+    pub(crate) const SEVERITY: Severity = Severity::Warning;
+
+    /// What to check next.
+    pub(crate) fn check() -> String {
+        "whether the route has changed; queues and policers on the way".to_owned()
+    }
+}
+
+impl fmt::Display for Slow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rtt, baseline } = self;
+        write!(f, "round-trip time {}, was {}", Short(*rtt), Short(*baseline))
+    }
+}
 
 /// The round-trip time now and before, on a flow whose answers are judged.
-pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Diagnosis> {
+pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
     let slow = seen.judged().find_map(|flow| flow.latency.slow())?;
-    Some(Diagnosis::LatencyDegraded(slow))
+    Some(Evidence::LatencyDegraded(slow))
 }

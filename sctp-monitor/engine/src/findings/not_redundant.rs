@@ -1,20 +1,46 @@
-//! One failure would end the association: its paths share what may fail.
+//! One failure would end the association.
+//!
+//! A warning: nothing has failed, but there is no redundancy.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, fmt, net::IpAddr};
 
 use crate::{
     config::{Config, Vantage},
     findings::seen::Surroundings,
-    model::{Diagnosis, Origin, Shared, Side},
+    model::{Evidence, NotRedundant, Origin, Severity, Shared, Side, words::Ethernet},
     registry::association::Association,
 };
 
+impl NotRedundant {
+    pub(crate) const SEVERITY: Severity = Severity::Warning;
+
+    /// What to check next.
+    pub(crate) fn check() -> String {
+        "a second address, NIC or next hop for this association".to_owned()
+    }
+}
+
+impl fmt::Display for NotRedundant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shared: Vec<_> = self.shared.iter().map(ToString::to_string).collect();
+        write!(f, "not redundant: all paths need {}", shared.join(" and "))
+    }
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LocalAddress(address) => write!(f, "the local address {address}"),
+            Self::RemoteAddress(address) => write!(f, "the remote address {address}"),
+            Self::Interface(name) => write!(f, "the interface {name}"),
+            Self::NextHop(address) => write!(f, "the next hop {}", Ethernet(*address)),
+            Self::Subnet(address) => write!(f, "the subnet of {address}"),
+        }
+    }
+}
+
 /// What all paths share, once there was time for all of them to show.
-pub(super) fn rule(
-    association: &Association,
-    around: Surroundings<'_>,
-    config: &Config,
-) -> Option<Diagnosis> {
+pub(super) fn rule(association: &Association, around: Surroundings<'_>, config: &Config) -> Option<Evidence> {
     let settled = match association.origin() {
         Origin::Handshake => config.settled_after,
         // An address shows with its next heartbeat.
@@ -24,7 +50,7 @@ pub(super) fn rule(
         return None;
     }
     let shared = shared(association, around, config.vantage);
-    (!shared.is_empty()).then_some(Diagnosis::NotRedundant { shared })
+    (!shared.is_empty()).then_some(Evidence::NotRedundant(NotRedundant { shared }))
 }
 
 /// What all paths that carry anything have in common.

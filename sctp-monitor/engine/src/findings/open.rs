@@ -19,8 +19,8 @@ use crate::{
         spoofing_suspected, zombie,
     },
     model::{
-        AssociationId, AssociationRef, Cause, Diagnosis, Event, EventKind, Finding, Forgery, IncidentId,
-        IncidentView, Object, PathId, Side, Status, Timestamp,
+        AssociationId, AssociationRef, Cause, Event, EventKind, Evidence, Finding, Forgery, IncidentId,
+        IncidentView, Object, PathId, Schema, Side, Status, Timestamp,
     },
     registry::{association::Association, forgery::Account},
 };
@@ -55,7 +55,7 @@ impl Known {
         self.paths.values().flatten().find_map(|finding| {
             finding
                 .incident
-                .filter(|_| finding.diagnosis.cause() == Some(Cause::Failure))
+                .filter(|_| finding.evidence.cause() == Some(Cause::Failure))
         })
     }
 }
@@ -137,10 +137,10 @@ impl Findings {
         let mut found: Vec<_> = self
             .of(association.id())
             .iter()
-            .filter(|finding| !matches!(finding.diagnosis, Diagnosis::PeerDown { .. }))
-            .map(|finding| (finding.object, finding.diagnosis.clone()))
+            .filter(|finding| !matches!(finding.evidence, Evidence::PeerDown(_)))
+            .map(|finding| (finding.object, finding.evidence.clone()))
             .collect();
-        found.extend(peer_down::rule(association).map(|diagnosis| (Object::Association, diagnosis)));
+        found.extend(peer_down::rule(association).map(|evidence| (Object::Association, evidence)));
         self.settle_association(association.reference(), found, now);
     }
 
@@ -155,18 +155,18 @@ impl Findings {
         let whole = peer_down::rule(association)
             .into_iter()
             .chain(self.zombie(association, around));
-        let mut found: Vec<_> = whole.map(|diagnosis| (Object::Association, diagnosis)).collect();
+        let mut found: Vec<_> = whole.map(|evidence| (Object::Association, evidence)).collect();
         if association.is_up() {
             found.extend(weaknesses(association, around, &self.config));
             let suspected = spoofing_suspected::rule(suspected, around);
-            found.extend(suspected.map(|diagnosis| (Object::Association, diagnosis)));
+            found.extend(suspected.map(|evidence| (Object::Association, evidence)));
         }
         if !found.is_empty() || !self.of(association.id()).is_empty() {
             self.settle_association(association.reference(), found, now);
         }
     }
 
-    fn zombie(&mut self, association: &Association, around: Surroundings<'_>) -> Option<Diagnosis> {
+    fn zombie(&mut self, association: &Association, around: Surroundings<'_>) -> Option<Evidence> {
         let id = association.id();
         let mut window_zero_since = self
             .by_association
@@ -204,7 +204,7 @@ impl Findings {
         &mut self,
         association: AssociationRef,
         path: PathId,
-        found: Vec<Diagnosis>,
+        found: Vec<Evidence>,
         member: impl Fn(&Finding) -> Option<Member>,
         now: Timestamp,
     ) {
@@ -215,7 +215,7 @@ impl Findings {
             .and_then(|known| known.paths.remove(&path))
             .unwrap_or_default();
         let object = Object::Path(path);
-        let found = found.into_iter().map(|diagnosis| (object, diagnosis)).collect();
+        let found = found.into_iter().map(|evidence| (object, evidence)).collect();
         let findings = self.compare(association, known, found, member, now);
         if !findings.is_empty() {
             let known = self.by_association.entry(id).or_default();
@@ -228,7 +228,7 @@ impl Findings {
     fn settle_association(
         &mut self,
         association: AssociationRef,
-        found: Vec<(Object, Diagnosis)>,
+        found: Vec<(Object, Evidence)>,
         now: Timestamp,
     ) {
         let id = association.id;
@@ -252,35 +252,30 @@ impl Findings {
         &mut self,
         association: AssociationRef,
         mut known: Vec<Finding>,
-        found: Vec<(Object, Diagnosis)>,
+        found: Vec<(Object, Evidence)>,
         member: impl Fn(&Finding) -> Option<Member>,
         now: Timestamp,
     ) -> Vec<Finding> {
         let mut findings = Vec::with_capacity(found.len());
-        for (object, diagnosis) in found {
+        for (object, evidence) in found {
             let same = known
                 .iter()
-                .position(|finding| finding.object == object && finding.diagnosis.is_same_kind(&diagnosis));
+                .position(|finding| finding.object == object && finding.evidence.is_same_kind(&evidence));
             let Some(index) = same else {
-                let finding = Finding {
-                    object,
-                    since: now,
-                    diagnosis,
-                    incident: None,
-                };
+                let finding = Finding::new(object, now, evidence, None);
                 let member = member(&finding);
                 findings.push(self.open(association, finding, member, now));
                 continue;
             };
             let mut finding = known.swap_remove(index);
-            if finding.diagnosis.differs(&diagnosis) {
-                finding.diagnosis = diagnosis;
+            if finding.evidence.differs(&evidence) {
+                finding.update(evidence);
                 self.report(association, Status::Updated, finding.clone(), now);
             }
             findings.push(finding);
         }
         for finding in known {
-            let incident = finding.incident.filter(|_| finding.diagnosis.cause().is_some());
+            let incident = finding.incident.filter(|_| finding.evidence.cause().is_some());
             self.report(association, Status::Closed, finding, now);
             if let Some(incident) = incident
                 && let Some(view) = self.incidents.leave(incident, association.id, now)
@@ -307,7 +302,7 @@ impl Findings {
                 self.report_incident(Status::Opened, view, now);
             }
         }
-        if matches!(finding.diagnosis, Diagnosis::PeerDown { .. }) {
+        if matches!(finding.evidence, Evidence::PeerDown(_)) {
             let known = self.by_association.get(&id);
             finding.incident = known.and_then(Known::incident_of_paths);
             if let Some(incident) = finding.incident {
@@ -320,6 +315,7 @@ impl Findings {
 
     fn report(&mut self, association: AssociationRef, status: Status, finding: Finding, time: Timestamp) {
         self.events.push_back(Event {
+            schema: Schema,
             time,
             association: Some(association),
             kind: EventKind::Finding { status, finding },
@@ -328,6 +324,7 @@ impl Findings {
 
     fn report_incident(&mut self, status: Status, incident: IncidentView, time: Timestamp) {
         self.events.push_back(Event {
+            schema: Schema,
             time,
             association: None,
             kind: EventKind::Incident { status, incident },
@@ -337,7 +334,7 @@ impl Findings {
 
 /// A finding on a path as a member of an incident, if it may be one.
 fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
-    let cause = finding.diagnosis.cause()?;
+    let cause = finding.evidence.cause()?;
     let mut peer: Vec<_> = seen.association.addresses(Side::Remote).iter().copied().collect();
     peer.sort_unstable();
     let flow = seen.flows().next();
@@ -347,7 +344,7 @@ fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
     Some(Member {
         association: seen.association.id(),
         cause,
-        name: finding.diagnosis.name(),
+        kind: finding.evidence.kind(),
         keys: Keys {
             interface,
             local: Some(seen.id.local),
@@ -356,7 +353,8 @@ fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
             peer: Some(peer),
         },
         alive_at: flow.and_then(|flow| flow.detector.alive_at()),
-        reason: finding.diagnosis.to_string(),
-        next: finding.diagnosis.next(),
+        severity: finding.severity,
+        reason: finding.text.clone(),
+        next: finding.check.clone(),
     })
 }

@@ -7,12 +7,12 @@ use crate::{
         path_mtu_black_hole, secondary_unconfirmed,
         seen::{PathSeen, Surroundings},
     },
-    model::{Diagnosis, Object, PathState},
+    model::{Evidence, Object, PathState},
     registry::association::Association,
 };
 
 /// What is wrong with a path.
-pub(super) fn wrong_with_path(seen: &PathSeen<'_>) -> Vec<Diagnosis> {
+pub(super) fn wrong_with_path(seen: &PathSeen<'_>) -> Vec<Evidence> {
     let mut found = Vec::new();
     let is_down = seen.path.state() == PathState::Inactive;
     if is_down && !seen.path.is_held() {
@@ -37,13 +37,13 @@ pub(super) fn weaknesses(
     association: &Association,
     around: Surroundings<'_>,
     config: &Config,
-) -> Vec<(Object, Diagnosis)> {
+) -> Vec<(Object, Evidence)> {
     // Where one direction passes elsewhere, other paths may do so too.
     if association.is_one_sided() {
         return Vec::new();
     }
     let mut found = secondary_unconfirmed::rule(association, config, around.now);
     let not_redundant = not_redundant::rule(association, around, config);
-    found.extend(not_redundant.map(|diagnosis| (Object::Association, diagnosis)));
+    found.extend(not_redundant.map(|evidence| (Object::Association, evidence)));
     found
 }

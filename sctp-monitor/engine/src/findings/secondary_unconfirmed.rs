@@ -1,15 +1,42 @@
 //! No path to an address of the peer was ever confirmed.
+//!
+//! A warning: redundancy that is configured is not there.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use crate::{
     config::Config,
-    model::{Diagnosis, Object, Side, Timestamp},
+    model::{Evidence, Object, SecondaryUnconfirmed, Severity, Short, Side, Timestamp},
     registry::association::Association,
 };
 
+impl SecondaryUnconfirmed {
+    pub(crate) const SEVERITY: Severity = Severity::Warning;
+
+    /// What to check next.
+    pub(crate) fn check(object: Object) -> String {
+        let address = match object {
+            Object::Remote(remote) => remote.to_string(),
+            _ => "the address".to_owned(),
+        };
+        format!(
+            "whether {address} is reachable: it would not take over today; routes, filters, the peer's configuration"
+        )
+    }
+}
+
+impl fmt::Display for SecondaryUnconfirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no path to this address confirmed in {}",
+            Short(self.known_for)
+        )
+    }
+}
+
 /// The addresses of the peer to which no path was ever confirmed, for too long.
-pub(super) fn rule(association: &Association, config: &Config, now: Timestamp) -> Vec<(Object, Diagnosis)> {
+pub(super) fn rule(association: &Association, config: &Config, now: Timestamp) -> Vec<(Object, Evidence)> {
     if association.addresses(Side::Remote).len() < 2 {
         return Vec::new();
     }
@@ -26,7 +53,7 @@ pub(super) fn rule(association: &Association, config: &Config, now: Timestamp) -
         .map(|(remote, known_for)| {
             (
                 Object::Remote(remote),
-                Diagnosis::SecondaryUnconfirmed { known_for },
+                Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed { known_for }),
             )
         })
         .collect()

@@ -1,11 +1,44 @@
 //! The peer's host lives, the association does not.
+//!
+//! Critical: HEARTBEATs are answered, so that nobody else notices.
+
+use std::fmt;
 
 use crate::{
     config::Config,
     findings::seen::Surroundings,
-    model::{Diagnosis, Direction, Timestamp, Zombie},
+    model::{Direction, Evidence, Severity, Short, Timestamp, Zombie},
     registry::association::{Association, Phase},
 };
+
+impl Zombie {
+    pub(crate) const SEVERITY: Severity = Severity::Critical;
+
+    /// What to check next.
+    pub(crate) fn check() -> String {
+        "the peer's application: it holds the association, but does not serve it".to_owned()
+    }
+}
+
+impl fmt::Display for Zombie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NobodyReads { window_zero_for } => {
+                write!(
+                    f,
+                    "zombie: the peer's receiver window is zero for {}",
+                    Short(*window_zero_for)
+                )
+            }
+            Self::AnswersAfterEnd => {
+                f.write_str("zombie: the association was ended, but its HEARTBEATs are still answered")
+            }
+            Self::ShutdownPending { pending } => {
+                write!(f, "zombie: shutdown not finished for {}", Short(*pending))
+            }
+        }
+    }
+}
 
 /// How an association is dead alive. `window_zero_since` is kept from look to look: since when the peer advertises no
 /// window.
@@ -14,8 +47,8 @@ pub(super) fn rule(
     around: Surroundings<'_>,
     config: &Config,
     window_zero_since: &mut Option<Timestamp>,
-) -> Option<Diagnosis> {
-    zombie(association, around, config, window_zero_since).map(Diagnosis::Zombie)
+) -> Option<Evidence> {
+    zombie(association, around, config, window_zero_since).map(Evidence::Zombie)
 }
 
 fn zombie(
@@ -37,7 +70,7 @@ fn zombie(
         Phase::ShuttingDown { since, .. } => {
             let pending = now.since(*since);
             let is_zombie = pending >= after && answers_long_after(*since);
-            return is_zombie.then_some(Zombie::ShutdownPending(pending));
+            return is_zombie.then_some(Zombie::ShutdownPending { pending });
         }
         Phase::Opening | Phase::Established => {}
     }
@@ -51,5 +84,7 @@ fn zombie(
         return None;
     }
     let since = *window_zero_since.get_or_insert(now);
-    (now.since(since) >= after).then(|| Zombie::NobodyReads(now.since(since)))
+    (now.since(since) >= after).then(|| Zombie::NobodyReads {
+        window_zero_for: now.since(since),
+    })
 }

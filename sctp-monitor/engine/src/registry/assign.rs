@@ -108,7 +108,8 @@ impl Registry {
         for slot in slots {
             self.associations.join(flows, slot, id, direction.reversed(), now);
         }
-        self.associations.end(part, EndReason::PartOf(id), now);
+        self.associations
+            .end(part, EndReason::PartOf { association: id }, now);
         if !was_established {
             self.associations.remove(part);
         }

@@ -6,8 +6,8 @@ use sctp_monitor_common::abi::FlowKey;
 
 use crate::{
     model::{
-        AssociationId, AssociationRef, Direction, EndReason, Event, EventKind, Offers, Origin, PathId, Side,
-        Timestamp,
+        AssociationId, AssociationRef, Direction, EndReason, Event, EventKind, Offers, Origin, PathId,
+        Schema, Side, Timestamp,
     },
     path::{primary::Primary, state::Path},
     registry::{
@@ -252,6 +252,7 @@ impl Association {
     /// A report about it.
     pub(super) fn report(&self, kind: EventKind, time: Timestamp) -> Change {
         Change::Report(Box::new(Event {
+            schema: Schema,
             time,
             association: Some(self.reference()),
             kind,

@@ -52,7 +52,7 @@ impl Registry {
             ChunkKind::Shutdown | ChunkKind::ShutdownAck => self.on_shutdown(packet, chunk.kind()),
             ChunkKind::Abort => {
                 let causes = cause_words(frame, chunk);
-                self.on_end(packet, chunk, EndReason::Abort(causes));
+                self.on_end(packet, chunk, EndReason::Abort { causes });
             }
             ChunkKind::ShutdownComplete => self.on_end(packet, chunk, EndReason::Shutdown),
             _ => {}

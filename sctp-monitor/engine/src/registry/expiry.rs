@@ -37,9 +37,11 @@ impl Registry {
         if let Some(id) = self.associations.forget_flow(flows, slot) {
             let silent = now.since(last_seen);
             let reason = if silent <= self.config.idle_after {
-                EndReason::CrowdedOut(silent)
+                EndReason::CrowdedOut { silent_for: silent }
             } else {
-                EndReason::Silent(self.config.idle_after)
+                EndReason::Silent {
+                    silent_for: self.config.idle_after,
+                }
             };
             self.associations.end(id, reason, now);
         }

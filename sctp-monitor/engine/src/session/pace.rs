@@ -28,7 +28,9 @@ impl Pace {
     /// - `sweep`: a failure is noticed half of it late on average; looking over 16,384 unchanged records takes some 50 us.
     /// - `breath`: each new flow of a flood wakes the agent up.
     /// - `grain`: the runtime's timers count milliseconds.
-    /// - `busy`: none. What is shown of a flow (its counters, its throughput) is as old as the last look.
+    /// - `busy`: none. What is shown of a flow (its counters, its throughput) is as old as the last look. And the detector takes some
+    ///   of what it knows once a look: with 500 ms here, `cargo xtask simulate --hours 2` gave 58 false reports in 4 path-hours of
+    ///   reordering at 200 messages/s, and 31 doubts an hour about a peer that acknowledges after 200 ms only. Without, none and 2.
     /// - `stall`: a busy machine delays a turn by one or two sweeps.
     pub const LIVE: Self = Self {
         sweep: Duration::from_millis(20),

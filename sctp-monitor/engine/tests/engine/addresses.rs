@@ -329,7 +329,7 @@ fn a_translator_seen_on_both_sides_counts_nothing_twice() {
     let (_, only) = association.paths().next().unwrap();
     let sent = world
         .engine()
-        .flow(only.flow(Direction::Forward).unwrap(), |_| None)
+        .flow(only.flow(Direction::Forward).unwrap())
         .unwrap();
     assert_eq!(sent.retransmissions, 0);
 }
@@ -363,7 +363,7 @@ fn rates_follow_the_traffic_and_end_with_it() {
             .unwrap();
         let view = world
             .engine()
-            .flow(path.flow(Direction::Forward).unwrap(), |_| None)
+            .flow(path.flow(Direction::Forward).unwrap())
             .unwrap();
         (
             view.throughput.packets_per_second,

@@ -30,7 +30,13 @@ fn a_handshake_tells_streams_and_extensions_of_both_sides() {
         panic!("{:?}", world.events);
     };
     let offers = offers.unwrap();
-    assert_eq!((offers.streams_sent(), offers.streams_received()), (8, 5));
+    assert_eq!(
+        (
+            offers.streams(Direction::Forward),
+            offers.streams(Direction::Return)
+        ),
+        (8, 5)
+    );
     let names = |extensions: Extensions| -> Vec<_> { extensions.kinds().map(ChunkKind::name).collect() };
     assert_eq!(names(offers.local.extensions), ["ASCONF_ACK", "ASCONF"]);
     assert_eq!(names(offers.remote.extensions), ["FORWARD_TSN"]);
@@ -278,7 +284,7 @@ fn a_restart_begins_with_other_tsns() {
         .unwrap();
     let sent = world
         .engine()
-        .flow(path.flow(Direction::Forward).unwrap(), |_| None)
+        .flow(path.flow(Direction::Forward).unwrap())
         .unwrap();
     assert_eq!(sent.retransmissions, 0);
     let states: Vec<_> = world.take_changes().into_iter().map(|change| change.2).collect();

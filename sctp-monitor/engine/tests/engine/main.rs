@@ -20,4 +20,5 @@ mod properties;
 mod quality;
 mod redundancy;
 mod reports;
+mod session;
 mod zombies;

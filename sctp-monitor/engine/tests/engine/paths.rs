@@ -371,7 +371,7 @@ fn a_slot_that_holds_another_flow_is_another_flow() {
     record.tag = 0x999;
     world.store.forge(0, record);
     world.sweep();
-    assert_eq!(world.engine().flow(0, |_| None).unwrap().source_port, 7);
+    assert_eq!(world.engine().flow(0).unwrap().source_port, 7);
     let association = world.engine().associations().next().unwrap();
     let slots: Vec<_> = association
         .paths()

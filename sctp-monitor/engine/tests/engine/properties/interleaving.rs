@@ -137,7 +137,7 @@ fn verdicts(world: &World) -> String {
                 .engine()
                 .path_findings(known.id, id)
                 .iter()
-                .map(|finding| finding.diagnosis.name())
+                .map(|finding| finding.evidence.name())
                 .filter(|name| *name != "flapping")
                 .collect();
             lines.push(format!("{id:?} {} {names:?}", path.state()));
@@ -146,7 +146,7 @@ fn verdicts(world: &World) -> String {
             .engine()
             .findings(known.id)
             .iter()
-            .map(|finding| finding.diagnosis.name());
+            .map(|finding| finding.evidence.name());
         lines.extend(names.map(str::to_owned));
     }
     lines.join("\n")

@@ -120,7 +120,7 @@ proptest! {
                 let now = counters(record);
                 let seen = before.insert(slot, now).unwrap_or(now);
                 prop_assert!(seen.iter().zip(now).all(|(seen, now)| *seen <= now));
-                if let Some(view) = world.engine().flow(slot, |_| None) {
+                if let Some(view) = world.engine().flow(slot) {
                     prop_assert_eq!((view.packets, view.data_chunks), (now[0], now[1]));
                 }
             }
