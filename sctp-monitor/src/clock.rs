@@ -50,6 +50,13 @@ impl Clock {
     }
 }
 
+/// The time of day now.
+#[must_use]
+pub fn time_of_day() -> WallTime {
+    let nanos = nanoseconds(ClockId::CLOCK_REALTIME).unwrap_or_default();
+    WallTime::from_nanosecond(i128::from(nanos)).unwrap_or(WallTime::UNIX_EPOCH)
+}
+
 /// One tick of the coarse clock in flow records: a jiffy, which is what the kernel's coarse clocks advance by
 /// (`KTIME_LOW_RES`, kernel/time/posix-timers.c).
 ///

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod config;
 pub mod driver;
 pub mod kernel;
+pub mod lag;
+pub mod log;
 pub mod nic;
 pub mod pcap;
 pub mod pressure;

@@ -1,7 +1,12 @@
 //! What the agent shows: lines and tables for people, JSON lines for programs.
 
+pub mod desk;
 pub mod json;
+pub mod loss;
+pub mod outlet;
+pub mod queue;
 pub mod table;
+pub mod writer;
 
 use std::io;
 
