@@ -33,7 +33,11 @@ impl Log {
     /// # Errors
     /// If the system has no thread or descriptor left.
     pub fn start() -> io::Result<Self> {
-        let out = WholeLines::new(Descriptor::of(&io::stderr())?);
+        Self::to(Descriptor::of(&io::stderr())?)
+    }
+
+    fn to(out: impl Write + Send + 'static) -> io::Result<Self> {
+        let out = WholeLines::new(out);
         let progress = out.progress();
         let outlet = Outlet {
             name: "stderr".into(),
@@ -132,5 +136,38 @@ impl Write for LogWriter<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn lines_come_out_whole_and_in_order() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let log = Log::to(writer).unwrap();
+        log.say("first");
+        log.make_writer().write_all(b"second\n").unwrap();
+        log.end();
+        let mut text = [0; 13];
+        reader.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"first\nsecond\n");
+        assert_eq!(log.status().written, 2);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_stops_nobody() {
+        let (_reader, writer) = io::pipe().unwrap();
+        let log = Log::to(writer).unwrap();
+        let line = "x".repeat(1000);
+        // More than the pipe and the queue take.
+        for _ in 0..40_000 {
+            log.say(&line);
+        }
+        assert!(log.status().lost > 0, "{:?}", log.status());
+        log.end();
     }
 }

@@ -243,3 +243,187 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// Between two looks at how far a writer is.
 const LOOK: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{self, Receiver, Sender};
+
+    use super::*;
+    use crate::report::writer::Report;
+
+    /// What was reported to a writer that does so at once, fails or hangs.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    enum Said {
+        Event(u32),
+        Lost(String, u64),
+        Snapshot(&'static str),
+        Last(&'static str),
+    }
+
+    impl Message for Said {
+        fn at(&self) -> WallTime {
+            WallTime::UNIX_EPOCH
+        }
+
+        fn lost(lost: ReportLost, _now: WallTime) -> Self {
+            Self::Lost(lost.writer.to_string(), lost.loss.lines)
+        }
+    }
+
+    struct Wire {
+        said: Sender<Said>,
+        refuses: Option<io::ErrorKind>,
+        /// It hangs until this is dropped.
+        hangs: Option<Receiver<()>>,
+    }
+
+    impl Wire {
+        fn say(&self, said: Said) -> io::Result<()> {
+            if let Some(hangs) = &self.hangs {
+                let _ = hangs.recv();
+            }
+            match self.refuses {
+                Some(kind) => Err(kind.into()),
+                None => self.said.send(said).map_err(io::Error::other),
+            }
+        }
+    }
+
+    impl Report<Said, &'static str> for Wire {
+        fn event(&mut self, event: &Said) -> io::Result<()> {
+            self.say(event.clone())
+        }
+
+        fn refresh(&mut self, snapshot: &&'static str) -> io::Result<()> {
+            self.say(Said::Snapshot(snapshot))
+        }
+
+        fn finish(&mut self, snapshot: &&'static str) -> io::Result<()> {
+            self.say(Said::Last(snapshot))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    type Outlets = Outlet<Said, &'static str>;
+
+    fn outlet(name: &str, refuses: Option<io::ErrorKind>) -> (Outlets, Receiver<Said>) {
+        let (said, receiver) = mpsc::channel();
+        let wire = Wire {
+            said,
+            refuses,
+            hangs: None,
+        };
+        (with(name, wire), receiver)
+    }
+
+    fn with(name: &str, wire: Wire) -> Outlets {
+        Outlet {
+            name: name.into(),
+            report: Box::new(wire),
+            progress: Progress::default(),
+            every: Some(Duration::from_secs(10)),
+            ends_with_reader: true,
+        }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    fn tell_losses(reports: &mut Reports<Said, &'static str>, seconds: u64) {
+        reports.settle();
+        reports.tell_losses(at(seconds), WallTime::UNIX_EPOCH);
+        reports.settle();
+    }
+
+    #[test]
+    fn what_one_writer_loses_the_others_tell_at_once_and_then_now_and_then() {
+        let (good, said) = outlet("good", None);
+        let (bad, _) = outlet("bad", Some(io::ErrorKind::StorageFull));
+        let mut reports = Reports::start(vec![good, bad]).unwrap();
+        for (second, event) in [(1, 1), (2, 2), (5, 3), (11, 4)] {
+            reports.event(Said::Event(event));
+            tell_losses(&mut reports, second);
+        }
+        tell_losses(&mut reports, 30);
+        let lost = |lines| Said::Lost("bad".to_owned(), lines);
+        let expected = [
+            Said::Event(1),
+            lost(1),
+            Said::Event(2),
+            Said::Event(3),
+            Said::Event(4),
+            lost(3),
+        ];
+        assert_eq!(said.try_iter().collect::<Vec<_>>(), expected);
+        let counts: Vec<_> = reports
+            .statuses()
+            .map(|(name, status)| (name.to_string(), status.written, status.lost))
+            .collect();
+        assert_eq!(counts, [("good".to_owned(), 6, 0), ("bad".to_owned(), 0, 4)]);
+    }
+
+    #[test]
+    fn the_end_waits_for_who_gets_on_but_not_for_who_hangs() {
+        let (good, said) = outlet("good", None);
+        let (_let_go, hangs) = mpsc::channel();
+        let (sender, nothing) = mpsc::channel();
+        let wire = Wire {
+            said: sender,
+            refuses: None,
+            hangs: Some(hangs),
+        };
+        let reports = Reports::start(vec![with("hung", wire), good]).unwrap();
+        reports.event(Said::Event(1));
+        let began = Clock::now().unwrap();
+        reports.finish("last");
+        let took = Clock::now().unwrap().since(began);
+        assert!(took >= PATIENCE && took < LONGEST, "{took:?}");
+        assert_eq!(
+            said.try_iter().collect::<Vec<_>>(),
+            [Said::Event(1), Said::Last("last")]
+        );
+        assert!(nothing.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_watch_that_fails_still_writes_what_it_has_told() {
+        let (good, said) = outlet("good", None);
+        let reports = Reports::start(vec![good]).unwrap();
+        reports.event(Said::Event(1));
+        drop(reports);
+        assert_eq!(said.try_iter().collect::<Vec<_>>(), [Said::Event(1)]);
+    }
+
+    #[test]
+    fn snapshots_are_made_when_somebody_looks_and_each_time_while_there_is_nothing_to_see() {
+        let (good, said) = outlet("good", None);
+        let (mut file, _said) = outlet("file", None);
+        file.every = None;
+        let mut reports = Reports::start(vec![good, file]).unwrap();
+        let mut looks = Vec::new();
+        for second in 0..14 {
+            if reports.wants_snapshot(at(second)) {
+                looks.push(second);
+                reports.show("now", second < 2, at(second));
+                reports.settle();
+            }
+        }
+        assert_eq!(looks, [0, 1, 2, 12]);
+        assert_eq!(said.try_iter().count(), 4);
+    }
+
+    #[tokio::test]
+    async fn all_are_gone_when_the_last_reader_left() {
+        let broken = Some(io::ErrorKind::BrokenPipe);
+        let (first, _) = outlet("first", broken);
+        let (second, _) = outlet("second", broken);
+        let reports = Reports::start(vec![first, second]).unwrap();
+        reports.event(Said::Event(1));
+        reports.all_gone().await;
+        assert!(reports.statuses().all(|(_, status)| status.gone));
+    }
+}
