@@ -12,8 +12,8 @@ use crate::{
     config::{Config, Vantage},
     findings::incidents::Incidents,
     model::{
-        AssociationId, Direction, EndReason, Event, EventKind, FlowView, IncidentView, Origin, PathId,
-        Reason, Status, Timestamp,
+        AssociationId, Direction, EndReason, Event, EventKind, IncidentView, Origin, PathId, Reason, Status,
+        Timestamp,
     },
     path::{
         detector::{Context, Verdict},
@@ -361,12 +361,6 @@ impl Engine {
         self.incidents.views()
     }
 
-    /// What is known of the flow in a slot.
-    #[must_use]
-    pub fn flow(&self, slot: u32) -> Option<&FlowView> {
-        self.flows.get(&slot).map(|flow| &flow.view)
-    }
-
     /// Whether it matters that a flow waits for an answer: nobody is told of one whose association is not up. A flood of forged
     /// flows must not keep the driver busy.
     #[must_use]
@@ -523,7 +517,10 @@ impl Engine {
             return;
         }
         let was_up = association.is_up();
-        association.phase = Phase::Ended { at: now };
+        association.phase = Phase::Ended {
+            at: now,
+            end: reason.clone(),
+        };
         self.close_findings(id, now);
         self.forget_tags(id);
         if was_up {

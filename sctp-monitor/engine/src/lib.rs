@@ -20,6 +20,7 @@ mod findings;
 pub mod model;
 mod path;
 mod registry;
+mod snapshot;
 
 pub use engine::{Engine, NicState, Output};
 pub use path::state::Path;

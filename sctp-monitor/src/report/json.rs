@@ -6,10 +6,7 @@
 use std::io::{self, Write};
 
 use jiff::{Timestamp as WallTime, fmt::temporal::DateTimePrinter};
-use sctp_monitor_common::{
-    abi::FlowRecord,
-    wire::{ChunkKind, init::Extensions},
-};
+use sctp_monitor_common::wire::{ChunkKind, init::Extensions};
 use sctp_monitor_engine::{
     Addresses, Association, NicState, Path,
     model::{
@@ -399,24 +396,15 @@ fn path(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> Value {
     fields.insert("reason".into(), path.reason().map(ToString::to_string).into());
     fields.insert("findings".into(), findings(path.findings(), snapshot));
     for (name, direction) in [("sent", Direction::Forward), ("received", Direction::Return)] {
-        let flow = path.flow(direction).and_then(|slot| {
-            let view = snapshot.engine.flow(slot)?;
-            Some(flow(view, (snapshot.record)(slot).as_ref()))
-        });
+        let flow = path
+            .flow(direction)
+            .and_then(|slot| Some(flow(&snapshot.engine.flow(slot, snapshot.record)?)));
         fields.insert(name.into(), flow.into());
     }
     fields.into()
 }
 
-fn flow(view: &FlowView, record: Option<&FlowRecord>) -> Value {
-    let chunks: Option<Map<_, _>> = record.map(|record| {
-        ChunkKind::ALL
-            .iter()
-            .map(|kind| (kind.name().to_owned(), record.chunk_count(*kind)))
-            .filter(|(_, count)| *count > 0)
-            .map(|(name, count)| (name, count.into()))
-            .collect()
-    });
+fn flow(view: &FlowView) -> Value {
     let rtt = |rtt: Option<sctp_monitor_engine::model::RttView>| {
         rtt.map(|rtt| {
             json!({
@@ -429,15 +417,15 @@ fn flow(view: &FlowView, record: Option<&FlowRecord>) -> Value {
     };
     json!({
         "tag": hex(view.tag),
-        "packets": record.map_or(view.packets, |record| record.packets),
-        "bytes": record.map_or(view.bytes, |record| record.bytes),
-        "chunks": chunks,
-        "data_chunks": record.map_or(view.data_chunks, |record| record.data_chunks),
-        "data_bytes": record.map_or(view.data_bytes, |record| record.data_bytes),
+        "packets": view.packets,
+        "bytes": view.bytes,
+        "chunks": view.chunks,
+        "data_chunks": view.data_chunks,
+        "data_bytes": view.data_bytes,
         "data_retransmissions": view.retransmissions,
         "heartbeats_answered": view.heartbeats_answered,
-        "answered_elsewhere": record.map(|record| record.answered_elsewhere),
-        "ack_source": record.filter(|record| record.answered_elsewhere > 0).map(|record| record.ack_source.to_ip()),
+        "answered_elsewhere": view.answered_elsewhere,
+        "ack_source": view.ack_source,
         "tag_mismatches": view.tag_mismatches,
         "ppid": view.ppid,
         "ppid_name": ppid::name(view.ppid),

@@ -169,9 +169,12 @@ const HEADER: [&str; 11] = [
 ];
 
 fn row(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> [String; 11] {
-    let view = |direction| path.flow(direction).and_then(|slot| snapshot.engine.flow(slot));
-    let sent = view(Direction::Forward);
-    let received = view(Direction::Return);
+    let view = |direction| {
+        path.flow(direction)
+            .and_then(|slot| snapshot.engine.flow(slot, |_| None))
+    };
+    let (sent, received) = (view(Direction::Forward), view(Direction::Return));
+    let (sent, received) = (sent.as_ref(), received.as_ref());
     let count = |view: Option<&FlowView>, of: fn(&FlowView) -> u64| {
         view.map_or_else(|| "-".to_owned(), |view| of(view).to_string())
     };

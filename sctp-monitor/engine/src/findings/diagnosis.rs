@@ -259,7 +259,7 @@ impl Engine {
             alive.max().is_some_and(|alive| alive > at + after / 2)
         };
         match association.phase {
-            Phase::Ended { at } => return answers_long_after(at).then_some(Zombie::AnswersAfterEnd),
+            Phase::Ended { at, .. } => return answers_long_after(at).then_some(Zombie::AnswersAfterEnd),
             Phase::ShuttingDown { since, .. } => {
                 let pending = now.since(since);
                 let is_zombie = pending >= after && answers_long_after(since);

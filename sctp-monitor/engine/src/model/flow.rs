@@ -2,23 +2,29 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use sctp_monitor_common::abi::{FlowKey, Interface, Rtt};
+use crate::model::{ChunkCounts, Timestamp};
 
-use crate::model::Timestamp;
-
-/// What is known of a flow, from its last record.
+/// One direction of a path, in figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowView {
-    /// Addresses and ports.
-    pub key: FlowKey,
+    /// Where its packets come from, as they show it.
+    pub source: IpAddr,
+    /// Where they go, as they show it.
+    pub destination: IpAddr,
+    /// The SCTP port that they come from.
+    pub source_port: u16,
+    /// The SCTP port that they go to.
+    pub destination_port: u16,
     /// The verification tag; 0 while unknown.
     pub tag: u32,
-    /// Where its last packet was seen.
-    pub interface: Interface,
+    /// The NIC on which the last packet was seen, if its name is known.
+    pub interface: Option<String>,
     /// SCTP packets.
     pub packets: u64,
     /// Their bytes, by the IP header.
     pub bytes: u64,
+    /// Chunks by their name; those that were not seen are left out.
+    pub chunks: ChunkCounts,
     /// DATA and I-DATA chunks.
     pub data_chunks: u64,
     /// Bytes of user data.
@@ -29,16 +35,16 @@ pub struct FlowView {
     pub heartbeats: u64,
     /// Those of them that were answered.
     pub heartbeats_answered: u64,
+    /// Those of them that were answered from another address.
+    pub answered_elsewhere: u64,
+    /// The last such address.
+    pub ack_source: Option<IpAddr>,
     /// Packets with another tag.
     pub tag_mismatches: u64,
     /// The last DATA chunk's payload protocol identifier.
     pub ppid: u32,
     /// The receiver window in the last SACK, if there was one.
     pub a_rwnd: Option<u32>,
-    /// Heartbeats that were answered from another address, and the last such address.
-    pub answered_elsewhere: Option<(u32, IpAddr)>,
-    /// The next hop's Ethernet address when the flow began, if it was seen.
-    pub next_hop: Option<[u8; 6]>,
     /// From HEARTBEAT to HEARTBEAT ACK, if measured.
     pub heartbeat_rtt: Option<RttView>,
     /// From the DATA packet that obliges the peer to acknowledge (the second one, RFC 9260 section 6.2) to the SACK, if
@@ -46,7 +52,7 @@ pub struct FlowView {
     pub data_rtt: Option<RttView>,
     /// When the first packet passed.
     pub first_seen: Timestamp,
-    /// When the last packet passed, to one tick.
+    /// When the last packet passed, to one tick of the kernel's coarse clock.
     pub last_seen: Timestamp,
     /// What it carries at present.
     pub throughput: Throughput,
@@ -63,17 +69,6 @@ pub struct RttView {
     pub srtt: Duration,
     /// Its variation.
     pub rttvar: Duration,
-}
-
-impl RttView {
-    pub(crate) fn of(rtt: &Rtt) -> Option<Self> {
-        rtt.is_known().then(|| Self {
-            last: Duration::from_nanos(rtt.last_ns),
-            min: Duration::from_nanos(rtt.min_ns),
-            srtt: Duration::from_nanos(rtt.srtt_ns),
-            rttvar: Duration::from_nanos(rtt.rttvar_ns),
-        })
-    }
 }
 
 /// Traffic of one flow.

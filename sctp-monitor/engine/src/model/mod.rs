@@ -3,6 +3,7 @@
 //! Meaning travels as these types; text is made from them, and never read back.
 
 mod address;
+mod dated;
 mod direction;
 mod end;
 mod event;
@@ -14,6 +15,8 @@ mod offer;
 pub mod ppid;
 mod quality;
 mod reason;
+mod schema;
+mod snapshot;
 mod state;
 mod suspicion;
 mod time;
@@ -21,6 +24,7 @@ mod time;
 pub(crate) use self::finding::Cause;
 pub use self::{
     address::{AddressSource, Translation},
+    dated::WallClock,
     direction::{Direction, Side},
     end::EndReason,
     event::{Event, EventKind, Status},
@@ -32,6 +36,8 @@ pub use self::{
     ppid::Ppid,
     quality::{Rate, Slow},
     reason::{Figure, Reason},
+    schema::{SCHEMA, Schema},
+    snapshot::{AddressView, AssociationView, ChunkCounts, PathView, PhaseView, Snapshot},
     state::{Origin, PathState},
     suspicion::{Forgery, Suspicion},
     time::{Short, Timestamp},

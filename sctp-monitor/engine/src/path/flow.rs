@@ -1,11 +1,11 @@
 //! One direction of a path: what the programs say of it, and whether it works.
 
-use crate::model::{Direction, FlowView, RttView};
+use crate::model::{Direction, RttView};
 
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_common::{
-    abi::{FlowRecord, IcmpErrorSeen},
+    abi::{FlowKey, FlowRecord, IcmpErrorSeen, Interface, Rtt},
     wire::ChunkKind,
 };
 
@@ -21,7 +21,65 @@ use crate::{
     },
 };
 
-impl FlowView {
+/// What is known of a flow, from its last record.
+#[derive(Debug, Clone)]
+pub(crate) struct FlowFacts {
+    /// Addresses and ports.
+    pub(crate) key: FlowKey,
+    /// The verification tag; 0 while unknown.
+    pub(crate) tag: u32,
+    /// Where its last packet was seen.
+    pub(crate) interface: Interface,
+    /// SCTP packets.
+    pub(crate) packets: u64,
+    /// Their bytes, by the IP header.
+    pub(crate) bytes: u64,
+    /// DATA and I-DATA chunks.
+    pub(crate) data_chunks: u64,
+    /// Bytes of user data.
+    pub(crate) data_bytes: u64,
+    /// DATA chunks whose TSN had been seen before.
+    pub(crate) retransmissions: u64,
+    /// HEARTBEAT chunks.
+    pub(crate) heartbeats: u64,
+    /// Those of them that were answered.
+    pub(crate) heartbeats_answered: u64,
+    /// Packets with another tag.
+    pub(crate) tag_mismatches: u64,
+    /// The last DATA chunk's payload protocol identifier.
+    pub(crate) ppid: u32,
+    /// The receiver window in the last SACK, if there was one.
+    pub(crate) a_rwnd: Option<u32>,
+    /// Heartbeats that were answered from another address, and the last such address.
+    pub(crate) answered_elsewhere: Option<(u32, IpAddr)>,
+    /// The next hop's Ethernet address when the flow began, if it was seen.
+    pub(crate) next_hop: Option<[u8; 6]>,
+    /// From HEARTBEAT to HEARTBEAT ACK, if measured.
+    pub(crate) heartbeat_rtt: Option<RttView>,
+    /// From the DATA packet that obliges the peer to acknowledge (the second one, RFC 9260 section 6.2) to the SACK, if
+    /// measured; from a single one with the peer's delayed ack.
+    pub(crate) data_rtt: Option<RttView>,
+    /// When the first packet passed.
+    pub(crate) first_seen: Timestamp,
+    /// When the last packet passed, to one tick.
+    pub(crate) last_seen: Timestamp,
+    /// What it carries at present.
+    pub(crate) throughput: Throughput,
+}
+
+impl RttView {
+    /// A record's, once it is measured.
+    pub(crate) fn of(rtt: &Rtt) -> Option<Self> {
+        rtt.is_known().then(|| Self {
+            last: Duration::from_nanos(rtt.last_ns),
+            min: Duration::from_nanos(rtt.min_ns),
+            srtt: Duration::from_nanos(rtt.srtt_ns),
+            rttvar: Duration::from_nanos(rtt.rttvar_ns),
+        })
+    }
+}
+
+impl FlowFacts {
     fn of(record: &FlowRecord, tick: Duration) -> Self {
         Self {
             key: record.key,
@@ -67,7 +125,7 @@ pub(crate) struct Membership {
 /// A flow as the engine keeps it.
 #[derive(Debug, Clone)]
 pub(crate) struct Flow {
-    pub(crate) view: FlowView,
+    pub(crate) view: FlowFacts,
     pub(crate) member: Option<Membership>,
     pub(crate) detector: Detector,
     pub(crate) losses: Losses,
@@ -113,7 +171,7 @@ pub(crate) struct Flow {
 impl Flow {
     pub(crate) fn new(record: &FlowRecord, tick: Duration) -> Self {
         Self {
-            view: FlowView::of(record, tick),
+            view: FlowFacts::of(record, tick),
             member: None,
             detector: Detector::default(),
             losses: Losses::default(),
@@ -156,7 +214,7 @@ impl Flow {
 
     /// Takes a newer record.
     pub(crate) fn update(&mut self, record: &FlowRecord, tick: Duration, now: Timestamp) {
-        let view = FlowView::of(record, tick);
+        let view = FlowFacts::of(record, tick);
         let packets = view.packets.saturating_sub(self.view.packets);
         let mismatches = view.tag_mismatches.wrapping_sub(self.view.tag_mismatches) & u64::from(u32::MAX);
         // An INIT has no tag: anyone can send one.
@@ -177,7 +235,7 @@ impl Flow {
             self.mismatched_tag = record.mismatched_tag;
         }
         let throughput = self.view.throughput;
-        self.view = FlowView { throughput, ..view };
+        self.view = FlowFacts { throughput, ..view };
     }
 
     /// Finds out what the flow carries at present.

@@ -5,7 +5,7 @@
 
 use crate::model::Throughput;
 
-use crate::model::{FlowView, Timestamp};
+use crate::{model::Timestamp, path::flow::FlowFacts};
 
 /// Turns the counters of one flow into their [`Throughput`].
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,7 +22,7 @@ struct Reading {
 
 impl Meter {
     /// The rate since the last reading; nothing at the first one, which may hold the packets of a long time.
-    pub(crate) fn read(&mut self, view: &FlowView, now: Timestamp) -> Throughput {
+    pub(crate) fn read(&mut self, view: &FlowFacts, now: Timestamp) -> Throughput {
         let reading = Reading {
             at: now,
             packets: view.packets,

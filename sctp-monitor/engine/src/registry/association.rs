@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    model::{AssociationId, AssociationRef, Direction, Finding, Offers, Origin, PathId, Side, Timestamp},
+    model::{
+        AssociationId, AssociationRef, Direction, EndReason, Finding, Offers, Origin, PathId, Side, Timestamp,
+    },
     path::{primary::Primary, state::Path},
     registry::{addresses::Addresses, asconf::AddressRequest, errors::ErrorLog, strangers::Suspicions},
 };
@@ -44,7 +46,7 @@ pub struct Association {
 }
 
 /// Where an association is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Not yet reported.
     Opening,
@@ -53,7 +55,7 @@ pub(crate) enum Phase {
     /// SHUTDOWN was seen. Its packets and paths are what they were, until it is complete.
     ShuttingDown { by: Side, since: Timestamp },
     /// Reported as over.
-    Ended { at: Timestamp },
+    Ended { at: Timestamp, end: EndReason },
 }
 
 impl Association {

@@ -10,8 +10,11 @@ use sctp_monitor_common::abi::{FlowKey, NO_SLOT};
 use crate::{
     config::Vantage,
     engine::{Engine, Output},
-    model::{AssociationId, Direction, EndReason, FlowView, Origin, Timestamp},
-    path::{flow::Membership, state::Path},
+    model::{AssociationId, Direction, EndReason, Origin, Timestamp},
+    path::{
+        flow::{FlowFacts, Membership},
+        state::Path,
+    },
     registry::association::Association,
 };
 
@@ -84,7 +87,7 @@ impl Engine {
 
     /// The only association that has this flow's tag, and in the other direction that of its reverse flow. It need not
     /// know the addresses: 64 bits do not match by chance.
-    fn by_both_tags(&self, view: &FlowView) -> Option<(AssociationId, Direction)> {
+    fn by_both_tags(&self, view: &FlowFacts) -> Option<(AssociationId, Direction)> {
         let reverse = self.flows.get(self.by_key.get(&view.key.reversed())?)?;
         let apart = reverse.member.map(|member| member.association);
         let mut candidates = self
@@ -136,7 +139,7 @@ impl Engine {
     }
 
     /// The association of the opposite direction, which must be up: it may have ended since.
-    fn reverse_association(&self, view: &FlowView) -> Option<(AssociationId, Direction)> {
+    fn reverse_association(&self, view: &FlowFacts) -> Option<(AssociationId, Direction)> {
         let reverse = self.by_key.get(&view.key.reversed())?;
         let member = self.flows.get(reverse)?.member?;
         let association = self.associations.get(&member.association)?;
@@ -145,7 +148,7 @@ impl Engine {
     }
 
     /// Which way a flow goes, by the vantage. Between the hosts nothing tells; the lower address is called local.
-    fn direction(&self, view: &FlowView) -> Direction {
+    fn direction(&self, view: &FlowFacts) -> Direction {
         let sent = match self.config.vantage {
             Vantage::Endpoint => view.interface.is_egress(),
             Vantage::Gateway => view.key.src.to_ip() <= view.key.dst.to_ip(),
@@ -158,7 +161,7 @@ impl Engine {
     }
 
     /// Makes an association for a flow whose handshake was not seen.
-    fn open_mid_life(&mut self, view: &FlowView, direction: Direction, now: Timestamp) -> AssociationId {
+    fn open_mid_life(&mut self, view: &FlowFacts, direction: Direction, now: Timestamp) -> AssociationId {
         let (local_port, remote_port) = match direction {
             Direction::Forward => (view.key.src_port, view.key.dst_port),
             Direction::Return => (view.key.dst_port, view.key.src_port),

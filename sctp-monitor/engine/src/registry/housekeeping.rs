@@ -107,8 +107,8 @@ impl Engine {
         let association = flow
             .member
             .and_then(|member| self.associations.get(&member.association));
-        match association.map(|association| association.phase) {
-            Some(Phase::Ended { at }) => {
+        match association.map(|association| &association.phase) {
+            Some(Phase::Ended { at, .. }) => {
                 let goes_on = association.is_some_and(|association| self.goes_on(association, now));
                 // What goes on for ever lives after all: it is found anew.
                 let kept_for = if goes_on {
@@ -116,7 +116,7 @@ impl Engine {
                 } else {
                     self.config.ended_after
                 };
-                now.since(at) > kept_for
+                now.since(*at) > kept_for
             }
             Some(Phase::Up | Phase::ShuttingDown { .. }) => false,
             Some(Phase::Opening) | None => silent > self.config.unanswered_after,
