@@ -7,7 +7,7 @@ use nix::time::{ClockId, clock_getres, clock_gettime};
 use sctp_monitor_engine::model::Timestamp;
 
 /// Ties CLOCK_MONOTONIC, which the programs and the engine use, to the time of day.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Clock {
     /// The time of day at monotonic zero, in nanoseconds since 1970.
     epoch_ns: i128,

@@ -1,13 +1,17 @@
 //! The one loop: what the programs saw goes into the engine, what the engine decides goes out.
 //!
-//! Nothing blocks here and nothing is decided here. The ring buffer wakes the loop for what is urgent; a sweep over
+//! Nothing blocks here and nothing is decided here: what is to be reported is handed to the writers' queues, and whether a
+//! writer hangs or fails is never seen in the loop. The ring buffer wakes the loop for what is urgent; a sweep over
 //! the flow records every [`SWEEP`] finds the rest.
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters, RingRecord};
-use sctp_monitor_engine::{Engine, NicState, Output, model::Timestamp};
+use sctp_monitor_engine::{
+    Engine, NicState, Output,
+    model::{self, Timestamp},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -17,9 +21,11 @@ use tracing::{debug, warn};
 use crate::{
     clock::Clock,
     kernel::{Attachment, HookChoice, Kernel},
+    lag::LagGauge,
+    log::Log,
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
-    report::{Flows, Notice, Report, Snapshot},
+    report::{Flows, Notice, Snapshot, Told, Watched, WriterStatus, Writers},
     slots::Slots,
 };
 
@@ -53,8 +59,10 @@ pub struct Driver {
     /// NICs that went away, by name: they are watched again if they come back.
     lost: Vec<String>,
     slots: Slots,
-    reports: Vec<Box<dyn Report>>,
+    reports: Writers,
+    log: Log,
     clock: Clock,
+    lag: LagGauge,
     ring_records_lost: u64,
     pressure: PressureGauge,
     swept_at: Option<Timestamp>,
@@ -71,7 +79,8 @@ impl Driver {
         kernel: Kernel,
         engine: Engine,
         watch: Watch,
-        reports: Vec<Box<dyn Report>>,
+        reports: Writers,
+        log: Log,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             kernel,
@@ -81,7 +90,9 @@ impl Driver {
             lost: Vec::new(),
             slots: Slots::new(),
             reports,
+            log,
             clock: Clock::read()?,
+            lag: LagGauge::new(SWEEP, STALL),
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
             swept_at: None,
@@ -89,11 +100,11 @@ impl Driver {
         })
     }
 
-    /// Attaches to the NICs and runs until SIGINT, SIGTERM or the end of the duration; then takes the programs off and
-    /// writes the summary.
+    /// Attaches to the NICs and runs until SIGINT, SIGTERM, the end of the duration, or until nobody is left who reads a
+    /// report; then takes the programs off and reports the summary.
     ///
     /// # Errors
-    /// If a NIC cannot be watched, a map fails, or a report cannot be written.
+    /// If a NIC cannot be watched, or a map fails.
     pub async fn run(mut self, interfaces: &[String]) -> anyhow::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -134,14 +145,14 @@ impl Driver {
                 until_overdue = until_overdue.min(self.until_next_sweep(now));
             }
             tokio::select! {
-                _ = sweep.tick() => self.sweep()?,
-                () = tokio::time::sleep(until_overdue), if until_overdue < SWEEP => self.sweep()?,
+                _ = sweep.tick() => self.turn()?,
+                () = tokio::time::sleep(until_overdue), if until_overdue < SWEEP => self.turn()?,
                 ready = ring.readable() => {
                     self.drain_ring();
                     ready?.clear_ready();
                     self.ring_drained = true;
                     if self.until_next_sweep(Clock::now()?).is_zero() {
-                        self.sweep()?;
+                        self.turn()?;
                     }
                 }
                 change = nics.next() => match change {
@@ -149,6 +160,7 @@ impl Driver {
                     None => bail!("the kernel closed the netlink socket"),
                 },
                 _ = refresh.tick() => self.refresh()?,
+                () = self.reports.all_gone() => break,
                 () = &mut ended => break,
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
@@ -164,7 +176,7 @@ impl Driver {
             .kernel
             .attach(interface, self.watch.hook, self.watch.egress)?;
         let now = Clock::now()?;
-        self.notice(&Notice::watching(&attachment), now)?;
+        self.notice(Notice::watching(&attachment), now);
         self.attachments.insert(attachment.if_index(), attachment);
         Ok(())
     }
@@ -173,6 +185,14 @@ impl Driver {
     fn until_next_sweep(&self, now: Timestamp) -> Duration {
         self.swept_at
             .map_or(Duration::ZERO, |last| BREATH.saturating_sub(now.since(last)))
+    }
+
+    /// A sweep, with its time taken.
+    fn turn(&mut self) -> anyhow::Result<()> {
+        let began = Clock::now()?;
+        self.sweep()?;
+        self.lag.on_sweep(began, Clock::now()?);
+        Ok(())
     }
 
     /// Everything that the programs saw until now.
@@ -228,7 +248,7 @@ impl Driver {
             match output {
                 Output::Event(event) => {
                     let time = event.time;
-                    self.notice(&Notice::Event(*event), time)?;
+                    self.notice(Notice::Event(*event), time);
                 }
                 Output::Link {
                     slot,
@@ -253,39 +273,31 @@ impl Driver {
             .handle_nic(change.if_index, &change.name, change.state, now);
         let watched = self.attachments.contains_key(&change.if_index);
         if watched {
-            self.notice(&Notice::Nic(change.clone()), now)?;
+            self.notice(Notice::Nic(change.clone()), now);
         }
         if watched && change.state == NicState::Gone {
-            self.on_gone(change, now)?;
+            self.on_gone(change, now);
         } else if !watched && change.state != NicState::Gone && self.lost.contains(&change.name) {
-            self.on_back(change, now)?;
+            self.on_back(change, now);
         }
         self.carry_out(now)
     }
 
     /// A NIC that vanishes ends its own watch only.
-    fn on_gone(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
+    fn on_gone(&mut self, change: &NicChange, now: Timestamp) {
         self.attachments.remove(&change.if_index);
         self.lost.push(change.name.clone());
         let why = "the interface is gone; it is watched again if it comes back".to_owned();
         let interface = change.name.clone();
-        self.notice(&Notice::Unwatched { interface, why }, now)
+        self.notice(Notice::Unwatched { interface, why }, now);
     }
 
-    fn on_back(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
+    fn on_back(&mut self, change: &NicChange, now: Timestamp) {
         self.lost.retain(|name| *name != change.name);
-        match self.attach(&change.name) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let interface = change.name.clone();
-                self.notice(
-                    &Notice::Unwatched {
-                        interface,
-                        why: format!("it came back, but {error:#}"),
-                    },
-                    now,
-                )
-            }
+        if let Err(error) = self.attach(&change.name) {
+            let interface = change.name.clone();
+            let why = format!("it came back, but {error:#}");
+            self.notice(Notice::Unwatched { interface, why }, now);
         }
     }
 
@@ -296,9 +308,20 @@ impl Driver {
         let now = Clock::now()?;
         let flows = (self.slots.in_use(), self.kernel.max_flows());
         if let Some(pressure) = self.pressure.read(&counters, flows, now) {
-            self.notice(&Notice::Pressure(pressure), now)?;
+            self.notice(Notice::Pressure(pressure), now);
         }
-        self.show(|report, snapshot| report.refresh(snapshot))
+        if let Some(behind) = self.lag.poll(now) {
+            self.notice(Notice::Behind(behind), now);
+        }
+        self.reports.tell_losses(now);
+        if self.reports.wants_snapshot(now) {
+            let is_empty = self.engine.associations().next().is_none();
+            // The engine's own figures are new enough for those who look every second; only the summary reads all records.
+            let known = self.engine.snapshot(now, |_| None);
+            let snapshot = self.snapshot(known, &counters, self.watched());
+            self.reports.show(snapshot, is_empty, now);
+        }
+        Ok(())
     }
 
     /// Flows whose ring record was lost.
@@ -319,62 +342,53 @@ impl Driver {
         }
     }
 
+    /// Takes the programs off before anything waits for a writer.
     fn stop(mut self) -> anyhow::Result<()> {
         let counters = self.kernel.counters()?;
         self.find_lost(&counters);
         self.sweep()?;
-        let detached: Vec<_> = std::mem::take(&mut self.attachments).into_values().collect();
+        let watched = self.watched();
         let now = Clock::now()?;
-        let names: Vec<_> = detached
-            .iter()
-            .map(|attachment| attachment.interface().to_owned())
-            .collect();
         let counters = self.kernel.counters()?;
-        let watched: Vec<_> = detached.iter().collect();
+        self.attachments.clear();
+        debug!(
+            interfaces = %watched.iter().map(|watched| watched.interface.as_str()).collect::<Vec<_>>().join(","),
+            "detached"
+        );
+        self.reports.settle();
         let kernel = &self.kernel;
-        let snapshot = Snapshot {
-            now,
-            clock: self.clock,
-            engine: &self.engine,
-            record: &|slot| kernel.record(slot),
-            counters: &counters,
-            flows: Flows::of(&self.slots, kernel),
-            attachments: &watched,
-        };
-        for report in &mut self.reports {
-            report.finish(&snapshot)?;
-        }
-        drop(detached);
-        debug!(interfaces = names.join(","), "detached");
+        let known = self.engine.snapshot(now, |slot| kernel.record(slot));
+        let summary = self.snapshot(known, &counters, watched);
+        self.reports.finish(summary);
         Ok(())
     }
 
-    fn notice(&mut self, notice: &Notice, time: Timestamp) -> anyhow::Result<()> {
-        for report in &mut self.reports {
-            report.notice(notice, time, &self.clock)?;
-        }
-        Ok(())
+    fn notice(&self, notice: Notice, time: Timestamp) {
+        let clock = self.clock;
+        self.reports.event(Told { time, clock, notice });
     }
 
-    fn show(
-        &mut self,
-        show: impl Fn(&mut dyn Report, &Snapshot<'_>) -> io::Result<()>,
-    ) -> anyhow::Result<()> {
-        let counters = self.kernel.counters()?;
-        let attachments: Vec<_> = self.attachments.values().collect();
-        let kernel = &self.kernel;
-        let snapshot = Snapshot {
-            now: Clock::now()?,
+    fn watched(&self) -> Vec<Watched> {
+        self.attachments.values().map(Watched::from).collect()
+    }
+
+    fn snapshot(&self, known: model::Snapshot, counters: &Counters, interfaces: Vec<Watched>) -> Snapshot {
+        let counters = counters.iter().filter(|(_, value)| *value > 0);
+        let statuses = self.reports.statuses();
+        Snapshot {
             clock: self.clock,
-            engine: &self.engine,
-            record: &|slot| kernel.record(slot),
-            counters: &counters,
-            flows: Flows::of(&self.slots, kernel),
-            attachments: &attachments,
-        };
-        for report in &mut self.reports {
-            show(report.as_mut(), &snapshot)?;
+            known,
+            interfaces,
+            counters: counters.map(|(counter, value)| (counter.name(), value)).collect(),
+            flows: Flows::of(&self.slots, &self.kernel),
+            reports: statuses
+                .map(|(name, status)| WriterStatus {
+                    writer: name.to_owned(),
+                    status,
+                })
+                .collect(),
+            lag: self.lag.lag(),
+            log_lines_lost: self.log.status().lost,
         }
-        Ok(())
     }
 }

@@ -88,7 +88,8 @@ impl Message for LogLine {
         self.at
     }
 
-    fn lost(lost: ReportLost, now: WallTime) -> Self {
+    fn lost(lost: ReportLost) -> Self {
+        let now = clock::time_of_day();
         Self {
             at: now,
             text: format!("{now:.6} WARN {lost}\n"),

@@ -19,7 +19,10 @@ use std::{
 use anyhow::Context as _;
 
 use self::{judge::Audit, summary::Summary, watch::Watched};
-use crate::cli::{AuditArgs, Format};
+use crate::{
+    cli::{AuditArgs, Format},
+    log::Log,
+};
 
 /// What an audit came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +37,11 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Whatever kept it from looking.
-pub fn audit(args: &AuditArgs) -> anyhow::Result<Outcome> {
+pub fn audit(args: &AuditArgs, log: &Log) -> anyhow::Result<Outcome> {
     let (summary, source) = match &args.events {
-        Some(path) => read(path)?,
+        Some(path) => read(path, log)?,
         None => {
-            let Watched { summary, duration } = watch::watch(args)?;
+            let Watched { summary, duration } = watch::watch(args, log)?;
             let interfaces = args.interfaces.join(", ");
             let time = humantime::format_duration(duration);
             (summary, format!("on {interfaces}, watched for {time}"))
@@ -58,12 +61,12 @@ pub fn audit(args: &AuditArgs) -> anyhow::Result<Outcome> {
     Ok(audit.outcome(args.strict))
 }
 
-fn read(path: &Path) -> anyhow::Result<(Summary, String)> {
+fn read(path: &Path, log: &Log) -> anyhow::Result<(Summary, String)> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("{name} cannot be read"))?;
     let last = summary::last(BufReader::new(file)).with_context(|| name.to_string())?;
     if last.lines_since > 0 {
-        say(&format!(
+        log.say(&format!(
             "{name} goes on for {} lines after its last summary: a later run has not ended yet",
             last.lines_since
         ));
@@ -73,9 +76,4 @@ fn read(path: &Path) -> anyhow::Result<(Summary, String)> {
         last.summary.time.strftime("%Y-%m-%d %H:%M:%SZ")
     );
     Ok((last.summary, source))
-}
-
-/// Standard output is for the audit alone; nobody needs to read this.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

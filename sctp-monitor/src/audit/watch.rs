@@ -1,16 +1,20 @@
 //! Watches NICs for a while, as `run` does, and keeps nothing but the summary at the end.
 
-use std::{cell::RefCell, io, rc::Rc, time::Duration};
+use std::{
+    io,
+    sync::mpsc::{self, Sender},
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use sctp_monitor_engine::{config::Config, model::Timestamp};
 
-use super::{say, summary::Summary};
+use super::summary::Summary;
 use crate::{
     cli::AuditArgs,
-    clock::Clock,
     config, kernel,
-    report::{Notice, Report, Snapshot, json::JsonLines},
+    log::Log,
+    report::{Notice, Outlet, Report, Snapshot, Told, json::JsonLines, outlet::Progress},
     run,
 };
 
@@ -22,7 +26,7 @@ pub(super) struct Watched {
 }
 
 /// Watches, with the progress on standard error.
-pub(super) fn watch(args: &AuditArgs) -> anyhow::Result<Watched> {
+pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
     let detector = config::detector(args.watch.config.as_deref())?;
     // There, attaching removes a filter of the same name first: it may be a running agent's.
     ensure!(
@@ -31,14 +35,15 @@ pub(super) fn watch(args: &AuditArgs) -> anyhow::Result<Watched> {
          (`run --duration 90s --events FILE`), then `audit --events FILE`"
     );
     if args.duration < WORTHWHILE {
-        say(&format!(
+        log.say(&format!(
             "idle paths may not show in {}: by default a path has a heartbeat every 30 s",
             humantime::format_duration(args.duration)
         ));
     }
-    let watched = Rc::default();
+    let (watched, at_the_end) = mpsc::channel();
     let report = LastSummary {
-        watched: Rc::clone(&watched),
+        watched,
+        log: log.clone(),
         duration: args.duration,
         began_at: None,
         told: 0,
@@ -48,9 +53,16 @@ pub(super) fn watch(args: &AuditArgs) -> anyhow::Result<Watched> {
         &args.watch,
         Some(args.duration),
         in_time(detector, args.duration),
-        vec![Box::new(report)],
+        vec![Outlet {
+            name: "audit".into(),
+            report: Box::new(report),
+            progress: Progress::default(),
+            every: Some(PROGRESS),
+            ends_with_reader: false,
+        }],
+        log,
     )?;
-    watched.take().context("the watch ended without a summary")
+    at_the_end.try_recv().context("the watch ended without a summary")
 }
 
 /// What the detector finds by waiting, it must find before the watch ends.
@@ -64,39 +76,50 @@ fn in_time(mut detector: Config, duration: Duration) -> Config {
 
 /// A report that keeps what [`JsonLines`] says at the end.
 struct LastSummary {
-    watched: Rc<RefCell<Option<Watched>>>,
+    watched: Sender<Watched>,
+    log: Log,
     duration: Duration,
     began_at: Option<Timestamp>,
     /// Progress lines so far.
     told: u32,
 }
 
-impl Report for LastSummary {
-    fn notice(&mut self, notice: &Notice, _time: Timestamp, _clock: &Clock) -> io::Result<()> {
-        match notice {
+impl Report<Told, Snapshot> for LastSummary {
+    fn event(&mut self, told: &Told) -> io::Result<()> {
+        match &told.notice {
             Notice::Watching {
                 interface, hook, why, ..
-            } => say(&format!("watching {interface} by {hook} ({why})")),
-            Notice::Unwatched { interface, why } => say(&format!("no longer watching {interface}: {why}")),
-            Notice::Pressure(pressure) => say(&format!("flow table: {}", pressure.reason())),
+            } => self.log.say(&format!("watching {interface} by {hook} ({why})")),
+            Notice::Unwatched { interface, why } => {
+                self.log.say(&format!("no longer watching {interface}: {why}"));
+            }
+            Notice::Pressure(pressure) => self.log.say(&format!("flow table: {}", pressure.reason())),
+            Notice::Behind(behind) => self.log.say(&behind.to_string()),
+            Notice::Lost(lost) => self.log.say(&lost.to_string()),
             Notice::Nic(_) | Notice::Event(_) => {}
         }
         Ok(())
     }
 
-    fn refresh(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
-        let began_at = *self.began_at.get_or_insert(snapshot.now);
-        let elapsed = snapshot.now.since(began_at);
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn refresh(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let now = snapshot.known.time;
+        let began_at = *self.began_at.get_or_insert(now);
+        let elapsed = now.since(began_at);
         if elapsed < PROGRESS * (self.told + 1) {
             return Ok(());
         }
         self.told += 1;
         let known = snapshot
-            .engine
-            .associations()
+            .known
+            .associations
+            .iter()
             .filter(|known| known.is_up())
             .count();
-        say(&format!(
+        self.log.say(&format!(
             "{} s of {}: {known} associations so far",
             elapsed.as_secs(),
             humantime::format_duration(self.duration)
@@ -104,19 +127,17 @@ impl Report for LastSummary {
         Ok(())
     }
 
-    fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
+    fn finish(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let mut line = Vec::new();
         JsonLines::new(&mut line).finish(snapshot)?;
-        let elapsed = self.began_at.map(|began_at| snapshot.now.since(began_at));
+        let elapsed = self.began_at.map(|began_at| snapshot.known.time.since(began_at));
         let duration = match elapsed.unwrap_or_default().as_secs() {
             seconds if seconds + 1 < self.duration.as_secs() => Duration::from_secs(seconds),
             _ => self.duration,
         };
-        *self.watched.borrow_mut() = Some(Watched {
-            summary: serde_json::from_slice(&line)?,
-            duration,
-        });
-        Ok(())
+        let summary = serde_json::from_slice(&line)?;
+        let watched = Watched { summary, duration };
+        self.watched.send(watched).map_err(io::Error::other)
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::{io, sync::Arc, thread, time::Duration};
 
-use jiff::Timestamp as WallTime;
 use sctp_monitor_engine::model::Timestamp;
 use tokio::sync::Notify;
 use tracing::warn;
@@ -16,7 +15,7 @@ use super::{
     queue::{Message, Queue, Status},
     writer::{Outlet, Writer},
 };
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 
 /// The writers of a watch.
 pub struct Reports<E: Message, S> {
@@ -27,7 +26,7 @@ pub struct Reports<E: Message, S> {
 
 /// One writer's.
 struct Desk<E, S> {
-    name: Arc<str>,
+    name: String,
     queue: Arc<Queue<E, S>>,
     progress: Progress,
     every: Option<Duration>,
@@ -74,7 +73,7 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
 
     /// Tells the other writers what one has lost, or standard error if there is no other that writes: at once when it
     /// begins, then every ten seconds while it lasts.
-    pub fn tell_losses(&mut self, now: Timestamp, wall: WallTime) {
+    pub fn tell_losses(&mut self, now: Timestamp) {
         for index in 0..self.desks.len() {
             let desk = &mut self.desks[index];
             let status = desk.queue.status();
@@ -86,7 +85,7 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
             };
             desk.told_at = Some(now);
             let lost = ReportLost {
-                writer: Arc::clone(&desk.name),
+                writer: desk.name.clone(),
                 loss,
             };
             let others = || {
@@ -97,7 +96,7 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
                 warn!("{lost}");
                 continue;
             }
-            let event = Arc::new(E::lost(lost, wall));
+            let event = Arc::new(E::lost(lost));
             for (_, other) in others() {
                 other.queue.push(Arc::clone(&event));
             }
@@ -131,8 +130,10 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
 
 impl<E: Message, S> Reports<E, S> {
     /// How each writer does, by name.
-    pub fn statuses(&self) -> impl Iterator<Item = (&Arc<str>, Status)> {
-        self.desks.iter().map(|desk| (&desk.name, desk.queue.status()))
+    pub fn statuses(&self) -> impl Iterator<Item = (&str, Status)> {
+        self.desks
+            .iter()
+            .map(|desk| (desk.name.as_str(), desk.queue.status()))
     }
 
     /// Nothing more will come: waits for the writers as long as they get on.
@@ -169,7 +170,7 @@ impl<E: Message, S> Desk<E, S> {
     {
         let queue = Arc::new(Queue::new(CAPACITY));
         let desk = Self {
-            name: Arc::clone(&outlet.name),
+            name: outlet.name.clone(),
             queue: Arc::clone(&queue),
             progress: outlet.progress.clone(),
             every: outlet.every,
@@ -182,7 +183,6 @@ impl<E: Message, S> Desk<E, S> {
             progress: outlet.progress,
             ends_with_reader: outlet.ends_with_reader,
             queue,
-            now: clock::time_of_day,
             owed: Vec::new(),
         };
         thread::Builder::new().name("report".to_owned()).spawn(move || {
@@ -248,6 +248,8 @@ const LOOK: Duration = Duration::from_millis(20);
 mod tests {
     use std::sync::mpsc::{self, Receiver, Sender};
 
+    use jiff::Timestamp as WallTime;
+
     use super::*;
     use crate::report::writer::Report;
 
@@ -265,8 +267,8 @@ mod tests {
             WallTime::UNIX_EPOCH
         }
 
-        fn lost(lost: ReportLost, _now: WallTime) -> Self {
-            Self::Lost(lost.writer.to_string(), lost.loss.lines)
+        fn lost(lost: ReportLost) -> Self {
+            Self::Lost(lost.writer, lost.loss.lines)
         }
     }
 
@@ -335,7 +337,7 @@ mod tests {
 
     fn tell_losses(reports: &mut Reports<Said, &'static str>, seconds: u64) {
         reports.settle();
-        reports.tell_losses(at(seconds), WallTime::UNIX_EPOCH);
+        reports.tell_losses(at(seconds));
         reports.settle();
     }
 

@@ -8,15 +8,15 @@ use std::io::{self, Write};
 use jiff::{Timestamp as WallTime, fmt::temporal::DateTimePrinter};
 use sctp_monitor_common::wire::{ChunkKind, init::Extensions};
 use sctp_monitor_engine::{
-    Addresses, Association, NicState, Path,
+    NicState,
     model::{
-        AssociationRef, Direction, Event, EventKind, Figure, Finding, FlowView, IncidentView, Object, Offers,
-        PathId, Side, Timestamp, ppid,
+        AddressView, AssociationRef, AssociationView, Direction, Event, EventKind, Figure, Finding, FlowView,
+        IncidentView, Object, Offers, PathId, PathView, PhaseView, Side, ppid,
     },
 };
 use serde_json::{Map, Value, json};
 
-use super::{Notice, Report, Snapshot};
+use super::{Notice, Report, Snapshot, Told, WriterStatus, loss::ReportLost};
 use crate::clock::Clock;
 
 /// Writes JSON lines.
@@ -38,9 +38,10 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
-impl<W: Write> Report for JsonLines<W> {
-    fn notice(&mut self, notice: &Notice, time: Timestamp, clock: &Clock) -> io::Result<()> {
-        let wall = clock.wall(time);
+impl<W: Write + Send> Report<Told, Snapshot> for JsonLines<W> {
+    fn event(&mut self, told: &Told) -> io::Result<()> {
+        let Told { time, clock, notice } = told;
+        let wall = clock.wall(*time);
         match notice {
             Notice::Watching {
                 interface,
@@ -84,6 +85,29 @@ impl<W: Write> Report for JsonLines<W> {
                 });
                 self.line("flow_table_pressure", wall, object(fields))
             }
+            Notice::Lost(ReportLost { writer, loss }) => {
+                let fields = json!({
+                    "writer": writer,
+                    "lines": loss.lines,
+                    "since": rfc3339(loss.since),
+                    "reason": loss.reason.to_string(),
+                });
+                self.line("report_lost", wall, object(fields))
+            }
+            Notice::Behind(behind) => {
+                let fields = json!({
+                    "status": behind.status.to_string(),
+                    "since": rfc3339(clock.wall(behind.since)),
+                    "reason": behind.to_string(),
+                    "evidence": {
+                        "interval_ms": milliseconds(behind.interval),
+                        "late_ms": milliseconds(behind.late),
+                        "turn_ms": milliseconds(behind.turn),
+                    },
+                    "next": behind.next(),
+                });
+                self.line("agent_behind", wall, object(fields))
+            }
             Notice::Event(event) => {
                 let (name, fields) = engine_event(event, clock);
                 self.line(name, wall, fields)
@@ -91,32 +115,50 @@ impl<W: Write> Report for JsonLines<W> {
         }
     }
 
-    fn refresh(&mut self, _snapshot: &Snapshot<'_>) -> io::Result<()> {
+    fn refresh(&mut self, _snapshot: &Snapshot) -> io::Result<()> {
         Ok(())
     }
 
-    fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn finish(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let interfaces: Vec<_> = snapshot
-            .attachments
+            .interfaces
             .iter()
-            .map(|attachment| json!({ "interface": attachment.interface(), "hook": attachment.hook().to_string() }))
+            .map(|watched| json!({ "interface": watched.interface, "hook": watched.hook.to_string() }))
             .collect();
         let associations: Vec<_> = snapshot
-            .engine
-            .associations()
-            .filter(|known| !known.is_opening())
+            .known
+            .associations
+            .iter()
+            .filter(|known| known.phase != PhaseView::Opening)
             .map(|known| association(known, snapshot))
             .collect();
         let counters: Map<_, _> = snapshot
             .counters
             .iter()
-            .filter(|(_, value)| *value > 0)
-            .map(|(counter, value)| (counter.name().to_owned(), value.into()))
+            .map(|(name, value)| ((*name).to_owned(), (*value).into()))
             .collect();
         let incidents: Vec<_> = snapshot
-            .engine
-            .incidents()
+            .known
+            .incidents
+            .iter()
             .map(|incident| Value::from(incident_fields(incident, &snapshot.clock)))
+            .collect();
+        let reports: Vec<_> = snapshot
+            .reports
+            .iter()
+            .map(|WriterStatus { writer, status }| {
+                json!({
+                    "writer": writer,
+                    "written": status.written,
+                    "waiting": status.waiting,
+                    "lost": status.lost,
+                    "reason": status.reason.as_ref().map(ToString::to_string),
+                })
+            })
             .collect();
         let fields = json!({
             "interfaces": interfaces,
@@ -128,8 +170,21 @@ impl<W: Write> Report for JsonLines<W> {
                 "opened": snapshot.flows.opened,
             },
             "counters": counters,
+            "reports": reports,
+            "lag": {
+                "recent_ms": milliseconds(snapshot.lag.recent),
+                "max_ms": milliseconds(snapshot.lag.max),
+                "turn_recent_ms": milliseconds(snapshot.lag.turn_recent),
+                "turn_max_ms": milliseconds(snapshot.lag.turn_max),
+                "behind": snapshot.lag.behind,
+            },
+            "log_lines_lost": snapshot.log_lines_lost,
         });
-        self.line("summary", snapshot.clock.wall(snapshot.now), object(fields))
+        self.line(
+            "summary",
+            snapshot.clock.wall(snapshot.known.time),
+            object(fields),
+        )
     }
 }
 
@@ -316,9 +371,9 @@ fn evidence(figures: Vec<(&'static str, Figure)>) -> Map<String, Value> {
         .collect()
 }
 
-fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
-    let mut fields = reference(&association.reference());
-    fields.insert("origin".into(), association.origin().to_string().into());
+fn association(association: &AssociationView, snapshot: &Snapshot) -> Value {
+    let mut fields = reference(&association.reference);
+    fields.insert("origin".into(), association.origin.to_string().into());
     fields.insert("up".into(), association.is_up().into());
     for (name, direction) in [
         ("primary_sent", Direction::Forward),
@@ -327,14 +382,17 @@ fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
         let primary = association.primary(direction);
         fields.insert(name.into(), primary.as_ref().map(addresses).into());
     }
-    fields.insert("findings".into(), findings(association.findings(), snapshot));
+    fields.insert("findings".into(), findings(&association.findings, snapshot));
     fields.insert(
         "shutting_down".into(),
-        json!(association.shutting_down().map(|by| by.to_string())),
+        match association.phase {
+            PhaseView::ShuttingDown { by } => by.to_string().into(),
+            _ => Value::Null,
+        },
     );
-    fields.insert("one_sided".into(), association.is_one_sided().into());
-    fields.insert("restarts".into(), json!(association.restarts().map(|id| id.0)));
-    fields.extend(offered(association.offers()));
+    fields.insert("one_sided".into(), association.one_sided.into());
+    fields.insert("restarts".into(), json!(association.restarts.map(|id| id.0)));
+    fields.extend(offered(association.offers.as_ref()));
     for (name, side) in [
         ("local_addresses", Side::Local),
         ("remote_addresses", Side::Remote),
@@ -342,14 +400,15 @@ fn association(association: &Association, snapshot: &Snapshot<'_>) -> Value {
         fields.insert(name.into(), known_addresses(association.addresses(side)));
     }
     let paths: Vec<_> = association
-        .paths()
-        .map(|(id, known)| path(id, known, snapshot))
+        .paths
+        .iter()
+        .map(|known| path(known, snapshot))
         .collect();
     fields.insert("paths".into(), paths.into());
     fields.into()
 }
 
-fn findings(findings: &[Finding], snapshot: &Snapshot<'_>) -> Value {
+fn findings(findings: &[Finding], snapshot: &Snapshot) -> Value {
     findings
         .iter()
         .map(|finding| Value::from(finding_fields(finding, &snapshot.clock)))
@@ -371,35 +430,30 @@ pub(crate) fn offered(offers: Option<&Offers>) -> Map<String, Value> {
     }))
 }
 
-fn known_addresses(addresses: &Addresses) -> Value {
+fn known_addresses(addresses: &[AddressView]) -> Value {
     addresses
         .iter()
-        .map(|address| {
-            let seen_as = addresses
-                .translations()
-                .iter()
-                .find(|translation| translation.address == *address)
-                .map(|translation| translation.seen_as);
+        .map(|known| {
             json!({
-                "address": address,
-                "source": addresses.source(address).map(|source| source.to_string()),
-                "seen_as": seen_as,
+                "address": known.address,
+                "source": known.source.to_string(),
+                "seen_as": known.seen_as,
             })
         })
         .collect()
 }
 
-fn path(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> Value {
-    let mut fields = addresses(id);
-    fields.insert("state".into(), path.state().to_string().into());
-    fields.insert("since".into(), rfc3339(snapshot.clock.wall(path.since())).into());
-    fields.insert("reason".into(), path.reason().map(ToString::to_string).into());
-    fields.insert("findings".into(), findings(path.findings(), snapshot));
+fn path(path: &PathView, snapshot: &Snapshot) -> Value {
+    let mut fields = addresses(&path.id);
+    fields.insert("state".into(), path.state.to_string().into());
+    fields.insert("since".into(), rfc3339(snapshot.clock.wall(path.since)).into());
+    fields.insert(
+        "reason".into(),
+        path.reason.as_ref().map(ToString::to_string).into(),
+    );
+    fields.insert("findings".into(), findings(&path.findings, snapshot));
     for (name, direction) in [("sent", Direction::Forward), ("received", Direction::Return)] {
-        let flow = path
-            .flow(direction)
-            .and_then(|slot| Some(flow(&snapshot.engine.flow(slot, snapshot.record)?)));
-        fields.insert(name.into(), flow.into());
+        fields.insert(name.into(), path.flow(direction).map(flow).into());
     }
     fields.into()
 }

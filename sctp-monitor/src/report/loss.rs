@@ -1,6 +1,6 @@
 //! Lines that a writer lost, as everybody is told.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io};
 
 use jiff::Timestamp as WallTime;
 
@@ -40,7 +40,7 @@ impl Loss {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportLost {
     /// The writer: `stdout`, or the path of a file.
-    pub writer: Arc<str>,
+    pub writer: String,
     /// What it lost.
     pub loss: Loss,
 }

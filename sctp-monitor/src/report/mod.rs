@@ -8,21 +8,51 @@ pub mod queue;
 pub mod table;
 pub mod writer;
 
-use std::io;
+use jiff::Timestamp as WallTime;
+use sctp_monitor_engine::model::{self, Event, Timestamp};
 
-use sctp_monitor_common::abi::{Counters, FlowRecord};
-use sctp_monitor_engine::{
-    Engine,
-    model::{Event, Timestamp},
+pub use self::writer::{Outlet, Report};
+use self::{
+    desk::Reports,
+    loss::ReportLost,
+    queue::{Message, Status},
 };
-
 use crate::{
     clock::Clock,
     kernel::{Attachment, Hook, Kernel},
+    lag::{AgentBehind, Lag},
     nic::NicChange,
     pressure::Pressure,
     slots::Slots,
 };
+
+/// The writers of the agent's reports.
+pub type Writers = Reports<Told, Snapshot>;
+
+/// Something to report at once, and when it happened.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// When it happened.
+    pub time: Timestamp,
+    /// For the time of day.
+    pub clock: Clock,
+    /// What.
+    pub notice: Notice,
+}
+
+impl Message for Told {
+    fn at(&self) -> WallTime {
+        self.clock.wall(self.time)
+    }
+
+    fn lost(lost: ReportLost) -> Self {
+        Self {
+            time: Clock::now().unwrap_or_default(),
+            clock: Clock::read().unwrap_or_default(),
+            notice: Notice::Lost(lost),
+        }
+    }
+}
 
 /// Something to report at once.
 #[derive(Debug, Clone)]
@@ -49,6 +79,10 @@ pub enum Notice {
     Nic(NicChange),
     /// The flow table fills up, or packets of new flows are not tracked.
     Pressure(Pressure),
+    /// A writer lost lines.
+    Lost(ReportLost),
+    /// The agent's own loop is late, or keeps up again.
+    Behind(AgentBehind),
     /// The engine found something.
     Event(Event),
 }
@@ -88,42 +122,51 @@ impl Flows {
 }
 
 /// Everything that is known at a moment.
-pub struct Snapshot<'a> {
-    /// The moment.
-    pub now: Timestamp,
+#[derive(Debug)]
+pub struct Snapshot {
     /// For the time of day.
     pub clock: Clock,
-    /// Associations and paths.
-    pub engine: &'a Engine,
-    /// Records of the flows, by slot.
-    pub record: &'a dyn Fn(u32) -> Option<FlowRecord>,
-    /// What was not understood or not kept.
-    pub counters: &'a Counters,
+    /// Associations, paths and incidents.
+    pub known: model::Snapshot,
+    /// The NICs that are watched.
+    pub interfaces: Vec<Watched>,
+    /// What was not understood or not kept, by name.
+    pub counters: Vec<(&'static str, u64)>,
     /// How the flow table is used.
     pub flows: Flows,
-    /// The NICs that are watched.
-    pub attachments: &'a [&'a Attachment],
+    /// How the writers do.
+    pub reports: Vec<WriterStatus>,
+    /// How late the agent's own loop was.
+    pub lag: Lag,
+    /// Lines of the log that were lost.
+    pub log_lines_lost: u64,
 }
 
-/// Somebody to report to.
-pub trait Report {
-    /// Reports something at once.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn notice(&mut self, notice: &Notice, time: Timestamp, clock: &Clock) -> io::Result<()>;
+/// A NIC that is watched.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// Its name.
+    pub interface: String,
+    /// The hook that sees what arrives.
+    pub hook: Hook,
+}
 
-    /// Shows how things are, once a second.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn refresh(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()>;
+impl From<&Attachment> for Watched {
+    fn from(attachment: &Attachment) -> Self {
+        Self {
+            interface: attachment.interface().to_owned(),
+            hook: attachment.hook(),
+        }
+    }
+}
 
-    /// Shows how things were at the end.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()>;
+/// How a writer does.
+#[derive(Debug, Clone)]
+pub struct WriterStatus {
+    /// `stdout`, or the path of a file.
+    pub writer: String,
+    /// Its counts.
+    pub status: Status,
 }
 
 /// `1 packet`, `2 packets`.

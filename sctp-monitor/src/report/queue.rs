@@ -19,8 +19,8 @@ pub trait Message: Send + Sync + 'static {
     /// When it happened.
     fn at(&self) -> WallTime;
 
-    /// What says that a writer lost lines; `now` is when it is said.
-    fn lost(lost: ReportLost, now: WallTime) -> Self;
+    /// What says now that a writer lost lines.
+    fn lost(lost: ReportLost) -> Self;
 }
 
 /// A queue of events `E` and snapshots `S`.
@@ -304,8 +304,8 @@ mod tests {
             at(self.0)
         }
 
-        fn lost(_: ReportLost, now: WallTime) -> Self {
-            Self(now.as_second())
+        fn lost(_: ReportLost) -> Self {
+            Self(0)
         }
     }
 

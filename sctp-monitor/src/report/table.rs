@@ -13,13 +13,14 @@ use std::{
 
 use comfy_table::{Table, presets::NOTHING};
 use sctp_monitor_engine::{
-    Association, NicState, Path,
+    NicState,
     model::{
-        Direction, Event, EventKind, FlowView, IncidentView, Object, PathId, Ppid, Short, Status, Timestamp,
+        AssociationView, Direction, Event, EventKind, FlowView, IncidentView, Object, PathView, Ppid, Short,
+        Status, Timestamp,
     },
 };
 
-use super::{Notice, Report, Snapshot, plural};
+use super::{Notice, Report, Snapshot, Told, WriterStatus, plural};
 use crate::clock::Clock;
 
 /// Writes lines and tables.
@@ -28,7 +29,6 @@ pub struct Tables<W> {
     out: W,
     terminal: bool,
     lines: VecDeque<String>,
-    drawn_at: Option<Timestamp>,
 }
 
 impl<W: Write> Tables<W> {
@@ -38,17 +38,23 @@ impl<W: Write> Tables<W> {
             out,
             terminal,
             lines: VecDeque::new(),
-            drawn_at: None,
         }
+    }
+
+    /// How often it is to be shown a snapshot.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        if self.terminal { REDRAWN_AFTER } else { INTERVAL }
     }
 }
 
-impl<W: Write> Report for Tables<W> {
-    fn notice(&mut self, notice: &Notice, time: Timestamp, clock: &Clock) -> io::Result<()> {
+impl<W: Write + Send> Report<Told, Snapshot> for Tables<W> {
+    fn event(&mut self, told: &Told) -> io::Result<()> {
+        let Told { time, clock, notice } = told;
         if matches!(notice, Notice::Event(event) if is_told_by_incident(event)) {
             return Ok(());
         }
-        let line = format!("{}  {}", clock_time(clock, time), words(notice));
+        let line = format!("{}  {}", clock_time(clock, *time), words(notice));
         if self.terminal {
             if self.lines.len() == LINES_KEPT {
                 self.lines.pop_front();
@@ -60,7 +66,7 @@ impl<W: Write> Report for Tables<W> {
         self.out.flush()
     }
 
-    fn refresh(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
+    fn refresh(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         if self.terminal {
             write!(self.out, "{HOME_AND_CLEAR}")?;
             draw(&mut self.out, snapshot)?;
@@ -70,16 +76,18 @@ impl<W: Write> Report for Tables<W> {
             }
             return self.out.flush();
         }
-        let due = self.drawn_at.is_none_or(|at| snapshot.now.since(at) >= INTERVAL);
-        if due && snapshot.engine.associations().next().is_some() {
-            self.drawn_at = Some(snapshot.now);
-            draw(&mut self.out, snapshot)?;
-            self.out.flush()?;
+        if snapshot.known.associations.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        draw(&mut self.out, snapshot)?;
+        self.out.flush()
     }
 
-    fn finish(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn finish(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         if self.terminal {
             for line in &self.lines {
                 writeln!(self.out, "{line}")?;
@@ -87,18 +95,20 @@ impl<W: Write> Report for Tables<W> {
         }
         writeln!(self.out, "Summary")?;
         draw(&mut self.out, snapshot)?;
-        for (counter, value) in snapshot.counters.iter().filter(|(_, value)| *value > 0) {
-            writeln!(self.out, "{:>12} {}", value, counter.name().replace('_', " "))?;
+        for (counter, value) in &snapshot.counters {
+            writeln!(self.out, "{:>12} {}", value, counter.replace('_', " "))?;
         }
+        draw_agent(&mut self.out, snapshot)?;
         self.out.flush()
     }
 }
 
-fn draw(out: &mut impl Write, snapshot: &Snapshot<'_>) -> io::Result<()> {
+fn draw(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
     let mut none = true;
     for association in snapshot
-        .engine
-        .associations()
+        .known
+        .associations
+        .iter()
         .filter(|association| association.is_up())
     {
         none = false;
@@ -106,26 +116,47 @@ fn draw(out: &mut impl Write, snapshot: &Snapshot<'_>) -> io::Result<()> {
     }
     if none {
         let watched: Vec<_> = snapshot
-            .attachments
+            .interfaces
             .iter()
-            .map(|attachment| attachment.interface())
+            .map(|watched| watched.interface.as_str())
             .collect();
         writeln!(out, "no association seen yet on {}", watched.join(", "))?;
     }
-    for incident in snapshot.engine.incidents() {
+    for incident in &snapshot.known.incidents {
         let words = incident_words(Status::Updated, incident);
-        let open_for = Short(snapshot.now.since(incident.since));
+        let open_for = Short(snapshot.known.time.since(incident.since));
         writeln!(out, "{words}, for {open_for}")?;
+    }
+    Ok(())
+}
+
+/// What the agent says of itself at the end.
+fn draw_agent(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    let lag = snapshot.lag;
+    writeln!(
+        out,
+        "agent: a sweep came {} late at most, the longest took {}",
+        Short(lag.max),
+        Short(lag.turn_max)
+    )?;
+    for WriterStatus { writer, status } in &snapshot.reports {
+        if let Some(reason) = &status.reason {
+            let lines = plural(status.lost, "line");
+            writeln!(out, "report to {writer}: {lines} lost; the last one: {reason}")?;
+        }
+    }
+    if snapshot.log_lines_lost > 0 {
+        writeln!(out, "log: {} lost", plural(snapshot.log_lines_lost, "line"))?;
     }
     Ok(())
 }
 
 fn draw_association(
     out: &mut impl Write,
-    association: &Association,
-    snapshot: &Snapshot<'_>,
+    association: &AssociationView,
+    snapshot: &Snapshot,
 ) -> io::Result<()> {
-    let known = association.reference();
+    let known = &association.reference;
     writeln!(
         out,
         "association {}  ports {} > {}  tags {} / {}  ({})",
@@ -134,18 +165,18 @@ fn draw_association(
         known.remote_port,
         tag(known.local_tag),
         tag(known.remote_tag),
-        association.origin(),
+        association.origin,
     )?;
     let mut table = Table::new();
     table.load_preset(NOTHING);
     table.set_header(HEADER);
     let mut unused = 0;
-    for (id, path) in association.paths() {
-        if path.flow(Direction::Forward).is_none() && path.flow(Direction::Return).is_none() {
+    for path in &association.paths {
+        if path.forward.is_none() && path.return_.is_none() {
             unused += 1;
             continue;
         }
-        table.add_row(row(id, path, snapshot));
+        table.add_row(row(path, snapshot));
     }
     writeln!(out, "{table}")?;
     if unused > 0 {
@@ -168,21 +199,17 @@ const HEADER: [&str; 11] = [
     "reason",
 ];
 
-fn row(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> [String; 11] {
-    let view = |direction| {
-        path.flow(direction)
-            .and_then(|slot| snapshot.engine.flow(slot, |_| None))
-    };
-    let (sent, received) = (view(Direction::Forward), view(Direction::Return));
-    let (sent, received) = (sent.as_ref(), received.as_ref());
+fn row(path: &PathView, snapshot: &Snapshot) -> [String; 11] {
+    let id = path.id;
+    let (sent, received) = (path.flow(Direction::Forward), path.flow(Direction::Return));
     let count = |view: Option<&FlowView>, of: fn(&FlowView) -> u64| {
         view.map_or_else(|| "-".to_owned(), |view| of(view).to_string())
     };
     [
         id.local.to_string(),
         id.remote.to_string(),
-        path.state().to_string(),
-        Short(snapshot.now.since(path.since())).to_string(),
+        path.state.to_string(),
+        Short(snapshot.known.time.since(path.since)).to_string(),
         rtt(sent, received),
         format!(
             "{}/{}",
@@ -200,7 +227,7 @@ fn row(id: &PathId, path: &Path, snapshot: &Snapshot<'_>) -> [String; 11] {
             count(sent, |view| view.throughput.bytes_per_second),
             count(received, |view| view.throughput.bytes_per_second)
         ),
-        path.reason().map_or_else(String::new, ToString::to_string),
+        path.reason.as_ref().map_or_else(String::new, ToString::to_string),
     ]
 }
 
@@ -261,6 +288,9 @@ fn words(notice: &Notice) -> String {
         Notice::Pressure(pressure) => {
             format!("flow table: {}. Check {}", pressure.reason(), pressure.next())
         }
+        Notice::Lost(lost) => lost.to_string(),
+        Notice::Behind(behind) if behind.status == Status::Closed => behind.to_string(),
+        Notice::Behind(behind) => format!("{behind}. Check {}", behind.next()),
         Notice::Event(event) => event_words(event),
     }
 }
@@ -428,3 +458,4 @@ fn clock_time(clock: &Clock, time: Timestamp) -> String {
 const HOME_AND_CLEAR: &str = "\x1b[H\x1b[J";
 const LINES_KEPT: usize = 12;
 const INTERVAL: Duration = Duration::from_secs(10);
+const REDRAWN_AFTER: Duration = Duration::from_secs(1);

@@ -13,6 +13,7 @@ use super::{
     outlet::Progress,
     queue::{Message, Next, Queue},
 };
+use crate::clock;
 
 /// Somebody to report to, on a thread of its own: it may block, and it may fail.
 pub trait Report<E, S>: Send {
@@ -44,7 +45,7 @@ pub trait Report<E, S>: Send {
 /// What a writer is called, how it reports, and how often it is shown a snapshot.
 pub struct Outlet<E, S> {
     /// `stdout`, or the path of a file.
-    pub name: Arc<str>,
+    pub name: String,
     /// What it does.
     pub report: Box<dyn Report<E, S>>,
     /// How far it is.
@@ -57,13 +58,11 @@ pub struct Outlet<E, S> {
 
 /// One writer, with what it owes.
 pub(super) struct Writer<E: Message, S> {
-    pub(super) name: Arc<str>,
+    pub(super) name: String,
     pub(super) report: Box<dyn Report<E, S>>,
     pub(super) progress: Progress,
     pub(super) ends_with_reader: bool,
     pub(super) queue: Arc<Queue<E, S>>,
-    /// The time of day.
-    pub(super) now: fn() -> WallTime,
     /// Lost, and not yet said here.
     pub(super) owed: Vec<Loss>,
 }
@@ -100,14 +99,15 @@ impl<E: Message, S> Writer<E, S> {
             Next::Finish(last) => {
                 if let Some(last) = last {
                     let result = self.settle().and_then(|()| self.report.finish(&last));
-                    let _ = self.count(result, (self.now)());
+                    let _ = self.count(result, clock::time_of_day());
                 } else {
                     let _ = self.settle();
                 }
                 if self.progress.is_torn() {
                     let reason = self.report.flush().err();
                     if let Some(reason) = reason {
-                        self.queue.on_lost(&Loss::one((self.now)(), (&reason).into()));
+                        self.queue
+                            .on_lost(&Loss::one(clock::time_of_day(), (&reason).into()));
                     }
                 }
                 ControlFlow::Break(())
@@ -122,10 +122,10 @@ impl<E: Message, S> Writer<E, S> {
         }
         while let Some(loss) = self.owed.first() {
             let lost = ReportLost {
-                writer: Arc::clone(&self.name),
+                writer: self.name.clone(),
                 loss: loss.clone(),
             };
-            self.report.event(&E::lost(lost, (self.now)()))?;
+            self.report.event(&E::lost(lost))?;
             self.owed.remove(0);
             self.queue.on_written();
         }
@@ -204,8 +204,8 @@ mod tests {
             }
         }
 
-        fn lost(lost: ReportLost, _now: WallTime) -> Self {
-            assert_eq!(&*lost.writer, "file");
+        fn lost(lost: ReportLost) -> Self {
+            assert_eq!(lost.writer, "file");
             Self::Lost(lost.loss.lines, lost.loss.reason)
         }
     }
@@ -266,7 +266,6 @@ mod tests {
             progress: Progress::default(),
             ends_with_reader: false,
             queue: Arc::clone(&queue),
-            now: || at(9),
             owed: Vec::new(),
         };
         (writer, queue, paper)

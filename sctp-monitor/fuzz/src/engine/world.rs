@@ -153,7 +153,7 @@ impl World {
                     if let Some(slot) = path.flow(direction) {
                         assert!(slots.insert(slot), "slot {slot} is on two paths");
                         assert!(
-                            self.engine.flow(slot).is_some(),
+                            self.engine.flow(slot, |_| None).is_some(),
                             "slot {slot} of a path is no flow"
                         );
                     }
