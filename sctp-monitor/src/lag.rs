@@ -55,8 +55,8 @@ impl AgentBehind {
     /// What an operator should look at.
     #[must_use]
     pub fn next(&self) -> &'static str {
-        "CPU time of this process: other load on its CPU, a CPU quota (cgroup, container), a suspended machine; then the \
-         number of flows"
+        "CPU time of this process: other load on its CPU, a CPU quota (cgroup, container), a paused virtual machine; then \
+         the number of flows"
     }
 }
 

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     match &cli.command {
         Command::Run(args) => with_log(cli.verbose, |log| {
             done(run::run(args, log).map(|()| ExitCode::SUCCESS), |line| {
-                log.say(line)
+                log.say(line);
             })
         }),
         Command::Audit(args) => with_log(cli.verbose, |log| audit(args, log)),

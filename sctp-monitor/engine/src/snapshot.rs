@@ -5,8 +5,8 @@ use sctp_monitor_common::{abi::FlowRecord, wire::ChunkKind};
 use crate::{
     engine::Engine,
     model::{
-        AddressView, AssociationId, AssociationView, ChunkCounts, Direction, FlowView, PathId,
-        PathView, PhaseView, Schema, Side, Snapshot, Timestamp,
+        AddressView, AssociationId, AssociationView, ChunkCounts, Direction, FlowView, PathId, PathView,
+        PhaseView, Schema, Side, Snapshot, Timestamp,
     },
     path::{flow::FlowFacts, state::Path},
     registry::{
@@ -169,7 +169,10 @@ mod tests {
     #[test]
     fn a_snapshot_may_go_to_another_task() {
         fn goes<T: Send + 'static>(_: &T) {}
-        let engine = Engine::new(crate::config::Config::default(), std::time::Duration::from_millis(4));
+        let engine = Engine::new(
+            crate::config::Config::default(),
+            std::time::Duration::from_millis(4),
+        );
         let now = Timestamp::from_nanos(1);
         let snapshot = engine.snapshot(now, |_| None);
         goes(&snapshot);

@@ -71,8 +71,8 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
         }
     }
 
-    /// Tells the other writers what one has lost, or standard error if there is no other that writes: at once when it
-    /// begins, then every ten seconds while it lasts.
+    /// Tells the other writers what one has lost: at once when it begins, then every ten seconds while it lasts. The log is
+    /// told when it begins, for the others may hang, and each time if there is no other that writes.
     pub fn tell_losses(&mut self, now: Timestamp) {
         for index in 0..self.desks.len() {
             let desk = &mut self.desks[index];
@@ -83,7 +83,7 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
             let Some(loss) = (!wait).then(|| desk.queue.take_untold()).flatten() else {
                 continue;
             };
-            desk.told_at = Some(now);
+            let is_first = desk.told_at.replace(now).is_none();
             let lost = ReportLost {
                 writer: desk.name.clone(),
                 loss,
@@ -92,9 +92,8 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
                 let others = self.desks.iter().enumerate();
                 others.filter(|(other, desk)| *other != index && desk.queue.status().is_well())
             };
-            if others().next().is_none() && !status.gone {
+            if !status.gone && (is_first || others().next().is_none()) {
                 warn!("{lost}");
-                continue;
             }
             let event = Arc::new(E::lost(lost));
             for (_, other) in others() {
