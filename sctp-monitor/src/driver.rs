@@ -92,7 +92,7 @@ impl Driver {
             reports,
             log,
             clock: Clock::read()?,
-            lag: LagGauge::new(SWEEP, STALL),
+            lag: LagGauge::default(),
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
             swept_at: None,
@@ -190,8 +190,9 @@ impl Driver {
     /// A sweep, with its time taken.
     fn turn(&mut self) -> anyhow::Result<()> {
         let began = Clock::now()?;
+        let due = self.swept_at.map_or(began, |last| last + SWEEP);
         self.sweep()?;
-        self.lag.on_sweep(began, Clock::now()?);
+        self.lag.on_turn(due, began, Clock::now()?);
         Ok(())
     }
 

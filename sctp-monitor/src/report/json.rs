@@ -100,7 +100,6 @@ impl<W: Write + Send> Report<Told, Snapshot> for JsonLines<W> {
                     "since": rfc3339(clock.wall(behind.since)),
                     "reason": behind.to_string(),
                     "evidence": {
-                        "interval_ms": milliseconds(behind.interval),
                         "late_ms": milliseconds(behind.late),
                         "turn_ms": milliseconds(behind.turn),
                     },

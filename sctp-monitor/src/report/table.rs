@@ -135,7 +135,7 @@ fn draw_agent(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
     let lag = snapshot.lag;
     writeln!(
         out,
-        "agent: a sweep came {} late at most, the longest took {}",
+        "agent: its loop ran {} late at most, the longest turn took {}",
         Short(lag.max),
         Short(lag.turn_max)
     )?;
