@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp as WallTime;
 use nix::time::{ClockId, clock_getres, clock_gettime};
-use sctp_monitor_engine::model::Timestamp;
+use sctp_monitor_engine::model::{Timestamp, WallClock};
 
 /// Ties CLOCK_MONOTONIC, which the programs and the engine use, to the time of day.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +42,12 @@ impl Clock {
         nanoseconds(ClockId::CLOCK_MONOTONIC).map(Timestamp::from_nanos)
     }
 
+    /// The time of day of a moment, in nanoseconds since 1970.
+    #[must_use]
+    pub fn date(&self, time: Timestamp) -> Timestamp {
+        WallClock::with_zero_at(self.epoch_ns).date(time)
+    }
+
     /// The time of day of a moment.
     #[must_use]
     pub fn wall(&self, time: Timestamp) -> WallTime {
@@ -50,11 +56,10 @@ impl Clock {
     }
 }
 
-/// The time of day now.
+/// The time of day now, in nanoseconds since 1970.
 #[must_use]
-pub fn time_of_day() -> WallTime {
-    let nanos = nanoseconds(ClockId::CLOCK_REALTIME).unwrap_or_default();
-    WallTime::from_nanosecond(i128::from(nanos)).unwrap_or(WallTime::UNIX_EPOCH)
+pub fn time_of_day() -> Timestamp {
+    nanoseconds(ClockId::CLOCK_REALTIME).map_or(Timestamp::default(), Timestamp::from_nanos)
 }
 
 /// One tick of the coarse clock in flow records: a jiffy, which is what the kernel's coarse clocks advance by

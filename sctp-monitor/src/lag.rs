@@ -38,7 +38,7 @@ pub struct Lag {
 pub struct AgentBehind {
     /// Whether it begins, lasts or is over.
     pub status: Status,
-    /// When it began.
+    /// When the first turn was due that came late.
     pub since: Timestamp,
     /// The most that a turn was late since it began.
     pub late: Duration,
@@ -77,6 +77,7 @@ impl LagGauge {
         let (late, turn) = (began.since(due), ended.since(began));
         if late > TOLERATED {
             self.recent.total_late += late;
+            self.recent.since.get_or_insert(due);
         }
         self.recent.late = self.recent.late.max(late);
         self.recent.turn = self.recent.turn.max(turn);
@@ -96,7 +97,7 @@ impl LagGauge {
             }
             self.lag.behind += 1;
             let episode = self.episode.insert(Episode {
-                since: now,
+                since: recent.since.unwrap_or(now),
                 late_at: now,
                 told_at: now,
                 worst: recent,
@@ -131,6 +132,8 @@ impl LagGauge {
 struct Window {
     /// All that late turns were late.
     total_late: Duration,
+    /// When the first of them was due.
+    since: Option<Timestamp>,
     late: Duration,
     turn: Duration,
 }
@@ -251,6 +254,10 @@ mod tests {
         looped.turn(Duration::from_secs(20), SWEEP);
         assert_eq!(looped.statuses(), [Status::Opened, Status::Closed]);
         assert_eq!(looped.told[0].late, Duration::from_secs(3));
+        assert_eq!(
+            looped.told[0].since,
+            Timestamp::default() + Duration::from_secs(2)
+        );
     }
 
     #[test]

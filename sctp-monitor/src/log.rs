@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use jiff::Timestamp as WallTime;
+use sctp_monitor_engine::model::Timestamp;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
@@ -79,12 +79,12 @@ impl Log {
 
 /// The log's own events.
 struct LogLine {
-    at: WallTime,
+    at: Timestamp,
     text: String,
 }
 
 impl Message for LogLine {
-    fn at(&self) -> WallTime {
+    fn at(&self) -> Timestamp {
         self.at
     }
 
@@ -92,7 +92,7 @@ impl Message for LogLine {
         let now = clock::time_of_day();
         Self {
             at: now,
-            text: format!("{now:.6} WARN {lost}\n"),
+            text: format!("sctp-monitor: {lost}\n"),
         }
     }
 }

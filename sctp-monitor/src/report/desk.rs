@@ -247,8 +247,6 @@ const LOOK: Duration = Duration::from_millis(20);
 mod tests {
     use std::sync::mpsc::{self, Receiver, Sender};
 
-    use jiff::Timestamp as WallTime;
-
     use super::*;
     use crate::report::writer::Report;
 
@@ -262,8 +260,8 @@ mod tests {
     }
 
     impl Message for Said {
-        fn at(&self) -> WallTime {
-            WallTime::UNIX_EPOCH
+        fn at(&self) -> Timestamp {
+            Timestamp::default()
         }
 
         fn lost(lost: ReportLost) -> Self {

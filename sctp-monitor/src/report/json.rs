@@ -89,7 +89,7 @@ impl<W: Write + Send> Report<Told, Snapshot> for JsonLines<W> {
                 let fields = json!({
                     "writer": writer,
                     "lines": loss.lines,
-                    "since": rfc3339(loss.since),
+                    "since": rfc3339(Clock::default().wall(loss.since)),
                     "reason": loss.reason.to_string(),
                 });
                 self.line("report_lost", wall, object(fields))

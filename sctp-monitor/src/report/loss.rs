@@ -2,17 +2,18 @@
 
 use std::{fmt, io};
 
-use jiff::Timestamp as WallTime;
+use sctp_monitor_engine::model::Timestamp;
 
 use super::plural;
+use crate::clock::Clock;
 
 /// Lines that a writer lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
     /// How many.
     pub lines: u64,
-    /// When what the first of them told happened.
-    pub since: WallTime,
+    /// The time of day at which what the first of them told happened.
+    pub since: Timestamp,
     /// Why; of several reasons, the last one.
     pub reason: LossReason,
 }
@@ -20,7 +21,7 @@ pub struct Loss {
 impl Loss {
     /// One line.
     #[must_use]
-    pub fn one(since: WallTime, reason: LossReason) -> Self {
+    pub fn one(since: Timestamp, reason: LossReason) -> Self {
         Self {
             lines: 1,
             since,
@@ -49,7 +50,7 @@ impl fmt::Display for ReportLost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { writer, loss } = self;
         let lines = plural(loss.lines, "line");
-        let since = loss.since.strftime("%H:%M:%S%.3fZ");
+        let since = Clock::default().wall(loss.since).strftime("%H:%M:%S%.3fZ");
         write!(
             f,
             "report to {writer}: {lines} lost since {since}: {}",

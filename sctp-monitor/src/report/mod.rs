@@ -8,7 +8,6 @@ pub mod queue;
 pub mod table;
 pub mod writer;
 
-use jiff::Timestamp as WallTime;
 use sctp_monitor_engine::model::{self, Event, Timestamp};
 
 pub use self::writer::{Outlet, Report};
@@ -41,8 +40,8 @@ pub struct Told {
 }
 
 impl Message for Told {
-    fn at(&self) -> WallTime {
-        self.clock.wall(self.time)
+    fn at(&self) -> Timestamp {
+        self.clock.date(self.time)
     }
 
     fn lost(lost: ReportLost) -> Self {

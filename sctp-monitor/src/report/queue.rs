@@ -10,14 +10,14 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp as WallTime;
+use sctp_monitor_engine::model::Timestamp;
 
 use super::loss::{Loss, LossReason, ReportLost};
 
 /// What a queue carries, as far as it needs to know.
 pub trait Message: Send + Sync + 'static {
-    /// When it happened.
-    fn at(&self) -> WallTime;
+    /// The time of day at which it happened.
+    fn at(&self) -> Timestamp;
 
     /// What says now that a writer lost lines.
     fn lost(lost: ReportLost) -> Self;
@@ -297,10 +297,10 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq, Eq)]
-    struct Line(i64);
+    struct Line(u64);
 
     impl Message for Line {
-        fn at(&self) -> WallTime {
+        fn at(&self) -> Timestamp {
             at(self.0)
         }
 
@@ -313,25 +313,25 @@ mod tests {
 
     const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
-    fn at(second: i64) -> WallTime {
-        WallTime::from_second(second).unwrap()
+    fn at(nanos: u64) -> Timestamp {
+        Timestamp::from_nanos(nanos)
     }
 
-    fn full(lines: u64, since: i64) -> Loss {
+    fn full(lines: u64, since: u64) -> Loss {
         Loss {
             lines,
             ..Loss::one(at(since), LossReason::QueueFull)
         }
     }
 
-    fn push(queue: &Lines, seconds: impl IntoIterator<Item = i64>) {
-        for second in seconds {
-            queue.push(Arc::new(Line(second)));
+    fn push(queue: &Lines, times: impl IntoIterator<Item = u64>) {
+        for time in times {
+            queue.push(Arc::new(Line(time)));
         }
     }
 
-    fn event(second: i64) -> Next<Line, &'static str> {
-        Next::Event(Arc::new(Line(second)))
+    fn event(time: u64) -> Next<Line, &'static str> {
+        Next::Event(Arc::new(Line(time)))
     }
 
     #[test]

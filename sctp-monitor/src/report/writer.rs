@@ -6,7 +6,7 @@
 
 use std::{io, ops::ControlFlow, sync::Arc, time::Duration};
 
-use jiff::Timestamp as WallTime;
+use sctp_monitor_engine::model::Timestamp;
 
 use super::{
     loss::{Loss, LossReason, ReportLost},
@@ -138,7 +138,7 @@ impl<E: Message, S> Writer<E, S> {
     }
 
     /// Counts a line by what became of it.
-    fn count(&mut self, result: io::Result<()>, at: WallTime) -> ControlFlow<()> {
+    fn count(&mut self, result: io::Result<()>, at: Timestamp) -> ControlFlow<()> {
         match &result {
             Ok(()) => self.queue.on_written(),
             Err(error) => {
@@ -190,16 +190,16 @@ mod tests {
 
     #[derive(Debug, Clone, PartialEq, Eq)]
     enum Line {
-        Event(i64),
+        Event(u64),
         Lost(u64, LossReason),
         Refresh,
         Finish,
     }
 
     impl Message for Line {
-        fn at(&self) -> WallTime {
+        fn at(&self) -> Timestamp {
             match self {
-                Self::Event(second) => at(*second),
+                Self::Event(time) => at(*time),
                 _ => at(0),
             }
         }
@@ -253,8 +253,8 @@ mod tests {
         }
     }
 
-    fn at(second: i64) -> WallTime {
-        WallTime::from_second(second).unwrap()
+    fn at(nanos: u64) -> Timestamp {
+        Timestamp::from_nanos(nanos)
     }
 
     fn writer(capacity: usize) -> (Writer<Line, ()>, Arc<Queue<Line, ()>>, Paper) {
@@ -271,9 +271,9 @@ mod tests {
         (writer, queue, paper)
     }
 
-    fn push(queue: &Queue<Line, ()>, seconds: impl IntoIterator<Item = i64>) {
-        for second in seconds {
-            queue.push(Arc::new(Line::Event(second)));
+    fn push(queue: &Queue<Line, ()>, times: impl IntoIterator<Item = u64>) {
+        for time in times {
+            queue.push(Arc::new(Line::Event(time)));
         }
     }
 
