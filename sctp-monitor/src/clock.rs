@@ -2,36 +2,22 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp as WallTime;
 use nix::time::{ClockId, clock_getres, clock_gettime};
 use sctp_monitor_engine::model::{Timestamp, WallClock};
 
-/// Ties CLOCK_MONOTONIC, which the programs and the engine use, to the time of day.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Clock {
-    /// The time of day at monotonic zero, in nanoseconds since 1970.
-    epoch_ns: i128,
-}
+/// The clocks of this host. The programs and the engine use CLOCK_MONOTONIC.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock;
 
 impl Clock {
-    /// Reads both clocks. Do it again now and then: the time of day may be set.
+    /// What CLOCK_MONOTONIC shows, as a time of day. Read it again now and then: the time of day may be set.
     ///
     /// # Errors
     /// If the kernel has no such clock, which it has.
-    pub fn read() -> nix::Result<Self> {
+    pub fn read() -> nix::Result<WallClock> {
         let monotonic = nanoseconds(ClockId::CLOCK_MONOTONIC)?;
         let wall = nanoseconds(ClockId::CLOCK_REALTIME)?;
-        Ok(Self {
-            epoch_ns: i128::from(wall) - i128::from(monotonic),
-        })
-    }
-
-    /// The clock of a capture, whose time stamps are times of day already, but `shift_ns` ahead.
-    #[must_use]
-    pub fn of_capture(shift_ns: u64) -> Self {
-        Self {
-            epoch_ns: -i128::from(shift_ns),
-        }
+        Ok(WallClock::with_zero_at(i128::from(wall) - i128::from(monotonic)))
     }
 
     /// The time now, as the programs' `bpf_ktime_get_ns` tells it.
@@ -41,22 +27,9 @@ impl Clock {
     pub fn now() -> nix::Result<Timestamp> {
         nanoseconds(ClockId::CLOCK_MONOTONIC).map(Timestamp::from_nanos)
     }
-
-    /// The time of day of a moment, in nanoseconds since 1970.
-    #[must_use]
-    pub fn date(&self, time: Timestamp) -> Timestamp {
-        WallClock::with_zero_at(self.epoch_ns).date(time)
-    }
-
-    /// The time of day of a moment.
-    #[must_use]
-    pub fn wall(&self, time: Timestamp) -> WallTime {
-        let nanos = self.epoch_ns + i128::from(time.as_nanos());
-        WallTime::from_nanosecond(nanos).unwrap_or(WallTime::UNIX_EPOCH)
-    }
 }
 
-/// The time of day now, in nanoseconds since 1970.
+/// The time of day now.
 #[must_use]
 pub fn time_of_day() -> Timestamp {
     nanoseconds(ClockId::CLOCK_REALTIME).map_or(Timestamp::default(), Timestamp::from_nanos)
@@ -85,9 +58,12 @@ mod tests {
         let clock = Clock::read().unwrap();
         let now = Clock::now().unwrap();
         let later = now + Duration::from_secs(1);
-        let between = clock.wall(later).duration_since(clock.wall(now));
-        assert_eq!(between.as_nanos(), 1_000_000_000);
-        assert!(clock.wall(now).as_second() > 1_700_000_000, "after 2023");
+        let between = clock.date(later).since(clock.date(now));
+        assert_eq!(between, Duration::from_secs(1));
+        assert!(
+            clock.date(now).as_nanos() > 1_700_000_000_000_000_000,
+            "after 2023"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters, RingRecord};
 use sctp_monitor_engine::{
     Engine, NicState, Output,
-    model::{self, Timestamp},
+    model::{Snapshot, Timestamp, WallClock},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -25,7 +25,7 @@ use crate::{
     log::Log,
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
-    report::{Flows, Notice, Snapshot, Told, Watched, WriterStatus, Writers},
+    report::{FlowTable, Interface, Line, NoticeKind, Summary, WriterStatus, Writers},
     slots::Slots,
 };
 
@@ -61,7 +61,7 @@ pub struct Driver {
     slots: Slots,
     reports: Writers,
     log: Log,
-    clock: Clock,
+    clock: WallClock,
     lag: LagGauge,
     ring_records_lost: u64,
     pressure: PressureGauge,
@@ -176,7 +176,13 @@ impl Driver {
             .kernel
             .attach(interface, self.watch.hook, self.watch.egress)?;
         let now = Clock::now()?;
-        self.notice(Notice::watching(&attachment), now);
+        let watching = NoticeKind::WatchStarted {
+            interface: attachment.interface().to_owned(),
+            hook: attachment.hook().to_string(),
+            reason: attachment.why().to_owned(),
+            egress: attachment.sees_egress(),
+        };
+        self.notice(watching, now);
         self.attachments.insert(attachment.if_index(), attachment);
         Ok(())
     }
@@ -247,10 +253,7 @@ impl Driver {
     fn carry_out(&mut self, now: Timestamp) -> anyhow::Result<()> {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Event(event) => {
-                    let time = event.time;
-                    self.notice(Notice::Event(*event), time);
-                }
+                Output::Event(event) => self.reports.event(Line::Event(event.dated(&self.clock))),
                 Output::Link {
                     slot,
                     data_slot,
@@ -274,7 +277,9 @@ impl Driver {
             .handle_nic(change.if_index, &change.name, change.state, now);
         let watched = self.attachments.contains_key(&change.if_index);
         if watched {
-            self.notice(Notice::Nic(change.clone()), now);
+            let interface = change.name.clone();
+            let state = change.state;
+            self.notice(NoticeKind::InterfaceStateChanged { interface, state }, now);
         }
         if watched && change.state == NicState::Gone {
             self.on_gone(change, now);
@@ -288,17 +293,17 @@ impl Driver {
     fn on_gone(&mut self, change: &NicChange, now: Timestamp) {
         self.attachments.remove(&change.if_index);
         self.lost.push(change.name.clone());
-        let why = "the interface is gone; it is watched again if it comes back".to_owned();
+        let reason = "the interface is gone; it is watched again if it comes back".to_owned();
         let interface = change.name.clone();
-        self.notice(Notice::Unwatched { interface, why }, now);
+        self.notice(NoticeKind::WatchEnded { interface, reason }, now);
     }
 
     fn on_back(&mut self, change: &NicChange, now: Timestamp) {
         self.lost.retain(|name| *name != change.name);
         if let Err(error) = self.attach(&change.name) {
             let interface = change.name.clone();
-            let why = format!("it came back, but {error:#}");
-            self.notice(Notice::Unwatched { interface, why }, now);
+            let reason = format!("it came back, but {error:#}");
+            self.notice(NoticeKind::WatchEnded { interface, reason }, now);
         }
     }
 
@@ -309,18 +314,18 @@ impl Driver {
         let now = Clock::now()?;
         let flows = (self.slots.in_use(), self.kernel.max_flows());
         if let Some(pressure) = self.pressure.read(&counters, flows, now) {
-            self.notice(Notice::Pressure(pressure), now);
+            self.notice(NoticeKind::pressure(pressure), now);
         }
         if let Some(behind) = self.lag.poll(now) {
-            self.notice(Notice::Behind(behind), now);
+            self.notice(NoticeKind::behind(behind, self.clock), now);
         }
         self.reports.tell_losses(now);
         if self.reports.wants_snapshot(now) {
             let is_empty = self.engine.associations().next().is_none();
             // The engine's own figures are new enough for those who look every second; only the summary reads all records.
             let known = self.engine.snapshot(now, |_| None);
-            let snapshot = self.snapshot(known, &counters, self.watched());
-            self.reports.show(snapshot, is_empty, now);
+            let summary = self.summary(known, &counters, self.watched());
+            self.reports.show(summary, is_empty, now);
         }
         Ok(())
     }
@@ -359,34 +364,40 @@ impl Driver {
         self.reports.settle();
         let kernel = &self.kernel;
         let known = self.engine.snapshot(now, |slot| kernel.record(slot));
-        let summary = self.snapshot(known, &counters, watched);
+        let summary = self.summary(known, &counters, watched);
         self.reports.finish(summary);
         Ok(())
     }
 
-    fn notice(&self, notice: Notice, time: Timestamp) {
-        let clock = self.clock;
-        self.reports.event(Told { time, clock, notice });
+    fn notice(&self, notice: NoticeKind, time: Timestamp) {
+        self.reports.event(notice.at(self.clock.date(time)));
     }
 
-    fn watched(&self) -> Vec<Watched> {
-        self.attachments.values().map(Watched::from).collect()
+    fn watched(&self) -> Vec<Interface> {
+        let interface = |watched: &Attachment| Interface {
+            interface: watched.interface().to_owned(),
+            hook: watched.hook().to_string(),
+        };
+        self.attachments.values().map(interface).collect()
     }
 
-    fn snapshot(&self, known: model::Snapshot, counters: &Counters, interfaces: Vec<Watched>) -> Snapshot {
-        let counters = counters.iter().filter(|(_, value)| *value > 0);
+    /// How things are, dated.
+    fn summary(&self, known: Snapshot, counters: &Counters, interfaces: Vec<Interface>) -> Summary {
+        let counted = counters.iter().filter(|(_, value)| *value > 0);
         let statuses = self.reports.statuses();
-        Snapshot {
-            clock: self.clock,
-            known,
+        Summary {
+            snapshot: known.dated(&self.clock),
             interfaces,
-            counters: counters.map(|(counter, value)| (counter.name(), value)).collect(),
-            flows: Flows::of(&self.slots, &self.kernel),
+            flows: FlowTable {
+                slots: self.kernel.max_flows(),
+                in_use: self.slots.in_use(),
+                opened: self.slots.opened(),
+            },
+            counters: counted
+                .map(|(counter, value)| (counter.name().to_owned(), value))
+                .collect(),
             reports: statuses
-                .map(|(name, status)| WriterStatus {
-                    writer: name.to_owned(),
-                    status,
-                })
+                .map(|(name, status)| WriterStatus::new(name, status))
                 .collect(),
             lag: self.lag.lag(),
             log_lines_lost: self.log.status().lost,

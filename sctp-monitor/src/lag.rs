@@ -7,7 +7,9 @@
 
 use std::{fmt, time::Duration};
 
-use sctp_monitor_engine::model::{Short, Status, Timestamp};
+use schemars::JsonSchema;
+use sctp_monitor_engine::model::{Short, Status, Timestamp, units::ms};
+use serde::{Deserialize, Serialize};
 
 /// Measures the loop.
 #[derive(Debug, Default)]
@@ -19,15 +21,23 @@ pub struct LagGauge {
 }
 
 /// How late the loop was.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lag {
     /// The most that a turn was late, within about the last second.
+    #[serde(rename = "recent_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub recent: Duration,
     /// The same since the agent began.
+    #[serde(rename = "max_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub max: Duration,
     /// The longest that a turn took, within about the last second.
+    #[serde(rename = "turn_recent_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub turn_recent: Duration,
     /// The same since the agent began.
+    #[serde(rename = "turn_max_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub turn_max: Duration,
     /// How often the agent fell behind.
     pub behind: u64,
@@ -40,16 +50,27 @@ pub struct AgentBehind {
     pub status: Status,
     /// When the first turn was due that came late.
     pub since: Timestamp,
-    /// The most that a turn was late since it began.
+    /// In figures.
+    pub lateness: Lateness,
+}
+
+/// How late the loop was since the agent fell behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Lateness {
+    /// The most that a turn was late.
+    #[serde(rename = "late_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub late: Duration,
-    /// The longest that a turn took since it began.
+    /// The longest that a turn took.
+    #[serde(rename = "turn_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub turn: Duration,
 }
 
 impl AgentBehind {
-    /// What an operator should look at.
+    /// What to check next.
     #[must_use]
-    pub fn next(&self) -> &'static str {
+    pub fn check() -> &'static str {
         "CPU time of this process: other load on its CPU, a CPU quota (cgroup, container), a paused virtual machine; then \
          the number of flows"
     }
@@ -57,7 +78,7 @@ impl AgentBehind {
 
 impl fmt::Display for AgentBehind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (late, turn) = (Short(self.late), Short(self.turn));
+        let (late, turn) = (Short(self.lateness.late), Short(self.lateness.turn));
         match self.status {
             Status::Opened | Status::Updated => write!(
                 f,
@@ -153,8 +174,10 @@ impl Episode {
         AgentBehind {
             status,
             since: self.since,
-            late: self.worst.late,
-            turn: self.worst.turn,
+            lateness: Lateness {
+                late: self.worst.late,
+                turn: self.worst.turn,
+            },
         }
     }
 }
@@ -240,7 +263,7 @@ mod tests {
         looped.turn(Duration::from_secs(10), SWEEP);
         let over = looped.told.last().unwrap();
         assert_eq!(over.status, Status::Closed);
-        assert_eq!((over.late, over.turn), (9 * SWEEP, 5 * SWEEP));
+        assert_eq!((over.lateness.late, over.lateness.turn), (9 * SWEEP, 5 * SWEEP));
         assert_eq!(looped.told.len(), 4);
         let lag = looped.gauge.lag();
         assert_eq!((lag.behind, lag.max, lag.recent), (1, 9 * SWEEP, Duration::ZERO));
@@ -253,7 +276,7 @@ mod tests {
         looped.now = looped.now + Duration::from_secs(3);
         looped.turn(Duration::from_secs(20), SWEEP);
         assert_eq!(looped.statuses(), [Status::Opened, Status::Closed]);
-        assert_eq!(looped.told[0].late, Duration::from_secs(3));
+        assert_eq!(looped.told[0].lateness.late, Duration::from_secs(3));
         assert_eq!(
             looped.told[0].since,
             Timestamp::default() + Duration::from_secs(2)

@@ -1,49 +1,59 @@
 //! What an operator is told when the flow table fills up, or packets of new flows are not tracked.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
+use schemars::JsonSchema;
 use sctp_monitor_common::abi::{Counter, Counters};
-use sctp_monitor_engine::model::{Short, Timestamp};
+use sctp_monitor_engine::model::{Short, Timestamp, units::optional_ms};
+use serde::{Deserialize, Serialize};
 
 /// The flow table under pressure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pressure {
     /// Packets since the last report that found the table full.
+    #[serde(rename = "flow_table_full")]
     pub table_full: u64,
     /// Packets since the last report that came beyond the rate at which flows are opened.
+    #[serde(rename = "new_flows_limited")]
     pub limited: u64,
     /// Since when these packets are counted; `None` for the first report.
+    #[serde(rename = "within_ms", with = "optional_ms")]
+    #[schemars(with = "Option<f64>")]
     pub within: Option<Duration>,
     /// Slots in use.
+    #[serde(rename = "slots_in_use")]
     pub in_use: u32,
     /// Slots.
+    #[serde(rename = "slots")]
     pub max_flows: u32,
 }
 
 impl Pressure {
-    /// In words.
+    /// What to check next.
     #[must_use]
-    pub fn reason(&self) -> String {
+    pub fn check() -> String {
+        "whether so many SCTP flows are genuine: if they are, --max-flows; if not, a scan or a flood of forged packets"
+            .to_owned()
+    }
+}
+
+impl fmt::Display for Pressure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             table_full,
             limited,
             in_use,
             max_flows,
-            ..
+            within,
         } = self;
-        let within = self
-            .within
-            .map_or_else(String::new, |time| format!(" in {}", Short(time)));
-        format!(
-            "{in_use} of {max_flows} slots of the flow table are in use; packets that were not tracked{within}: {table_full} for \
-             want of a slot, {limited} beyond the rate of new flows. What is known stays tracked"
+        write!(f, "{in_use} of {max_flows} slots in use; packets not tracked")?;
+        if let Some(within) = within {
+            write!(f, " in {}", Short(*within))?;
+        }
+        write!(
+            f,
+            ": {table_full} without a slot, {limited} beyond the rate of new flows; known flows stay tracked"
         )
-    }
-
-    /// What an operator should look at.
-    #[must_use]
-    pub fn next(&self) -> &'static str {
-        "whether so many SCTP flows are genuine: if they are, --max-flows; if not, a scan or a flood of forged packets"
     }
 }
 
@@ -120,6 +130,6 @@ mod tests {
     fn a_crowded_table_is_reported_before_anything_is_lost() {
         let mut gauge = PressureGauge::default();
         let pressure = gauge.read(&Counters::default(), (95, 100), at(1)).unwrap();
-        assert!(pressure.reason().starts_with("95 of 100 slots"));
+        assert!(pressure.to_string().starts_with("95 of 100 slots"));
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     kernel::{Kernel, LoadOptions},
     log::Log,
     report::{
-        Outlet, Report, Snapshot, Told, Writers,
+        Line, Outlet, Report, Summary, Writers,
         json::JsonLines,
         outlet::{self, Descriptor, WholeLines},
         table::Tables,
@@ -55,7 +55,7 @@ pub(crate) fn watch(
     args: &WatchArgs,
     duration: Option<Duration>,
     mut detector: Config,
-    outlets: Vec<Outlet<Told, Snapshot>>,
+    outlets: Vec<Outlet<Line, Summary>>,
     log: &Log,
 ) -> anyhow::Result<()> {
     let kernel = Kernel::load(&LoadOptions {
@@ -83,10 +83,10 @@ pub(crate) fn watch(
     runtime.block_on(driver.run(interfaces))
 }
 
-fn stdout(format: Format) -> anyhow::Result<Outlet<Told, Snapshot>> {
+fn stdout(format: Format) -> anyhow::Result<Outlet<Line, Summary>> {
     let out = WholeLines::new(Descriptor::of(&io::stdout()).context("standard output cannot be used")?);
     let progress = out.progress();
-    let (every, report): (_, Box<dyn Report<Told, Snapshot>>) = match format {
+    let (every, report): (_, Box<dyn Report<Line, Summary>>) = match format {
         Format::Table => {
             let tables = Tables::new(out, io::stdout().is_terminal());
             (Some(tables.interval()), Box::new(tables))
@@ -103,7 +103,7 @@ fn stdout(format: Format) -> anyhow::Result<Outlet<Told, Snapshot>> {
 }
 
 /// Opened at once, so that a wrong path is an error and no loss.
-fn events_file(path: &Path) -> anyhow::Result<Outlet<Told, Snapshot>> {
+fn events_file(path: &Path) -> anyhow::Result<Outlet<Line, Summary>> {
     let out = outlet::append(path).with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(Outlet {
         name: path.display().to_string(),

@@ -97,6 +97,16 @@ impl Extensions {
     }
 }
 
+impl FromIterator<ChunkKind> for Extensions {
+    fn from_iter<T: IntoIterator<Item = ChunkKind>>(kinds: T) -> Self {
+        let mut extensions = Self::default();
+        for kind in kinds {
+            extensions.add(kind);
+        }
+        extensions
+    }
+}
+
 const PARAMS_AT: usize = 20;
 
 #[cfg(test)]

@@ -6,14 +6,16 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
+use schemars::JsonSchema;
 use sctp_monitor_common::abi::{AckOutcome, FlowKey, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Config, Vantage},
     findings::incidents::Incidents,
     model::{
-        AssociationId, Direction, EndReason, Event, EventKind, IncidentView, Origin, PathId, Reason, Status,
-        Timestamp,
+        AssociationId, Direction, EndReason, Event, EventKind, IncidentView, Origin, PathId, Reason, Schema,
+        Status, Timestamp,
     },
     path::{
         detector::{Context, Verdict},
@@ -60,7 +62,8 @@ pub enum Output {
 }
 
 /// The state of a NIC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum NicState {
     /// It has a link.
     Up,
@@ -390,6 +393,7 @@ impl Engine {
     pub(crate) fn report(&mut self, id: AssociationId, kind: EventKind, time: Timestamp) {
         if let Some(association) = self.associations.get(&id) {
             let event = Event {
+                schema: Schema,
                 time,
                 association: Some(association.reference()),
                 kind,
@@ -400,6 +404,7 @@ impl Engine {
 
     pub(crate) fn report_incident(&mut self, status: Status, incident: IncidentView, time: Timestamp) {
         self.output(Output::Event(Box::new(Event {
+            schema: Schema,
             time,
             association: None,
             kind: EventKind::Incident { status, incident },

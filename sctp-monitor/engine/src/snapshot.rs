@@ -43,11 +43,10 @@ impl Engine {
         Some(self.view(association, &record))
     }
 
-    /// What is known of the flow in a slot.
+    /// What is known of the flow in a slot, as of the last look at its record.
     #[must_use]
-    pub fn flow(&self, slot: u32, record: impl Fn(u32) -> Option<FlowRecord>) -> Option<FlowView> {
-        let facts = &self.flows.get(&slot)?.view;
-        Some(self.flow_view(facts, record(slot).as_ref()))
+    pub fn flow(&self, slot: u32) -> Option<FlowView> {
+        Some(self.flow_view(&self.flows.get(&slot)?.view, None))
     }
 
     fn view(
@@ -77,7 +76,11 @@ impl Engine {
     }
 
     fn path_view(&self, id: PathId, path: &Path, record: &impl Fn(u32) -> Option<FlowRecord>) -> PathView {
-        let flow = |direction| self.flow(path.flow(direction)?, record);
+        let flow = |direction| {
+            let slot = path.flow(direction)?;
+            let facts = &self.flows.get(&slot)?.view;
+            Some(self.flow_view(facts, record(slot).as_ref()))
+        };
         PathView {
             id,
             state: path.state(),

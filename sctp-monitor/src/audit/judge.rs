@@ -5,12 +5,11 @@
 
 use std::{cmp::Reverse, collections::BTreeSet, net::IpAddr, time::Duration};
 
-use jiff::Timestamp;
-
-use super::{
-    Outcome,
-    summary::{Association, Finding, Path, Summary},
+use sctp_monitor_engine::model::{
+    AssociationRef, AssociationView, Finding, FindingKind, Object, PathState, PathView, Snapshot, Timestamp,
 };
+
+use super::Outcome;
 
 /// What an audit found.
 #[derive(Debug, Clone)]
@@ -23,9 +22,7 @@ pub(super) struct Audit {
 /// An association and what is wrong with it.
 #[derive(Debug, Clone)]
 pub(super) struct Judged {
-    pub(super) id: u64,
-    pub(super) local_port: u16,
-    pub(super) remote_port: u16,
+    pub(super) reference: AssociationRef,
     pub(super) active_paths: usize,
     /// The worst first.
     pub(super) findings: Vec<Finding>,
@@ -53,18 +50,18 @@ pub(super) enum Verdict {
 
 impl Audit {
     /// Judges every association that is in use, or that should not be but is.
-    pub(super) fn of(summary: Summary) -> Self {
-        let time = summary.time;
-        let mut associations: Vec<_> = summary
+    pub(super) fn of(snapshot: Snapshot) -> Self {
+        let time = snapshot.time;
+        let mut associations: Vec<_> = snapshot
             .associations
             .into_iter()
-            .map(|association| (association.up, Judged::of(association, time)))
+            .map(|association| (association.is_up(), Judged::of(association, time)))
             .filter(|(up, judged)| *up || !judged.findings.is_empty())
             .map(|(_, judged)| judged)
             .collect();
         associations.sort_by_key(|judged| {
-            let worst = judged.findings.first().map(|finding| rank(&finding.finding));
-            (Reverse(judged.verdict()), worst, judged.id)
+            let worst = judged.findings.first().map(|finding| finding.evidence.kind());
+            (Reverse(judged.verdict()), worst, judged.reference.id)
         });
         Self { time, associations }
     }
@@ -89,24 +86,22 @@ impl Audit {
 }
 
 impl Judged {
-    fn of(association: Association, now: Timestamp) -> Self {
+    fn of(association: AssociationView, now: Timestamp) -> Self {
         let doubts = doubts(&association, now);
         let mut findings = association.findings;
         let active_paths = association
             .paths
             .iter()
-            .filter(|path| path.state == "active")
+            .filter(|path| path.state == PathState::Active)
             .count();
         findings.extend(association.paths.into_iter().flat_map(|path| path.findings));
         if association.one_sided {
             // Halves of one association that do not find each other look like several that are single-homed.
-            findings.retain(|finding| finding.finding != NOT_REDUNDANT);
+            findings.retain(|finding| finding.evidence.kind() != FindingKind::NotRedundant);
         }
-        findings.sort_by_key(|finding| (rank(&finding.finding), finding.local, finding.remote));
+        findings.sort_by_key(|finding| (finding.evidence.kind(), finding.object));
         Self {
-            id: association.id,
-            local_port: association.local_port,
-            remote_port: association.remote_port,
+            reference: association.reference,
             active_paths,
             findings,
             doubts,
@@ -122,27 +117,27 @@ impl Judged {
     }
 }
 
-fn doubts(association: &Association, now: Timestamp) -> Vec<Doubt> {
-    if !association.up {
+fn doubts(association: &AssociationView, now: Timestamp) -> Vec<Doubt> {
+    if !association.is_up() {
         return Vec::new();
     }
     if association.one_sided {
         // Nothing can be confirmed then, and that says nothing of its paths.
         return vec![Doubt::OneSided];
     }
-    let is_new = |path: &Path| now.duration_since(path.since).unsigned_abs() < SETTLED;
+    let is_new = |path: &PathView| now.since(path.since) < SETTLED;
     let just_seen = association.paths.iter().all(is_new).then_some(Doubt::JustSeen);
     let confirmed: BTreeSet<_> = association
         .paths
         .iter()
-        .filter(|path| path.state != "unconfirmed")
-        .map(|path| path.remote)
+        .filter(|path| path.state != PathState::Unconfirmed)
+        .map(|path| path.id.remote)
         .collect();
     let is_reported = |remote: IpAddr| {
         association
             .findings
             .iter()
-            .any(|finding| finding.remote == Some(remote))
+            .any(|finding| finding.object == Object::Remote(remote))
     };
     let unconfirmed = association
         .remote_addresses
@@ -152,32 +147,6 @@ fn doubts(association: &Association, now: Timestamp) -> Vec<Doubt> {
         .map(Doubt::Unconfirmed);
     just_seen.into_iter().chain(unconfirmed).collect()
 }
-
-/// How bad a finding is; the least is the worst. Kinds that this version does not know come last, but they come.
-fn rank(finding: &str) -> usize {
-    WORST_FIRST
-        .iter()
-        .position(|kind| *kind == finding)
-        .unwrap_or(WORST_FIRST.len())
-}
-
-/// What is broken already, then what breaks with the next failure, then what works badly.
-const WORST_FIRST: [&str; 12] = [
-    "peer_down",
-    "zombie",
-    "path_mtu_black_hole",
-    "path_down",
-    "link_down",
-    "spoofing_suspected",
-    "secondary_unconfirmed",
-    NOT_REDUNDANT,
-    "flapping",
-    "grey_loss",
-    "answered_elsewhere",
-    "latency_degraded",
-];
-
-const NOT_REDUNDANT: &str = "not_redundant";
 
 /// How long the engine leaves an association alone until it says that it is not redundant.
 pub(super) const SETTLED: Duration = Duration::from_secs(5);

@@ -18,7 +18,9 @@ use std::{
 
 use anyhow::Context as _;
 
-use self::{judge::Audit, summary::Summary, watch::Watched};
+use sctp_monitor_engine::model::{Snapshot, words};
+
+use self::{judge::Audit, watch::Watched};
 use crate::{
     cli::{AuditArgs, Format},
     log::Log,
@@ -38,16 +40,16 @@ pub enum Outcome {
 /// # Errors
 /// Whatever kept it from looking.
 pub fn audit(args: &AuditArgs, log: &Log) -> anyhow::Result<Outcome> {
-    let (summary, source) = match &args.events {
+    let (snapshot, source) = match &args.events {
         Some(path) => read(path, log)?,
         None => {
-            let Watched { summary, duration } = watch::watch(args, log)?;
+            let Watched { snapshot, duration } = watch::watch(args, log)?;
             let interfaces = args.interfaces.join(", ");
             let time = humantime::format_duration(duration);
-            (summary, format!("on {interfaces}, watched for {time}"))
+            (snapshot, format!("on {interfaces}, watched for {time}"))
         }
     };
-    let audit = Audit::of(summary);
+    let audit = Audit::of(snapshot);
     let mut out = io::stdout().lock();
     let shown = match args.format {
         Format::Table => render::table(&mut out, &audit, &source),
@@ -61,7 +63,7 @@ pub fn audit(args: &AuditArgs, log: &Log) -> anyhow::Result<Outcome> {
     Ok(audit.outcome(args.strict))
 }
 
-fn read(path: &Path, log: &Log) -> anyhow::Result<(Summary, String)> {
+fn read(path: &Path, log: &Log) -> anyhow::Result<(Snapshot, String)> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("{name} cannot be read"))?;
     let last = summary::last(BufReader::new(file)).with_context(|| name.to_string())?;
@@ -72,8 +74,8 @@ fn read(path: &Path, log: &Log) -> anyhow::Result<(Summary, String)> {
         ));
     }
     let source = format!(
-        "in {name}, as of {}",
-        last.summary.time.strftime("%Y-%m-%d %H:%M:%SZ")
+        "in {name}, as of {} UTC",
+        words::date_time(last.summary.snapshot.time)
     );
-    Ok((last.summary, source))
+    Ok((last.summary.snapshot, source))
 }

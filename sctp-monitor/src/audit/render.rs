@@ -3,14 +3,17 @@
 use std::{
     fmt,
     io::{self, Write},
+    net::IpAddr,
 };
 
-use serde_json::{Map, Value, json};
-
-use super::{
-    judge::{Audit, Doubt, Judged, SETTLED, Verdict},
-    summary::Finding,
+use sctp_monitor_engine::model::{
+    AssociationRef, Finding, Object, Schema, Timestamp,
+    words::{date_time, plural},
 };
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::judge::{Audit, Doubt, Judged, SETTLED, Verdict};
 
 /// For people: each association, the worst first, and the count; `source` says where they were seen.
 pub(super) fn table(out: &mut impl Write, audit: &Audit, source: &str) -> io::Result<()> {
@@ -21,10 +24,10 @@ pub(super) fn table(out: &mut impl Write, audit: &Audit, source: &str) -> io::Re
         association(out, judged)?;
     }
     let count = audit.associations.len();
-    let associations = if count == 1 { "association" } else { "associations" };
     writeln!(
         out,
-        "{count} {associations} {source}: {} at risk, {} not proven, {} fine",
+        "{} {source}: {} at risk, {} not proven, {} fine",
+        plural(count as u64, "association"),
         audit.count(Verdict::AtRisk),
         audit.count(Verdict::NotProven),
         audit.count(Verdict::Fine),
@@ -33,55 +36,102 @@ pub(super) fn table(out: &mut impl Write, audit: &Audit, source: &str) -> io::Re
 
 /// For programs: one object on one line.
 pub(super) fn json(out: &mut impl Write, audit: &Audit) -> io::Result<()> {
-    let findings: Vec<_> = audit
-        .associations
-        .iter()
-        .flat_map(|judged| {
-            judged
-                .findings
-                .iter()
-                .map(|finding| finding_json(judged, finding))
-        })
-        .collect();
-    let doubts: Vec<_> = audit
-        .associations
-        .iter()
-        .flat_map(|judged| judged.doubts.iter().map(|doubt| doubt_json(judged, *doubt)))
-        .collect();
-    let object = json!({
-        "time": audit.time.to_string(),
-        "associations": audit.associations.len(),
-        "at_risk": audit.count(Verdict::AtRisk),
-        "not_proven": audit.count(Verdict::NotProven),
-        "findings": findings,
-        "doubts": doubts,
-    });
-    serde_json::to_writer(&mut *out, &object)?;
+    let associations = || audit.associations.iter();
+    let document = Document {
+        schema: Schema,
+        time: audit.time,
+        associations: audit.associations.len(),
+        at_risk: audit.count(Verdict::AtRisk),
+        not_proven: audit.count(Verdict::NotProven),
+        findings: associations()
+            .flat_map(|judged| judged.findings.iter().map(|finding| Of::new(judged, finding)))
+            .collect(),
+        doubts: associations()
+            .flat_map(|judged| {
+                judged
+                    .doubts
+                    .iter()
+                    .map(|doubt| Of::new(judged, Told::from(doubt)))
+            })
+            .collect(),
+    };
+    serde_json::to_writer(&mut *out, &document)?;
     out.write_all(b"\n")
+}
+
+/// An audit as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: Schema,
+    time: Timestamp,
+    associations: usize,
+    at_risk: usize,
+    not_proven: usize,
+    findings: Vec<Of<'a, &'a Finding>>,
+    doubts: Vec<Of<'a, Told>>,
+}
+
+/// Something of an association.
+#[derive(Serialize)]
+struct Of<'a, T> {
+    #[serde(flatten)]
+    association: &'a AssociationRef,
+    #[serde(flatten)]
+    what: T,
+}
+
+impl<'a, T> Of<'a, T> {
+    fn new(judged: &'a Judged, what: T) -> Self {
+        Self {
+            association: &judged.reference,
+            what,
+        }
+    }
+}
+
+/// A doubt as JSON.
+#[derive(Serialize)]
+struct Told {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: Option<IpAddr>,
+    reason: String,
+}
+
+impl From<&Doubt> for Told {
+    fn from(doubt: &Doubt) -> Self {
+        Self {
+            remote: match doubt {
+                Doubt::Unconfirmed(remote) => Some(*remote),
+                Doubt::OneSided | Doubt::JustSeen => None,
+            },
+            reason: doubt.to_string(),
+        }
+    }
 }
 
 fn association(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
     let verdict = match judged.verdict() {
         Verdict::AtRisk => "at risk".to_owned(),
         Verdict::NotProven => "not proven".to_owned(),
-        Verdict::Fine if judged.active_paths == 1 => "fine, 1 active path".to_owned(),
-        Verdict::Fine => format!("fine, {} active paths", judged.active_paths),
+        Verdict::Fine => format!("fine, {}", plural(judged.active_paths as u64, "active path")),
     };
+    let known = &judged.reference;
     writeln!(
         out,
-        "association {} ({} > {}): {verdict}",
-        judged.id, judged.local_port, judged.remote_port
+        "association {}, ports {} > {}: {verdict}",
+        known.id, known.local_port, known.remote_port
     )?;
     for finding in &judged.findings {
+        let name = finding.evidence.name();
         writeln!(
             out,
-            "  {:<22} {}{}",
-            finding.finding,
+            "  {name:<22} {}: {}{}",
+            finding.severity,
             object(finding),
-            finding.reason
+            finding.text
         )?;
-        writeln!(out, "{INDENT}| {}", evidence(finding))?;
-        writeln!(out, "{INDENT}> check {}", finding.next)?;
+        writeln!(out, "{INDENT}{}", evidence(finding))?;
+        writeln!(out, "{INDENT}Check: {}", finding.check)?;
     }
     for doubt in &judged.doubts {
         writeln!(out, "  {:<22} {doubt}", "not proven")?;
@@ -91,16 +141,16 @@ fn association(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
 
 /// What a finding is about, if it is not the whole association.
 fn object(finding: &Finding) -> String {
-    match (finding.local, finding.remote) {
-        (Some(local), Some(remote)) => format!("path {local} > {remote}: "),
-        (None, Some(remote)) => format!("remote address {remote}: "),
-        (_, None) => String::new(),
+    match finding.object {
+        Object::Association => String::new(),
+        object => format!("{object}: "),
     }
 }
 
 /// The figures on one line, and since when.
 fn evidence(finding: &Finding) -> String {
-    let figures = finding.evidence.iter().map(|(name, value)| {
+    let figures = figures(finding);
+    let figures = figures.iter().map(|(name, value)| {
         let value = match value {
             Value::Number(number) if number.is_f64() => number
                 .as_f64()
@@ -114,53 +164,28 @@ fn evidence(finding: &Finding) -> String {
         }
     });
     let incident = finding.incident.map(|incident| format!("incident {incident}"));
-    let mut parts = vec![format!("since {}", finding.since)];
+    let mut parts = vec![format!("since {} UTC", date_time(finding.since))];
     parts.extend(figures.chain(incident));
     parts.join("; ")
 }
 
-fn finding_json(judged: &Judged, finding: &Finding) -> Value {
-    let mut fields = reference(judged);
-    for (name, address) in [("local", finding.local), ("remote", finding.remote)] {
-        if let Some(address) = address {
-            fields.insert(name.to_owned(), json!(address));
-        }
+/// The figures by their names in JSON.
+fn figures(finding: &Finding) -> Map<String, Value> {
+    match serde_json::to_value(&finding.evidence) {
+        Ok(Value::Object(mut fields)) => match fields.remove("evidence") {
+            Some(Value::Object(figures)) => figures,
+            _ => Map::new(),
+        },
+        _ => Map::new(),
     }
-    fields.insert("finding".to_owned(), json!(finding.finding));
-    fields.insert("incident".to_owned(), json!(finding.incident));
-    fields.insert("since".to_owned(), json!(finding.since));
-    fields.insert("reason".to_owned(), json!(finding.reason));
-    fields.insert("evidence".to_owned(), json!(finding.evidence));
-    fields.insert("next".to_owned(), json!(finding.next));
-    fields.into()
-}
-
-fn doubt_json(judged: &Judged, doubt: Doubt) -> Value {
-    let mut fields = reference(judged);
-    if let Doubt::Unconfirmed(remote) = doubt {
-        fields.insert("remote".to_owned(), json!(remote));
-    }
-    fields.insert("reason".to_owned(), doubt.to_string().into());
-    fields.into()
-}
-
-fn reference(judged: &Judged) -> Map<String, Value> {
-    [
-        ("association", json!(judged.id)),
-        ("local_port", json!(judged.local_port)),
-        ("remote_port", json!(judged.remote_port)),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
 }
 
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OneSided => f.write_str("only one direction of it is seen here"),
-            Self::JustSeen => write!(f, "it was first seen in the last {} s", SETTLED.as_secs()),
-            Self::Unconfirmed(remote) => write!(f, "no path to {remote} is confirmed yet"),
+            Self::OneSided => f.write_str("only one direction is seen here"),
+            Self::JustSeen => write!(f, "first seen in the last {} s", SETTLED.as_secs()),
+            Self::Unconfirmed(remote) => write!(f, "no path to {remote} confirmed yet"),
         }
     }
 }

@@ -1,58 +1,10 @@
-//! A `summary` line, as far as an audit needs it.
-//!
-//! It is the one source of an audit, whether an agent wrote it some time ago or this process writes it for itself: what
-//! is told of a file and of a live network is the same.
+//! The `summary` line of an agent, found among its lines.
 
-use std::{io::BufRead, net::IpAddr};
+use std::io::BufRead;
 
-use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
-/// How everything was when the agent ended.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Summary {
-    pub(super) time: Timestamp,
-    pub(super) associations: Vec<Association>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Association {
-    #[serde(rename = "association")]
-    pub(super) id: u64,
-    pub(super) local_port: u16,
-    pub(super) remote_port: u16,
-    pub(super) up: bool,
-    pub(super) one_sided: bool,
-    pub(super) remote_addresses: Vec<Address>,
-    pub(super) paths: Vec<Path>,
-    pub(super) findings: Vec<Finding>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Address {
-    pub(super) address: IpAddr,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Path {
-    pub(super) remote: IpAddr,
-    pub(super) state: String,
-    pub(super) since: Timestamp,
-    pub(super) findings: Vec<Finding>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Finding {
-    pub(super) finding: String,
-    pub(super) incident: Option<u64>,
-    pub(super) local: Option<IpAddr>,
-    pub(super) remote: Option<IpAddr>,
-    pub(super) since: String,
-    pub(super) reason: String,
-    pub(super) evidence: Map<String, Value>,
-    pub(super) next: String,
-}
+use crate::report::Summary;
 
 /// The last summary in an agent's JSON lines.
 #[derive(Debug)]
@@ -106,8 +58,7 @@ struct Line {
 mod tests {
     use super::*;
 
-    const EMPTY: &str =
-        r#"{"event":"summary","time":"2026-11-23T17:00:00.5Z","interfaces":[],"associations":[]}"#;
+    const EMPTY: &str = r#"{"schema":1,"event":"summary","time":"2026-11-23T17:00:00.5Z","interfaces":[],"associations":[],"incidents":[],"flows":{"slots":1,"in_use":0,"opened":0},"counters":{}}"#;
 
     #[test]
     fn the_last_summary_counts_and_what_follows_is_noticed() {
@@ -115,7 +66,10 @@ mod tests {
         let started = r#"{"event":"watch_started","time":"2026-11-23T16:30:00Z"}"#;
         let text = format!("{started}\n{first}\n{started}\n{EMPTY}\n");
         let last = last(text.as_bytes()).unwrap();
-        assert_eq!(last.summary.time.to_string(), "2026-11-23T17:00:00.5Z");
+        assert_eq!(
+            last.summary.snapshot.time.to_string(),
+            "2026-11-23T17:00:00.500000000Z"
+        );
         assert_eq!(last.lines_since, 0);
         let again = format!("{text}{started}\n{{\"event\":\"summ");
         let last = super::last(again.as_bytes()).unwrap();
@@ -132,5 +86,15 @@ mod tests {
             last(foreign.as_bytes()),
             Err(SummaryError::NotUnderstood { line: 1, .. })
         ));
+    }
+
+    #[test]
+    fn another_schema_is_named() {
+        let newer = EMPTY.replace(r#""schema":1"#, r#""schema":7"#);
+        let error = last(newer.as_bytes()).unwrap_err().to_string();
+        assert!(
+            error.contains("schema 7") && error.contains("reads schema 1"),
+            "{error}"
+        );
     }
 }

@@ -1,47 +1,113 @@
 //! Audits of made-up summaries.
 
+use std::{net::IpAddr, time::Duration};
+
+use sctp_monitor_engine::model::{
+    AddressSource, AddressView, AssociationId, AssociationRef, AssociationView, EndReason, Evidence, Finding,
+    IncidentId, NotRedundant, Object, Origin, PathId, PathMtuBlackHole, PathState, PathView, PhaseView,
+    Schema, SecondaryUnconfirmed, Shared, Slow, Snapshot, Timestamp, Zombie,
+};
 use serde_json::{Value, json};
 
-use super::{Outcome, judge::Audit, render, summary};
+use super::{Outcome, judge::Audit, render};
 
-const NOW: &str = "2026-11-23T17:00:00.5Z";
-const LONG_AGO: &str = "2026-11-23T16:00:00Z";
+const LOCAL: &str = "10.1.1.1";
+const FIRST: &str = "10.1.1.2";
+const SECOND: &str = "10.1.2.2";
 
-fn finding(kind: &str, object: Value) -> Value {
-    let mut finding = json!({
-        "finding": kind, "incident": null, "since": LONG_AGO, "reason": format!("words about {kind}"),
-        "evidence": { "known_for_ms": 35000.04, "paths": 2, "shared": "the interface path1" },
-        "next": "the cable",
-    });
-    if let (Value::Object(finding), Value::Object(object)) = (&mut finding, object) {
-        finding.extend(object);
+fn now() -> Timestamp {
+    "2026-11-23T17:00:00.5Z".parse().unwrap()
+}
+
+fn long_ago() -> Timestamp {
+    "2026-11-23T16:00:00Z".parse().unwrap()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn path(remote: &str) -> PathId {
+    PathId {
+        local: address(LOCAL),
+        remote: address(remote),
     }
-    finding
+}
+
+fn finding(object: Object, evidence: Evidence) -> Finding {
+    Finding::new(object, long_ago(), evidence, None)
+}
+
+fn not_redundant() -> Finding {
+    let shared = vec![Shared::Interface("path1".to_owned())];
+    finding(
+        Object::Association,
+        Evidence::NotRedundant(NotRedundant { shared }),
+    )
+}
+
+fn unconfirmed(remote: &str) -> Finding {
+    let known_for = Duration::from_micros(35_000_040);
+    finding(
+        Object::Remote(address(remote)),
+        Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed { known_for }),
+    )
 }
 
 /// One with a path to each of these remote addresses, in these states.
-fn association(id: u64, paths: &[(&str, &str)]) -> Value {
-    let path = |(remote, state): &(&str, &str)| {
-        json!({
-            "local": "10.1.1.1", "remote": remote, "state": state, "since": LONG_AGO, "reason": null,
-            "findings": [], "sent": null, "received": null,
-        })
+fn association(id: u16, paths: &[(&str, PathState)]) -> AssociationView {
+    let known = |text: &str| AddressView {
+        address: address(text),
+        source: AddressSource::Listed,
+        seen_as: None,
     };
-    let address =
-        |(remote, _): &(&str, &str)| json!({ "address": remote, "source": "INIT", "seen_as": null });
-    json!({
-        "association": id, "local_port": 40_000 + id, "remote_port": 3868, "up": true, "one_sided": false,
-        "findings": [],
-        "remote_addresses": paths.iter().map(address).collect::<Vec<_>>(),
-        "paths": paths.iter().map(path).collect::<Vec<_>>(),
-    })
+    AssociationView {
+        reference: AssociationRef {
+            id: AssociationId(id.into()),
+            local_port: 40_000 + id,
+            remote_port: 3868,
+            local_tag: Some(1),
+            remote_tag: Some(2),
+        },
+        origin: Origin::Handshake,
+        since: long_ago(),
+        phase: PhaseView::Established,
+        one_sided: false,
+        restarts: None,
+        local_addresses: vec![known(LOCAL)],
+        remote_addresses: paths.iter().map(|(remote, _)| known(remote)).collect(),
+        offers: None,
+        primary_forward: None,
+        primary_return: None,
+        findings: Vec::new(),
+        paths: paths
+            .iter()
+            .map(|(remote, state)| PathView {
+                id: path(remote),
+                state: *state,
+                since: long_ago(),
+                reason: None,
+                findings: Vec::new(),
+                forward: None,
+                return_: None,
+            })
+            .collect(),
+    }
 }
 
-const BOTH_ACTIVE: [(&str, &str); 2] = [("10.1.1.2", "active"), ("10.1.2.2", "active")];
+const BOTH_ACTIVE: [(&str, PathState); 2] = [(FIRST, PathState::Active), (SECOND, PathState::Active)];
 
-fn audit(associations: &[Value]) -> Audit {
-    let line = json!({ "event": "summary", "time": NOW, "associations": associations, "counters": {} });
-    Audit::of(summary::last(line.to_string().as_bytes()).unwrap().summary)
+fn audit(associations: &[AssociationView]) -> Audit {
+    let snapshot = Snapshot {
+        schema: Schema,
+        time: now(),
+        associations: associations.to_vec(),
+        incidents: Vec::new(),
+    };
+    // As it is in a file.
+    let read: Snapshot = serde_json::from_str(&serde_json::to_string(&snapshot).unwrap()).unwrap();
+    assert_eq!(read, snapshot);
+    Audit::of(read)
 }
 
 fn shown(audit: &Audit) -> (String, Value) {
@@ -61,7 +127,7 @@ fn an_association_whose_addresses_all_answer_is_fine() {
     let (table, json) = shown(&audit);
     assert_eq!(
         table,
-        "association 1 (40001 > 3868): fine, 2 active paths\n\
+        "association 1, ports 40001 > 3868: fine, 2 active paths\n\
          1 association on path1: 0 at risk, 0 not proven, 1 fine\n"
     );
     assert_eq!(json["associations"], 1);
@@ -72,19 +138,24 @@ fn an_association_whose_addresses_all_answer_is_fine() {
 #[test]
 fn findings_are_told_in_full_and_the_worst_come_first() {
     let mut slow = association(1, &BOTH_ACTIVE);
-    slow["paths"][1]["findings"] = json!([finding(
-        "latency_degraded",
-        json!({ "local": "10.1.1.1", "remote": "10.1.2.2" })
-    )]);
+    let degraded = Slow {
+        rtt: Duration::from_millis(80),
+        baseline: Duration::from_millis(10),
+    };
+    slow.paths[1].findings = vec![finding(
+        Object::Path(path(SECOND)),
+        Evidence::LatencyDegraded(degraded),
+    )];
     let mut broken = association(3, &BOTH_ACTIVE);
-    broken["findings"] = json!([
-        finding("not_redundant", json!({})),
-        finding("secondary_unconfirmed", json!({ "remote": "10.1.2.2" })),
-    ]);
-    broken["paths"][0]["findings"] = json!([finding(
-        "path_mtu_black_hole",
-        json!({ "local": "10.1.1.1", "remote": "10.1.1.2", "incident": 7 })
-    )]);
+    broken.findings = vec![not_redundant(), unconfirmed(SECOND)];
+    let black_hole = PathMtuBlackHole {
+        lost_bytes: Some(1_400),
+        passed_bytes: None,
+        path_mtu: None,
+    };
+    let mut hole = finding(Object::Path(path(FIRST)), Evidence::PathMtuBlackHole(black_hole));
+    hole.incident = Some(IncidentId(7));
+    broken.paths[0].findings = vec![hole];
     let audit = audit(&[slow, association(2, &BOTH_ACTIVE), broken]);
     assert_eq!(audit.outcome(false), Outcome::Found);
     let (table, json) = shown(&audit);
@@ -111,13 +182,15 @@ fn findings_are_told_in_full_and_the_worst_come_first() {
     assert_eq!(json["findings"][0]["local_port"], 40_003);
     assert_eq!(json["findings"][1]["remote"], "10.1.2.2");
     assert!(json["findings"][1].get("local").is_none());
-    assert_eq!(json["findings"][2]["evidence"]["paths"], 2);
+    assert_eq!(json["findings"][0]["evidence"]["lost_bytes"], 1_400);
+    assert_eq!(json["findings"][0]["severity"], "critical");
+    assert_eq!(json["schema"], 1);
     for words in [
-        "path 10.1.1.1 > 10.1.1.2: words about path_mtu_black_hole",
-        "remote address 10.1.2.2: words about secondary_unconfirmed",
-        "known for 35000.0 ms; paths 2; shared the interface path1",
-        "since 2026-11-23T16:00:00Z",
-        "> check the cable",
+        "critical: path 10.1.1.1 > 10.1.1.2: path MTU black hole: HEARTBEATs pass",
+        "warning: remote address 10.1.2.2: no path to this address confirmed in 35.0 s",
+        "known for 35000.0 ms",
+        "since 2026-11-23 16:00:00.000 UTC; lost bytes 1400; incident 7",
+        "Check: whether 10.1.2.2 is reachable",
         "3 associations on path1: 2 at risk, 0 not proven, 1 fine",
     ] {
         assert!(table.contains(words), "{words}: {table}");
@@ -135,7 +208,11 @@ fn findings_are_told_in_full_and_the_worst_come_first() {
 #[test]
 fn a_kind_of_finding_from_a_newer_agent_counts_as_well() {
     let mut association = association(1, &BOTH_ACTIVE);
-    association["findings"] = json!([finding("gremlins", json!({}))]);
+    let unknown = Evidence::Unknown {
+        finding: "gremlins".to_owned(),
+    };
+    association.findings = vec![finding(Object::Association, unknown)];
+    association.findings[0].text = "words about gremlins".to_owned();
     let audit = audit(&[association]);
     assert_eq!(audit.outcome(false), Outcome::Found);
     assert!(shown(&audit).0.contains("words about gremlins"));
@@ -145,47 +222,53 @@ fn a_kind_of_finding_from_a_newer_agent_counts_as_well() {
 fn an_address_without_a_confirmed_path_is_not_proven() {
     let audit = audit(&[association(
         1,
-        &[("10.1.1.2", "active"), ("10.1.2.2", "unconfirmed")],
+        &[(FIRST, PathState::Active), (SECOND, PathState::Unconfirmed)],
     )]);
     assert_eq!(audit.outcome(false), Outcome::NothingFound);
     assert_eq!(audit.outcome(true), Outcome::Found);
     let (table, json) = shown(&audit);
-    assert!(table.contains("no path to 10.1.2.2 is confirmed yet"), "{table}");
+    assert!(table.contains("no path to 10.1.2.2 confirmed yet"), "{table}");
     assert_eq!(json["not_proven"], 1);
     assert_eq!(json["doubts"][0]["remote"], "10.1.2.2");
 }
 
 #[test]
 fn an_address_that_was_found_unconfirmed_is_not_doubted_besides() {
-    let mut association = association(1, &[("10.1.1.2", "active"), ("10.1.2.2", "unconfirmed")]);
-    association["findings"] = json!([finding("secondary_unconfirmed", json!({ "remote": "10.1.2.2" }))]);
+    let mut association = association(1, &[(FIRST, PathState::Active), (SECOND, PathState::Unconfirmed)]);
+    association.findings = vec![unconfirmed(SECOND)];
     assert_eq!(shown(&audit(&[association])).1["doubts"], json!([]));
 }
 
 #[test]
 fn an_association_that_has_just_begun_or_is_half_seen_is_not_proven() {
     let mut young = association(1, &BOTH_ACTIVE);
-    for path in young["paths"].as_array_mut().unwrap() {
-        path["since"] = "2026-11-23T16:59:58Z".into();
+    for path in &mut young.paths {
+        path.since = "2026-11-23T16:59:58Z".parse().unwrap();
     }
-    let mut half = association(2, &[("10.1.1.2", "unconfirmed")]);
-    half["one_sided"] = true.into();
+    let mut half = association(2, &[(FIRST, PathState::Unconfirmed)]);
+    half.one_sided = true;
     // All that was seen of it is one path; what else it has may pass elsewhere.
-    half["findings"] = json!([finding("not_redundant", json!({}))]);
+    half.findings = vec![not_redundant()];
     let audit = audit(&[young, half]);
     let (table, json) = shown(&audit);
     assert_eq!(json["not_proven"], 2);
     assert_eq!(json["findings"], json!([]));
-    assert!(table.contains("it was first seen in the last 5 s"), "{table}");
-    assert!(table.contains("only one direction of it is seen here"), "{table}");
+    assert!(table.contains("first seen in the last 5 s"), "{table}");
+    assert!(table.contains("only one direction is seen here"), "{table}");
 }
 
 #[test]
 fn what_is_over_is_left_out_unless_it_still_lives() {
     let mut over = association(1, &BOTH_ACTIVE);
-    over["up"] = false.into();
+    over.phase = PhaseView::Ended {
+        at: long_ago(),
+        end: EndReason::Shutdown,
+    };
     let mut zombie = over.clone();
-    zombie["findings"] = json!([finding("zombie", json!({}))]);
+    zombie.findings = vec![finding(
+        Object::Association,
+        Evidence::Zombie(Zombie::AnswersAfterEnd),
+    )];
     let nothing = audit(&[over.clone()]);
     assert_eq!(nothing.outcome(false), Outcome::NothingFound);
     assert_eq!(nothing.outcome(true), Outcome::Found);

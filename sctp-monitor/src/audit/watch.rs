@@ -7,21 +7,23 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use sctp_monitor_engine::{config::Config, model::Timestamp};
+use sctp_monitor_engine::{
+    config::Config,
+    model::{Snapshot, Timestamp, words::plural},
+};
 
-use super::summary::Summary;
 use crate::{
     cli::AuditArgs,
     config, kernel,
     log::Log,
-    report::{Notice, Outlet, Report, Snapshot, Told, json::JsonLines, outlet::Progress},
+    report::{Line, NoticeKind, Outlet, Report, Summary, outlet::Progress},
     run,
 };
 
-/// A summary, and how long was watched for it: less than asked for if a signal ended it.
+/// How things were, and how long was watched for it: less than asked for if a signal ended it.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) summary: Summary,
+    pub(super) snapshot: Snapshot,
     pub(super) duration: Duration,
 }
 
@@ -54,7 +56,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
         Some(args.duration),
         in_time(detector, args.duration),
         vec![Outlet {
-            name: "audit".into(),
+            name: "audit".to_owned(),
             report: Box::new(report),
             progress: Progress::default(),
             every: Some(PROGRESS),
@@ -74,7 +76,7 @@ fn in_time(mut detector: Config, duration: Duration) -> Config {
     detector
 }
 
-/// A report that keeps what [`JsonLines`] says at the end.
+/// A report that keeps how things were at the end.
 struct LastSummary {
     watched: Sender<Watched>,
     log: Log,
@@ -84,19 +86,12 @@ struct LastSummary {
     told: u32,
 }
 
-impl Report<Told, Snapshot> for LastSummary {
-    fn event(&mut self, told: &Told) -> io::Result<()> {
-        match &told.notice {
-            Notice::Watching {
-                interface, hook, why, ..
-            } => self.log.say(&format!("watching {interface} by {hook} ({why})")),
-            Notice::Unwatched { interface, why } => {
-                self.log.say(&format!("no longer watching {interface}: {why}"));
-            }
-            Notice::Pressure(pressure) => self.log.say(&format!("flow table: {}", pressure.reason())),
-            Notice::Behind(behind) => self.log.say(&behind.to_string()),
-            Notice::Lost(lost) => self.log.say(&lost.to_string()),
-            Notice::Nic(_) | Notice::Event(_) => {}
+impl Report<Line, Summary> for LastSummary {
+    fn event(&mut self, line: &Line) -> io::Result<()> {
+        if let Line::Notice(notice) = line
+            && !matches!(notice.kind, NoticeKind::InterfaceStateChanged { .. })
+        {
+            self.log.say(&notice.kind.to_string());
         }
         Ok(())
     }
@@ -105,38 +100,32 @@ impl Report<Told, Snapshot> for LastSummary {
         Ok(())
     }
 
-    fn refresh(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        let now = snapshot.known.time;
-        let began_at = *self.began_at.get_or_insert(now);
-        let elapsed = now.since(began_at);
+    fn refresh(&mut self, summary: &Summary) -> io::Result<()> {
+        let snapshot = &summary.snapshot;
+        let began_at = *self.began_at.get_or_insert(snapshot.time);
+        let elapsed = snapshot.time.since(began_at);
         if elapsed < PROGRESS * (self.told + 1) {
             return Ok(());
         }
         self.told += 1;
-        let known = snapshot
-            .known
-            .associations
-            .iter()
-            .filter(|known| known.is_up())
-            .count();
+        let known = snapshot.associations.iter().filter(|known| known.is_up()).count();
         self.log.say(&format!(
-            "{} s of {}: {known} associations so far",
+            "{} s of {}: {} so far",
             elapsed.as_secs(),
-            humantime::format_duration(self.duration)
+            humantime::format_duration(self.duration),
+            plural(known as u64, "association")
         ));
         Ok(())
     }
 
-    fn finish(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        let mut line = Vec::new();
-        JsonLines::new(&mut line).finish(snapshot)?;
-        let elapsed = self.began_at.map(|began_at| snapshot.known.time.since(began_at));
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        let snapshot = summary.clone().reported().snapshot;
+        let elapsed = self.began_at.map(|began_at| snapshot.time.since(began_at));
         let duration = match elapsed.unwrap_or_default().as_secs() {
             seconds if seconds + 1 < self.duration.as_secs() => Duration::from_secs(seconds),
             _ => self.duration,
         };
-        let summary = serde_json::from_slice(&line)?;
-        let watched = Watched { summary, duration };
+        let watched = Watched { snapshot, duration };
         self.watched.send(watched).map_err(io::Error::other)
     }
 }

@@ -19,11 +19,11 @@ use sctp_monitor_common::{
 use sctp_monitor_engine::{
     Engine, Output,
     config::{Config, Vantage},
-    model::{Event, Timestamp},
+    model::{Event, Timestamp, WallClock},
 };
 
 use super::{clock::CaptureClock, ledger::Ledger};
-use crate::{clock::Clock, driver::SWEEP};
+use crate::driver::SWEEP;
 
 /// How a capture is looked at.
 #[derive(Debug, Clone)]
@@ -37,8 +37,8 @@ pub(crate) struct Options {
 
 /// Whoever wants to know what the engine finds out.
 pub(crate) trait Audience {
-    /// Takes an event, with the engine as it is just behind it.
-    fn on_event(&mut self, event: &Event, engine: &Engine, clock: &Clock) -> std::io::Result<()>;
+    /// Takes a dated event, with the engine as it is just behind it and the clock that dates it.
+    fn on_event(&mut self, event: &Event, engine: &Engine, clock: &WallClock) -> std::io::Result<()>;
 }
 
 /// The state of the analysis.
@@ -329,7 +329,10 @@ impl Analysis {
     fn carry_out(&mut self, audience: &mut impl Audience) -> std::io::Result<()> {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Event(event) => audience.on_event(&event, &self.engine, &self.clock.clock())?,
+                Output::Event(event) => {
+                    let clock = self.clock.wall();
+                    audience.on_event(&event.dated(&clock), &self.engine, &clock)?;
+                }
                 Output::Link {
                     slot,
                     data_slot,
@@ -369,8 +372,8 @@ impl Analysis {
     }
 
     /// For the time of day.
-    pub(crate) fn clock(&self) -> Clock {
-        self.clock.clock()
+    pub(crate) fn clock(&self) -> WallClock {
+        self.clock.wall()
     }
 
     /// What was not understood or not kept, by name.

@@ -6,9 +6,7 @@
 
 use std::time::Duration;
 
-use sctp_monitor_engine::model::Timestamp;
-
-use crate::clock::Clock;
+use sctp_monitor_engine::model::{Timestamp, WallClock};
 
 /// Turns the times of records into times of the engine.
 #[derive(Debug, Default)]
@@ -42,8 +40,8 @@ impl CaptureClock {
     }
 
     /// For the time of day.
-    pub(crate) fn clock(&self) -> Clock {
-        Clock::of_capture(self.shift_ns)
+    pub(crate) fn wall(&self) -> WallClock {
+        WallClock::with_zero_at(-i128::from(self.shift_ns))
     }
 }
 
@@ -69,7 +67,7 @@ mod tests {
         assert_eq!(at(1.0), 11 * SECOND, "set back");
         assert_eq!(at(2.0), 12 * SECOND);
         assert_eq!((clock.late, clock.set_back), (1, 1));
-        let wall = clock.clock().wall(Timestamp::from_nanos(12 * SECOND));
-        assert_eq!(wall.as_second(), 2, "in the capture's own time");
+        let wall = clock.wall().date(Timestamp::from_nanos(12 * SECOND));
+        assert_eq!(wall.as_nanos(), 2 * SECOND, "in the capture's own time");
     }
 }

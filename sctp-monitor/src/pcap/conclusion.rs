@@ -6,17 +6,18 @@ use std::{
     path::PathBuf,
 };
 
-use jiff::Timestamp as WallTime;
+use schemars::JsonSchema;
 use sctp_monitor_capture::{CaptureError, tunnel::TunnelKind};
 use sctp_monitor_common::{abi::FlowKey, wire::ChunkKind};
-use sctp_monitor_engine::model::IncidentView;
+use sctp_monitor_engine::model::{IncidentView, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{
     analysis::{Analysis, Seen},
+    figures::wall,
     ledger::Entry,
     story::{Stories, Story},
 };
-use crate::clock::Clock;
 
 /// Which associations and flows are shown.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +31,7 @@ pub(crate) struct Filter {
 impl Filter {
     /// Whether an association is shown.
     pub(crate) fn shows(&self, story: &Story) -> bool {
-        (self.associations.is_empty() || self.associations.contains(&story.reference.id.0))
+        (self.associations.is_empty() || self.associations.contains(&story.id().0))
             && (self.addresses.is_empty() || self.addresses.iter().any(|address| story.has(*address)))
     }
 
@@ -62,7 +63,7 @@ pub(crate) struct Flow {
 }
 
 /// INITs that nothing came of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Unfinished {
     pub(crate) initiator: IpAddr,
     pub(crate) responder: IpAddr,
@@ -74,13 +75,16 @@ pub(crate) struct Unfinished {
 }
 
 /// What came back for an INIT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) enum Answer {
     /// Nothing.
+    #[serde(rename = "nothing")]
     Nothing,
     /// An ABORT: nobody listens there, or it will not.
+    #[serde(rename = "ABORT")]
     Abort,
     /// An INIT ACK, but no COOKIE ECHO followed.
+    #[serde(rename = "INIT_ACK")]
     InitAck,
 }
 
@@ -127,18 +131,16 @@ impl<'a> Conclusion<'a> {
     }
 
     /// When the capture began and ended, by its own clock.
-    pub(crate) fn span(&self) -> Option<(WallTime, WallTime)> {
-        let wall = |time_ns: u64| WallTime::from_nanosecond(i128::from(time_ns)).ok();
-        Some((wall(self.seen().first_ns?)?, wall(self.seen().last_ns)?))
-    }
-
-    pub(crate) fn clock(&self) -> Clock {
-        self.analysis.clock()
+    pub(crate) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        let seen = self.seen();
+        Some((wall(seen.first_ns?), wall(seen.last_ns)))
     }
 
     /// Incidents that were not over by the end.
-    pub(crate) fn open_incidents(&self) -> impl Iterator<Item = &IncidentView> {
-        self.analysis.engine.incidents()
+    pub(crate) fn open_incidents(&self) -> Vec<IncidentView> {
+        let clock = self.analysis.clock();
+        let open = self.analysis.engine.incidents();
+        open.map(|incident| incident.clone().dated(&clock)).collect()
     }
 }
 
@@ -150,7 +152,7 @@ fn is_shown(flow: &Flow, filter: &Filter, stories: &[&Story]) -> bool {
         return true;
     }
     stories.iter().any(|story| {
-        let reference = &story.reference;
+        let reference = &story.view.reference;
         let ports = [reference.local_port, reference.remote_port];
         let has = |port| ports.contains(&port);
         has(key.src_port) && has(key.dst_port) && story.has(src) && story.has(dst)

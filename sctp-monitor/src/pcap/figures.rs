@@ -2,18 +2,27 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp as WallTime;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use sctp_monitor_engine::model::{RttView, Timestamp, units::ms};
+use serde::{Deserialize, Serialize};
 
 use super::ledger::Entry;
 
 /// The round-trip times of a flow's heartbeats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Rtts {
     pub(crate) count: usize,
+    #[serde(rename = "min_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub(crate) min: Duration,
+    #[serde(rename = "median_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub(crate) median: Duration,
+    #[serde(rename = "p95_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub(crate) p95: Duration,
+    #[serde(rename = "max_ms", with = "ms")]
+    #[schemars(with = "f64")]
     pub(crate) max: Duration,
 }
 
@@ -33,17 +42,6 @@ impl Rtts {
             median: at(50),
             p95: at(95),
             max: at(100),
-        })
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        let ms = |time: Duration| time.as_nanos() as f64 / 1e6;
-        json!({
-            "count": self.count,
-            "min_ms": ms(self.min),
-            "median_ms": ms(self.median),
-            "p95_ms": ms(self.p95),
-            "max_ms": ms(self.max),
         })
     }
 }
@@ -66,21 +64,19 @@ impl Entry {
         rtt.is_known().then(|| Duration::from_nanos(rtt.srtt_ns))
     }
 
-    pub(crate) fn data_rtt_ms(&self) -> Option<Value> {
+    /// All that is known of it.
+    pub(crate) fn data_rtt_view(&self) -> Option<RttView> {
         let rtt = &self.tracked.data_rtt;
-        let ms = |nanos: u64| nanos as f64 / 1e6;
-        rtt.is_known().then(|| {
-            json!({
-                "last_ms": ms(rtt.last_ns),
-                "min_ms": ms(rtt.min_ns),
-                "srtt_ms": ms(rtt.srtt_ns),
-                "rttvar_ms": ms(rtt.rttvar_ns),
-            })
+        rtt.is_known().then(|| RttView {
+            last: Duration::from_nanos(rtt.last_ns),
+            min: Duration::from_nanos(rtt.min_ns),
+            srtt: Duration::from_nanos(rtt.srtt_ns),
+            rttvar: Duration::from_nanos(rtt.rttvar_ns),
         })
     }
 }
 
 /// The time of day of a record.
-pub(crate) fn wall(time_ns: u64) -> WallTime {
-    WallTime::from_nanosecond(i128::from(time_ns)).unwrap_or(WallTime::MAX)
+pub(crate) fn wall(time_ns: u64) -> Timestamp {
+    Timestamp::from_nanos(time_ns)
 }

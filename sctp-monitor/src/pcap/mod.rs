@@ -7,6 +7,7 @@
 mod analysis;
 mod clock;
 mod conclusion;
+pub mod document;
 mod figures;
 mod heartbeats;
 mod html;
@@ -29,7 +30,7 @@ use sctp_monitor_capture::{CaptureError, Captures};
 use sctp_monitor_common::wire::ParseOptions;
 use sctp_monitor_engine::{
     Engine,
-    model::{Event, EventKind},
+    model::{Event, EventKind, WallClock},
 };
 
 use self::{
@@ -40,14 +41,13 @@ use self::{
 };
 use crate::{
     cli::{PcapArgs, PcapFormat},
-    clock::Clock,
     config,
 };
 
 /// Where the story is written.
 trait Sink {
     /// Something happened.
-    fn event(&mut self, event: &Event, clock: &Clock) -> io::Result<()>;
+    fn event(&mut self, event: &Event) -> io::Result<()>;
     /// The capture is at its end.
     fn finish(&mut self, conclusion: &Conclusion<'_>) -> io::Result<()>;
 }
@@ -97,7 +97,7 @@ pub fn pcap(args: &PcapArgs) -> anyhow::Result<ExitCode> {
     }
     bar.finish();
     analysis.finish(&mut teller).context(WRITING)?;
-    teller.stories.finish(&analysis.engine);
+    teller.stories.finish(&analysis.engine, &analysis.clock());
     let errors = captures.take_errors();
     let conclusion = Conclusion::new(
         &args.files,
@@ -162,12 +162,12 @@ struct Teller<'a> {
 }
 
 impl Audience for Teller<'_> {
-    fn on_event(&mut self, event: &Event, engine: &Engine, clock: &Clock) -> io::Result<()> {
+    fn on_event(&mut self, event: &Event, engine: &Engine, clock: &WallClock) -> io::Result<()> {
         self.stories.on_event(event, engine, clock);
         if self.is_asked_for(event) {
-            self.sink.event(event, clock)?;
+            self.sink.event(event)?;
             if let Some(page) = &mut self.page {
-                page.on_event(event, clock);
+                page.on_event(event);
             }
         }
         Ok(())

@@ -5,67 +5,51 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use jiff::Timestamp as WallTime;
+use schemars::JsonSchema;
 use sctp_monitor_common::abi::FlowKey;
 use sctp_monitor_engine::{
-    Association, Engine,
+    Engine,
     model::{
-        AssociationRef, Diagnosis, Direction, Event, EventKind, Object, Offers, Origin, PathId, PathState,
-        Side, Status,
+        AddressView, AssociationId, AssociationRef, AssociationView, Direction, EndReason, Event, EventKind,
+        Finding, PathId, PathState, PathView, PhaseView, Reason, Status, Timestamp, WallClock, units::told,
     },
 };
+use serde::{Deserialize, Serialize};
 
 use super::ledger::{Entry, Ledger};
-use crate::clock::Clock;
 
 /// One association.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
-    pub(crate) reference: AssociationRef,
-    pub(crate) origin: Origin,
-    /// When it became known.
-    pub(crate) began: WallTime,
-    pub(crate) ended: Option<Ending>,
-    pub(crate) local: Vec<IpAddr>,
-    pub(crate) remote: Vec<IpAddr>,
-    pub(crate) offers: Option<Offers>,
-    pub(crate) restarts: Option<u64>,
-    pub(crate) one_sided: bool,
-    /// Where new DATA went at the end, by direction.
-    pub(crate) primary: [Option<PathId>; 2],
-    pub(crate) paths: BTreeMap<PathId, PathStory>,
-    pub(crate) findings: Vec<FindingStory>,
+    /// As it was at its end, or at the capture's.
+    pub(crate) view: AssociationView,
+    /// Every change of the state of its paths.
+    changes: BTreeMap<PathId, Vec<Change>>,
+    /// Everything that was wrong with it.
+    pub(crate) found: Vec<Found>,
 }
 
-/// How an association ended.
-#[derive(Debug, Clone)]
-pub(crate) struct Ending {
-    pub(crate) at: WallTime,
-    pub(crate) reason: String,
-}
-
-/// One path of an association.
-#[derive(Debug, Clone)]
-pub(crate) struct PathStory {
-    /// Its state at the end.
-    pub(crate) state: PathState,
-    pub(crate) reason: Option<String>,
-    /// Every change of its state: when, to what, why.
-    pub(crate) changes: Vec<(WallTime, PathState, String)>,
+/// A change of a path's state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Change {
+    /// When it was found out.
+    pub(crate) time: Timestamp,
+    /// Its state from then on.
+    pub(crate) to: PathState,
+    /// Why.
+    #[serde(flatten, with = "told")]
+    #[schemars(with = "told::Told<Reason>")]
+    pub(crate) reason: Reason,
 }
 
 /// Something that was wrong.
-#[derive(Debug, Clone)]
-pub(crate) struct FindingStory {
-    pub(crate) name: &'static str,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Found {
     /// As it was said last.
-    diagnosis: Diagnosis,
-    pub(crate) object: Object,
-    pub(crate) since: WallTime,
-    /// When it was over; `None` if it was not, by the end.
-    pub(crate) until: Option<WallTime>,
-    pub(crate) reason: String,
-    pub(crate) next: String,
+    #[serde(flatten)]
+    pub(crate) finding: Finding,
+    /// When it was over; null if it was not, by the end.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// All stories, by the association's number.
@@ -94,163 +78,173 @@ impl Stories {
         self.stories.get(&id)
     }
 
-    pub(crate) fn on_event(&mut self, event: &Event, engine: &Engine, clock: &Clock) {
+    pub(crate) fn on_event(&mut self, event: &Event, engine: &Engine, clock: &WallClock) {
         let Some(reference) = event.association else {
             return;
         };
-        let at = clock.wall(event.time);
-        let id = reference.id.0;
-        if let EventKind::AssociationUp {
-            origin,
-            local,
-            remote,
-            offers,
-            restarts,
-            one_sided,
-        } = &event.kind
-        {
+        let id = reference.id;
+        let view = || {
+            engine
+                .association_view(id, |_| None)
+                .map(|view| view.dated(clock))
+        };
+        if let EventKind::AssociationUp { .. } = &event.kind {
             if self.stories.len() >= self.most {
                 self.left_out += 1;
                 return;
             }
-            let story = Story {
-                reference,
-                origin: *origin,
-                began: at,
-                ended: None,
-                local: local.clone(),
-                remote: remote.clone(),
-                offers: *offers,
-                restarts: restarts.map(|id| id.0),
-                one_sided: *one_sided,
-                primary: [None; 2],
-                paths: BTreeMap::new(),
-                findings: Vec::new(),
-            };
-            self.stories.insert(id, story);
+            if let Some(mut view) = view() {
+                view.since = event.time;
+                self.stories.insert(id.0, Story::new(view));
+            }
             return;
         }
-        let Some(story) = self.stories.get_mut(&id) else {
+        let Some(story) = self.stories.get_mut(&id.0) else {
             return;
         };
-        story.reference = reference;
+        story.view.reference = reference;
         match &event.kind {
             EventKind::PathStateChanged { path, to, reason, .. } => {
-                let path = story.paths.entry(*path).or_insert_with(|| PathStory::new(*to));
-                path.state = *to;
-                path.reason = Some(reason.to_string());
-                if path.changes.len() < MOST_CHANGES {
-                    path.changes.push((at, *to, reason.to_string()));
+                let changes = story.changes.entry(*path).or_default();
+                if changes.len() < MOST_CHANGES {
+                    changes.push(Change {
+                        time: event.time,
+                        to: *to,
+                        reason: reason.clone(),
+                    });
                 }
             }
-            EventKind::Finding { status, finding } => story.on_finding(*status, finding, at, clock),
+            EventKind::Finding { status, finding } => story.on_finding(*status, finding, event.time),
             EventKind::AssociationDown { reason } => {
-                story.ended = Some(Ending {
-                    at,
-                    reason: reason.to_string(),
-                });
-                if let Some(association) = find(engine, id) {
-                    story.look_at(association);
+                if let Some(view) = view() {
+                    story.look_at(view);
                 }
+                story.view.phase = PhaseView::Ended {
+                    at: event.time,
+                    end: reason.clone(),
+                };
             }
             _ => {}
         }
     }
 
     /// Behind the last record: what the engine still knows.
-    pub(crate) fn finish(&mut self, engine: &Engine) {
-        for association in engine.associations() {
-            if let Some(story) = self.stories.get_mut(&association.reference().id.0) {
-                story.look_at(association);
+    pub(crate) fn finish(&mut self, engine: &Engine, clock: &WallClock) {
+        for (id, story) in &mut self.stories {
+            if let Some(view) = engine.association_view(AssociationId(*id), |_| None) {
+                story.look_at(view.dated(clock));
             }
-        }
-    }
-}
-
-fn find(engine: &Engine, id: u64) -> Option<&Association> {
-    engine
-        .associations()
-        .find(|association| association.reference().id.0 == id)
-}
-
-impl PathStory {
-    fn new(state: PathState) -> Self {
-        Self {
-            state,
-            reason: None,
-            changes: Vec::new(),
         }
     }
 }
 
 impl Story {
-    /// What events do not tell.
-    fn look_at(&mut self, association: &Association) {
-        self.reference = association.reference();
-        self.one_sided = association.is_one_sided();
-        for (side, known) in [(Side::Local, &mut self.local), (Side::Remote, &mut self.remote)] {
-            for address in association.addresses(side).iter() {
-                if !known.contains(address) {
-                    known.push(*address);
-                }
-            }
-        }
-        for direction in [Direction::Forward, Direction::Return] {
-            let primary = association.primary(direction);
-            self.primary[direction as usize] = primary.or(self.primary[direction as usize]);
-        }
-        for (id, path) in association.paths() {
-            let story = self
-                .paths
-                .entry(*id)
-                .or_insert_with(|| PathStory::new(path.state()));
-            // A path of an association that is over keeps the state that it had.
-            story.state = path.state();
-            story.reason = path.reason().map(ToString::to_string).or(story.reason.take());
+    fn new(view: AssociationView) -> Self {
+        Self {
+            view,
+            changes: BTreeMap::new(),
+            found: Vec::new(),
         }
     }
 
-    fn on_finding(
-        &mut self,
-        status: Status,
-        finding: &sctp_monitor_engine::model::Finding,
-        at: WallTime,
-        clock: &Clock,
-    ) {
-        let same = |known: &&mut FindingStory| {
-            let is_same = known.diagnosis.is_same_kind(&finding.diagnosis);
-            known.until.is_none() && is_same && known.object == finding.object
+    /// What events do not tell. What it once had is not forgotten: the engine forgets addresses that were given up, and
+    /// the flows of an association that is over.
+    fn look_at(&mut self, now: AssociationView) {
+        let before = std::mem::replace(&mut self.view, now);
+        let now = &mut self.view;
+        now.since = before.since;
+        if matches!(before.phase, PhaseView::Ended { .. }) {
+            now.phase = before.phase;
+        }
+        for (known, before) in [
+            (&mut now.local_addresses, before.local_addresses),
+            (&mut now.remote_addresses, before.remote_addresses),
+        ] {
+            let gone = |address: &AddressView| known.iter().all(|known| known.address != address.address);
+            let gone: Vec<_> = before.into_iter().filter(gone).collect();
+            known.extend(gone);
+        }
+        now.primary_forward = now.primary_forward.or(before.primary_forward);
+        now.primary_return = now.primary_return.or(before.primary_return);
+        for mut path in before.paths {
+            match now.paths.iter_mut().find(|known| known.id == path.id) {
+                Some(known) => {
+                    known.reason = known.reason.take().or(path.reason.take());
+                    known.forward = known.forward.take().or(path.forward.take());
+                    known.return_ = known.return_.take().or(path.return_.take());
+                }
+                // A path of an association that is over keeps the state that it had.
+                None => now.paths.push(path),
+            }
+        }
+        now.paths.sort_by_key(|path| path.id);
+    }
+
+    fn on_finding(&mut self, status: Status, finding: &Finding, at: Timestamp) {
+        let same = |known: &&mut Found| {
+            let is_same = known.finding.evidence.is_same_kind(&finding.evidence);
+            known.until.is_none() && is_same && known.finding.object == finding.object
         };
-        let has_room = self.findings.len() < MOST_CHANGES;
-        let known = self.findings.iter_mut().rev().find(same);
+        let has_room = self.found.len() < MOST_CHANGES;
+        let known = self.found.iter_mut().rev().find(same);
         match (status, known) {
             (Status::Closed, Some(known)) => known.until = Some(at),
             (Status::Opened | Status::Updated, Some(known)) => {
-                known.diagnosis = finding.diagnosis.clone();
-                known.reason = finding.diagnosis.to_string();
-                known.next = finding.diagnosis.next().to_string();
+                let since = known.finding.since;
+                known.finding = finding.clone();
+                known.finding.since = since;
             }
-            (Status::Opened | Status::Updated, None) if has_room => {
-                self.findings.push(FindingStory {
-                    name: finding.diagnosis.name(),
-                    diagnosis: finding.diagnosis.clone(),
-                    object: finding.object,
-                    since: clock.wall(finding.since),
-                    until: None,
-                    reason: finding.diagnosis.to_string(),
-                    next: finding.diagnosis.next().to_string(),
-                });
-            }
+            (Status::Opened | Status::Updated, None) if has_room => self.found.push(Found {
+                finding: finding.clone(),
+                until: None,
+            }),
             (_, None) => {}
         }
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> AssociationId {
+        self.view.reference.id
+    }
+
+    /// Addresses of the local endpoint.
+    pub(crate) fn local(&self) -> Vec<IpAddr> {
+        self.view
+            .local_addresses
+            .iter()
+            .map(|known| known.address)
+            .collect()
+    }
+
+    /// Addresses of the remote endpoint.
+    pub(crate) fn remote(&self) -> Vec<IpAddr> {
+        self.view
+            .remote_addresses
+            .iter()
+            .map(|known| known.address)
+            .collect()
+    }
+
+    /// When and how it ended.
+    pub(crate) fn end(&self) -> Option<(Timestamp, &EndReason)> {
+        match &self.view.phase {
+            PhaseView::Ended { at, end } => Some((*at, end)),
+            PhaseView::Opening | PhaseView::Established | PhaseView::ShuttingDown { .. } => None,
+        }
+    }
+
+    /// Every change of a path's state.
+    pub(crate) fn changes(&self, path: PathId) -> &[Change] {
+        self.changes.get(&path).map_or(&[], Vec::as_slice)
     }
 
     /// The paths: those that the engine lists, and address pairs that packets with the association's tags crossed.
     pub(crate) fn path_table<'a>(&'a self, ledger: &'a Ledger) -> Vec<PathNumbers<'a>> {
         let mut paths: BTreeMap<PathId, PathNumbers<'a>> = self
+            .view
             .paths
             .iter()
-            .map(|(id, story)| (*id, PathNumbers::new(*id, Some(story))))
+            .map(|path| (path.id, PathNumbers::new(path.id, Some(path))))
             .collect();
         for entry in ledger.entries() {
             let Some((id, direction)) = self.path_of(entry) else {
@@ -273,7 +267,7 @@ impl Story {
             local_tag,
             remote_tag,
             ..
-        } = self.reference;
+        } = self.view.reference;
         let FlowKey {
             src,
             dst,
@@ -299,12 +293,18 @@ impl Story {
 
     /// Two associations may have the same ports and tags by chance, but hardly share an address too.
     fn knows(&self, path: &PathId) -> bool {
-        self.local.contains(&path.local) || self.remote.contains(&path.remote)
+        let has = |known: &[AddressView], address| known.iter().any(|known| known.address == address);
+        has(&self.view.local_addresses, path.local) || has(&self.view.remote_addresses, path.remote)
     }
 
     /// Whether it has this address.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
-        self.local.contains(&address) || self.remote.contains(&address)
+        let known = self
+            .view
+            .local_addresses
+            .iter()
+            .chain(&self.view.remote_addresses);
+        known.into_iter().any(|known| known.address == address)
     }
 }
 
@@ -312,16 +312,17 @@ impl Story {
 #[derive(Debug, Clone)]
 pub(crate) struct PathNumbers<'a> {
     pub(crate) id: PathId,
-    pub(crate) story: Option<&'a PathStory>,
+    /// As the engine knows it, if it does.
+    pub(crate) view: Option<&'a PathView>,
     /// By direction.
     pub(crate) flows: [Option<Entry>; 2],
 }
 
 impl<'a> PathNumbers<'a> {
-    fn new(id: PathId, story: Option<&'a PathStory>) -> Self {
+    fn new(id: PathId, view: Option<&'a PathView>) -> Self {
         Self {
             id,
-            story,
+            view,
             flows: [None, None],
         }
     }

@@ -1,28 +1,20 @@
 //! A capture as text: what happened, and then the story of each association.
 
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use std::io::{self, Write};
 
 use comfy_table::{Table, presets::NOTHING};
-use jiff::Timestamp as WallTime;
 use sctp_monitor_common::wire::ChunkKind;
-use sctp_monitor_engine::model::{Direction, Event, Object, Ppid, Short};
+use sctp_monitor_engine::model::{
+    Direction, Event, Object, Ppid, Short,
+    words::{date_time, how_known, list, plural, streams, tag},
+};
 
 use super::{
     Sink,
     conclusion::{Answer, Conclusion},
     figures::Rtts,
     ledger::Entry,
-    story::{PathNumbers, Story},
-};
-use crate::{
-    clock::Clock,
-    report::{
-        plural,
-        table::{event_words, is_told_by_incident, list},
-    },
+    story::{Found, PathNumbers, Story},
 };
 
 /// Writes text.
@@ -39,8 +31,8 @@ impl<W: Write> Text<W> {
 
     fn association(&mut self, story: &Story, conclusion: &Conclusion<'_>) -> io::Result<()> {
         let out = &mut self.out;
-        let known = &story.reference;
-        let tag = |tag: Option<u32>| tag.map_or_else(|| "unknown".to_owned(), |tag| format!("{tag:#010x}"));
+        let view = &story.view;
+        let known = &view.reference;
         writeln!(
             out,
             "Association {}: ports {} > {}, tags {} / {}",
@@ -50,52 +42,41 @@ impl<W: Write> Text<W> {
             tag(known.local_tag),
             tag(known.remote_tag),
         )?;
-        writeln!(
-            out,
-            "  between   {} and {}",
-            list(&story.local),
-            list(&story.remote)
-        )?;
-        let how = match story.restarts {
-            Some(before) => format!(", which restarted association {before}"),
+        let (local, remote) = (list(&story.local()), list(&story.remote()));
+        writeln!(out, "  local     {local}")?;
+        writeln!(out, "  remote    {remote}")?;
+        let restarts = match view.restarts {
+            Some(before) => format!("; restarted association {before}"),
             None => String::new(),
         };
-        writeln!(
-            out,
-            "  began     {}, known by {}{how}",
-            time(story.began),
-            story.origin
-        )?;
-        if let Some(offers) = &story.offers {
-            let (sent, received) = (offers.streams_sent(), offers.streams_received());
-            writeln!(out, "  streams   {sent} there, {received} back")?;
+        let how = how_known(view.origin);
+        writeln!(out, "  began     {} ({how}){restarts}", date_time(view.since))?;
+        if let Some(offers) = &view.offers {
+            writeln!(out, "  streams   {}", streams(offers))?;
         }
-        match &story.ended {
-            Some(ending) => writeln!(out, "  ended     {}: {}", time(ending.at), ending.reason)?,
+        match story.end() {
+            Some((at, end)) => writeln!(out, "  ended     {}: {end}", date_time(at))?,
             None => writeln!(out, "  ended     not within the capture")?,
         }
-        if story.one_sided {
+        if view.one_sided {
             writeln!(out, "  seen      in one direction only")?;
         }
-        for (what, direction) in [("there", Direction::Forward), ("back", Direction::Return)] {
-            if let Some(path) = story.primary[direction as usize] {
-                writeln!(out, "  DATA {what:<5} on {} > {}", path.local, path.remote)?;
+        for direction in Direction::BOTH {
+            if let Some(path) = view.primary(direction) {
+                writeln!(out, "  {direction:<9} DATA on {path}")?;
             }
         }
-        for finding in &story.findings {
-            let until = finding
-                .until
-                .map_or_else(|| "to the end".to_owned(), |at| format!("to {}", time(at)));
+        for Found { finding, until } in &story.found {
+            let until = until.map_or_else(|| "to the end".to_owned(), |at| format!("to {}", date_time(at)));
             let object = match finding.object {
                 Object::Association => String::new(),
-                Object::Remote(remote) => format!("{remote}: "),
-                Object::Path(path) => format!("{} > {}: ", path.local, path.remote),
+                object => format!("{object}: "),
             };
-            let since = time(finding.since);
+            let since = date_time(finding.since);
             writeln!(
                 out,
-                "  FOUND     {object}{} ({since} {until}). Check {}",
-                finding.reason, finding.next
+                "  FOUND     {object}{} ({since} {until}). Check: {}",
+                finding.text, finding.check
             )?;
         }
         let paths = story.path_table(&conclusion.analysis.ledger);
@@ -112,8 +93,8 @@ impl<W: Write> Text<W> {
         if !unused.is_empty() {
             writeln!(
                 out,
-                " and {} that nothing crossed",
-                plural(unused.len() as u64, "address pair")
+                "  {}, no packets",
+                plural(unused.len() as u64, "more address pair")
             )?;
         }
         writeln!(out)
@@ -122,17 +103,21 @@ impl<W: Write> Text<W> {
     fn rest(&mut self, conclusion: &Conclusion<'_>) -> io::Result<()> {
         let out = &mut self.out;
         for handshake in &conclusion.unfinished {
+            let (from, to, port) = (handshake.initiator, handshake.responder, handshake.port);
             let answer = match handshake.answer {
                 Answer::Nothing => {
-                    "nothing came back. Check whether the host is up, and the way there and back"
+                    format!("no answer. Check: ping {to} from {from}; filters on IP protocol 132")
                 }
-                Answer::Abort => "ABORT came back. Check whether anybody listens on that port there",
+                Answer::Abort => {
+                    format!("answered by ABORT. Check: whether a process listens on {to} port {port}")
+                }
                 Answer::InitAck => {
-                    "INIT ACK came back, but the initiator did not go on. Check whether it arrived there"
+                    format!(
+                        "answered by INIT ACK, no COOKIE ECHO. Check: whether the INIT ACK reached {from}"
+                    )
                 }
             };
             let inits = plural(handshake.inits, "INIT");
-            let (from, to, port) = (handshake.initiator, handshake.responder, handshake.port);
             writeln!(
                 out,
                 "No association from {from} to {to} port {port}: {inits}, {answer}"
@@ -141,8 +126,13 @@ impl<W: Write> Text<W> {
         let told: u64 = conclusion.stories.iter().map(|_| 1).sum();
         let seen = conclusion.seen();
         let span = conclusion.span().map_or_else(String::new, |(first, last)| {
-            let length = Duration::try_from(last.duration_since(first)).unwrap_or_default();
-            format!(", {} to {} ({})", time(first), time(last), Short(length))
+            let length = last.since(first);
+            format!(
+                ", {} to {} ({})",
+                date_time(first),
+                date_time(last),
+                Short(length)
+            )
         });
         writeln!(
             out,
@@ -171,20 +161,15 @@ impl<W: Write> Text<W> {
 }
 
 impl<W: Write> Sink for Text<W> {
-    fn event(&mut self, event: &Event, clock: &Clock) -> io::Result<()> {
-        if is_told_by_incident(event) {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        if event.is_told_by_incident() {
             return Ok(());
         }
         if !self.any {
             writeln!(self.out, "What happened (times in UTC)")?;
             self.any = true;
         }
-        writeln!(
-            self.out,
-            "{}  {}",
-            time(clock.wall(event.time)),
-            event_words(event)
-        )
+        writeln!(self.out, "{}  {}", date_time(event.time), event.words())
     }
 
     fn finish(&mut self, conclusion: &Conclusion<'_>) -> io::Result<()> {
@@ -204,7 +189,7 @@ const HEADER: [&str; 10] = [
     "remote",
     "state",
     "packets",
-    "DATA there/back",
+    "DATA forward/return",
     "retransmitted",
     "lost",
     "HEARTBEATs answered",
@@ -213,10 +198,10 @@ const HEADER: [&str; 10] = [
 ];
 
 fn row(path: &PathNumbers<'_>) -> [String; 10] {
-    let [there, back] = [Direction::Forward, Direction::Return].map(|direction| path.flow(direction));
+    let [forward, back] = Direction::BOTH.map(|direction| path.flow(direction));
     let both = |of: &dyn Fn(&Entry) -> String| {
         let one = |entry: Option<&Entry>| entry.map_or_else(|| "-".to_owned(), of);
-        format!("{}/{}", one(there), one(back))
+        format!("{}/{}", one(forward), one(back))
     };
     let heartbeats = |entry: &Entry| {
         let sent = entry.count(ChunkKind::Heartbeat);
@@ -225,8 +210,8 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
     [
         format!("  {}", path.id.local),
         path.id.remote.to_string(),
-        path.story
-            .map_or_else(|| "-".to_owned(), |story| story.state.to_string()),
+        path.view
+            .map_or_else(|| "-".to_owned(), |view| view.state.words().to_owned()),
         both(&|entry| entry.packets.to_string()),
         both(&|entry| entry.data_chunks().to_string()),
         both(&|entry| entry.data_retransmissions.to_string()),
@@ -235,15 +220,15 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
                 .loss()
                 .map_or_else(|| "-".to_owned(), |loss| format!("{:.1} %", loss * 100.0))
         }),
-        [there, back]
+        [forward, back]
             .into_iter()
             .flatten()
             .filter(|entry| entry.count(ChunkKind::Heartbeat) > 0)
             .map(heartbeats)
             .collect::<Vec<_>>()
             .join(", "),
-        rtt(there, back),
-        [there, back]
+        rtt(forward, back),
+        [forward, back]
             .into_iter()
             .flatten()
             .find(|entry| entry.data_chunks() > 0)
@@ -252,8 +237,8 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
 }
 
 /// By the heartbeats of either side, or else by DATA.
-fn rtt(there: Option<&Entry>, back: Option<&Entry>) -> String {
-    let entries = || [there, back].into_iter().flatten();
+fn rtt(forward: Option<&Entry>, back: Option<&Entry>) -> String {
+    let entries = || [forward, back].into_iter().flatten();
     let heartbeats = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_ns));
     if let Some(rtts) = heartbeats {
         return format!(
@@ -267,8 +252,4 @@ fn rtt(there: Option<&Entry>, back: Option<&Entry>) -> String {
         Some(srtt) => format!("{} (DATA)", Short(srtt)),
         None => "-".to_owned(),
     }
-}
-
-fn time(at: WallTime) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }

@@ -2,13 +2,15 @@
 
 use std::{fmt, io};
 
-use sctp_monitor_engine::model::Timestamp;
-
-use super::plural;
-use crate::clock::Clock;
+use schemars::JsonSchema;
+use sctp_monitor_engine::model::{
+    Timestamp,
+    words::{plural, time_of_day},
+};
+use serde::{Deserialize, Serialize};
 
 /// Lines that a writer lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Loss {
     /// How many.
     pub lines: u64,
@@ -38,11 +40,12 @@ impl Loss {
 }
 
 /// A writer lost lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportLost {
     /// The writer: `stdout`, or the path of a file.
     pub writer: String,
     /// What it lost.
+    #[serde(flatten)]
     pub loss: Loss,
 }
 
@@ -50,17 +53,19 @@ impl fmt::Display for ReportLost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { writer, loss } = self;
         let lines = plural(loss.lines, "line");
-        let since = Clock::default().wall(loss.since).strftime("%H:%M:%S%.3fZ");
+        let since = time_of_day(loss.since);
         write!(
             f,
-            "report to {writer}: {lines} lost since {since}: {}",
+            "report to {writer}: {lines} lost since {since}Z: {}",
             loss.reason
         )
     }
 }
 
-/// Why a line was lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a line was lost: in JSON `queue full`, or the system's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "String", into = "String")]
+#[schemars(with = "String")]
 pub enum LossReason {
     /// The writer was too slow, or hung.
     QueueFull,
@@ -74,11 +79,29 @@ impl From<&io::Error> for LossReason {
     }
 }
 
+impl From<String> for LossReason {
+    fn from(words: String) -> Self {
+        if words == QUEUE_FULL {
+            Self::QueueFull
+        } else {
+            Self::System(words)
+        }
+    }
+}
+
+impl From<LossReason> for String {
+    fn from(reason: LossReason) -> Self {
+        reason.to_string()
+    }
+}
+
 impl fmt::Display for LossReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::QueueFull => f.write_str("queue full"),
+            Self::QueueFull => f.write_str(QUEUE_FULL),
             Self::System(words) => f.write_str(words),
         }
     }
 }
+
+const QUEUE_FULL: &str = "queue full";

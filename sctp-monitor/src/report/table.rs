@@ -5,23 +5,17 @@
 
 use std::{
     collections::VecDeque,
-    fmt::Write as _,
     io::{self, Write},
-    net::IpAddr,
     time::Duration,
 };
 
 use comfy_table::{Table, presets::NOTHING};
-use sctp_monitor_engine::{
-    NicState,
-    model::{
-        AssociationView, Direction, Event, EventKind, FlowView, IncidentView, Object, PathView, Ppid, Short,
-        Status, Timestamp,
-    },
+use sctp_monitor_engine::model::{
+    AssociationView, FlowView, PathView, Ppid, Short, Status, Timestamp,
+    words::{how_known, plural, tag, time_of_day},
 };
 
-use super::{Notice, Report, Snapshot, Told, WriterStatus, plural};
-use crate::clock::Clock;
+use super::{Line, Report, Summary};
 
 /// Writes lines and tables.
 #[derive(Debug)]
@@ -41,20 +35,19 @@ impl<W: Write> Tables<W> {
         }
     }
 
-    /// How often it is to be shown a snapshot.
+    /// How often it is to be shown how things are.
     #[must_use]
     pub fn interval(&self) -> Duration {
         if self.terminal { REDRAWN_AFTER } else { INTERVAL }
     }
 }
 
-impl<W: Write + Send> Report<Told, Snapshot> for Tables<W> {
-    fn event(&mut self, told: &Told) -> io::Result<()> {
-        let Told { time, clock, notice } = told;
-        if matches!(notice, Notice::Event(event) if is_told_by_incident(event)) {
+impl<W: Write + Send> Report<Line, Summary> for Tables<W> {
+    fn event(&mut self, line: &Line) -> io::Result<()> {
+        let Some(words) = line.words() else {
             return Ok(());
-        }
-        let line = format!("{}  {}", clock_time(clock, *time), words(notice));
+        };
+        let line = format!("{}Z  {words}", time_of_day(line.time()));
         if self.terminal {
             if self.lines.len() == LINES_KEPT {
                 self.lines.pop_front();
@@ -66,20 +59,20 @@ impl<W: Write + Send> Report<Told, Snapshot> for Tables<W> {
         self.out.flush()
     }
 
-    fn refresh(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+    fn refresh(&mut self, summary: &Summary) -> io::Result<()> {
         if self.terminal {
             write!(self.out, "{HOME_AND_CLEAR}")?;
-            draw(&mut self.out, snapshot)?;
+            draw(&mut self.out, summary)?;
             writeln!(self.out)?;
             for line in &self.lines {
                 writeln!(self.out, "{line}")?;
             }
             return self.out.flush();
         }
-        if snapshot.known.associations.is_empty() {
+        if summary.snapshot.associations.is_empty() {
             return Ok(());
         }
-        draw(&mut self.out, snapshot)?;
+        draw(&mut self.out, summary)?;
         self.out.flush()
     }
 
@@ -87,76 +80,66 @@ impl<W: Write + Send> Report<Told, Snapshot> for Tables<W> {
         self.out.flush()
     }
 
-    fn finish(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         if self.terminal {
             for line in &self.lines {
                 writeln!(self.out, "{line}")?;
             }
         }
         writeln!(self.out, "Summary")?;
-        draw(&mut self.out, snapshot)?;
-        for (counter, value) in &snapshot.counters {
-            writeln!(self.out, "{:>12} {}", value, counter.replace('_', " "))?;
+        draw(&mut self.out, summary)?;
+        for (counter, value) in &summary.counters {
+            writeln!(self.out, "{value:>12} {}", counter.replace('_', " "))?;
         }
-        draw_agent(&mut self.out, snapshot)?;
+        draw_agent(&mut self.out, summary)?;
         self.out.flush()
     }
 }
 
-fn draw(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+fn draw(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    let snapshot = &summary.snapshot;
     let mut none = true;
-    for association in snapshot
-        .known
-        .associations
-        .iter()
-        .filter(|association| association.is_up())
-    {
+    for association in snapshot.associations.iter().filter(|known| known.is_up()) {
         none = false;
-        draw_association(out, association, snapshot)?;
+        draw_association(out, association, snapshot.time)?;
     }
     if none {
-        let watched: Vec<_> = snapshot
+        let watched: Vec<_> = summary
             .interfaces
             .iter()
             .map(|watched| watched.interface.as_str())
             .collect();
         writeln!(out, "no association seen yet on {}", watched.join(", "))?;
     }
-    for incident in &snapshot.known.incidents {
-        let words = incident_words(Status::Updated, incident);
-        let open_for = Short(snapshot.known.time.since(incident.since));
+    for incident in &snapshot.incidents {
+        let words = incident.words(Status::Updated);
+        let open_for = Short(snapshot.time.since(incident.since));
         writeln!(out, "{words}, for {open_for}")?;
     }
     Ok(())
 }
 
 /// What the agent says of itself at the end.
-fn draw_agent(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
-    let lag = snapshot.lag;
+fn draw_agent(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    let (late, turn) = (Short(summary.lag.max), Short(summary.lag.turn_max));
     writeln!(
         out,
-        "agent: its loop ran {} late at most, the longest turn took {}",
-        Short(lag.max),
-        Short(lag.turn_max)
+        "agent: its loop ran {late} late at most, the longest turn took {turn}"
     )?;
-    for WriterStatus { writer, status } in &snapshot.reports {
-        if let Some(reason) = &status.reason {
-            let lines = plural(status.lost, "line");
+    for report in &summary.reports {
+        if let Some(reason) = &report.reason {
+            let (writer, lines) = (&report.writer, plural(report.lost, "line"));
             writeln!(out, "report to {writer}: {lines} lost; the last one: {reason}")?;
         }
     }
-    if snapshot.log_lines_lost > 0 {
-        writeln!(out, "log: {} lost", plural(snapshot.log_lines_lost, "line"))?;
+    if summary.log_lines_lost > 0 {
+        writeln!(out, "log: {} lost", plural(summary.log_lines_lost, "line"))?;
     }
     Ok(())
 }
 
-fn draw_association(
-    out: &mut impl Write,
-    association: &AssociationView,
-    snapshot: &Snapshot,
-) -> io::Result<()> {
-    let known = &association.reference;
+fn draw_association(out: &mut impl Write, association: &AssociationView, now: Timestamp) -> io::Result<()> {
+    let known = association.reference;
     writeln!(
         out,
         "association {}  ports {} > {}  tags {} / {}  ({})",
@@ -165,7 +148,7 @@ fn draw_association(
         known.remote_port,
         tag(known.local_tag),
         tag(known.remote_tag),
-        association.origin,
+        how_known(association.origin),
     )?;
     let mut table = Table::new();
     table.load_preset(NOTHING);
@@ -176,13 +159,18 @@ fn draw_association(
             unused += 1;
             continue;
         }
-        table.add_row(row(path, snapshot));
+        table.add_row(row(path, now));
     }
     writeln!(out, "{table}")?;
     if unused > 0 {
-        writeln!(out, " and {unused} address pairs that nothing has crossed yet")?;
+        writeln!(out, " {}", unused_paths(unused))?;
     }
     Ok(())
+}
+
+/// Paths that are listed and not used: `2 more address pairs, no packets yet`.
+fn unused_paths(count: u64) -> String {
+    format!("{}, no packets yet", plural(count, "more address pair"))
 }
 
 const HEADER: [&str; 11] = [
@@ -191,49 +179,48 @@ const HEADER: [&str; 11] = [
     "state",
     "for",
     "RTT",
-    "DATA sent/received",
+    "DATA forward/return",
     "retransmitted",
     "HEARTBEATs answered",
     "payload",
-    "bytes/s sent/received",
+    "bytes/s forward/return",
     "reason",
 ];
 
-fn row(path: &PathView, snapshot: &Snapshot) -> [String; 11] {
-    let id = path.id;
-    let (sent, received) = (path.flow(Direction::Forward), path.flow(Direction::Return));
+fn row(path: &PathView, now: Timestamp) -> [String; 11] {
+    let (forward, back) = (path.forward.as_ref(), path.return_.as_ref());
     let count = |view: Option<&FlowView>, of: fn(&FlowView) -> u64| {
         view.map_or_else(|| "-".to_owned(), |view| of(view).to_string())
     };
     [
-        id.local.to_string(),
-        id.remote.to_string(),
-        path.state.to_string(),
-        Short(snapshot.known.time.since(path.since)).to_string(),
-        rtt(sent, received),
+        path.id.local.to_string(),
+        path.id.remote.to_string(),
+        path.state.words().to_owned(),
+        Short(now.since(path.since)).to_string(),
+        rtt(forward, back),
         format!(
             "{}/{}",
-            count(sent, |view| view.data_chunks),
-            count(received, |view| view.data_chunks)
+            count(forward, |view| view.data_chunks),
+            count(back, |view| view.data_chunks)
         ),
-        count(sent, |view| view.retransmissions),
-        sent.map_or_else(
+        count(forward, |view| view.retransmissions),
+        forward.map_or_else(
             || "-".to_owned(),
             |view| format!("{}/{}", view.heartbeats_answered, view.heartbeats),
         ),
-        payload(sent, received),
+        payload(forward, back),
         format!(
             "{}/{}",
-            count(sent, |view| view.throughput.bytes_per_second),
-            count(received, |view| view.throughput.bytes_per_second)
+            count(forward, |view| view.throughput.bytes_per_second),
+            count(back, |view| view.throughput.bytes_per_second)
         ),
         path.reason.as_ref().map_or_else(String::new, ToString::to_string),
     ]
 }
 
 /// What the DATA carries, by the direction that has some.
-fn payload(sent: Option<&FlowView>, received: Option<&FlowView>) -> String {
-    [sent, received]
+fn payload(forward: Option<&FlowView>, back: Option<&FlowView>) -> String {
+    [forward, back]
         .into_iter()
         .flatten()
         .find(|view| view.data_chunks > 0)
@@ -241,218 +228,16 @@ fn payload(sent: Option<&FlowView>, received: Option<&FlowView>) -> String {
 }
 
 /// By heartbeats if there were any: they are answered at once, DATA not always.
-fn rtt(sent: Option<&FlowView>, received: Option<&FlowView>) -> String {
-    let by_heartbeat = [sent, received]
+fn rtt(forward: Option<&FlowView>, back: Option<&FlowView>) -> String {
+    let by_heartbeat = [forward, back]
         .into_iter()
         .flatten()
         .find_map(|view| view.heartbeat_rtt);
-    match (by_heartbeat, sent.and_then(|view| view.data_rtt)) {
+    match (by_heartbeat, forward.and_then(|view| view.data_rtt)) {
         (Some(rtt), _) => Short(rtt.srtt).to_string(),
         (None, Some(rtt)) => format!("{} (DATA)", Short(rtt.srtt)),
         (None, None) => "-".to_owned(),
     }
-}
-
-/// What begins or ends with an incident has that one's line.
-pub(crate) fn is_told_by_incident(event: &Event) -> bool {
-    match &event.kind {
-        EventKind::Finding { status, finding } => *status != Status::Updated && finding.incident.is_some(),
-        _ => false,
-    }
-}
-
-fn words(notice: &Notice) -> String {
-    match notice {
-        Notice::Watching {
-            interface,
-            hook,
-            why,
-            egress,
-        } => {
-            let egress = if *egress {
-                ", and what the host sends by tc"
-            } else {
-                ""
-            };
-            format!("watching {interface} by {hook} ({why}){egress}")
-        }
-        Notice::Unwatched { interface, why } => format!("no longer watching {interface}: {why}"),
-        Notice::Nic(change) => {
-            let state = match change.state {
-                NicState::Up => "has a link",
-                NicState::Down => "has no link",
-                NicState::Gone => "is gone",
-            };
-            format!("{} {state}", change.name)
-        }
-        Notice::Pressure(pressure) => {
-            format!("flow table: {}. Check {}", pressure.reason(), pressure.next())
-        }
-        Notice::Lost(lost) => lost.to_string(),
-        Notice::Behind(behind) if behind.status == Status::Closed => behind.to_string(),
-        Notice::Behind(behind) => format!("{behind}. Check {}", behind.next()),
-        Notice::Event(event) => event_words(event),
-    }
-}
-
-pub(crate) fn event_words(event: &Event) -> String {
-    let name = event.association.as_ref().map_or_else(String::new, |known| {
-        format!(
-            "association {} ({} > {})",
-            known.id, known.local_port, known.remote_port
-        )
-    });
-    match &event.kind {
-        EventKind::AssociationUp {
-            origin,
-            local,
-            remote,
-            offers,
-            restarts,
-            one_sided,
-        } => {
-            let mut line = format!(
-                "{name} is up, known by {origin}: {} to {}",
-                list(local),
-                list(remote)
-            );
-            if let Some(offers) = offers {
-                let (sent, received) = (offers.streams_sent(), offers.streams_received());
-                let sent = plural(u64::from(sent), "stream");
-                let _ = write!(line, "; {sent} there, {received} back");
-            }
-            if let Some(before) = restarts {
-                let _ = write!(line, "; it restarts association {before}");
-            }
-            if *one_sided {
-                line.push_str("; only one direction is seen here");
-            }
-            line
-        }
-        EventKind::ShuttingDown { by } => format!("{name} is shutting down: the {by} endpoint asked for it"),
-        EventKind::AssociationError { by, causes } if causes.is_empty() => {
-            format!("{name}: the {by} endpoint reports an error without a cause")
-        }
-        EventKind::AssociationError { by, causes } => {
-            format!("{name}: the {by} endpoint reports: {}", causes.join(", "))
-        }
-        EventKind::AddressesChanged {
-            side,
-            added,
-            removed,
-            primary,
-        } => {
-            let mut changes = Vec::new();
-            if !added.is_empty() {
-                changes.push(format!("added {}", list(added)));
-            }
-            if !removed.is_empty() {
-                changes.push(format!("removed {}", list(removed)));
-            }
-            if let Some(primary) = primary {
-                changes.push(format!("wants DATA at {primary}"));
-            }
-            format!("{name} addresses of the {side} endpoint: {}", changes.join("; "))
-        }
-        EventKind::Translated {
-            side,
-            address,
-            seen_as,
-        } => format!("{name} is translated on the way: the {side} address {address} is seen as {seen_as}"),
-        EventKind::AssociationDown { reason } => format!("{name} is down: {reason}"),
-        EventKind::PathStateChanged {
-            path,
-            from,
-            to,
-            reason,
-        } => {
-            format!(
-                "{name} path {} > {}: {from} -> {to}: {reason}",
-                path.local, path.remote
-            )
-        }
-        EventKind::DataMoved {
-            direction,
-            from,
-            to,
-            gap,
-        } => {
-            let whose = match direction {
-                Direction::Forward => "DATA to the peer",
-                Direction::Return => "DATA from the peer",
-            };
-            let gap = gap.map_or_else(String::new, |gap| {
-                format!(", {} after the last that was acknowledged", Short(gap))
-            });
-            format!(
-                "{name} {whose} moved from path {} > {} to {} > {}{gap}",
-                from.local, from.remote, to.local, to.remote
-            )
-        }
-        EventKind::Finding { status, finding } => {
-            let object = match finding.object {
-                Object::Association => String::new(),
-                Object::Remote(remote) => format!(" remote address {remote}"),
-                Object::Path(path) => format!(" path {} > {}", path.local, path.remote),
-            };
-            let diagnosis = &finding.diagnosis;
-            match status {
-                Status::Closed => format!("{name}{object}: over: {diagnosis}"),
-                Status::Opened | Status::Updated => {
-                    format!("{name}{object}: {diagnosis}. Check {}", diagnosis.next())
-                }
-            }
-        }
-        EventKind::Incident { status, incident } => incident_words(*status, incident),
-    }
-}
-
-pub(crate) fn incident_words(status: Status, incident: &IncidentView) -> String {
-    let IncidentView {
-        id,
-        finding,
-        scope,
-        most_members,
-        associations,
-        reason,
-        next,
-        ..
-    } = incident;
-    let finding = finding.replace('_', " ");
-    match status {
-        Status::Opened => format!("INCIDENT {id}, {scope}: {reason}. Check {next}"),
-        Status::Updated => {
-            let members = incident.members;
-            let of = if *associations == 1 {
-                "association"
-            } else {
-                "associations"
-            };
-            let paths = if members == 1 { "path" } else { "paths" };
-            format!("INCIDENT {id}: {finding}, {scope}: {members} {paths} of {associations} {of}")
-        }
-        Status::Closed => {
-            let paths = if *most_members == 1 { "path" } else { "paths" };
-            format!("INCIDENT {id} is over: {finding}, {scope}, {most_members} {paths} at most")
-        }
-    }
-}
-
-pub(crate) fn list(addresses: &[IpAddr]) -> String {
-    addresses
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn tag(tag: Option<u32>) -> String {
-    tag.map_or_else(|| "unknown".to_owned(), |tag| format!("{tag:#010x}"))
-}
-
-/// The time of day in UTC, to the millisecond.
-fn clock_time(clock: &Clock, time: Timestamp) -> String {
-    clock.wall(time).strftime("%H:%M:%S%.3fZ").to_string()
 }
 
 const HOME_AND_CLEAR: &str = "\x1b[H\x1b[J";

@@ -8,8 +8,9 @@ use crate::{
     engine::Engine,
     findings::incidents::{Keys, Member},
     model::{
-        AssociationId, Broken, Cause, Diagnosis, Direction, EventKind, Finding, IncidentId, Object, PathId,
-        PathState, Status, Timestamp, Zombie,
+        AnsweredElsewhere, AssociationId, Broken, Cause, Direction, EventKind, Evidence, Finding, Flapping,
+        GreyLoss, IncidentId, LinkDown, Object, PathDown, PathId, PathMtuBlackHole, PathState, PeerDown,
+        Status, Timestamp, Zombie,
     },
     path::{
         detector::{Verdict, direction::UNDER_WAY},
@@ -42,10 +43,10 @@ impl Engine {
         let mut found: Vec<_> = association
             .findings
             .iter()
-            .filter(|finding| !matches!(finding.diagnosis, Diagnosis::PeerDown { .. }))
-            .map(|finding| (finding.object, finding.diagnosis.clone()))
+            .filter(|finding| !matches!(finding.evidence, Evidence::PeerDown(_)))
+            .map(|finding| (finding.object, finding.evidence.clone()))
             .collect();
-        found.extend(peer_down(association).map(|diagnosis| (Object::Association, diagnosis)));
+        found.extend(peer_down(association).map(|evidence| (Object::Association, evidence)));
         self.settle_association(id, found, now);
     }
 
@@ -88,12 +89,12 @@ impl Engine {
         };
         let whole = peer_down(association)
             .into_iter()
-            .chain(zombie.map(Diagnosis::Zombie));
-        let mut found: Vec<_> = whole.map(|diagnosis| (Object::Association, diagnosis)).collect();
+            .chain(zombie.map(Evidence::Zombie));
+        let mut found: Vec<_> = whole.map(|evidence| (Object::Association, evidence)).collect();
         if association.is_up() {
             found.extend(self.weaknesses(association, now));
-            let suspected = suspicions.into_iter().map(Diagnosis::SpoofingSuspected);
-            found.extend(suspected.map(|diagnosis| (Object::Association, diagnosis)));
+            let suspected = suspicions.into_iter().map(Evidence::SpoofingSuspected);
+            found.extend(suspected.map(|evidence| (Object::Association, evidence)));
         }
         if !found.is_empty() || !association.findings.is_empty() {
             self.settle_association(id, found, now);
@@ -117,7 +118,7 @@ impl Engine {
         self.settle_association(id, Vec::new(), now);
     }
 
-    fn wrong_with_path(&self, id: AssociationId, path_id: PathId, now: Timestamp) -> Vec<Diagnosis> {
+    fn wrong_with_path(&self, id: AssociationId, path_id: PathId, now: Timestamp) -> Vec<Evidence> {
         let mut found = Vec::new();
         let Some(association) = self.associations.get(&id).filter(|known| known.is_up()) else {
             return found;
@@ -132,10 +133,10 @@ impl Engine {
             found.extend(self.cause_of_death(path.since(), sent, received, now));
         }
         if let Some(failures) = path.flapping(&self.config, now) {
-            found.push(Diagnosis::Flapping {
+            found.push(Evidence::Flapping(Flapping {
                 failures,
                 within: self.config.flap_window,
-            });
+            }));
         }
         if is_down {
             return found;
@@ -155,14 +156,14 @@ impl Engine {
             if let Some(rate) = flow.and_then(|flow| flow.losses.rate())
                 && !has_black_hole
             {
-                found.push(Diagnosis::GreyLoss { direction, rate });
+                found.push(Evidence::GreyLoss(GreyLoss { direction, rate }));
             }
         }
         if let Some(slow) = judged.into_iter().flatten().find_map(|flow| flow.latency.slow()) {
-            found.push(Diagnosis::LatencyDegraded(slow));
+            found.push(Evidence::LatencyDegraded(slow));
         }
         if let Some(source) = sent.and_then(Flow::answered_from) {
-            found.push(Diagnosis::AnsweredElsewhere { source });
+            found.push(Evidence::AnsweredElsewhere(AnsweredElsewhere { source }));
         }
         found
     }
@@ -174,9 +175,9 @@ impl Engine {
         sent: Option<&Flow>,
         received: Option<&Flow>,
         now: Timestamp,
-    ) -> Option<Diagnosis> {
+    ) -> Option<Evidence> {
         if let Some(reason) = self.nic_trouble(sent, received) {
-            return Some(Diagnosis::LinkDown { reason });
+            return Some(Evidence::LinkDown(LinkDown { reason }));
         }
         let dead = [sent, received]
             .into_iter()
@@ -188,10 +189,10 @@ impl Engine {
         if dead.is_nic() {
             return None;
         }
-        Some(Diagnosis::PathDown {
+        Some(Evidence::PathDown(PathDown {
             broken: self.broken(failed_at, sent, received, now),
             reason: dead.clone(),
-        })
+        }))
     }
 
     /// Which direction of a dead path is broken. What arrives that was sent after the break proves one direction; what is
@@ -263,7 +264,7 @@ impl Engine {
             Phase::ShuttingDown { since, .. } => {
                 let pending = now.since(since);
                 let is_zombie = pending >= after && answers_long_after(since);
-                return is_zombie.then_some(Zombie::ShutdownPending(pending));
+                return is_zombie.then_some(Zombie::ShutdownPending { pending });
             }
             Phase::Opening | Phase::Up => {}
         }
@@ -280,7 +281,9 @@ impl Engine {
             return None;
         }
         let since = *association.window_zero_since.get_or_insert(now);
-        (now.since(since) >= after).then(|| Zombie::NobodyReads(now.since(since)))
+        (now.since(since) >= after).then(|| Zombie::NobodyReads {
+            window_zero_for: now.since(since),
+        })
     }
 
     /// Makes the findings on a path what they should be.
@@ -288,7 +291,7 @@ impl Engine {
         &mut self,
         id: AssociationId,
         path_id: PathId,
-        found: Vec<Diagnosis>,
+        found: Vec<Evidence>,
         now: Timestamp,
     ) {
         let object = Object::Path(path_id);
@@ -300,7 +303,7 @@ impl Engine {
             return;
         };
         let known = std::mem::take(&mut path.findings);
-        let found = found.into_iter().map(|diagnosis| (object, diagnosis)).collect();
+        let found = found.into_iter().map(|evidence| (object, evidence)).collect();
         let findings = self.compare(id, known, found, now);
         let key = (id, path_id);
         if findings.is_empty() {
@@ -317,7 +320,7 @@ impl Engine {
         }
     }
 
-    fn settle_association(&mut self, id: AssociationId, found: Vec<(Object, Diagnosis)>, now: Timestamp) {
+    fn settle_association(&mut self, id: AssociationId, found: Vec<(Object, Evidence)>, now: Timestamp) {
         let Some(association) = self.associations.get_mut(&id) else {
             return;
         };
@@ -333,27 +336,27 @@ impl Engine {
         &mut self,
         id: AssociationId,
         mut known: Vec<Finding>,
-        found: Vec<(Object, Diagnosis)>,
+        found: Vec<(Object, Evidence)>,
         now: Timestamp,
     ) -> Vec<Finding> {
         let mut findings = Vec::with_capacity(found.len());
-        for (object, diagnosis) in found {
+        for (object, evidence) in found {
             let same = known
                 .iter()
-                .position(|finding| finding.object == object && finding.diagnosis.is_same_kind(&diagnosis));
+                .position(|finding| finding.object == object && finding.evidence.is_same_kind(&evidence));
             let Some(index) = same else {
-                findings.push(self.open_finding(id, object, diagnosis, now));
+                findings.push(self.open_finding(id, object, evidence, now));
                 continue;
             };
             let mut finding = known.swap_remove(index);
-            if finding.diagnosis.differs(&diagnosis) {
-                finding.diagnosis = diagnosis;
+            if finding.evidence.differs(&evidence) {
+                finding.update(evidence);
                 self.report_finding(id, Status::Updated, finding.clone(), now);
             }
             findings.push(finding);
         }
         for finding in known {
-            let incident = finding.incident.filter(|_| finding.diagnosis.cause().is_some());
+            let incident = finding.incident.filter(|_| finding.evidence.cause().is_some());
             self.report_finding(id, Status::Closed, finding, now);
             if let Some(incident) = incident
                 && let Some(view) = self.incidents.leave(incident, id, now)
@@ -368,15 +371,10 @@ impl Engine {
         &mut self,
         id: AssociationId,
         object: Object,
-        diagnosis: Diagnosis,
+        evidence: Evidence,
         now: Timestamp,
     ) -> Finding {
-        let mut finding = Finding {
-            object,
-            since: now,
-            diagnosis,
-            incident: None,
-        };
+        let mut finding = Finding::new(object, now, evidence, None);
         let mut opened = None;
         if let Some(member) = self.member(id, &finding) {
             let window = self.config.incident_window;
@@ -384,7 +382,7 @@ impl Engine {
             finding.incident = Some(incident);
             opened = view;
         }
-        if matches!(finding.diagnosis, Diagnosis::PeerDown { .. }) {
+        if matches!(finding.evidence, Evidence::PeerDown(_)) {
             finding.incident = self.incident_of_paths(id);
             if let Some(incident) = finding.incident {
                 self.incidents.on_peer_down(incident, id, now);
@@ -404,13 +402,13 @@ impl Engine {
         findings.find_map(|finding| {
             finding
                 .incident
-                .filter(|_| finding.diagnosis.cause() == Some(Cause::Failure))
+                .filter(|_| finding.evidence.cause() == Some(Cause::Failure))
         })
     }
 
     /// A finding as a member of an incident, if it may be one.
     fn member(&self, id: AssociationId, finding: &Finding) -> Option<Member> {
-        let cause = finding.diagnosis.cause()?;
+        let cause = finding.evidence.cause()?;
         let Object::Path(path_id) = finding.object else {
             return None;
         };
@@ -425,7 +423,7 @@ impl Engine {
         Some(Member {
             association: id,
             cause,
-            name: finding.diagnosis.name(),
+            kind: finding.evidence.kind(),
             keys: Keys {
                 interface,
                 local: Some(path_id.local),
@@ -434,8 +432,9 @@ impl Engine {
                 peer: Some(peer),
             },
             alive_at: flow.and_then(|flow| flow.detector.alive_at()),
-            reason: finding.diagnosis.to_string(),
-            next: finding.diagnosis.next(),
+            severity: finding.severity,
+            reason: finding.text.clone(),
+            next: finding.check.clone(),
         })
     }
 
@@ -445,7 +444,7 @@ impl Engine {
 }
 
 /// All paths that anything is known of are down, and not for want of a link on this side.
-fn peer_down(association: &Association) -> Option<Diagnosis> {
+fn peer_down(association: &Association) -> Option<Evidence> {
     let mut known = association
         .paths
         .values()
@@ -453,11 +452,11 @@ fn peer_down(association: &Association) -> Option<Diagnosis> {
     let paths = known.clone().count();
     let all_down = known.clone().all(|path| path.state() == PathState::Inactive);
     let is_down = association.is_up() && paths > 1 && all_down && !known.all(Path::is_cut_off);
-    is_down.then_some(Diagnosis::PeerDown { paths })
+    is_down.then_some(Evidence::PeerDown(PeerDown { paths }))
 }
 
 /// Packets too large for the path, by their sizes or because only heartbeats pass.
-fn black_hole(flow: &Flow, losses: u32) -> Option<Diagnosis> {
+fn black_hole(flow: &Flow, losses: u32) -> Option<Evidence> {
     let only_heartbeats = flow.detector.only_heartbeats_pass();
     let by_size = flow
         .sizes
@@ -466,9 +465,9 @@ fn black_hole(flow: &Flow, losses: u32) -> Option<Diagnosis> {
     if by_size.is_none() && !only_heartbeats {
         return None;
     }
-    Some(Diagnosis::PathMtuBlackHole {
+    Some(Evidence::PathMtuBlackHole(PathMtuBlackHole {
         lost_bytes: by_size.map(|(lost, _)| lost),
         passed_bytes: by_size.and_then(|(_, passed)| passed),
         path_mtu: flow.path_mtu,
-    })
+    }))
 }

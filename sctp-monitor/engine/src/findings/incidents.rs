@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::model::{AssociationId, Cause, Diagnosis, IncidentId, Timestamp};
+use crate::model::{AssociationId, Cause, FindingKind, IncidentId, PeerDown, Severity, Timestamp};
 
 /// What a path has that others may share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +55,13 @@ impl Keys {
 pub(crate) struct Member {
     pub(crate) association: AssociationId,
     pub(crate) cause: Cause,
-    pub(crate) name: &'static str,
+    pub(crate) kind: FindingKind,
     pub(crate) keys: Keys,
     /// The last proof that the path worked.
     pub(crate) alive_at: Option<Timestamp>,
     pub(crate) reason: String,
-    pub(crate) next: &'static str,
+    pub(crate) severity: Severity,
+    pub(crate) next: String,
 }
 
 /// All open incidents.
@@ -171,7 +172,8 @@ impl Incident {
             cause: member.cause,
             view: IncidentView {
                 id,
-                finding: member.name,
+                finding: member.kind,
+                severity: member.severity,
                 scope: Scope {
                     kind: ScopeKind::Path,
                     interface: None,
@@ -185,7 +187,7 @@ impl Incident {
                 associations: 0,
                 since: now,
                 reason: member.reason.clone(),
-                next: member.next,
+                next: member.next.clone(),
             },
             keys: member.keys.clone(),
             last_joined: now,
@@ -226,13 +228,14 @@ impl Incident {
             _ => ScopeKind::Interface,
         };
         if kind == ScopeKind::Peer && self.cut_off.len() == self.members.len() {
-            let peer_down = Diagnosis::PeerDown { paths: members };
-            self.view.finding = peer_down.name();
-            self.view.next = peer_down.next();
+            let peer_down = PeerDown { paths: members };
+            self.view.finding = FindingKind::PeerDown;
+            self.view.severity = PeerDown::SEVERITY;
+            self.view.next = PeerDown::check();
             self.view.reason = peer_down.to_string();
         }
         self.view.scope = Scope {
-            kind: if self.view.finding == "link_down" && keys.interface.is_some() {
+            kind: if self.view.finding == FindingKind::LinkDown && keys.interface.is_some() {
                 ScopeKind::Interface
             } else {
                 kind

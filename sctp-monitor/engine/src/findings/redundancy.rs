@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, net::IpAddr};
 use crate::{
     config::Vantage,
     engine::Engine,
-    model::{Diagnosis, Object, Origin, Shared, Timestamp},
+    model::{Evidence, NotRedundant, Object, Origin, SecondaryUnconfirmed, Shared, Timestamp},
     registry::association::Association,
 };
 
 impl Engine {
     /// Addresses that would not take over, and what all paths share.
-    pub(crate) fn weaknesses(&self, association: &Association, now: Timestamp) -> Vec<(Object, Diagnosis)> {
+    pub(crate) fn weaknesses(&self, association: &Association, now: Timestamp) -> Vec<(Object, Evidence)> {
         // Where one direction passes elsewhere, other paths may do so too.
         if association.is_one_sided() {
             return Vec::new();
@@ -26,13 +26,16 @@ impl Engine {
         if known_for >= settled {
             let shared = self.shared(association);
             if !shared.is_empty() {
-                found.push((Object::Association, Diagnosis::NotRedundant { shared }));
+                found.push((
+                    Object::Association,
+                    Evidence::NotRedundant(NotRedundant { shared }),
+                ));
             }
         }
         found
     }
 
-    fn unconfirmed(&self, association: &Association, now: Timestamp) -> Vec<(Object, Diagnosis)> {
+    fn unconfirmed(&self, association: &Association, now: Timestamp) -> Vec<(Object, Evidence)> {
         if association.remote.len() < 2 {
             return Vec::new();
         }
@@ -52,7 +55,7 @@ impl Engine {
             .map(|(remote, known_for)| {
                 (
                     Object::Remote(remote),
-                    Diagnosis::SecondaryUnconfirmed { known_for },
+                    Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed { known_for }),
                 )
             })
             .collect()

@@ -2,8 +2,12 @@
 
 use std::{fmt, net::IpAddr};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// How an address is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum AddressSource {
     /// The endpoint listed it in INIT, INIT ACK or ASCONF.
     Listed,

@@ -1,34 +1,46 @@
 //! What the engine reports: events, each with its reason in words and in figures.
 
-use crate::model::{AssociationId, AssociationRef, EndReason, Origin, PathId, PathState, Reason};
-
 use std::{fmt, net::IpAddr, time::Duration};
 
-use crate::model::{Direction, Finding, IncidentView, Offers, Side, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    AssociationId, AssociationRef, Direction, EndReason, Finding, IncidentView, Offers, Origin, PathId,
+    PathState, Reason, Schema, Side, Timestamp, units,
+};
 
 /// Something changed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
+    /// Of the whole line.
+    pub schema: Schema,
     /// When the engine found out.
     pub time: Timestamp,
     /// The association it is about; an incident may have many.
+    #[serde(flatten)]
     pub association: Option<AssociationRef>,
     /// What changed.
+    #[serde(flatten)]
     pub kind: EventKind,
 }
 
 /// What changed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// An association is known.
     AssociationUp {
         /// How it became known.
         origin: Origin,
         /// Addresses of the local endpoint.
+        #[serde(rename = "local_addresses")]
         local: Vec<IpAddr>,
         /// Addresses of the remote endpoint.
+        #[serde(rename = "remote_addresses")]
         remote: Vec<IpAddr>,
         /// What the endpoints offered, if the handshake was seen.
+        #[serde(flatten)]
         offers: Option<Offers>,
         /// The association that the handshake restarted.
         restarts: Option<AssociationId>,
@@ -36,6 +48,7 @@ pub enum EventKind {
         one_sided: bool,
     },
     /// An endpoint asked for the end of an association by SHUTDOWN.
+    #[serde(rename = "association_shutting_down")]
     ShuttingDown {
         /// The one that asked.
         by: Side,
@@ -70,17 +83,22 @@ pub enum EventKind {
     /// An association is over.
     AssociationDown {
         /// Why.
+        #[serde(flatten, with = "units::ended")]
+        #[schemars(with = "units::ended::Ended<EndReason>")]
         reason: EndReason,
     },
     /// A path changed its state.
     PathStateChanged {
         /// The path.
+        #[serde(flatten)]
         path: PathId,
         /// Its state before.
         from: PathState,
         /// Its state now.
         to: PathState,
         /// Why.
+        #[serde(flatten, with = "units::told")]
+        #[schemars(with = "units::told::Told<Reason>")]
         reason: Reason,
     },
     /// New DATA goes over another path than before.
@@ -92,6 +110,8 @@ pub enum EventKind {
         /// The path that it took.
         to: PathId,
         /// From the last DATA that was acknowledged on the old path to the first on the new one.
+        #[serde(rename = "gap_ms", with = "units::optional_ms")]
+        #[schemars(with = "Option<f64>")]
         gap: Option<Duration>,
     },
     /// Something is wrong, or no longer.
@@ -99,6 +119,7 @@ pub enum EventKind {
         /// Whether it is new.
         status: Status,
         /// What it is.
+        #[serde(flatten)]
         finding: Finding,
     },
     /// Failures with one cause.
@@ -106,12 +127,14 @@ pub enum EventKind {
         /// Whether it is new.
         status: Status,
         /// What they have in common.
+        #[serde(flatten)]
         incident: IncidentView,
     },
 }
 
 /// What happened to a finding or an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It began.
     Opened,

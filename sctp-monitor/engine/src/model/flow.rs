@@ -2,10 +2,13 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use crate::model::{ChunkCounts, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ChunkCounts, Timestamp, units};
 
 /// One direction of a path, in figures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowView {
     /// Where its packets come from, as they show it.
     pub source: IpAddr,
@@ -16,6 +19,8 @@ pub struct FlowView {
     /// The SCTP port that they go to.
     pub destination_port: u16,
     /// The verification tag; 0 while unknown.
+    #[serde(with = "units::tag")]
+    #[schemars(with = "String")]
     pub tag: u32,
     /// The NIC on which the last packet was seen, if its name is known.
     pub interface: Option<String>,
@@ -30,6 +35,7 @@ pub struct FlowView {
     /// Bytes of user data.
     pub data_bytes: u64,
     /// DATA chunks whose TSN had been seen before.
+    #[serde(rename = "data_retransmissions")]
     pub retransmissions: u64,
     /// HEARTBEAT chunks.
     pub heartbeats: u64,
@@ -55,24 +61,33 @@ pub struct FlowView {
     /// When the last packet passed, to one tick of the kernel's coarse clock.
     pub last_seen: Timestamp,
     /// What it carries at present.
+    #[serde(flatten)]
     pub throughput: Throughput,
 }
 
 /// A round-trip time, smoothed (RFC 9260 section 6.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RttView {
     /// The last sample.
+    #[serde(rename = "last_ms", with = "units::ms")]
+    #[schemars(with = "f64")]
     pub last: Duration,
     /// The smallest sample.
+    #[serde(rename = "min_ms", with = "units::ms")]
+    #[schemars(with = "f64")]
     pub min: Duration,
     /// Smoothed.
+    #[serde(rename = "srtt_ms", with = "units::ms")]
+    #[schemars(with = "f64")]
     pub srtt: Duration,
     /// Its variation.
+    #[serde(rename = "rttvar_ms", with = "units::ms")]
+    #[schemars(with = "f64")]
     pub rttvar: Duration,
 }
 
 /// Traffic of one flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Throughput {
     /// SCTP packets per second.
     pub packets_per_second: u64,

@@ -2,23 +2,34 @@
 
 use std::{fmt, net::IpAddr};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::units;
+
 /// Names an association in reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AssociationRef {
     /// Unique while the engine runs.
+    #[serde(rename = "association")]
     pub id: AssociationId,
     /// SCTP port of the local endpoint.
     pub local_port: u16,
     /// SCTP port of the remote endpoint.
     pub remote_port: u16,
     /// The tag in packets to the local endpoint, if known.
+    #[serde(with = "units::optional_tag")]
+    #[schemars(with = "Option<String>")]
     pub local_tag: Option<u32>,
     /// The tag in packets to the remote endpoint, if known.
+    #[serde(with = "units::optional_tag")]
+    #[schemars(with = "Option<String>")]
     pub remote_tag: Option<u32>,
 }
 
 /// A number for an association, unique while the engine runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
 pub struct AssociationId(pub u64);
 
 impl fmt::Display for AssociationId {
@@ -28,7 +39,7 @@ impl fmt::Display for AssociationId {
 }
 
 /// One (local address, remote address) pair of an association.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PathId {
     /// The local address.
     pub local: IpAddr,
@@ -37,7 +48,8 @@ pub struct PathId {
 }
 
 /// A number for an incident, unique while the engine runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
 pub struct IncidentId(pub u64);
 
 impl fmt::Display for IncidentId {

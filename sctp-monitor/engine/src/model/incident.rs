@@ -2,17 +2,25 @@
 
 use std::{fmt, net::IpAddr};
 
-use crate::model::{AssociationId, IncidentId, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AssociationId, FindingKind, IncidentId, Severity, Timestamp, units};
 
 /// An incident as it is reported.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentView {
     /// Its number.
+    #[serde(rename = "incident")]
     pub id: IncidentId,
-    /// Name of the findings that it consists of: of the first one, if they differ; `peer_down` once all that they share
+    /// The kind of the findings that it consists of: of the first one, if they differ; `peer_down` once all that they share
     /// is the peer, and no path to it is left.
-    pub finding: &'static str,
+    pub finding: FindingKind,
+    /// How bad they are.
+    pub severity: Severity,
     /// What all of them share.
+    #[serde(serialize_with = "units::in_words::serialize")]
+    #[schemars(with = "units::in_words::InWords<Scope>")]
     pub scope: Scope,
     /// Findings that are part of it now.
     pub members: usize,
@@ -25,28 +33,34 @@ pub struct IncidentView {
     /// The first finding, in words, or what all of them come to.
     pub reason: String,
     /// What to check next.
-    pub next: &'static str,
+    pub next: String,
 }
 
 /// What the members of an incident share: everything that is set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scope {
     /// What stands out.
     pub kind: ScopeKind,
     /// The local NIC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
     /// The local address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<IpAddr>,
     /// The remote address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<IpAddr>,
     /// The association.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub association: Option<AssociationId>,
     /// All addresses of the remote endpoint; none if there are several endpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peer: Vec<IpAddr>,
 }
 
 /// What the members of an incident share most remarkably.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum ScopeKind {
     /// One pair of addresses, and so one path through the network.
     Path,
@@ -69,29 +83,5 @@ impl fmt::Display for ScopeKind {
             Self::RemoteAddress => "remote_address",
             Self::Peer => "peer",
         })
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.kind, &self.interface, self.local, self.remote) {
-            (ScopeKind::Path, interface, Some(local), Some(remote)) => {
-                write!(f, "{local} > {remote}")?;
-                match interface {
-                    Some(interface) => write!(f, " on {interface}"),
-                    None => Ok(()),
-                }
-            }
-            (ScopeKind::Interface, Some(interface), ..) => write!(f, "interface {interface}"),
-            (ScopeKind::LocalAddress, _, Some(local), _) => write!(f, "local address {local}"),
-            (ScopeKind::RemoteAddress, _, _, Some(remote)) => write!(f, "remote address {remote}"),
-            _ => {
-                f.write_str("the peer at")?;
-                for (index, address) in self.peer.iter().enumerate() {
-                    write!(f, "{} {address}", if index > 0 { "," } else { "" })?;
-                }
-                Ok(())
-            }
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! What the engine says: the one model between it and every reader.
 //!
-//! Meaning travels as these types; text is made from them, and never read back.
+//! Meaning travels as these types; text is made from them (`words`, and `findings/` for what was found), and never read
+//! back. Their JSON is flat, has units in its names and carries [`SCHEMA`]. Times are those of the engine's feeder until
+//! [`WallClock`] dates them.
 
 mod address;
 mod dated;
@@ -16,10 +18,18 @@ pub mod ppid;
 mod quality;
 mod reason;
 mod schema;
+mod severity;
 mod snapshot;
 mod state;
 mod suspicion;
 mod time;
+pub mod units;
+pub mod words;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::finding::Cause;
 pub use self::{
@@ -28,17 +38,21 @@ pub use self::{
     direction::{Direction, Side},
     end::EndReason,
     event::{Event, EventKind, Status},
-    finding::{Broken, Diagnosis, Finding, Object, Shared, Zombie},
+    finding::{
+        AnsweredElsewhere, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown, NotRedundant, Object,
+        PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Shared, Zombie,
+    },
     flow::{FlowView, RttView, Throughput},
     ids::{AssociationId, AssociationRef, IncidentId, PathId},
     incident::{IncidentView, Scope, ScopeKind},
     offer::{Offer, Offers},
     ppid::Ppid,
     quality::{Rate, Slow},
-    reason::{Figure, Reason},
+    reason::Reason,
     schema::{SCHEMA, Schema},
+    severity::{FindingKind, Severity},
     snapshot::{AddressView, AssociationView, ChunkCounts, PathView, PhaseView, Snapshot},
     state::{Origin, PathState},
     suspicion::{Forgery, Suspicion},
-    time::{Short, Timestamp},
+    time::{NoTime, Short, Timestamp},
 };

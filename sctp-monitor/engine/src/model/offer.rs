@@ -1,15 +1,21 @@
 //! What the endpoints said of themselves in INIT and INIT ACK, and what both can do.
 
+use schemars::JsonSchema;
 use sctp_monitor_common::wire::{Chunk, Frame, init::Extensions, init::Init};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Direction, units};
 
 /// What one endpoint offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Offer {
     /// Streams to the other endpoint that it wants.
     pub outbound_streams: u16,
     /// Streams from the other endpoint that it allows.
     pub inbound_streams: u16,
-    /// Extensions that it understands.
+    /// Extensions that it understands, as the chunks that they bring.
+    #[serde(with = "units::extensions")]
+    #[schemars(with = "Vec<String>")]
     pub extensions: Extensions,
 }
 
@@ -24,7 +30,9 @@ impl Offer {
 }
 
 /// What both endpoints offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "Agreed", into = "Agreed")]
+#[schemars(with = "Agreed")]
 pub struct Offers {
     /// The local endpoint's.
     pub local: Offer,
@@ -32,16 +40,59 @@ pub struct Offers {
     pub remote: Offer,
 }
 
-impl Offers {
-    /// Streams to the remote endpoint: what one wants and the other allows (RFC 9260 section 5.1.1).
-    #[must_use]
-    pub fn streams_sent(&self) -> u16 {
-        self.local.outbound_streams.min(self.remote.inbound_streams)
-    }
+/// What follows from the offers, and they themselves.
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+struct Agreed {
+    /// Streams in each direction.
+    streams: Streams,
+    /// What each endpoint offered.
+    offers: Offered,
+}
 
-    /// Streams from the remote endpoint.
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+struct Streams {
+    forward: u16,
+    r#return: u16,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+struct Offered {
+    local: Offer,
+    remote: Offer,
+}
+
+impl Offers {
+    /// Streams in a direction: what one endpoint wants and the other allows (RFC 9260 section 5.1.1).
     #[must_use]
-    pub fn streams_received(&self) -> u16 {
-        self.remote.outbound_streams.min(self.local.inbound_streams)
+    pub fn streams(&self, direction: Direction) -> u16 {
+        let (sender, receiver) = match direction {
+            Direction::Forward => (self.local, self.remote),
+            Direction::Return => (self.remote, self.local),
+        };
+        sender.outbound_streams.min(receiver.inbound_streams)
+    }
+}
+
+impl From<Offers> for Agreed {
+    fn from(offers: Offers) -> Self {
+        Self {
+            streams: Streams {
+                forward: offers.streams(Direction::Forward),
+                r#return: offers.streams(Direction::Return),
+            },
+            offers: Offered {
+                local: offers.local,
+                remote: offers.remote,
+            },
+        }
+    }
+}
+
+impl From<Agreed> for Offers {
+    fn from(agreed: Agreed) -> Self {
+        Self {
+            local: agreed.offers.local,
+            remote: agreed.offers.remote,
+        }
     }
 }

@@ -4,13 +4,16 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     AddressSource, AssociationId, AssociationRef, Direction, EndReason, Finding, FlowView, IncidentView,
-    Offers, Origin, PathId, PathState, Reason, Schema, Side, Timestamp,
+    Offers, Origin, PathId, PathState, Reason, Schema, Side, Timestamp, units,
 };
 
 /// Associations, paths, flows and incidents at a moment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     /// Of this and all that is in it.
     pub schema: Schema,
@@ -23,15 +26,18 @@ pub struct Snapshot {
 }
 
 /// An association.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AssociationView {
     /// Its name.
+    #[serde(flatten)]
     pub reference: AssociationRef,
     /// How it became known.
     pub origin: Origin,
     /// Since when it is known.
+    #[serde(rename = "began")]
     pub since: Timestamp,
     /// Where it is in its life.
+    #[serde(flatten)]
     pub phase: PhaseView,
     /// Only one direction was seen: the other one passes elsewhere, or a translator between two watched NICs gives it
     /// other addresses.
@@ -43,6 +49,7 @@ pub struct AssociationView {
     /// Addresses of the remote endpoint.
     pub remote_addresses: Vec<AddressView>,
     /// What the endpoints agreed on, if the handshake was seen.
+    #[serde(flatten)]
     pub offers: Option<Offers>,
     /// The path of new DATA to the remote endpoint, if any was seen.
     pub primary_forward: Option<PathId>,
@@ -55,7 +62,8 @@ pub struct AssociationView {
 }
 
 /// Where an association is in its life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "phase", rename_all = "snake_case")]
 pub enum PhaseView {
     /// A few packets were seen, and nothing is reported of it yet.
     Opening,
@@ -64,19 +72,23 @@ pub enum PhaseView {
     /// SHUTDOWN was seen; until it is complete, the paths are what they were.
     ShuttingDown {
         /// The endpoint that asked for it.
+        #[serde(rename = "shutdown_by")]
         by: Side,
     },
     /// It is over.
     Ended {
         /// When that was found out.
+        #[serde(rename = "ended")]
         at: Timestamp,
         /// Why.
+        #[serde(flatten, with = "units::how_it_ended")]
+        #[schemars(with = "units::how_it_ended::Ended<EndReason>")]
         end: EndReason,
     },
 }
 
 /// An address of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddressView {
     /// The address, as the endpoint itself has it.
     pub address: IpAddr,
@@ -87,21 +99,25 @@ pub struct AddressView {
 }
 
 /// One path of an association.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PathView {
     /// Its addresses.
+    #[serde(flatten)]
     pub id: PathId,
     /// Its state.
     pub state: PathState,
     /// Since when it has this state.
     pub since: Timestamp,
     /// Why it has this state; `None` while nothing was found out.
+    #[serde(flatten, with = "units::optionally_told")]
+    #[schemars(with = "units::optionally_told::Told<Reason>")]
     pub reason: Option<Reason>,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
     /// From the local to the remote address, if any packet was seen.
     pub forward: Option<FlowView>,
     /// From the remote to the local address, if any packet was seen.
+    #[serde(rename = "return")]
     pub return_: Option<FlowView>,
 }
 
@@ -116,6 +132,12 @@ impl AssociationView {
             self.phase,
             PhaseView::Established | PhaseView::ShuttingDown { .. }
         )
+    }
+
+    /// Whether anything was reported of it.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        self.phase != PhaseView::Opening
     }
 
     /// The addresses of one endpoint.

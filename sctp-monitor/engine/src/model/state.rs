@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// The state of a path, as RFC 6458 section 6.1.2 and RFC 7829 name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum PathState {
     /// Nothing proves yet that the path works.
     Unconfirmed,
@@ -27,11 +31,13 @@ impl fmt::Display for PathState {
 }
 
 /// How an association became known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Its handshake was seen; the addresses are those of INIT and INIT ACK.
     Handshake,
     /// It was there already; the addresses are those that were seen.
+    #[serde(rename = "mid-life")]
     MidLife,
 }
 

@@ -2,12 +2,16 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use sctp_monitor_common::wire::ChunkKind;
 
-use crate::model::{Figure, Short};
+use crate::model::units;
 
 /// What kind of packets is suspected to be forged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Forgery {
     /// Packets between the association's addresses and ports with a verification tag that is not its own.
     WrongTag,
@@ -28,52 +32,30 @@ impl fmt::Display for Forgery {
 }
 
 /// What is known of packets that may be forged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Suspicion {
     /// What kind they are of.
+    #[serde(rename = "kind")]
     pub forgery: Forgery,
     /// How many.
     pub packets: u64,
     /// The tag of the last one; of an INIT the one that it would have brought.
+    #[serde(with = "units::tag")]
+    #[schemars(with = "String")]
     pub tag: u32,
     /// Control chunks that were found in them. Of a flood only a sample is looked into.
+    #[serde(with = "units::chunk_names", default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
     pub chunks: Vec<ChunkKind>,
     /// Where they claim to come from, a few addresses at most; of an ICMP error, who claims to report it.
     pub sources: Vec<IpAddr>,
     /// The NIC on which the last one was seen, if its name is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
     /// From the first to the last.
+    #[serde(rename = "lasting_ms", with = "units::ms")]
+    #[schemars(with = "f64")]
     pub lasting: Duration,
-}
-
-impl fmt::Display for Suspicion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { packets, tag, .. } = self;
-        let plural = if *packets == 1 { "" } else { "s" };
-        match self.forgery {
-            Forgery::WrongTag => write!(
-                f,
-                "{packets} packet{plural} with a wrong verification tag (the last {tag:#010x})"
-            )?,
-            Forgery::Init => write!(
-                f,
-                "{packets} INIT{plural} that would have restarted it (the last with tag {tag:#010x}), while its endpoint goes \
-                 on as before"
-            )?,
-            Forgery::IcmpError => write!(
-                f,
-                "{packets} ICMP error{plural} that quote a wrong verification tag (the last {tag:#010x})"
-            )?,
-        }
-        if self.forgery == Forgery::WrongTag && !self.chunks.is_empty() {
-            write!(f, ", with {}", self.chunk_names())?;
-        }
-        write!(f, ", as if from {}", self.source_names())?;
-        if let Some(interface) = &self.interface {
-            write!(f, ", on {interface}")?;
-        }
-        write!(f, ", in {}. They change nothing", Short(self.lasting))
-    }
 }
 
 impl Suspicion {
@@ -89,25 +71,6 @@ impl Suspicion {
     pub fn source_names(&self) -> String {
         let names: Vec<_> = self.sources.iter().map(ToString::to_string).collect();
         names.join(", ")
-    }
-
-    /// The figures behind the words, by name.
-    #[must_use]
-    pub fn figures(&self) -> Vec<(&'static str, Figure)> {
-        let mut figures = vec![
-            ("kind", Figure::Text(self.forgery.to_string())),
-            ("packets", Figure::Number(self.packets)),
-            ("tag", Figure::Text(format!("{:#010x}", self.tag))),
-            ("sources", Figure::Text(self.source_names())),
-            ("lasting", Figure::Time(self.lasting)),
-        ];
-        if !self.chunks.is_empty() {
-            figures.push(("chunks", Figure::Text(self.chunk_names())));
-        }
-        if let Some(interface) = &self.interface {
-            figures.push(("interface", Figure::Text(interface.clone())));
-        }
-        figures
     }
 
     /// Whether `other` says something that is worth an update: twice as many, or something new in them.

@@ -1,12 +1,19 @@
 //! Time as the engine knows it: what it is told.
 
 use std::{
+    borrow::Cow,
     fmt,
     ops::{Add, Sub},
+    str::FromStr,
     time::Duration,
 };
 
+use schemars::{JsonSchema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
 /// Nanoseconds on the clock of whoever feeds the engine: CLOCK_MONOTONIC live, the capture's clock offline.
+///
+/// Behind [`WallClock`](crate::model::WallClock) nanoseconds since 1970; JSON has them as RFC 3339 with nine digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
@@ -27,6 +34,12 @@ impl Timestamp {
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Timestamp {
+    pub(crate) fn civil(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::MAX)
     }
 }
 
@@ -51,6 +64,53 @@ impl Sub<Duration> for Timestamp {
         )
     }
 }
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.9}", self.civil())
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = NoTime;
+
+    fn from_str(text: &str) -> Result<Self, NoTime> {
+        let no_time = || NoTime(text.to_owned());
+        let time: jiff::Timestamp = text.parse().map_err(|_| no_time())?;
+        u64::try_from(time.as_nanosecond())
+            .map(Self)
+            .map_err(|_| no_time())
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> schemars::Schema {
+        json_schema!({ "type": "string", "format": "date-time", "description": "RFC 3339 in UTC, with nanoseconds." })
+    }
+}
+
+/// A text is no time since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no time since 1970 as RFC 3339 writes it")]
+pub struct NoTime(String);
 
 /// A duration as people read it: three significant digits and one unit.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +149,15 @@ mod tests {
             (Timestamp::from_nanos(u64::MAX) + Duration::from_secs(1)).as_nanos(),
             u64::MAX
         );
+    }
+
+    #[test]
+    fn a_time_of_day_is_rfc_3339_with_nine_digits() {
+        let time = Timestamp::from_nanos(1_700_000_000_000_000_005);
+        assert_eq!(time.to_string(), "2023-11-14T22:13:20.000000005Z");
+        assert_eq!(time.to_string().parse(), Ok(time));
+        assert!("1969-01-01T00:00:00Z".parse::<Timestamp>().is_err());
+        assert!("yesterday".parse::<Timestamp>().is_err());
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Engine {
                 }
                 ChunkKind::Abort => {
                     let causes = cause_words(&frame, &chunk);
-                    self.on_end(key, tag, &chunk, EndReason::Abort(causes), now);
+                    self.on_end(key, tag, &chunk, EndReason::Abort { causes }, now);
                 }
                 ChunkKind::ShutdownComplete => self.on_end(key, tag, &chunk, EndReason::Shutdown, now),
                 _ => {}

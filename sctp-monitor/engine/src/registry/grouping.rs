@@ -132,7 +132,7 @@ impl Engine {
         for slot in slots {
             self.join(slot, id, direction.reversed(), now);
         }
-        self.end(apart, EndReason::PartOf(id), now);
+        self.end(apart, EndReason::PartOf { association: id }, now);
         if !was_up {
             self.associations.remove(&apart);
         }
@@ -276,8 +276,12 @@ impl Engine {
         });
         if let Some(id) = empty {
             let reason = match silent {
-                Some(silent) if silent <= self.config.idle_after => EndReason::CrowdedOut(silent),
-                _ => EndReason::Silent(self.config.idle_after),
+                Some(silent) if silent <= self.config.idle_after => {
+                    EndReason::CrowdedOut { silent_for: silent }
+                }
+                _ => EndReason::Silent {
+                    silent_for: self.config.idle_after,
+                },
             };
             self.end(id, reason, now);
         }

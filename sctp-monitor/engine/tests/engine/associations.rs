@@ -157,7 +157,7 @@ fn forged_tags_in_one_direction_are_no_restart() {
 fn a_silent_association_is_forgotten_and_says_so() {
     let mut world = World::with_two_paths();
     world.advance(ms(302_000));
-    assert!(matches!(downs(&world)[..], [EndReason::Silent(_)]));
+    assert!(matches!(downs(&world)[..], [EndReason::Silent { .. }]));
     assert_eq!(world.released.len(), 4, "its four flows are free again");
     assert_eq!(world.engine.associations().count(), 0);
 }

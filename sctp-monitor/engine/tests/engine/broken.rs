@@ -2,7 +2,7 @@
 
 use sctp_monitor_engine::{
     NicState,
-    model::{Diagnosis, Object, PathState, ScopeKind, Status},
+    model::{Evidence, FindingKind, Object, PathState, PeerDown, ScopeKind, Status},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 
@@ -53,11 +53,11 @@ fn all_paths_down_are_a_peer_that_is_down_until_one_works() {
         panic!("{found:?}");
     };
     assert_eq!(finding.object, Object::Association);
-    assert_eq!(finding.diagnosis, Diagnosis::PeerDown { paths: 2 });
+    assert_eq!(finding.evidence, Evidence::PeerDown(PeerDown { paths: 2 }));
     world.advance(ms(1_000));
     assert_eq!(
         incidents(&world).last().map(|(_, incident)| incident.finding),
-        Some("peer_down")
+        Some(FindingKind::PeerDown)
     );
     world.heartbeat_answered(2, ms(1));
     assert_eq!(statuses(&world, "peer_down"), [Opened, Closed]);
@@ -83,11 +83,14 @@ fn a_peer_with_a_path_left_is_not_down() {
     }
     assert_eq!(world.states(), [Inactive, Inactive]);
     assert_eq!(statuses(&world, "peer_down"), []);
-    let names: Vec<_> = incidents(&world)
+    let kinds: Vec<_> = incidents(&world)
         .iter()
         .map(|(_, incident)| incident.finding)
         .collect();
-    assert!(names.iter().all(|name| *name == "path_down"), "{names:?}");
+    assert!(
+        kinds.iter().all(|kind| *kind == FindingKind::PathDown),
+        "{kinds:?}"
+    );
 }
 
 #[test]
@@ -111,7 +114,7 @@ fn a_link_that_is_down_is_one_and_nothing_else() {
     };
     assert_eq!(incident.scope.kind, ScopeKind::Interface);
     assert_eq!(incident.scope.interface.as_deref(), Some("ens1"));
-    assert_eq!((incident.finding, incident.members), ("link_down", 1));
+    assert_eq!((incident.finding, incident.members), (FindingKind::LinkDown, 1));
     world.engine.handle_nic(NIC, "ens1", NicState::Up, world.now);
     heals(&mut world);
     assert_eq!(statuses(&world, "link_down"), [Opened, Closed]);

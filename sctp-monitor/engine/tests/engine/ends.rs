@@ -26,7 +26,9 @@ fn abort_ends_it_and_names_the_cause() {
     world.sweep();
     assert_eq!(
         downs(&world),
-        [EndReason::Abort(vec!["user-initiated abort".to_owned()])]
+        [EndReason::Abort {
+            causes: vec!["user-initiated abort".to_owned()]
+        }]
     );
     world.advance(ms(15_000));
     assert_eq!(world.engine.associations().count(), 0, "and it is forgotten");

@@ -2,7 +2,7 @@
 
 use sctp_monitor_engine::{
     NicState,
-    model::{Diagnosis, Object, PathState, Status},
+    model::{AnsweredElsewhere, Evidence, Flapping, Object, PathState, Status},
 };
 use sctp_monitor_lab::frames;
 
@@ -43,7 +43,7 @@ fn a_path_that_comes_and_goes_must_work_for_a_while_to_be_trusted() {
     };
     assert_eq!(finding.object, Object::Path(World::path_id(1)));
     assert!(
-        matches!(finding.diagnosis, Diagnosis::Flapping { failures: 3, .. }),
+        matches!(finding.evidence, Evidence::Flapping(Flapping { failures: 3, .. })),
         "{finding:?}"
     );
     world.advance(ms(60_000));
@@ -88,7 +88,10 @@ fn answers_from_another_address_are_reported_as_long_as_they_come_from_there() {
         panic!("{found:?}");
     };
     let source = World::remote(2).parse().unwrap();
-    assert_eq!(finding.diagnosis, Diagnosis::AnsweredElsewhere { source });
+    assert_eq!(
+        finding.evidence,
+        Evidence::AnsweredElsewhere(AnsweredElsewhere { source })
+    );
     assert_eq!(finding.object, Object::Path(World::path_id(1)));
     world.heartbeat_answered(1, ms(1));
     assert_eq!(statuses(&world, "answered_elsewhere"), [Opened], "by chance");

@@ -91,7 +91,7 @@ fn forged_flows_that_go_on_are_let_go_for_others() {
     assert!(
         crowded_out
             .iter()
-            .all(|reason| matches!(reason, EndReason::CrowdedOut(_))),
+            .all(|reason| matches!(reason, EndReason::CrowdedOut { .. })),
         "{crowded_out:?}"
     );
     assert_eq!(world.states(), [PathState::Active, PathState::Active]);

@@ -3,7 +3,7 @@
 use sctp_monitor_common::abi::Counter;
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{Diagnosis, EventKind, Forgery, PathState, Status, Suspicion},
+    model::{EventKind, Evidence, Forgery, PathDown, PathState, Status, Suspicion},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 
@@ -39,8 +39,8 @@ fn suspicions(world: &World) -> Vec<(Status, Suspicion)> {
     kinds(world)
         .into_iter()
         .filter_map(|kind| match kind {
-            EventKind::Finding { status, finding } => match finding.diagnosis {
-                Diagnosis::SpoofingSuspected(suspicion) => Some((status, suspicion)),
+            EventKind::Finding { status, finding } => match finding.evidence {
+                Evidence::SpoofingSuspected(suspicion) => Some((status, suspicion)),
                 _ => None,
             },
             _ => None,
@@ -360,8 +360,8 @@ fn forged_inits_prove_no_direction() {
     let broken: Vec<_> = kinds(&world)
         .into_iter()
         .filter_map(|kind| match kind {
-            EventKind::Finding { finding, .. } => match finding.diagnosis {
-                Diagnosis::PathDown { broken, .. } => Some(broken.to_string()),
+            EventKind::Finding { finding, .. } => match finding.evidence {
+                Evidence::PathDown(PathDown { broken, .. }) => Some(broken.to_string()),
                 _ => None,
             },
             _ => None,

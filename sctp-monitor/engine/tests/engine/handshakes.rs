@@ -28,7 +28,13 @@ fn a_handshake_tells_streams_and_extensions_of_both_sides() {
         panic!("{:?}", world.events);
     };
     let offers = offers.unwrap();
-    assert_eq!((offers.streams_sent(), offers.streams_received()), (8, 5));
+    assert_eq!(
+        (
+            offers.streams(Direction::Forward),
+            offers.streams(Direction::Return)
+        ),
+        (8, 5)
+    );
     let names = |extensions: Extensions| -> Vec<_> { extensions.kinds().map(ChunkKind::name).collect() };
     assert_eq!(names(offers.local.extensions), ["ASCONF_ACK", "ASCONF"]);
     assert_eq!(names(offers.remote.extensions), ["FORWARD_TSN"]);

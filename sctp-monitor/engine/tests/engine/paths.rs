@@ -367,7 +367,7 @@ fn a_slot_that_holds_another_flow_is_another_flow() {
     record.key.src_port = 7;
     record.tag = 0x999;
     world.engine.handle_record(0, &record, world.now);
-    assert_eq!(world.engine.flow(0, |_| None).unwrap().source_port, 7);
+    assert_eq!(world.engine.flow(0).unwrap().source_port, 7);
     let association = world.engine.associations().next().unwrap();
     let slots: Vec<_> = association
         .paths()

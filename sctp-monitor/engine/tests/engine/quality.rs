@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use sctp_monitor_engine::model::{Diagnosis, Direction, PathState, Status};
+use sctp_monitor_engine::model::{Direction, Evidence, GreyLoss, PathMtuBlackHole, PathState, Status};
 use sctp_monitor_lab::frames;
 
 use crate::{
@@ -55,7 +55,7 @@ fn a_fifth_of_loss_is_reported_within_ten_seconds_and_its_end_too() {
     };
     let after = finding.since.since(began);
     assert!(after <= ms(10_000), "{after:?}");
-    let Diagnosis::GreyLoss { direction, rate } = &finding.diagnosis else {
+    let Evidence::GreyLoss(GreyLoss { direction, rate }) = &finding.evidence else {
         panic!("{finding:?}");
     };
     assert_eq!(*direction, Direction::Forward);
@@ -65,7 +65,7 @@ fn a_fifth_of_loss_is_reported_within_ten_seconds_and_its_end_too() {
     assert!(!updates.contains(&Closed), "{updates:?}");
     assert!(updates.len() < 12, "{updates:?}");
     let (_, last) = *findings(&world, "grey_loss").last().unwrap();
-    let Diagnosis::GreyLoss { rate, .. } = &last.diagnosis else {
+    let Evidence::GreyLoss(GreyLoss { rate, .. }) = &last.evidence else {
         panic!("{last:?}");
     };
     assert!((14.0..=26.0).contains(&rate.percent), "{rate:?}");
@@ -112,7 +112,7 @@ fn loss_of_what_the_peer_sends_is_told_apart() {
         world.advance(ms(50));
     }
     let found = findings(&world, "grey_loss");
-    let Diagnosis::GreyLoss { direction, .. } = found[0].1.diagnosis else {
+    let Evidence::GreyLoss(GreyLoss { direction, .. }) = found[0].1.evidence else {
         panic!("{found:?}");
     };
     assert_eq!(direction, Direction::Return);
@@ -134,8 +134,8 @@ fn loss_in_both_directions_ends_for_each_of_them() {
     let closed: Vec<_> = findings(&world, "grey_loss")
         .into_iter()
         .filter(|(status, _)| *status == Closed)
-        .map(|(_, finding)| match finding.diagnosis {
-            Diagnosis::GreyLoss { direction, .. } => direction,
+        .map(|(_, finding)| match finding.evidence {
+            Evidence::GreyLoss(GreyLoss { direction, .. }) => direction,
             _ => panic!("{finding:?}"),
         })
         .collect();
@@ -165,7 +165,7 @@ fn a_path_that_becomes_slow_is_reported_with_what_it_was() {
     let [(Opened, finding)] = found.as_slice() else {
         panic!("{found:?}");
     };
-    let Diagnosis::LatencyDegraded(slow) = finding.diagnosis else {
+    let Evidence::LatencyDegraded(slow) = finding.evidence else {
         panic!("{finding:?}");
     };
     assert_eq!((slow.rtt, slow.baseline), (ms(60), ms(5)));
@@ -199,7 +199,7 @@ fn answers_that_come_later_than_they_used_to_are_slow_until_they_come_as_soon_ag
     let [(Opened, finding)] = found.as_slice() else {
         panic!("{found:?}");
     };
-    let Diagnosis::LatencyDegraded(slow) = finding.diagnosis else {
+    let Evidence::LatencyDegraded(slow) = finding.evidence else {
         panic!("{finding:?}");
     };
     assert_eq!((slow.rtt, slow.baseline), (ms(30), ms(10)));
@@ -252,11 +252,11 @@ fn large_packets_that_never_pass_are_a_black_hole_with_its_sizes() {
     let (Opened, finding) = found[0] else {
         panic!("{found:?}");
     };
-    let Diagnosis::PathMtuBlackHole {
+    let Evidence::PathMtuBlackHole(PathMtuBlackHole {
         lost_bytes: Some(lost),
         passed_bytes: Some(passed),
         path_mtu: None,
-    } = finding.diagnosis
+    }) = finding.evidence
     else {
         panic!("{finding:?}");
     };

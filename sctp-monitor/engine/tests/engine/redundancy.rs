@@ -3,7 +3,7 @@
 use sctp_monitor_engine::{
     NicState,
     config::Vantage,
-    model::{Diagnosis, Object, Shared, Status},
+    model::{Evidence, NotRedundant, Object, Shared, Status},
 };
 use sctp_monitor_lab::frames::{self, Packet};
 
@@ -20,7 +20,7 @@ fn shared(world: &World) -> Vec<Shared> {
         panic!("{found:?}");
     };
     assert_eq!(finding.object, Object::Association);
-    let Diagnosis::NotRedundant { shared } = &finding.diagnosis else {
+    let Evidence::NotRedundant(NotRedundant { shared }) = &finding.evidence else {
         panic!("{finding:?}");
     };
     shared.clone()

@@ -1,6 +1,6 @@
 //! What was reported, in the shape in which tests ask for it.
 
-use sctp_monitor_engine::model::{Broken, Diagnosis, EventKind, Finding, IncidentView, Status};
+use sctp_monitor_engine::model::{Broken, EventKind, Evidence, Finding, IncidentView, PathDown, Status};
 
 pub(crate) use crate::invariants::left_open;
 use crate::world::World;
@@ -11,7 +11,7 @@ pub(crate) fn findings<'a>(world: &'a World, name: &str) -> Vec<(Status, &'a Fin
         .events
         .iter()
         .filter_map(|event| match &event.kind {
-            EventKind::Finding { status, finding } if finding.diagnosis.name() == name => {
+            EventKind::Finding { status, finding } if finding.evidence.name() == name => {
                 Some((*status, finding))
             }
             _ => None,
@@ -28,7 +28,7 @@ pub(crate) fn statuses(world: &World, name: &str) -> Vec<Status> {
 }
 
 /// Names of all findings that were opened.
-pub(crate) fn opened(world: &World) -> Vec<&'static str> {
+pub(crate) fn opened(world: &World) -> Vec<&str> {
     world
         .events
         .iter()
@@ -36,7 +36,7 @@ pub(crate) fn opened(world: &World) -> Vec<&'static str> {
             EventKind::Finding {
                 status: Status::Opened,
                 finding,
-            } => Some(finding.diagnosis.name()),
+            } => Some(finding.evidence.name()),
             _ => None,
         })
         .collect()
@@ -46,8 +46,8 @@ pub(crate) fn opened(world: &World) -> Vec<&'static str> {
 pub(crate) fn directions(world: &World) -> Vec<(Status, Broken)> {
     findings(world, "path_down")
         .into_iter()
-        .filter_map(|(status, finding)| match finding.diagnosis {
-            Diagnosis::PathDown { broken, .. } => Some((status, broken)),
+        .filter_map(|(status, finding)| match finding.evidence {
+            Evidence::PathDown(PathDown { broken, .. }) => Some((status, broken)),
             _ => None,
         })
         .collect()

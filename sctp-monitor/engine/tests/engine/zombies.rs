@@ -1,6 +1,6 @@
 //! Associations that are dead alive.
 
-use sctp_monitor_engine::model::{Diagnosis, Object, Status, Zombie};
+use sctp_monitor_engine::model::{Evidence, Object, Status, Zombie};
 use sctp_monitor_lab::frames;
 
 use crate::{
@@ -15,7 +15,7 @@ fn only_zombie(world: &World) -> Zombie {
         panic!("{found:?}");
     };
     assert_eq!(finding.object, Object::Association);
-    let Diagnosis::Zombie(zombie) = finding.diagnosis else {
+    let Evidence::Zombie(zombie) = finding.evidence else {
         panic!("{finding:?}");
     };
     zombie
@@ -48,7 +48,10 @@ fn a_peer_that_reads_nothing_for_long_is_a_zombie_until_it_reads() {
     for tsn in 55..60 {
         probe(&mut world, tsn, 0);
     }
-    let Zombie::NobodyReads(time) = only_zombie(&world) else {
+    let Zombie::NobodyReads {
+        window_zero_for: time,
+    } = only_zombie(&world)
+    else {
         panic!("{:?}", findings(&world, "zombie"));
     };
     assert!(time >= ms(30_000), "{time:?}");
@@ -102,7 +105,7 @@ fn a_shutdown_that_does_not_end_is_a_zombie_while_the_peer_answers() {
     lives_on(&mut world, 25);
     assert_eq!(opened(&world), [""; 0]);
     lives_on(&mut world, 10);
-    let Zombie::ShutdownPending(time) = only_zombie(&world) else {
+    let Zombie::ShutdownPending { pending: time } = only_zombie(&world) else {
         panic!("{:?}", findings(&world, "zombie"));
     };
     assert!(time >= ms(30_000), "{time:?}");

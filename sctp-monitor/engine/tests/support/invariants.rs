@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sctp_monitor_engine::model::{Diagnosis, Event, EventKind, PathState, Reason, Status};
+use sctp_monitor_engine::model::{Event, EventKind, Evidence, GreyLoss, PathState, Reason, Status};
 
 /// A state changes for a reason that is of its kind.
 pub(crate) fn check_reason(event: &Event) {
@@ -37,13 +37,13 @@ pub(crate) fn left_open(events: &[Event]) -> usize {
         let (name, status) = match &event.kind {
             EventKind::Finding { status, finding } => {
                 let association = event.association.expect("whose it is").id;
-                let way = match &finding.diagnosis {
-                    Diagnosis::GreyLoss { direction, .. } => format!("{direction:?}"),
-                    Diagnosis::SpoofingSuspected(suspicion) => format!("{:?}", suspicion.forgery),
+                let way = match &finding.evidence {
+                    Evidence::GreyLoss(GreyLoss { direction, .. }) => format!("{direction:?}"),
+                    Evidence::SpoofingSuspected(suspicion) => format!("{:?}", suspicion.forgery),
                     _ => String::new(),
                 };
                 let object = finding.object;
-                let name = format!("{association} {object:?} {} {way}", finding.diagnosis.name());
+                let name = format!("{association} {object:?} {} {way}", finding.evidence.name());
                 (name, *status)
             }
             EventKind::Incident { status, incident } => (format!("incident {}", incident.id), *status),

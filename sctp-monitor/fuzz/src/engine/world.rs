@@ -153,7 +153,7 @@ impl World {
                     if let Some(slot) = path.flow(direction) {
                         assert!(slots.insert(slot), "slot {slot} is on two paths");
                         assert!(
-                            self.engine.flow(slot, |_| None).is_some(),
+                            self.engine.flow(slot).is_some(),
                             "slot {slot} of a path is no flow"
                         );
                     }
@@ -189,11 +189,11 @@ fn check_text(event: &Event) {
     let words = match &event.kind {
         EventKind::AssociationError { causes, .. }
         | EventKind::AssociationDown {
-            reason: EndReason::Abort(causes),
+            reason: EndReason::Abort { causes },
         } => causes.join(", "),
         EventKind::AssociationDown { reason } => reason.to_string(),
         EventKind::PathStateChanged { reason, .. } => reason.to_string(),
-        EventKind::Finding { finding, .. } => finding.diagnosis.to_string(),
+        EventKind::Finding { finding, .. } => finding.evidence.to_string(),
         _ => return,
     };
     // Cc, and what reorders text (Unicode's bidirectional controls).

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
-use sctp_monitor_engine::model::{Direction, Offers, PathId, Ppid, Short};
+use sctp_monitor_engine::model::{Direction, Ppid, Short, Timestamp};
 
 use super::{
     super::{
@@ -13,12 +13,10 @@ use super::{
     },
     matrix::{matrix, shown},
     plots::{Scale, plots},
-    spans::nanoseconds,
     timeline::Timeline,
-    verdict::{Lasted, Verdict, in_short, is_weakness, object},
-    words::{between, clean, date_time, length},
+    verdict::{Lasted, Verdict, in_short, object},
+    words::{between, clean, date_time, how_known, length, list, plural, streams, tag},
 };
-use crate::report::{plural, table::list};
 
 /// How an association is shown.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +29,7 @@ pub(crate) struct Look {
 
 /// An association's section.
 pub(crate) fn section(story: &Story, look: Look, conclusion: &Conclusion<'_>, timeline: &Timeline) -> Markup {
-    let known = &story.reference;
+    let known = &story.view.reference;
     let verdict = Verdict::of(story);
     let paths = story.path_table(&conclusion.analysis.ledger);
     let capture = capture_ns(conclusion);
@@ -41,13 +39,13 @@ pub(crate) fn section(story: &Story, look: Look, conclusion: &Conclusion<'_>, ti
             summary {
                 span.badge.(verdict.class()) { (verdict.sign()) " " (in_short(story)) }
                 span.name { "Association " (known.id) }
-                span.ends { (list(&story.local)) " : " (known.local_port) " \u{21c4} " (list(&story.remote)) " : " (known.remote_port) }
+                span.ends { (list(&story.local())) " : " (known.local_port) " \u{21c4} " (list(&story.remote())) " : " (known.remote_port) }
                 (whereabouts(extent, capture))
             }
             (facts(story, &paths))
             (findings(story))
             h3 { "Paths" }
-            p.quiet { "State at the end; figures are there / back, there being from local to remote." }
+            p.quiet { "State at the end; figures are forward / return; forward is from local to remote." }
             (matrix(story, &paths, capture.1))
             (plotted(story, &paths, look.plots, extent, capture))
             h3 { "What happened" }
@@ -74,18 +72,18 @@ fn whereabouts((from, to): (u64, u64), capture: (u64, u64)) -> Markup {
 /// From the first to the last that is known of it.
 fn extent(story: &Story, paths: &[PathNumbers<'_>], capture: (u64, u64)) -> (u64, u64) {
     let flows = || paths.iter().flat_map(|path| path.flows.iter().flatten());
-    let began = nanoseconds(story.began);
+    let began = story.view.since.as_nanos();
     let from = flows()
         .map(|entry| entry.first_ns)
         .min()
         .unwrap_or(began)
         .min(began);
-    let ended = story.ended.as_ref().map(|ending| nanoseconds(ending.at));
+    let ended = story.end().map(|(at, _)| at.as_nanos());
     let closed = story
-        .findings
+        .found
         .iter()
         .filter_map(|finding| finding.until)
-        .map(nanoseconds);
+        .map(Timestamp::as_nanos);
     let last = flows().map(|entry| entry.last_ns);
     let to = last.chain(ended).chain(closed).max().unwrap_or(from);
     let within = |at: u64| at.clamp(capture.0, capture.1);
@@ -99,8 +97,7 @@ pub(crate) fn capture_ns(conclusion: &Conclusion<'_>) -> (u64, u64) {
 }
 
 fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
-    let known = &story.reference;
-    let tag = |tag: Option<u32>| tag.map_or_else(|| "unknown".to_owned(), |tag| format!("{tag:#010x}"));
+    let known = &story.view.reference;
     let mut payloads: Vec<_> = paths
         .iter()
         .flat_map(|path| path.flows.iter().flatten())
@@ -111,82 +108,75 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
     payloads.dedup();
     html! {
         dl.facts {
-            dt { "local" } dd { (list(&story.local)) ", port " (known.local_port) ", tag " (tag(known.local_tag)) }
-            dt { "remote" } dd { (list(&story.remote)) ", port " (known.remote_port) ", tag " (tag(known.remote_tag)) }
+            dt { "local" } dd { (list(&story.local())) ", port " (known.local_port) ", tag " (tag(known.local_tag)) }
+            dt { "remote" } dd { (list(&story.remote())) ", port " (known.remote_port) ", tag " (tag(known.remote_tag)) }
             dt { "began" }
             dd {
-                (date_time(story.began)) " UTC, known by " (story.origin)
-                @if let Some(before) = story.restarts {
-                    "; it restarts " a href={ "#a" (before) } { "association " (before) }
+                (date_time(story.view.since)) " UTC (" (how_known(story.view.origin)) ")"
+                @if let Some(before) = story.view.restarts {
+                    "; restarts " a href={ "#a" (before) } { "association " (before) }
                 }
             }
             dt { "ended" }
             dd {
-                @match &story.ended {
-                    Some(ending) => {
-                        (date_time(ending.at)) " UTC, after " (length(between(story.began, ending.at))) ": " (clean(&ending.reason))
+                @match story.end() {
+                    Some((at, end)) => {
+                        (date_time(at)) " UTC, after " (length(between(story.view.since, at))) ": " (clean(&end.to_string()))
                     }
                     None => "not within the capture"
                 }
             }
-            @for (name, direction) in [("DATA there", Direction::Forward), ("DATA back", Direction::Return)] {
-                @if let Some(path) = story.primary[direction as usize] {
-                    dt { (name) } dd { "on " (pair(&path)) " at the end" }
+            @for (name, direction) in [("DATA forward", Direction::Forward), ("DATA return", Direction::Return)] {
+                @if let Some(path) = story.view.primary(direction) {
+                    dt { (name) } dd { "on " (path) " at the end" }
                 }
             }
             @if !payloads.is_empty() {
                 dt { "payload" } dd { (payloads.iter().map(|ppid| Ppid(*ppid).to_string()).collect::<Vec<_>>().join(", ")) }
             }
-            @if let Some(offers) = &story.offers {
+            @if let Some(offers) = &story.view.offers {
                 dt { "streams" } dd { (streams(offers)) }
             }
-            @if story.one_sided {
+            @if story.view.one_sided {
                 dt { "seen" } dd { "in one direction only" }
             }
         }
     }
 }
 
-fn streams(offers: &Offers) -> String {
-    format!(
-        "{} there, {} back",
-        offers.streams_sent(),
-        offers.streams_received()
-    )
-}
-
-fn pair(path: &PathId) -> String {
-    format!("{} > {}", path.local, path.remote)
-}
-
 /// A card for each, those of the end first.
 fn findings(story: &Story) -> Markup {
-    let mut sorted: Vec<_> = story.findings.iter().collect();
-    sorted.sort_by_key(|finding| (finding.until.is_some(), is_weakness(finding.name)));
+    let mut sorted: Vec<_> = story.found.iter().collect();
+    sorted.sort_by_key(|finding| {
+        (
+            finding.until.is_some(),
+            finding.finding.evidence.kind().is_weakness(),
+        )
+    });
     html! {
         @if !sorted.is_empty() {
             h3 { "What was found" }
             @for finding in sorted.iter().take(MOST_FINDINGS) {
-                @let (class, mark) = match (Lasted::of(finding, story), is_weakness(finding.name)) {
+                @let (class, mark) = match (Lasted::of(finding, story), finding.finding.evidence.kind().is_weakness()) {
                     (Lasted::Over, _) => ("over", "\u{2713} over"),
                     (_, true) => ("weak", "\u{25cb} weakness"),
                     (Lasted::ToItsEnd, false) => ("doubt", "\u{25d0} until the association ended"),
                     (Lasted::ToTheEnd, false) => ("alarm", "\u{25b2} to the end"),
                 };
-                div.finding.(class) data-finding=(finding.name) {
+                div.finding.(class) data-finding=(finding.finding.evidence.name()) {
                     p.what {
                         span.badge.(class) { (mark) } " "
-                        b { (finding.name.replace('_', " ")) } ", " (object(finding))
+                        b { (finding.finding.evidence.kind().to_string()) } ", " (object(finding))
                     }
-                    p { (clean(&finding.reason)) }
+                    p { (clean(&finding.finding.text)) }
                     p.quiet {
-                        (date_time(finding.since)) " UTC "
+                        (date_time(finding.finding.since)) " UTC "
                         @match finding.until {
-                            Some(until) => { "to " (date_time(until)) " (" (Short(between(finding.since, until))) ")" }
+                            Some(until) => { "to " (date_time(until)) " (" (Short(between(finding.finding.since, until))) ")" }
                             None => "to the end"
                         }
                     }
-                    p.next { b { "Check " } (clean(&finding.next)) }
+                    p.next { b { "Check: " } (clean(&finding.finding.check)) }
                 }
             }
             @if sorted.len() > MOST_FINDINGS {
@@ -229,14 +219,14 @@ fn plotted(
                 }
             }
             p.legend {
-                span.key.there {} "there " span.key.back {} "back "
-                span.key.again { "\u{25be}" } "DATA sent again " span.key.shade {} "a finding "
+                span.key."forward" {} "forward " span.key."return" {} "return "
+                span.key.again { "\u{25be}" } "DATA retransmitted " span.key.shade {} "a finding "
                 span.quiet { "and the path's state below each plot" }
             }
             @for path in &used {
                 section.path {
-                    @let (class, sign, name) = shown(path.story.map(|known| known.state));
-                    h4 { (pair(&path.id)) " " span.state.(class) { (sign) " " (name) } }
+                    @let (class, sign, name) = shown(path.view.map(|known| known.state));
+                    h4 { (path.id) " " span.state.(class) { (sign) " " (name) } }
                     (plots(path, story, &scale, capture.1))
                 }
             }
@@ -244,7 +234,7 @@ fn plotted(
         @if count > used.len() {
             p.left-out {
                 (plural((count - used.len()) as u64, "path")) " without plots here: the page would be too large. "
-                code { "--assoc " (story.reference.id) } " plots more."
+                code { "--assoc " (story.id()) } " plots more."
             }
         }
     }

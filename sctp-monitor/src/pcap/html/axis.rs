@@ -1,6 +1,6 @@
 //! Axes: which values get a line and a label.
 
-use super::super::figures::wall;
+use super::{super::figures::wall, words::strftime};
 
 /// From a moment to a place.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl TimeAxis {
                 } else {
                     format
                 };
-                (self.x(at_ns), wall(at_ns).strftime(format).to_string())
+                (self.x(at_ns), strftime(wall(at_ns), format))
             })
             .collect()
     }

@@ -3,11 +3,10 @@
 use maud::{Markup, html};
 
 use super::{
-    super::{figures::wall, story::FindingStory},
+    super::{figures::wall, story::Found},
     axis::TimeAxis,
     matrix::shown,
-    spans::{Span, nanoseconds},
-    verdict::is_weakness,
+    spans::Span,
     words::{clean, time_of_day},
 };
 
@@ -27,7 +26,7 @@ const LABELS: f64 = 182.0;
 pub(crate) struct Frame<'a> {
     pub(crate) axis: TimeAxis,
     pub(crate) spans: &'a [Span<'a>],
-    pub(crate) findings: &'a [&'a FindingStory],
+    pub(crate) findings: &'a [&'a Found],
 }
 
 impl Frame<'_> {
@@ -77,18 +76,18 @@ impl Frame<'_> {
     /// Findings, as long as they held.
     fn shades(&self) -> Markup {
         html! {
-            @for finding in self.findings.iter().filter(|finding| !is_weakness(finding.name)).take(MOST_SHADES) {
-                @let from = self.axis.x(nanoseconds(finding.since));
-                @let to = finding.until.map_or(RIGHT, |until| self.axis.x(nanoseconds(until)));
-                rect.shade data-finding=(finding.name) x=(place(from)) y=(TOP)
+            @for finding in self.findings.iter().filter(|finding| !finding.finding.evidence.kind().is_weakness()).take(MOST_SHADES) {
+                @let from = self.axis.x(finding.finding.since.as_nanos());
+                @let to = finding.until.map_or(RIGHT, |until| self.axis.x(until.as_nanos()));
+                rect.shade data-finding=(finding.finding.evidence.name()) x=(place(from)) y=(TOP)
                     width=(place((to - from).max(1.5))) height=(BOTTOM - TOP) {
                     title {
-                        (finding.name.replace('_', " ")) ", " (time_of_day(finding.since))
+                        (finding.finding.evidence.kind().to_string()) ", " (time_of_day(finding.finding.since))
                         @match finding.until {
                             Some(until) => { " to " (time_of_day(until)) }
                             None => " to the end of the capture"
                         }
-                        ": " (clean(&finding.reason))
+                        ": " (clean(&finding.finding.text))
                     }
                 }
             }
@@ -103,7 +102,9 @@ impl Frame<'_> {
                 @let (from, to) = (self.axis.x(span.from_ns), self.axis.x(span.to_ns));
                 g.ribbon.(class) data-state=(class) {
                     rect x=(place(from)) y=(RIBBON) width=(place((to - from).max(1.5))) height=(RIBBON_HEIGHT) {
-                        title { (name) " from " (time_of_day(wall(span.from_ns))) " to " (time_of_day(wall(span.to_ns))) ": " (clean(span.reason)) }
+                        title { (name) " from " (time_of_day(wall(span.from_ns))) " to " (time_of_day(wall(span.to_ns)))
+                            @if let Some(reason) = span.reason { ": " (clean(&reason.to_string())) }
+                        }
                     }
                     @if to - from >= 7.0 * name.len() as f64 + 24.0 {
                         text x=(place(f64::midpoint(from, to))) y=(RIBBON + 12.0) { (sign) " " (name) }
@@ -111,7 +112,7 @@ impl Frame<'_> {
                         text x=(place(f64::midpoint(from, to))) y=(RIBBON + 12.0) { (sign) }
                     }
                 }
-                @if !span.reason.is_empty() && from > LEFT {
+                @if span.reason.is_some() && from > LEFT {
                     line.change.(class) x1=(place(from)) x2=(place(from)) y1=(TOP) y2=(RIBBON) {}
                 }
             }

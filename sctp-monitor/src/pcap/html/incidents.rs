@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp as WallTime;
 use maud::{Markup, html};
-use sctp_monitor_engine::model::{Event, EventKind, IncidentView, Status};
+use sctp_monitor_engine::model::{Event, EventKind, IncidentView, Status, Timestamp};
 
-use super::words::{between, clean, date_time, length};
-use crate::{clock::Clock, report::plural};
+use super::words::{between, clean, date_time, length, plural};
 
 /// Incidents by their number.
 #[derive(Debug, Default)]
@@ -19,14 +17,14 @@ pub(crate) struct Incidents {
 #[derive(Debug)]
 struct Incident {
     view: IncidentView,
-    since: WallTime,
-    until: Option<WallTime>,
+    since: Timestamp,
+    until: Option<Timestamp>,
     /// Associations that had a part in it, at most.
     associations: usize,
 }
 
 impl Incidents {
-    pub(crate) fn on_event(&mut self, event: &Event, clock: &Clock) {
+    pub(crate) fn on_event(&mut self, event: &Event) {
         let EventKind::Incident { status, incident } = &event.kind else {
             return;
         };
@@ -40,8 +38,8 @@ impl Incidents {
             id,
             Incident {
                 view: incident.clone(),
-                since: clock.wall(incident.since),
-                until: (*status == Status::Closed).then(|| clock.wall(event.time)),
+                since: incident.since,
+                until: (*status == Status::Closed).then_some(event.time),
                 associations: incident.associations.max(before.unwrap_or(0)),
             },
         );
@@ -87,7 +85,7 @@ impl Incident {
             div.finding.(class) {
                 p.what {
                     span.badge.(class) { (mark) } " "
-                    b { "Incident " (view.id) ": " (view.finding.replace('_', " ")) ", " (clean(&view.scope.to_string())) }
+                    b { "Incident " (view.id) ": " (view.finding) ", " (clean(&view.scope.to_string())) }
                 }
                 p { (clean(&view.reason)) }
                 p.quiet {
@@ -99,7 +97,7 @@ impl Incident {
                     "; " (plural(view.most_members as u64, "path")) " of "
                     (plural(self.associations as u64, "association")) " at most"
                 }
-                p.next { b { "Check " } (view.next) }
+                p.next { b { "Check: " } (clean(&view.next)) }
             }
         }
     }

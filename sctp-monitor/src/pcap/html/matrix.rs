@@ -18,8 +18,8 @@ use super::{
 
 /// The table.
 pub(crate) fn matrix(story: &Story, paths: &[PathNumbers<'_>], end_ns: u64) -> Markup {
-    let local = listed(&story.local, paths.iter().map(|path| path.id.local));
-    let remote = listed(&story.remote, paths.iter().map(|path| path.id.remote));
+    let local = listed(&story.local(), paths.iter().map(|path| path.id.local));
+    let remote = listed(&story.remote(), paths.iter().map(|path| path.id.remote));
     let left_out = local.len().saturating_sub(MOST_ADDRESSES) + remote.len().saturating_sub(MOST_ADDRESSES);
     let columns = &remote[..remote.len().min(MOST_ADDRESSES)];
     html! {
@@ -70,21 +70,21 @@ fn cell(story: &Story, id: PathId, paths: &[PathNumbers<'_>], end_ns: u64) -> Ma
         };
         return html! { td.none data-state="none" { (why) } };
     };
-    let state = path.story.map(|known| known.state);
+    let state = path.view.map(|known| known.state);
     let (class, sign, name) = shown(state);
     html! {
         td class=(class) data-state=(class) data-path={ (id.local) ">" (id.remote) } {
             p.state { span.sign { (sign) } " " (name) }
-            @for (direction, what) in [(Direction::Forward, "there"), (Direction::Return, "back")] {
-                @if story.primary[direction as usize] == Some(id) {
-                    span.primary title="where new DATA went at the end" { "DATA " (what) }
+            @for direction in Direction::BOTH {
+                @if story.view.primary(direction) == Some(id) {
+                    span.primary title="where new DATA went at the end" { "DATA " (direction) }
                 }
             }
             dl { (rows(path)) }
-            @if let Some(known) = path.story {
-                (troubles(&spans::of_path(known, story, end_ns)))
+            @if let Some(known) = path.view {
+                (troubles(&spans::of_path(id, story, end_ns)))
                 @if let (Some(reason), true) = (&known.reason, known.state != PathState::Active) {
-                    p.quiet { (clean(reason)) }
+                    p.quiet { (clean(&reason.to_string())) }
                 }
             }
         }
@@ -103,33 +103,33 @@ pub(crate) fn shown(state: Option<PathState>) -> (&'static str, &'static str, &'
 }
 
 fn rows(path: &PathNumbers<'_>) -> Markup {
-    let [there, back] = [Direction::Forward, Direction::Return].map(|direction| path.flow(direction));
+    let [forward, back] = Direction::BOTH.map(|direction| path.flow(direction));
     let both = |of: &dyn Fn(&Entry) -> String| {
         let one = |entry: Option<&Entry>| entry.map_or_else(|| "\u{2013}".to_owned(), of);
-        format!("{} / {}", one(there), one(back))
+        format!("{} / {}", one(forward), one(back))
     };
-    let has_data = [there, back]
+    let has_data = [forward, back]
         .into_iter()
         .flatten()
         .any(|entry| entry.data_chunks() > 0);
-    let is_silent = there.is_none() && back.is_none();
+    let is_silent = forward.is_none() && back.is_none();
     html! {
         @if is_silent {
             dt { "packets" } dd { "none crossed it" }
         } @else {
-            @if let Some(rtt) = rtt(there, back) {
+            @if let Some(rtt) = rtt(forward, back) {
                 dt title="median (shortest to longest) of HEARTBEATs" { "RTT" } dd { (rtt) }
             }
             dt { "packets" } dd { (both(&|entry| entry.packets.to_string())) }
             @if has_data {
                 dt { "DATA" } dd { (both(&|entry| entry.data_chunks().to_string())) }
-                dt { "sent again" } dd { (both(&|entry| entry.data_retransmissions.to_string())) }
+                dt { "retransmitted" } dd { (both(&|entry| entry.data_retransmissions.to_string())) }
                 dt { "lost" }
                 dd {
                     (both(&|entry| entry.loss().map_or_else(|| "\u{2013}".to_owned(), |loss| format!("{:.1} %", loss * 100.0))))
                 }
             }
-            @for (entry, what) in [(there, "HB there"), (back, "HB back")] {
+            @for (entry, what) in [(forward, "HB forward"), (back, "HB return")] {
                 @if let Some(entry) = entry.filter(|entry| entry.count(ChunkKind::Heartbeat) > 0) {
                     dt title="HEARTBEATs answered" { (what) }
                     dd {
@@ -145,8 +145,8 @@ fn rows(path: &PathNumbers<'_>) -> Markup {
 }
 
 /// By the heartbeats of either side, or else by DATA.
-fn rtt(there: Option<&Entry>, back: Option<&Entry>) -> Option<String> {
-    let entries = || [there, back].into_iter().flatten();
+fn rtt(forward: Option<&Entry>, back: Option<&Entry>) -> Option<String> {
+    let entries = || [forward, back].into_iter().flatten();
     if let Some(rtts) = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_ns)) {
         return Some(match rtts.count {
             1 => Short(rtts.median).to_string(),

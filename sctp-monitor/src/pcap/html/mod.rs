@@ -29,10 +29,9 @@ use self::{
     target::{HEAD, Target},
     timeline::Timeline,
     verdict::Verdict,
-    words::{between, clean, date_time, length},
+    words::{between, clean, date_time, length, plural},
 };
 use super::{conclusion::Conclusion, story::Story};
-use crate::{clock::Clock, report::plural};
 
 /// A page in the making.
 #[derive(Debug)]
@@ -56,9 +55,9 @@ impl Page {
     }
 
     /// Something happened.
-    pub(crate) fn on_event(&mut self, event: &Event, clock: &Clock) {
-        self.timeline.on_event(event, clock);
-        self.incidents.on_event(event, clock);
+    pub(crate) fn on_event(&mut self, event: &Event) {
+        self.timeline.on_event(event);
+        self.incidents.on_event(event);
     }
 
     /// The capture is at its end: writes the page.
@@ -161,7 +160,7 @@ fn associations(conclusion: &Conclusion<'_>, looks: &HashMap<u64, Look>, timelin
                     }
                 }
                 @for story in all {
-                    @if let Some(look) = looks.get(&story.reference.id.0) {
+                    @if let Some(look) = looks.get(&story.id().0) {
                         (section(story, *look, conclusion, timeline))
                     }
                 }
@@ -196,7 +195,7 @@ fn looks(stories: &[&Story], conclusion: &Conclusion<'_>) -> HashMap<u64, Look> 
                 .min(MOST_PLOTTED_OF_ONE.max(MOST_PLOTTED / stories.len()));
             plots_left -= plots;
             let is_open = rank < FEW;
-            (story.reference.id.0, Look { is_open, plots })
+            (story.id().0, Look { is_open, plots })
         })
         .collect()
 }

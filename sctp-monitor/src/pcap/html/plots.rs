@@ -69,12 +69,12 @@ impl Scale {
 /// Both plots of a path.
 pub(crate) fn plots(path: &PathNumbers<'_>, story: &Story, scale: &Scale, end_ns: u64) -> Markup {
     let spans = path
-        .story
-        .map_or_else(Vec::new, |known| spans::of_path(known, story, end_ns));
+        .view
+        .map_or_else(Vec::new, |known| spans::of_path(known.id, story, end_ns));
     let findings: Vec<_> = story
-        .findings
+        .found
         .iter()
-        .filter(|finding| match finding.object {
+        .filter(|finding| match finding.finding.object {
             Object::Association => true,
             Object::Remote(remote) => remote == path.id.remote,
             Object::Path(id) => id == path.id,
@@ -234,7 +234,7 @@ fn throughput(path: &PathNumbers<'_>, scale: &Scale, frame: &Frame<'_>) -> Marku
                             data-retransmissions=(interval.retransmissions) {
                             title {
                                 (time_of_day(wall(start))) " " (what) ": "
-                                (interval.retransmissions) " DATA chunks were sent again"
+                                (interval.retransmissions) " DATA chunks retransmitted"
                             }
                         }
                     }
@@ -242,8 +242,8 @@ fn throughput(path: &PathNumbers<'_>, scale: &Scale, frame: &Frame<'_>) -> Marku
             }
         }
         line.zero x1=(LEFT) x2=(RIGHT) y1=(middle) y2=(middle) {}
-        text.side.there x=(RIGHT - 4.0) y=(TOP + 12.0) { "\u{25b2} there" }
-        text.side.back x=(RIGHT - 4.0) y=(BOTTOM - 5.0) { "\u{25bc} back" }
+        text.side."forward" x=(RIGHT - 4.0) y=(TOP + 12.0) { "\u{25b2} forward" }
+        text.side."return" x=(RIGHT - 4.0) y=(BOTTOM - 5.0) { "\u{25bc} return" }
     };
     let interval = length(Duration::from_nanos(scale.interval_ns));
     frame.figure(
@@ -291,8 +291,8 @@ fn mark(x: f64, edge: f64, up: f64) -> String {
 }
 
 const DIRECTIONS: [(Direction, &str, &str); 2] = [
-    (Direction::Forward, "there", "there"),
-    (Direction::Return, "back", "back"),
+    (Direction::Forward, "forward", "forward"),
+    (Direction::Return, "return", "return"),
 ];
 /// The most intervals of a plot: four of its 530 units are an interval.
 const INTERVALS: u64 = 130;

@@ -5,9 +5,8 @@ use sctp_monitor_common::wire::ChunkKind;
 
 use super::{
     super::conclusion::{Answer, Conclusion, Flow},
-    words::{clean, length},
+    words::{clean, length, plural},
 };
-use crate::report::plural;
 
 /// INITs without an association.
 pub(crate) fn unfinished(conclusion: &Conclusion<'_>) -> Markup {
@@ -18,13 +17,13 @@ pub(crate) fn unfinished(conclusion: &Conclusion<'_>) -> Markup {
                 h2 { "Handshakes that were not finished" }
                 div.wide {
                     table.list {
-                        thead { tr { th { "from" } th { "to" } th { "port" } th.number { "INITs" } th { "what came back" } th { "check" } } }
+                        thead { tr { th { "from" } th { "to" } th { "port" } th.number { "INITs" } th { "answer" } th { "check" } } }
                         tbody {
                             @for handshake in all.iter().take(MOST_HANDSHAKES) {
                                 @let (answer, check) = match handshake.answer {
-                                    Answer::Nothing => ("nothing", "whether the host is up, and the way there and back"),
-                                    Answer::Abort => ("ABORT", "whether anybody listens on that port there"),
-                                    Answer::InitAck => ("INIT ACK, but no COOKIE ECHO followed", "whether the INIT ACK arrived at the initiator"),
+                                    Answer::Nothing => ("nothing", format!("ping {} from {}; filters on IP protocol 132", handshake.responder, handshake.initiator)),
+                                    Answer::Abort => ("ABORT", format!("whether a process listens on {} port {}", handshake.responder, handshake.port)),
+                                    Answer::InitAck => ("INIT ACK, but no COOKIE ECHO followed", format!("whether the INIT ACK reached {}", handshake.initiator)),
                                 };
                                 tr {
                                     td { (handshake.initiator) } td { (handshake.responder) } td { (handshake.port) }
@@ -54,7 +53,7 @@ pub(crate) fn flows(conclusion: &Conclusion<'_>) -> Markup {
                             thead {
                                 tr {
                                     th { "from" } th { "to" } th { "wrapped in" } th.number { "packets" } th.number { "bytes" }
-                                    th.number { "DATA" } th.number { "sent again" } th.number { "SACK" } th.number { "HB / ACK" }
+                                    th.number { "DATA" } th.number { "retransmitted" } th.number { "SACK" } th.number { "HB / ACK" }
                                     th { "other chunks" } th { "tags" } th { "lasted" }
                                 }
                             }

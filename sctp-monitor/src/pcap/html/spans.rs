@@ -1,35 +1,29 @@
 //! In which state a path was, and when.
 
-use jiff::Timestamp as WallTime;
-use sctp_monitor_engine::model::PathState;
+use sctp_monitor_engine::model::{PathId, PathState, Reason};
 
-use super::super::story::{PathStory, Story};
+use super::super::story::Story;
 
 /// A time in one state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Span<'a> {
     pub(crate) from_ns: u64,
     pub(crate) to_ns: u64,
     pub(crate) state: PathState,
     /// Why it went into this state.
-    pub(crate) reason: &'a str,
+    pub(crate) reason: Option<&'a Reason>,
 }
 
 /// From the association's beginning to its end, or to the capture's.
-pub(crate) fn of_path<'a>(path: &'a PathStory, story: &Story, end_ns: u64) -> Vec<Span<'a>> {
-    let begin = nanoseconds(story.began);
-    let end = story
-        .ended
-        .as_ref()
-        .map_or(end_ns, |ending| nanoseconds(ending.at))
-        .max(begin);
-    let first = (begin, PathState::Unconfirmed, "");
+pub(crate) fn of_path(path: PathId, story: &Story, end_ns: u64) -> Vec<Span<'_>> {
+    let begin = story.view.since.as_nanos();
+    let end = story.end().map_or(end_ns, |(at, _)| at.as_nanos()).max(begin);
+    let first = (begin, PathState::Unconfirmed, None);
     let changes: Vec<_> = std::iter::once(first)
-        .chain(
-            path.changes
-                .iter()
-                .map(|(at, to, reason)| (nanoseconds(*at).clamp(begin, end), *to, reason.as_str())),
-        )
+        .chain(story.changes(path).iter().map(|change| {
+            let at = change.time.as_nanos().clamp(begin, end);
+            (at, change.to, Some(&change.reason))
+        }))
         .collect();
     let ends = changes
         .iter()
@@ -43,13 +37,8 @@ pub(crate) fn of_path<'a>(path: &'a PathStory, story: &Story, end_ns: u64) -> Ve
             from_ns: *from_ns,
             to_ns: to_ns.max(*from_ns),
             state: *state,
-            reason,
+            reason: *reason,
         })
         .filter(|span| span.to_ns > span.from_ns)
         .collect()
-}
-
-/// Since 1970.
-pub(crate) fn nanoseconds(at: WallTime) -> u64 {
-    u64::try_from(at.as_nanosecond()).unwrap_or(0)
 }

@@ -3,21 +3,10 @@
 //! A capture can hold any number of events, and a page cannot. Failures and ends are kept first; of the rest, the
 //! first; and what was left out is counted.
 
-use jiff::Timestamp as WallTime;
 use maud::{Markup, html};
-use sctp_monitor_engine::model::{EndReason, Event, EventKind, PathState, Status};
+use sctp_monitor_engine::model::{EndReason, Event, EventKind, PathState, Status, Timestamp};
 
-use super::{
-    verdict::is_weakness,
-    words::{clean, date_time, time_of_day},
-};
-use crate::{
-    clock::Clock,
-    report::{
-        plural,
-        table::{event_words, is_told_by_incident},
-    },
-};
+use super::words::{clean, date, date_time, plural, time_of_day};
 
 /// Everything that is kept of what happened.
 #[derive(Debug, Default)]
@@ -38,11 +27,12 @@ struct Kept {
 pub(crate) struct Line {
     /// Its place among all events.
     number: u64,
-    pub(crate) at: WallTime,
+    pub(crate) at: Timestamp,
     mark: Mark,
     association: Option<u64>,
     is_told_by_incident: bool,
-    words: String,
+    /// What happened, without the association's name.
+    text: String,
 }
 
 /// What an event means to whoever is on call.
@@ -61,7 +51,7 @@ enum Mark {
 impl Mark {
     fn of(kind: &EventKind) -> Self {
         match kind {
-            EventKind::Finding { finding, .. } if is_weakness(finding.diagnosis.name()) => Self::Note,
+            EventKind::Finding { finding, .. } if finding.evidence.kind().is_weakness() => Self::Note,
             EventKind::Incident { status, .. } | EventKind::Finding { status, .. } => match status {
                 Status::Closed => Self::Over,
                 Status::Opened | Status::Updated => Self::Alarm,
@@ -73,10 +63,10 @@ impl Mark {
                 PathState::Unconfirmed => Self::Note,
             },
             EventKind::AssociationDown {
-                reason: EndReason::Abort(_),
+                reason: EndReason::Abort { .. },
             } => Self::Alarm,
             EventKind::AssociationDown {
-                reason: EndReason::Silent(_),
+                reason: EndReason::Silent { .. },
             }
             | EventKind::AssociationError { .. }
             | EventKind::DataMoved { .. } => Self::Doubt,
@@ -96,7 +86,7 @@ impl Mark {
 }
 
 impl Timeline {
-    pub(crate) fn on_event(&mut self, event: &Event, clock: &Clock) {
+    pub(crate) fn on_event(&mut self, event: &Event) {
         self.heard += 1;
         let mark = Mark::of(&event.kind);
         let is_grave = mark == Mark::Alarm
@@ -115,11 +105,11 @@ impl Timeline {
         }
         kept.lines.push(Line {
             number: self.heard,
-            at: clock.wall(event.time),
+            at: event.time,
             mark,
             association: event.association.map(|reference| reference.id.0),
-            is_told_by_incident: is_told_by_incident(event),
-            words: clean(&event_words(event)),
+            is_told_by_incident: event.is_told_by_incident(),
+            text: clean(&event.words().text),
         });
     }
 
@@ -181,7 +171,7 @@ impl Timeline {
 }
 
 fn table(lines: &[&Line], of_one: bool) -> Markup {
-    let day = |line: &Line| line.at.strftime("%Y-%m-%d").to_string();
+    let day = |line: &Line| date(line.at);
     html! {
         div.scroll tabindex="0" {
             table.timeline {
@@ -203,21 +193,14 @@ fn table(lines: &[&Line], of_one: bool) -> Markup {
     }
 }
 
-/// The words of a line, without the association's name or with a link to it.
+/// What a line says, with a link to its association unless it is the only one.
 fn words(line: &Line, of_one: bool) -> Markup {
-    let Some(id) = line.association else {
-        return html! { (line.words) };
-    };
-    let name = format!("association {id}");
-    let Some(rest) = line.words.strip_prefix(&name) else {
-        return html! { (line.words) };
-    };
-    if !of_one {
-        return html! { a href={ "#a" (id) } { (name) } (rest) };
+    html! {
+        @if let Some(id) = line.association.filter(|_| !of_one) {
+            a href={ "#a" (id) } { "association " (id) } ": "
+        }
+        (line.text)
     }
-    // Behind the number stand the ports, in parentheses.
-    let rest = rest.split_once(')').map_or(rest, |(_, rest)| rest);
-    html! { (rest.trim_start_matches([':', ' '])) }
 }
 
 /// Lines that are kept of failures, and of everything else.
@@ -225,12 +208,13 @@ const MOST_OF_EACH: usize = 1_500;
 
 #[cfg(test)]
 mod tests {
-    use sctp_monitor_engine::model::{AssociationId, AssociationRef, Timestamp};
+    use sctp_monitor_engine::model::{AssociationId, AssociationRef, Schema};
 
     use super::*;
 
     fn event(kind: EventKind) -> Event {
         Event {
+            schema: Schema,
             time: Timestamp::from_nanos(1),
             association: Some(AssociationRef {
                 id: AssociationId(7),
@@ -246,18 +230,14 @@ mod tests {
     #[test]
     fn failures_are_kept_when_there_is_no_room_for_the_rest() {
         let mut timeline = Timeline::default();
-        let clock = Clock::of_capture(0);
         for _ in 0..5_000 {
             let by = sctp_monitor_engine::model::Side::Local;
-            timeline.on_event(&event(EventKind::ShuttingDown { by }), &clock);
+            timeline.on_event(&event(EventKind::ShuttingDown { by }));
         }
         let causes = vec!["<script>alert(1)</script>".to_owned()];
-        timeline.on_event(
-            &event(EventKind::AssociationDown {
-                reason: EndReason::Abort(causes),
-            }),
-            &clock,
-        );
+        timeline.on_event(&event(EventKind::AssociationDown {
+            reason: EndReason::Abort { causes },
+        }));
         let page = timeline.of_association(7).into_string();
         assert!(page.contains("aborted: &lt;script&gt;"), "escaped, and there");
         assert!(page.contains("3500 events of the capture did not fit on this page, 0 of them failures"));

@@ -1,17 +1,16 @@
 //! What is wrong, in a line: of an association, and of the capture.
 
 use maud::{Markup, html};
-use sctp_monitor_engine::model::{Object, PathState, Short};
+use sctp_monitor_engine::model::{EndReason, Object, PathState, PathView, Short};
 
 use super::{
     super::{
         conclusion::Conclusion,
-        story::{FindingStory, PathStory, Story},
+        story::{Found, Story},
     },
     incidents::Incidents,
-    words::clean,
+    words::{between, clean, plural},
 };
-use crate::report::plural;
 
 /// How bad it is; the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,10 +37,10 @@ pub(crate) enum Lasted {
 }
 
 impl Lasted {
-    pub(crate) fn of(finding: &FindingStory, story: &Story) -> Self {
-        match (finding.until, &story.ended) {
+    pub(crate) fn of(finding: &Found, story: &Story) -> Self {
+        match (finding.until, story.end()) {
             (None, _) => Self::ToTheEnd,
-            (Some(until), Some(ending)) if until >= ending.at => Self::ToItsEnd,
+            (Some(until), Some((ended, _))) if until >= ended => Self::ToItsEnd,
             (Some(_), _) => Self::Over,
         }
     }
@@ -49,15 +48,18 @@ impl Lasted {
 
 impl Verdict {
     pub(crate) fn of(story: &Story) -> Self {
-        let of_findings = story.findings.iter().map(|finding| {
-            match (is_weakness(finding.name), Lasted::of(finding, story)) {
+        let of_findings = story.found.iter().map(|finding| {
+            match (
+                finding.finding.evidence.kind().is_weakness(),
+                Lasted::of(finding, story),
+            ) {
                 (true, Lasted::Over) => Self::Well,
                 (true, _) => Self::Weak,
                 (false, Lasted::ToTheEnd) => Self::Wrong,
                 (false, _) => Self::Past,
             }
         });
-        let of_paths = story.paths.values().map(|path| match path.state {
+        let of_paths = story.view.paths.iter().map(|path| match path.state {
             PathState::Inactive | PathState::PotentiallyFailed => Self::Past,
             _ => Self::Well,
         });
@@ -95,18 +97,18 @@ impl Verdict {
 
 /// What says so, in a few words.
 pub(crate) fn in_short(story: &Story) -> String {
-    let names = |is_asked_for: &dyn Fn(&FindingStory) -> bool| {
+    let names = |is_asked_for: &dyn Fn(&Found) -> bool| {
         let mut names: Vec<_> = story
-            .findings
+            .found
             .iter()
             .filter(|finding| is_asked_for(finding))
-            .map(|finding| finding.name.replace('_', " "))
+            .map(|finding| finding.finding.evidence.kind().to_string())
             .collect();
         names.sort_unstable();
         names.dedup();
         names.join(", ")
     };
-    let is_failure = |finding: &FindingStory| !is_weakness(finding.name);
+    let is_failure = |finding: &Found| !finding.finding.evidence.kind().is_weakness();
     match Verdict::of(story) {
         Verdict::Wrong => names(&|finding| is_failure(finding) && finding.until.is_none()),
         Verdict::Past => {
@@ -126,44 +128,32 @@ pub(crate) fn in_short(story: &Story) -> String {
             }
         }
         Verdict::Weak => match names(&|finding| Lasted::of(finding, story) != Lasted::Over) {
-            weaknesses if weaknesses.is_empty() => "nothing proves that it works".to_owned(),
+            weaknesses if weaknesses.is_empty() => "not confirmed: no answer seen".to_owned(),
             weaknesses => weaknesses,
         },
         Verdict::Well => "well".to_owned(),
     }
 }
 
-/// Whether a finding is of the plan, and nothing failed.
-pub(crate) fn is_weakness(finding: &str) -> bool {
-    matches!(finding, "not_redundant" | "secondary_unconfirmed")
-}
-
 /// Whether any of its paths was ever proven to work.
 fn was_active(story: &Story) -> bool {
-    let ever = |path: &PathStory| {
-        path.changes
-            .iter()
-            .any(|(_, state, _)| *state == PathState::Active)
+    let ever = |path: &PathView| {
+        let changes = story.changes(path.id);
+        path.state == PathState::Active || changes.iter().any(|change| change.to == PathState::Active)
     };
-    story
-        .paths
-        .values()
-        .any(|path| path.state == PathState::Active || ever(path))
+    story.view.paths.iter().any(ever)
 }
 
 pub(crate) fn was_aborted(story: &Story) -> bool {
-    story
-        .ended
-        .as_ref()
-        .is_some_and(|ending| ending.reason.starts_with("aborted"))
+    matches!(story.end(), Some((_, EndReason::Abort { .. })))
 }
 
 /// What a finding is about.
-pub(crate) fn object(finding: &FindingStory) -> String {
-    match finding.object {
+pub(crate) fn object(finding: &Found) -> String {
+    match finding.finding.object {
         Object::Association => "association".to_owned(),
         Object::Remote(remote) => remote.to_string(),
-        Object::Path(path) => format!("{} > {}", path.local, path.remote),
+        Object::Path(path) => path.to_string(),
     }
 }
 
@@ -173,8 +163,8 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
         conclusion
             .stories
             .iter()
-            .flat_map(|story| story.findings.iter().map(move |finding| (*story, finding)))
-            .filter(|(_, finding)| !is_weakness(finding.name))
+            .flat_map(|story| story.found.iter().map(move |finding| (*story, finding)))
+            .filter(|(_, finding)| !finding.finding.evidence.kind().is_weakness())
     };
     let open: Vec<_> = findings()
         .filter(|(_, finding)| finding.until.is_none())
@@ -225,10 +215,10 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
         .stories
         .iter()
         .filter(|story| {
-            let is_weak = |finding: &FindingStory| {
-                is_weakness(finding.name) && Lasted::of(finding, story) != Lasted::Over
+            let is_weak = |finding: &Found| {
+                finding.finding.evidence.kind().is_weakness() && Lasted::of(finding, story) != Lasted::Over
             };
-            story.findings.iter().any(is_weak)
+            story.found.iter().any(is_weak)
         })
         .count();
     if weak > 0 {
@@ -252,21 +242,18 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
     }
 }
 
-fn with_more((story, finding): &(&Story, &FindingStory), count: usize) -> String {
-    let name = finding.name.replace('_', " ");
-    let object = match finding.object {
+fn with_more((story, finding): &(&Story, &Found), count: usize) -> String {
+    let name = finding.finding.evidence.kind().to_string();
+    let object = match finding.finding.object {
         Object::Association => String::new(),
         _ => format!(" {}", object(finding)),
     };
     let lasted = finding.until.map_or_else(String::new, |until| {
-        format!(" for {}", Short(super::words::between(finding.since, until)))
+        format!(" for {}", Short(between(finding.finding.since, until)))
     });
     let more = match count {
         1 => String::new(),
         count => format!(", and {} more", count - 1),
     };
-    format!(
-        "{name}{object}{lasted} (association {}){more}.",
-        story.reference.id
-    )
+    format!("{name}{object}{lasted} (association {}){more}.", story.id())
 }

@@ -2,22 +2,14 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp as WallTime;
-use sctp_monitor_engine::model::Short;
-
-/// Date and time of day in UTC, to the millisecond.
-pub(crate) fn date_time(at: WallTime) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
-}
-
-/// The time of day in UTC, to the millisecond.
-pub(crate) fn time_of_day(at: WallTime) -> String {
-    at.strftime("%H:%M:%S%.3f").to_string()
-}
+pub(crate) use sctp_monitor_engine::model::words::{
+    date, date_time, how_known, list, plural, streams, strftime, tag, time_of_day,
+};
+use sctp_monitor_engine::model::{Short, Timestamp};
 
 /// The time between two moments.
-pub(crate) fn between(from: WallTime, to: WallTime) -> Duration {
-    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
+    to.since(from)
 }
 
 /// `85.3 ms`, `17.2 s`, `3h 12m 5s`.

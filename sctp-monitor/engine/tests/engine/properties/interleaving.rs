@@ -134,7 +134,7 @@ fn verdicts(world: &World) -> String {
             let names: Vec<_> = path
                 .findings()
                 .iter()
-                .map(|finding| finding.diagnosis.name())
+                .map(|finding| finding.evidence.name())
                 .filter(|name| *name != "flapping")
                 .collect();
             lines.push(format!("{id:?} {} {names:?}", path.state()));
@@ -142,7 +142,7 @@ fn verdicts(world: &World) -> String {
         let names = association
             .findings()
             .iter()
-            .map(|finding| finding.diagnosis.name());
+            .map(|finding| finding.evidence.name());
         lines.extend(names.map(str::to_owned));
     }
     lines.join("\n")

@@ -11,7 +11,7 @@ use sctp_monitor_common::{
 use sctp_monitor_engine::{
     Engine,
     config::{Config, Vantage},
-    model::{Broken, Diagnosis, Event, EventKind, Object, PathId, PathState, Timestamp},
+    model::{Broken, Event, EventKind, Evidence, Object, PathDown, PathId, PathState, Timestamp},
 };
 
 use super::{
@@ -257,8 +257,8 @@ fn direction(event: &Event) -> Option<(PathId, Broken)> {
     let EventKind::Finding { finding, .. } = &event.kind else {
         return None;
     };
-    match (finding.object, &finding.diagnosis) {
-        (Object::Path(path), Diagnosis::PathDown { broken, .. }) => Some((path, *broken)),
+    match (finding.object, &finding.evidence) {
+        (Object::Path(path), Evidence::PathDown(PathDown { broken, .. })) => Some((path, *broken)),
         _ => None,
     }
 }

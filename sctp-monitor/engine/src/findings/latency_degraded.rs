@@ -1,0 +1,23 @@
+//! A path has become slow.
+//!
+//! A warning: quality is lost, not the service.
+
+use std::fmt;
+
+use crate::model::{Severity, Short, Slow};
+
+impl Slow {
+    pub(crate) const SEVERITY: Severity = Severity::Warning;
+
+    /// What to check next.
+    pub(crate) fn check() -> String {
+        "whether the route has changed; queues and policers on the way".to_owned()
+    }
+}
+
+impl fmt::Display for Slow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rtt, baseline } = self;
+        write!(f, "round-trip time {}, was {}", Short(*rtt), Short(*baseline))
+    }
+}

@@ -1,0 +1,318 @@
+//! One of every kind of thing that is said, for the tests of words and of JSON.
+
+use std::time::Duration;
+
+use sctp_monitor_common::wire::{ChunkKind, icmp::IcmpMessage, init::Extensions};
+
+use super::*;
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// 2023-11-14T22:13:20.000000005Z.
+pub(crate) const NOW: Timestamp = Timestamp::from_nanos(1_700_000_000_000_000_005);
+
+pub(crate) fn path(number: u8) -> PathId {
+    PathId {
+        local: [10, 1, number, 1].into(),
+        remote: [10, 1, number, 2].into(),
+    }
+}
+
+pub(crate) fn event(kind: EventKind) -> Event {
+    let association = AssociationRef {
+        id: AssociationId(1),
+        local_port: 58910,
+        remote_port: 3868,
+        local_tag: Some(0x00ab_cdef),
+        remote_tag: None,
+    };
+    let is_of_one = !matches!(kind, EventKind::Incident { .. });
+    Event {
+        schema: Schema,
+        time: NOW,
+        association: is_of_one.then_some(association),
+        kind,
+    }
+}
+
+pub(crate) fn reasons() -> Vec<Reason> {
+    let unanswered = |misses, last_alive_ago| Reason::HeartbeatUnanswered {
+        sent_ago: ms(1_250),
+        timeout: ms(1_000),
+        misses,
+        last_alive_ago,
+    };
+    let unacknowledged = |missed, packets, last_alive_ago| Reason::DataUnacknowledged {
+        tsn: 3_063_329_962,
+        cum_tsn_ack: 3_063_329_961,
+        sent_ago: ms(216),
+        timeout: ms(160),
+        packets,
+        missed,
+        last_alive_ago,
+    };
+    vec![
+        Reason::HeartbeatAnswered {
+            rtt: Duration::from_micros(340),
+        },
+        Reason::DataAcknowledged { after: None },
+        Reason::DataAcknowledged {
+            after: Some(ms(1_040)),
+        },
+        Reason::PeerHeartbeatAnswered,
+        unanswered(1, None),
+        unanswered(3, Some(ms(31_000))),
+        unacknowledged(2, 5, Some(ms(262))),
+        unacknowledged(1, 1, None),
+        Reason::IcmpError {
+            what: IcmpMessage {
+                version: 4,
+                kind: 3,
+                code: 1,
+            },
+            reporter: [10, 1, 0, 254].into(),
+        },
+        Reason::AnswersLost {
+            chunks: 4,
+            silent_for: ms(700),
+        },
+        Reason::LinkDown {
+            interface: "path1".to_owned(),
+        },
+        Reason::InterfaceGone {
+            interface: "path1".to_owned(),
+        },
+    ]
+}
+
+pub(crate) fn ends() -> Vec<EndReason> {
+    vec![
+        EndReason::Shutdown,
+        EndReason::Abort { causes: Vec::new() },
+        EndReason::Abort {
+            causes: vec!["user-initiated abort".to_owned(), "protocol violation".to_owned()],
+        },
+        EndReason::Restarted,
+        EndReason::Replaced,
+        EndReason::PartOf {
+            association: AssociationId(2),
+        },
+        EndReason::Silent {
+            silent_for: ms(300_000),
+        },
+        EndReason::CrowdedOut {
+            silent_for: ms(12_000),
+        },
+    ]
+}
+
+/// Every kind, with what it is about.
+pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
+    let of_path = |evidence| (Object::Path(path(1)), evidence);
+    let of_all = |evidence| (Object::Association, evidence);
+    let down = |broken| {
+        of_path(Evidence::PathDown(PathDown {
+            broken,
+            reason: reasons()[6].clone(),
+        }))
+    };
+    let link = |index: usize| {
+        of_path(Evidence::LinkDown(LinkDown {
+            reason: reasons()[index].clone(),
+        }))
+    };
+    let suspicion = |forgery, chunks, interface: Option<&str>| {
+        of_all(Evidence::SpoofingSuspected(Suspicion {
+            forgery,
+            packets: 12,
+            tag: 0xdead_beef,
+            chunks,
+            sources: vec![path(1).remote, path(2).remote],
+            interface: interface.map(str::to_owned),
+            lasting: ms(4_000),
+        }))
+    };
+    let black_hole = |lost_bytes, passed_bytes, path_mtu| {
+        of_path(Evidence::PathMtuBlackHole(PathMtuBlackHole {
+            lost_bytes,
+            passed_bytes,
+            path_mtu,
+        }))
+    };
+    let loss = |direction| {
+        let rate = Rate {
+            percent: 4.25,
+            chunks: 400,
+        };
+        of_path(Evidence::GreyLoss(GreyLoss { direction, rate }))
+    };
+    vec![
+        down(Broken::Unknown),
+        down(Broken::Forward),
+        down(Broken::Return),
+        down(Broken::Both),
+        of_all(Evidence::PeerDown(PeerDown { paths: 4 })),
+        link(10),
+        link(11),
+        black_hole(None, None, None),
+        black_hole(Some(1_400), Some(1_280), Some(1_300)),
+        loss(Direction::Forward),
+        loss(Direction::Return),
+        of_path(Evidence::LatencyDegraded(Slow {
+            rtt: ms(80),
+            baseline: ms(10),
+        })),
+        of_path(Evidence::Flapping(Flapping {
+            failures: 4,
+            within: ms(60_000),
+        })),
+        of_path(Evidence::AnsweredElsewhere(AnsweredElsewhere {
+            source: path(2).remote,
+        })),
+        (
+            Object::Remote(path(2).remote),
+            Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed {
+                known_for: ms(60_000),
+            }),
+        ),
+        of_all(Evidence::Zombie(Zombie::NobodyReads {
+            window_zero_for: ms(60_000),
+        })),
+        of_all(Evidence::Zombie(Zombie::AnswersAfterEnd)),
+        of_all(Evidence::Zombie(Zombie::ShutdownPending { pending: ms(60_000) })),
+        suspicion(
+            Forgery::WrongTag,
+            vec![ChunkKind::Abort, ChunkKind::Data],
+            Some("path1"),
+        ),
+        suspicion(Forgery::Init, Vec::new(), None),
+        suspicion(Forgery::IcmpError, Vec::new(), None),
+        of_all(Evidence::NotRedundant(NotRedundant {
+            shared: vec![
+                Shared::LocalAddress(path(1).local),
+                Shared::RemoteAddress(path(1).remote),
+            ],
+        })),
+        of_all(Evidence::NotRedundant(NotRedundant {
+            shared: vec![
+                Shared::Interface("path1".to_owned()),
+                Shared::NextHop([2, 0, 0, 0, 0, 1]),
+                Shared::Subnet([10, 1, 1, 0].into()),
+            ],
+        })),
+    ]
+}
+
+pub(crate) fn incidents() -> Vec<IncidentView> {
+    let (object, evidence) = evidence().swap_remove(3);
+    let finding = Finding::new(object, NOW, evidence, None);
+    let incident = |kind, interface: Option<&str>, local: Option<u8>, remote: Option<u8>| IncidentView {
+        id: IncidentId(3),
+        finding: finding.evidence.kind(),
+        severity: finding.severity,
+        scope: Scope {
+            kind,
+            interface: interface.map(str::to_owned),
+            local: local.map(|number| path(number).local),
+            remote: remote.map(|number| path(number).remote),
+            association: Some(AssociationId(1)),
+            peer: vec![path(1).remote, path(2).remote],
+        },
+        members: 5,
+        most_members: 6,
+        associations: 2,
+        since: NOW,
+        reason: finding.text.clone(),
+        next: finding.check.clone(),
+    };
+    vec![
+        incident(ScopeKind::Path, Some("path1"), Some(1), Some(1)),
+        incident(ScopeKind::Path, None, Some(1), Some(1)),
+        incident(ScopeKind::Interface, Some("path1"), None, None),
+        incident(ScopeKind::LocalAddress, None, Some(1), None),
+        incident(ScopeKind::RemoteAddress, None, None, Some(1)),
+        incident(ScopeKind::Peer, None, None, None),
+    ]
+}
+
+/// Every kind of event, with every reason, end, finding and incident.
+pub(crate) fn events() -> Vec<Event> {
+    let offer = |streams, extensions: &[ChunkKind]| Offer {
+        outbound_streams: streams,
+        inbound_streams: 2_048,
+        extensions: extensions.iter().copied().collect::<Extensions>(),
+    };
+    let offers = Offers {
+        local: offer(10, &[ChunkKind::Asconf, ChunkKind::AsconfAck]),
+        remote: offer(1, &[]),
+    };
+    let established = |origin, offers, restarts, one_sided| EventKind::AssociationUp {
+        origin,
+        local: vec![path(1).local, path(2).local],
+        remote: vec![path(1).remote],
+        offers,
+        restarts,
+        one_sided,
+    };
+    let changed = |added: &[u8], removed: &[u8], primary: Option<u8>| EventKind::AddressesChanged {
+        side: Side::Remote,
+        added: added.iter().map(|number| path(*number).remote).collect(),
+        removed: removed.iter().map(|number| path(*number).remote).collect(),
+        primary: primary.map(|number| path(number).remote),
+    };
+    let error = |causes: &[&str]| EventKind::AssociationError {
+        by: Side::Remote,
+        causes: causes.iter().map(|cause| (*cause).to_owned()).collect(),
+    };
+    let moved = |direction, gap| EventKind::DataMoved {
+        direction,
+        from: path(1),
+        to: path(2),
+        gap,
+    };
+    let mut kinds = vec![
+        established(Origin::Handshake, Some(offers), None, false),
+        established(Origin::Handshake, Some(offers), Some(AssociationId(4)), false),
+        established(Origin::MidLife, None, None, true),
+        EventKind::ShuttingDown { by: Side::Local },
+        error(&[]),
+        error(&["invalid stream identifier"]),
+        changed(&[2], &[1], Some(2)),
+        changed(&[2], &[], None),
+        EventKind::Translated {
+            side: Side::Local,
+            address: path(1).local,
+            seen_as: [192, 0, 2, 1].into(),
+        },
+        moved(Direction::Forward, Some(ms(1_030))),
+        moved(Direction::Return, None),
+    ];
+    kinds.extend(reasons().into_iter().map(|reason| EventKind::PathStateChanged {
+        path: path(1),
+        from: PathState::PotentiallyFailed,
+        to: PathState::Inactive,
+        reason,
+    }));
+    kinds.extend(
+        ends()
+            .into_iter()
+            .map(|reason| EventKind::AssociationDown { reason }),
+    );
+    for (object, evidence) in evidence() {
+        let finding = Finding::new(object, NOW, evidence, None);
+        kinds.extend([Status::Opened, Status::Closed].map(|status| EventKind::Finding {
+            status,
+            finding: finding.clone(),
+        }));
+    }
+    for incident in incidents() {
+        let statuses = [Status::Opened, Status::Updated, Status::Closed];
+        kinds.extend(statuses.map(|status| EventKind::Incident {
+            status,
+            incident: incident.clone(),
+        }));
+    }
+    kinds.into_iter().map(event).collect()
+}

@@ -1,0 +1,136 @@
+//! The kinds of findings, and how bad they are.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// How bad a finding is; the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Redundancy or quality is lost.
+    Warning,
+    /// The service is at risk now.
+    Critical,
+}
+
+/// What can be found; the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// All paths to the peer are down.
+    PeerDown,
+    /// The peer's host lives, the association does not.
+    Zombie,
+    /// Heartbeats and small packets pass, large ones do not.
+    PathMtuBlackHole,
+    /// The path carries nothing, in one direction at least.
+    PathDown,
+    /// The local NIC has no link, or is gone.
+    LinkDown,
+    /// Somebody sends packets in an endpoint's name.
+    SpoofingSuspected,
+    /// No path to this address of the peer was ever confirmed.
+    SecondaryUnconfirmed,
+    /// One failure would end the association.
+    NotRedundant,
+    /// The path comes and goes.
+    Flapping,
+    /// Part of the DATA is lost.
+    GreyLoss,
+    /// Heartbeats are answered from another address than the one that they went to.
+    AnsweredElsewhere,
+    /// The path has become slow.
+    LatencyDegraded,
+    /// A kind that a later version added. The engine itself finds none.
+    Unknown,
+}
+
+impl FindingKind {
+    /// All that this version knows.
+    pub const ALL: [Self; 12] = [
+        Self::PeerDown,
+        Self::Zombie,
+        Self::PathMtuBlackHole,
+        Self::PathDown,
+        Self::LinkDown,
+        Self::SpoofingSuspected,
+        Self::SecondaryUnconfirmed,
+        Self::NotRedundant,
+        Self::Flapping,
+        Self::GreyLoss,
+        Self::AnsweredElsewhere,
+        Self::LatencyDegraded,
+    ];
+
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PeerDown => "peer_down",
+            Self::Zombie => "zombie",
+            Self::PathMtuBlackHole => "path_mtu_black_hole",
+            Self::PathDown => "path_down",
+            Self::LinkDown => "link_down",
+            Self::SpoofingSuspected => "spoofing_suspected",
+            Self::SecondaryUnconfirmed => "secondary_unconfirmed",
+            Self::NotRedundant => "not_redundant",
+            Self::Flapping => "flapping",
+            Self::GreyLoss => "grey_loss",
+            Self::AnsweredElsewhere => "answered_elsewhere",
+            Self::LatencyDegraded => "latency_degraded",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it is a weakness of the set-up: nothing has failed.
+    #[must_use]
+    pub const fn is_weakness(self) -> bool {
+        matches!(self, Self::NotRedundant | Self::SecondaryUnconfirmed)
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// As people read it: `path down`.
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name().replace('_', " "))
+    }
+}
+
+impl Serialize for FindingKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for FindingKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        Ok(known.unwrap_or(Self::Unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_listed_from_the_worst_on() {
+        assert!(FindingKind::ALL.is_sorted());
+        assert_eq!(FindingKind::PathMtuBlackHole.to_string(), "path mtu black hole");
+    }
+}

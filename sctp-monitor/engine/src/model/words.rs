@@ -1,0 +1,384 @@
+//! What an operator reads of events, reasons and ends: made from the typed values here, and nowhere else.
+//!
+//! First the fact, then the figures, then what to do. What was found has its words beside its rule, in `findings/`.
+
+use std::{
+    fmt::{self, Write as _},
+    net::IpAddr,
+};
+
+use crate::model::{
+    AssociationRef, Direction, EndReason, Event, EventKind, Finding, IncidentView, Object, Offers, Origin,
+    PathId, PathState, Reason, Scope, ScopeKind, Short, Status, Timestamp,
+};
+
+/// The words of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// The association that they are about, if it is one.
+    pub association: Option<AssociationRef>,
+    /// They say something of the association itself, and follow its name without a colon.
+    is_predicate: bool,
+    /// What is to be said of it.
+    pub text: String,
+}
+
+impl Event {
+    /// In words, without the time.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        let (is_predicate, text) = match &self.kind {
+            EventKind::AssociationUp { .. }
+            | EventKind::ShuttingDown { .. }
+            | EventKind::AssociationDown { .. } => (true, self.predicate()),
+            _ => (false, self.statement()),
+        };
+        Words {
+            association: self.association,
+            is_predicate,
+            text,
+        }
+    }
+
+    /// What happened to the association itself.
+    fn predicate(&self) -> String {
+        match &self.kind {
+            EventKind::AssociationUp {
+                origin,
+                local,
+                remote,
+                offers,
+                restarts,
+                one_sided,
+            } => {
+                let mut text = format!("established ({})", how_known(*origin));
+                if let Some(known) = &self.association {
+                    let _ = write!(text, ", ports {} > {}", known.local_port, known.remote_port);
+                }
+                let _ = write!(text, ": {} to {}", list(local), list(remote));
+                if let Some(offers) = offers {
+                    let _ = write!(text, "; {}", streams(offers));
+                }
+                if let Some(before) = restarts {
+                    let _ = write!(text, "; restarts association {before}");
+                }
+                if *one_sided {
+                    text.push_str("; only one direction is seen here");
+                }
+                text
+            }
+            EventKind::ShuttingDown { by } => format!("shutting down: the {by} endpoint sent SHUTDOWN"),
+            EventKind::AssociationDown { reason } => format!("ended: {reason}"),
+            _ => String::new(),
+        }
+    }
+
+    /// What happened to a part of it, or beyond it.
+    fn statement(&self) -> String {
+        match &self.kind {
+            EventKind::AssociationError { by, causes } if causes.is_empty() => {
+                format!("the {by} endpoint sent ERROR without a cause")
+            }
+            EventKind::AssociationError { by, causes } => {
+                format!("the {by} endpoint sent ERROR: {}", causes.join(", "))
+            }
+            EventKind::AddressesChanged {
+                side,
+                added,
+                removed,
+                primary,
+            } => {
+                let added = (!added.is_empty()).then(|| format!("added {}", list(added)));
+                let removed = (!removed.is_empty()).then(|| format!("removed {}", list(removed)));
+                let primary = primary.map(|primary| format!("asks for DATA at {primary}"));
+                let changes: Vec<_> = [added, removed, primary].into_iter().flatten().collect();
+                format!("addresses of the {side} endpoint: {}", changes.join("; "))
+            }
+            EventKind::Translated {
+                side,
+                address,
+                seen_as,
+            } => format!("address translation: the {side} address {address} is seen as {seen_as}"),
+            EventKind::PathStateChanged {
+                path,
+                from,
+                to,
+                reason,
+            } => format!("path {path}: {} -> {}: {reason}", from.words(), to.words()),
+            EventKind::DataMoved {
+                direction,
+                from,
+                to,
+                gap,
+            } => {
+                let gap = gap.map_or_else(String::new, |gap| {
+                    format!(", {} after the last acknowledged DATA", Short(gap))
+                });
+                format!("{direction} DATA moved from path {from} to path {to}{gap}")
+            }
+            EventKind::Finding { status, finding } => finding.words(*status),
+            EventKind::Incident { status, incident } => incident.words(*status),
+            EventKind::AssociationUp { .. }
+            | EventKind::ShuttingDown { .. }
+            | EventKind::AssociationDown { .. } => String::new(),
+        }
+    }
+
+    /// Whether an incident says the same: what begins or ends with it has its line.
+    #[must_use]
+    pub fn is_told_by_incident(&self) -> bool {
+        match &self.kind {
+            EventKind::Finding { status, finding } => {
+                *status != Status::Updated && finding.incident.is_some()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.association {
+            Some(known) if self.is_predicate => write!(f, "association {} {}", known.id, self.text),
+            Some(known) => write!(f, "association {}: {}", known.id, self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+impl Finding {
+    /// In words, with what to check unless it is over.
+    #[must_use]
+    pub fn words(&self, status: Status) -> String {
+        let object = match self.object {
+            Object::Association => String::new(),
+            object => format!("{object}: "),
+        };
+        match status {
+            Status::Closed => format!("{object}over: {}", self.text),
+            Status::Opened | Status::Updated => format!("{object}{}. Check: {}", self.text, self.check),
+        }
+    }
+}
+
+impl IncidentView {
+    /// In words, with what to check when it begins.
+    #[must_use]
+    pub fn words(&self, status: Status) -> String {
+        let Self {
+            id, finding, scope, ..
+        } = self;
+        match status {
+            Status::Opened => format!("INCIDENT {id}, {scope}: {}. Check: {}", self.reason, self.next),
+            Status::Updated => format!(
+                "INCIDENT {id}, {scope}: {finding}, {} of {}",
+                plural(self.members as u64, "path"),
+                plural(self.associations as u64, "association")
+            ),
+            Status::Closed => format!(
+                "INCIDENT {id} over, {scope}: {finding}, {} at most",
+                plural(self.most_members as u64, "path")
+            ),
+        }
+    }
+}
+
+impl PathState {
+    /// As RFC 6458 and RFC 7829 name it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => "unconfirmed",
+            Self::Active => "active",
+            Self::PotentiallyFailed => "potentially failed",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Association => f.write_str("association"),
+            Self::Remote(remote) => write!(f, "remote address {remote}"),
+            Self::Path(path) => write!(f, "path {path}"),
+        }
+    }
+}
+
+impl fmt::Display for PathId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} > {}", self.local, self.remote)
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shutdown => f.write_str("shut down"),
+            Self::Abort { causes } if causes.is_empty() => f.write_str("aborted without a cause"),
+            Self::Abort { causes } => write!(f, "aborted: {}", causes.join(", ")),
+            Self::Restarted => f.write_str("restarted by a new handshake between the same addresses"),
+            Self::PartOf { association } => write!(f, "found to be part of association {association}"),
+            Self::Replaced => f.write_str("replaced by a new association on the same ports and addresses"),
+            Self::Silent { silent_for } => write!(f, "no packet for {}", Short(*silent_for)),
+            Self::CrowdedOut { silent_for } => write!(
+                f,
+                "removed because the flow table fills up: never confirmed, no packet for {}",
+                Short(*silent_for)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeartbeatAnswered { rtt } => write!(f, "HEARTBEAT answered after {}", Short(*rtt)),
+            Self::DataAcknowledged { after: None } => f.write_str("DATA acknowledged"),
+            Self::DataAcknowledged { after: Some(after) } => {
+                write!(f, "DATA acknowledged, {} after the last answer", Short(*after))
+            }
+            Self::PeerHeartbeatAnswered => f.write_str("HEARTBEAT of the peer arrived and was answered"),
+            Self::HeartbeatUnanswered {
+                sent_ago,
+                timeout,
+                misses,
+                last_alive_ago,
+            } => {
+                let (sent_ago, timeout) = (Short(*sent_ago), Short(*timeout));
+                write!(f, "HEARTBEAT unanswered for {sent_ago} (limit {timeout}")?;
+                if *misses > 1 {
+                    write!(f, "; {misses} in a row")?;
+                }
+                f.write_str(")")?;
+                last_answer(f, *last_alive_ago)
+            }
+            Self::DataUnacknowledged {
+                tsn,
+                sent_ago,
+                timeout,
+                packets,
+                missed,
+                last_alive_ago,
+                ..
+            } => {
+                write!(
+                    f,
+                    "no SACK for TSN {tsn} for {} (limit {}; {} overdue, {} sent since)",
+                    Short(*sent_ago),
+                    Short(*timeout),
+                    plural(u64::from(*missed), "SACK"),
+                    plural(u64::from(*packets), "packet"),
+                )?;
+                last_answer(f, *last_alive_ago)
+            }
+            Self::IcmpError { what, reporter } => write!(f, "ICMP error from {reporter}: {}", what.words()),
+            Self::AnswersLost { chunks, silent_for } => write!(
+                f,
+                "DATA arrives, but no SACK comes back: {} retransmitted although received, no packet on this path \
+                 for {}",
+                plural(u64::from(*chunks), "chunk"),
+                Short(*silent_for)
+            ),
+            Self::LinkDown { interface } => write!(f, "no link on {interface}"),
+            Self::InterfaceGone { interface } => write!(f, "interface {interface} is gone"),
+        }
+    }
+}
+
+fn last_answer(f: &mut fmt::Formatter<'_>, ago: Option<std::time::Duration>) -> fmt::Result {
+    match ago {
+        Some(ago) => write!(f, "; last answer {} ago", Short(ago)),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind, &self.interface, self.local, self.remote) {
+            (ScopeKind::Path, interface, Some(local), Some(remote)) => {
+                write!(f, "path {local} > {remote}")?;
+                match interface {
+                    Some(interface) => write!(f, " on {interface}"),
+                    None => Ok(()),
+                }
+            }
+            (ScopeKind::Interface, Some(interface), ..) => write!(f, "interface {interface}"),
+            (ScopeKind::LocalAddress, _, Some(local), _) => write!(f, "local address {local}"),
+            (ScopeKind::RemoteAddress, _, _, Some(remote)) => write!(f, "remote address {remote}"),
+            _ => write!(f, "peer {}", list(&self.peer)),
+        }
+    }
+}
+
+/// How an association became known.
+#[must_use]
+pub const fn how_known(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Handshake => "handshake seen",
+        Origin::MidLife => "handshake not seen",
+    }
+}
+
+/// Streams in both directions: `10 streams forward, 5 return`.
+#[must_use]
+pub fn streams(offers: &Offers) -> String {
+    let [forward, back] = Direction::BOTH.map(|direction| offers.streams(direction));
+    format!("{} forward, {back} return", plural(u64::from(forward), "stream"))
+}
+
+/// A verification tag as Wireshark shows it.
+#[must_use]
+pub fn tag(tag: Option<u32>) -> String {
+    tag.map_or_else(|| "unknown".to_owned(), |tag| format!("{tag:#010x}"))
+}
+
+/// `1 packet`, `2 packets`.
+#[must_use]
+pub fn plural(count: u64, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{s}")
+}
+
+/// With commas.
+#[must_use]
+pub fn list(addresses: &[IpAddr]) -> String {
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    addresses.join(", ")
+}
+
+/// The time of day in UTC, to the millisecond.
+#[must_use]
+pub fn time_of_day(time: Timestamp) -> String {
+    strftime(time, "%H:%M:%S%.3f")
+}
+
+/// In UTC, as strftime would show it.
+#[must_use]
+pub fn strftime(time: Timestamp, format: &str) -> String {
+    time.civil().strftime(format).to_string()
+}
+
+/// The date in UTC.
+#[must_use]
+pub fn date(time: Timestamp) -> String {
+    strftime(time, "%Y-%m-%d")
+}
+
+/// Date and time of day in UTC, to the millisecond.
+#[must_use]
+pub fn date_time(time: Timestamp) -> String {
+    strftime(time, "%Y-%m-%d %H:%M:%S%.3f")
+}
+
+/// An Ethernet address, as `ip link` shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Ethernet(pub [u8; 6]);
+
+impl fmt::Display for Ethernet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}

@@ -1,0 +1,340 @@
+//! A capture as JSON has it: the model's events and associations, and exact counts of what the capture holds.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use schemars::JsonSchema;
+use sctp_monitor_common::wire::ChunkKind;
+use sctp_monitor_engine::model::{
+    AssociationView, Direction, Event, IncidentView, PathId, RttView, Schema, Timestamp, units,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    conclusion::{Conclusion, Flow, Unfinished},
+    figures::{Rtts, wall},
+    ledger::{Entry, Ledger},
+    story::{Change, Found, PathNumbers, Story},
+};
+
+/// The whole of a capture in one object.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    schema: Schema,
+    events: Vec<Event>,
+    associations: Vec<AssociationStory>,
+    flows: Vec<FlowCounts>,
+    #[serde(flatten)]
+    summary: CaptureSummary,
+}
+
+/// A line of a capture. `event` tells them apart.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum CaptureLine {
+    /// The engine found something.
+    Event(Event),
+    /// What the capture holds, behind all events.
+    Rest(RestLine),
+}
+
+/// A line behind all events.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RestLine {
+    schema: Schema,
+    #[serde(flatten)]
+    what: Rest,
+}
+
+/// What stands behind all events.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Rest {
+    Association(AssociationStory),
+    Flow(FlowCounts),
+    Summary(CaptureSummary),
+}
+
+/// An association, as it was at its end or at the capture's, with what it went through.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct AssociationStory {
+    #[serde(flatten)]
+    view: AssociationView,
+    /// Everything that was wrong with it.
+    found: Vec<Found>,
+    /// What crossed its paths.
+    captured: Vec<PathStory>,
+}
+
+/// What crossed a path, and what happened to it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+struct PathStory {
+    #[serde(flatten)]
+    id: PathId,
+    /// Every change of its state.
+    changes: Vec<Change>,
+    /// What the local endpoint sent.
+    forward: Option<Counts>,
+    /// What the remote endpoint sent.
+    r#return: Option<Counts>,
+}
+
+/// What crossed one direction of a path.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+struct Counts {
+    packets: u64,
+    /// By the IP header.
+    bytes: u64,
+    data_chunks: u64,
+    /// User data.
+    data_bytes: u64,
+    /// DATA chunks whose TSN had been seen before.
+    data_retransmissions: u64,
+    data_lost: u64,
+    /// The lost share of the DATA chunks; null without DATA.
+    loss: Option<f64>,
+    heartbeats: u64,
+    heartbeats_answered: u64,
+    heartbeats_unanswered: u64,
+    /// Heartbeats that were answered over another path.
+    answered_elsewhere: u64,
+    heartbeat_rtt: Option<Rtts>,
+    data_rtt: Option<RttView>,
+    /// Of the last DATA chunk.
+    ppid: u32,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// What crossed one direction of an address pair, whatever its tags.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct FlowCounts {
+    src: IpAddr,
+    dst: IpAddr,
+    sport: u16,
+    dport: u16,
+    /// What it was wrapped in.
+    encapsulation: String,
+    packets: u64,
+    /// By the IP header.
+    bytes: u64,
+    /// By name.
+    chunks: BTreeMap<String, u64>,
+    data_chunks: u64,
+    /// User data.
+    data_bytes: u64,
+    /// DATA chunks whose TSN had been seen before.
+    data_retransmissions: u64,
+    /// Packets that were captured twice.
+    capture_duplicates: u64,
+    sacks: u64,
+    heartbeats: u64,
+    heartbeat_acks: u64,
+    heartbeats_answered: u64,
+    heartbeat_rtts_ns: Vec<i64>,
+    tags: Vec<Tag>,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// A verification tag in hexadecimal.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+struct Tag(
+    #[serde(with = "units::tag")]
+    #[schemars(with = "String")]
+    u32,
+);
+
+/// What else there is to say of a capture.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct CaptureSummary {
+    /// Handshakes that were begun and not finished.
+    unfinished_handshakes: Vec<Unfinished>,
+    /// Incidents that were not over by the end.
+    open_incidents: Vec<IncidentView>,
+    capture: CaptureFacts,
+    /// What was not understood or not kept, by name.
+    counters: BTreeMap<String, u64>,
+    /// What could not be read.
+    errors: Vec<ReadError>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+struct CaptureFacts {
+    files: Vec<String>,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    records: u64,
+    bytes: u64,
+    sctp_packets: u64,
+    capture_duplicates: u64,
+    /// SCTP packets in tunnels that were not looked into, by the kind of tunnel.
+    tunnelled: BTreeMap<String, u64>,
+    link_types_passed_over: Vec<PassedOver>,
+}
+
+/// Packets of a link type that cannot be read.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+struct PassedOver {
+    file: String,
+    link_type: u32,
+    packets: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+struct ReadError {
+    file: String,
+    /// In bytes.
+    offset: Option<u64>,
+    reason: String,
+    message: String,
+}
+
+impl From<AssociationStory> for RestLine {
+    fn from(story: AssociationStory) -> Self {
+        Self::new(Rest::Association(story))
+    }
+}
+
+impl From<FlowCounts> for RestLine {
+    fn from(counts: FlowCounts) -> Self {
+        Self::new(Rest::Flow(counts))
+    }
+}
+
+impl From<CaptureSummary> for RestLine {
+    fn from(summary: CaptureSummary) -> Self {
+        Self::new(Rest::Summary(summary))
+    }
+}
+
+impl RestLine {
+    fn new(what: Rest) -> Self {
+        Self { schema: Schema, what }
+    }
+}
+
+impl AssociationStory {
+    pub(crate) fn new(story: &Story, ledger: &Ledger) -> Self {
+        let paths = story.path_table(ledger);
+        Self {
+            view: story.view.clone(),
+            found: story.found.clone(),
+            captured: paths.iter().map(|path| PathStory::new(path, story)).collect(),
+        }
+    }
+}
+
+impl PathStory {
+    fn new(path: &PathNumbers<'_>, story: &Story) -> Self {
+        Self {
+            id: path.id,
+            changes: story.changes(path.id).to_vec(),
+            forward: path.flow(Direction::Forward).map(Counts::new),
+            r#return: path.flow(Direction::Return).map(Counts::new),
+        }
+    }
+}
+
+impl Counts {
+    fn new(entry: &Entry) -> Self {
+        let heartbeats = entry.count(ChunkKind::Heartbeat);
+        Self {
+            packets: entry.packets,
+            bytes: entry.bytes,
+            data_chunks: entry.data_chunks(),
+            data_bytes: entry.data_bytes,
+            data_retransmissions: entry.data_retransmissions,
+            data_lost: entry.lost(),
+            loss: entry.loss(),
+            heartbeats,
+            heartbeats_answered: entry.heartbeats_answered,
+            heartbeats_unanswered: heartbeats.saturating_sub(entry.heartbeats_answered),
+            answered_elsewhere: entry.answered_elsewhere,
+            heartbeat_rtt: Rtts::of(&entry.heartbeat_rtts_ns),
+            data_rtt: entry.data_rtt_view(),
+            ppid: entry.tracked.ppid,
+            first: wall(entry.first_ns),
+            last: wall(entry.last_ns),
+        }
+    }
+}
+
+impl FlowCounts {
+    pub(crate) fn new(flow: &Flow) -> Self {
+        let sum = &flow.sum;
+        let key = sum.key.flow;
+        Self {
+            src: key.src.to_ip(),
+            dst: key.dst.to_ip(),
+            sport: key.src_port,
+            dport: key.dst_port,
+            encapsulation: sum.key.chain.to_string(),
+            packets: sum.packets,
+            bytes: sum.bytes,
+            chunks: sum
+                .chunks_by_name()
+                .map(|(name, count)| (name.to_string(), count))
+                .collect(),
+            data_chunks: sum.data_chunks(),
+            data_bytes: sum.data_bytes,
+            data_retransmissions: sum.data_retransmissions,
+            capture_duplicates: sum.capture_duplicates,
+            sacks: sum.count(ChunkKind::Sack) + sum.count(ChunkKind::NrSack),
+            heartbeats: sum.count(ChunkKind::Heartbeat),
+            heartbeat_acks: sum.count(ChunkKind::HeartbeatAck),
+            heartbeats_answered: sum.heartbeats_answered,
+            heartbeat_rtts_ns: sum.heartbeat_rtts_ns.clone(),
+            tags: flow.tags.iter().copied().map(Tag).collect(),
+            first: wall(sum.first_ns),
+            last: wall(sum.last_ns),
+        }
+    }
+}
+
+impl CaptureSummary {
+    pub(crate) fn new(conclusion: &Conclusion<'_>) -> Self {
+        let seen = conclusion.seen();
+        let span = conclusion.span();
+        let passed_over = conclusion.unknown_links.iter();
+        let tunnelled = conclusion.tunnelled().iter();
+        Self {
+            unfinished_handshakes: conclusion.unfinished.clone(),
+            open_incidents: conclusion.open_incidents(),
+            capture: CaptureFacts {
+                files: conclusion
+                    .files
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect(),
+                first: span.map(|(first, _)| first),
+                last: span.map(|(_, last)| last),
+                records: seen.records,
+                bytes: seen.bytes,
+                sctp_packets: seen.sctp_packets,
+                capture_duplicates: seen.capture_duplicates,
+                tunnelled: tunnelled
+                    .map(|(kind, packets)| (kind.to_string(), *packets))
+                    .collect(),
+                link_types_passed_over: passed_over
+                    .map(|(file, link_type, packets)| PassedOver {
+                        file: file.clone(),
+                        link_type: *link_type,
+                        packets: *packets,
+                    })
+                    .collect(),
+            },
+            counters: conclusion.counters.iter().cloned().collect(),
+            errors: conclusion
+                .errors
+                .iter()
+                .map(|error| ReadError {
+                    file: error.file.clone(),
+                    offset: error.offset,
+                    reason: error.problem.to_string(),
+                    message: error.to_string(),
+                })
+                .collect(),
+        }
+    }
+}
