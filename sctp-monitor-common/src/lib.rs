@@ -1,7 +1,7 @@
 //! What the kernel programs and user space must agree on.
 //!
 //! - [`wire`] parses packets through a bounded reader, so that the verifier, a capture file and a fuzzer all meet
-//!   the same parser.
+//!   the same parser, and builds those that probes send. It knows none of the others.
 //! - [`track`] says what one packet does to the records. It is pure: tables and time are handed in.
 //! - [`abi`] holds the shapes that cross the kernel boundary: map keys and values, ring records, counters.
 //! - [`memory`] (feature `std`) is a flow table in ordinary memory.

@@ -10,8 +10,11 @@ use foldhash::fast::RandomState;
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    abi::{CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen, NO_SLOT},
-    track::{FlowTable, Scratch},
+    abi::{
+        CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord, IcmpErrorSeen,
+        NO_SLOT,
+    },
+    track::{FlowTable, Scratch, Tables},
     wire::ReadPacket,
 };
 
@@ -19,7 +22,10 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryTable {
     index: HashMap<FlowKey, u32, RandomState>,
+    /// What packets did: written by tracking.
     records: Vec<FlowRecord>,
+    /// What user space says of the flows, slot by slot beside their records.
+    links: Vec<FlowLinks>,
     /// Slots that were released, the first one first.
     free: VecDeque<u32>,
     max_flows: usize,
@@ -44,6 +50,7 @@ impl MemoryTable {
         Self {
             index: HashMap::default(),
             records: Vec::new(),
+            links: Vec::new(),
             free: VecDeque::new(),
             max_flows: usize::MAX,
             last: None,
@@ -78,6 +85,7 @@ impl MemoryTable {
     pub fn with_slots(slots: u32) -> Self {
         Self {
             records: vec![FlowRecord::zeroed(); slots as usize],
+            links: vec![FlowLinks::default(); slots as usize],
             free: (0..slots).collect(),
             is_touched: vec![false; slots as usize],
             ..Self::new().with_max_flows(slots as usize)
@@ -95,28 +103,21 @@ impl MemoryTable {
         &self.records
     }
 
-    /// The records, to link flows with each other.
+    /// The records, to set up what tracking would take long to bring about.
     pub fn records_mut(&mut self) -> &mut [FlowRecord] {
         &mut self.records
     }
 
-    /// Ties a flow to the others of its association, as user space does (see [`FlowRecord`]).
-    pub fn link(&mut self, slot: u32, data_slot: u32, reverse_slot: u32, sibling_slot: u32) {
-        if let Some(record) = self.record(slot) {
-            record.data_slot = data_slot;
-            record.reverse_slot = reverse_slot;
-            record.sibling_slot = sibling_slot;
-        }
+    /// What is said of the flows, by slot.
+    #[must_use]
+    pub fn all_links(&self) -> &[FlowLinks] {
+        &self.links
     }
 
-    /// Sets a flow's tag, as user space does: what the packets with another tag left behind is forgotten.
-    pub fn set_tag(&mut self, slot: u32, tag: u32) {
-        if let Some(record) = self.record(slot) {
-            let fresh = FlowRecord::zeroed();
-            record.sender = fresh.sender;
-            record.timed = fresh.timed;
-            record.outstanding = fresh.outstanding;
-            record.tag = tag;
+    /// Says what a flow's association is, as user space does.
+    pub fn link(&mut self, slot: u32, links: &FlowLinks) {
+        if let Some(known) = self.links.get_mut(slot as usize) {
+            *known = *links;
         }
     }
 
@@ -130,6 +131,7 @@ impl MemoryTable {
     pub fn release(&mut self, slot: u32) {
         if let Some(record) = self.records.get_mut(slot as usize) {
             *record = FlowRecord::zeroed();
+            self.links[slot as usize] = FlowLinks::default();
             self.free.push_back(slot);
         }
     }
@@ -140,6 +142,12 @@ impl MemoryTable {
             self.is_touched[*slot as usize] = false;
         }
         slots.append(&mut self.touched);
+    }
+
+    /// Whether a record may have changed since they were last taken, or a ring record waits.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        !self.touched.is_empty() || !self.ring.is_empty()
     }
 
     /// The counters so far.
@@ -177,6 +185,18 @@ impl Default for MemoryTable {
     }
 }
 
+impl Tables for MemoryTable {
+    type Table = Self;
+
+    fn table(&mut self) -> Option<&mut Self> {
+        Some(self)
+    }
+
+    fn count(&mut self, counter: Counter) {
+        self.counters.count(counter);
+    }
+}
+
 impl FlowTable for MemoryTable {
     fn find(&mut self, key: &FlowKey) -> u32 {
         match self.last {
@@ -199,6 +219,7 @@ impl FlowTable for MemoryTable {
             None => {
                 let slot = u32::try_from(self.records.len()).map_err(|_| Counter::FlowTableFull)?;
                 self.records.push(FlowRecord::zeroed());
+                self.links.push(FlowLinks::default());
                 self.is_touched.push(false);
                 slot
             }
@@ -212,13 +233,21 @@ impl FlowTable for MemoryTable {
         self.records.get_mut(slot as usize)
     }
 
+    fn flow(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks)> {
+        self.touch(slot);
+        self.records
+            .get_mut(slot as usize)
+            .zip(self.links.get(slot as usize))
+    }
+
     fn scratch(&mut self) -> &mut Scratch {
         &mut self.scratch
     }
 
-    fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)> {
+    fn flow_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks, &mut Scratch)> {
         self.touch(slot);
-        Some((self.records.get_mut(slot as usize)?, &mut self.scratch))
+        let record = self.records.get_mut(slot as usize)?;
+        Some((record, self.links.get(slot as usize)?, &mut self.scratch))
     }
 
     fn now_ns(&mut self) -> u64 {

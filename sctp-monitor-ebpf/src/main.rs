@@ -18,13 +18,13 @@ use aya_ebpf::{
 };
 use sctp_monitor_common::{
     abi::Interface,
-    track::{MAX_CHUNKS, track, track_icmp_error},
-    wire::{LinkType, ParseOptions, Pass, ReadPacket, icmp, parse},
+    track::{MAX_CHUNKS, Options, observe},
+    wire::{LinkType, ParseOptions, ReadPacket},
 };
 
 use crate::{
     reader::{Direct, SkbFragments, XdpFragments},
-    table::{KernelTable, count},
+    table::KernelTables,
 };
 
 /// UDP port of SCTP in UDP; 0 looks at no UDP packet.
@@ -81,30 +81,19 @@ fn look_at_skb(ctx: &TcContext, interface: Interface) {
 
 #[inline(always)]
 fn look<R: ReadPacket>(reader: &R, interface: Interface) {
-    let options = ParseOptions {
-        udp_port: UDP_PORT.load(),
-    };
-    let pass = match parse(reader, LinkType::Ethernet, options) {
-        Ok(packet) => {
-            if let Some(mut table) = KernelTable::new(interface.is_egress()) {
-                track(reader, &packet, interface, MAX_CHUNKS, &mut table);
-            }
-            return;
-        }
-        Err(Pass::Icmp(network)) => match icmp::parse(reader, network, options) {
-            Ok(error) => {
-                if let Some(mut table) = KernelTable::new(interface.is_egress()) {
-                    track_icmp_error(&error, &mut table);
-                }
-                return;
-            }
-            Err(pass) => pass,
+    let options = Options {
+        link: LinkType::Ethernet,
+        parse: ParseOptions {
+            udp_port: UDP_PORT.load(),
         },
-        Err(pass) => pass,
+        max_chunks: MAX_CHUNKS,
     };
-    if let Pass::Counted(counter) = pass {
-        count(counter);
-    }
+    observe(
+        reader,
+        interface,
+        &options,
+        &mut KernelTables::new(interface.is_egress()),
+    );
 }
 
 #[inline(always)]

@@ -1,8 +1,9 @@
 //! The maps, and the flow table over them.
 //!
-//! The index is a kernel hash from key to slot; the records lie in an array that user space maps into its memory. User
-//! space fills [`FREE_SLOTS`] and alone takes slots back: it removes the key, waits until no program can still hold the
-//! slot, zeroes the record, and only then offers the slot again.
+//! The index is a kernel hash from key to slot. The slots lie in an array that user space maps into its memory: of each the
+//! programs write the record, and user space the links. User space fills [`FREE_SLOTS`] and alone
+//! takes slots back: it removes the key, waits until no program can still hold the slot, zeroes record and links, and only
+//! then offers the slot again.
 
 use aya_ebpf::{
     Global,
@@ -14,10 +15,13 @@ use aya_ebpf::{
 use bytemuck::Pod;
 use sctp_monitor_common::{
     abi::{
-        CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowRecord, IcmpErrorSeen,
-        IndexKey, NO_SLOT,
+        CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord,
+        FlowSlot, IcmpErrorSeen, IndexKey, NO_SLOT, TableFacts,
+        limits::{
+            DEFAULT_CONTROL_PER_SECOND, DEFAULT_FLOWS, DEFAULT_NEW_FLOWS_PER_SECOND, DEFAULT_RING_BYTES,
+        },
     },
-    track::{FlowTable, RateLimit, STANDINGS, Scratch},
+    track::{FlowTable, RateLimit, Scratch, TAG_CHECKS, Tables},
     wire::ReadPacket,
 };
 
@@ -29,7 +33,11 @@ use crate::reader::sum;
 static FLOW_INDEX: HashMap<IndexKey, u32> = HashMap::with_max_entries(DEFAULT_FLOWS, 0);
 
 #[map]
-static FLOWS: Array<FlowRecord> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
+static FLOWS: Array<FlowSlot> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMAPABLE);
+
+/// What the table was made with. Only user space reads and writes it: it outlives the agent with the maps.
+#[map]
+static TABLE: Array<TableFacts> = Array::with_max_entries(1, 0);
 
 #[map]
 static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(DEFAULT_FLOWS, 0);
@@ -48,21 +56,19 @@ static RATE_LIMITS: PerCpuArray<RateLimits> = PerCpuArray::with_max_entries(1, 0
 static REFUSED: Array<u32> = Array::with_max_entries(REFUSED_PLACES, 0);
 
 #[map]
-static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+static RING: RingBuf = RingBuf::with_byte_size(DEFAULT_RING_BYTES, 0);
 
-/// See [`FlowKey::index`]; user space sets it at random.
+/// See [`FlowKey::index`]; user space sets it, to what it stores in [`TABLE`].
 #[unsafe(no_mangle)]
 static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
 
 /// New flows that one CPU opens in a second.
 #[unsafe(no_mangle)]
-static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(2_000);
+static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(DEFAULT_NEW_FLOWS_PER_SECOND);
 
-/// Control packets of each standing that one CPU hands to user space in a second, and ICMP errors.
+/// Control packets of each outcome of the tag check that one CPU hands to user space in a second, and ICMP errors.
 #[unsafe(no_mangle)]
-static CONTROL_PER_SECOND: Global<u64> = Global::new(2_000);
-
-const DEFAULT_FLOWS: u32 = 16_384;
+static CONTROL_PER_SECOND: Global<u64> = Global::new(DEFAULT_CONTROL_PER_SECOND);
 
 /// A power of two. A flood of 100,000 flows a second overwrites a fingerprint after two thirds of a second; the packets
 /// of a handshake follow each other within milliseconds.
@@ -78,33 +84,56 @@ struct RateLimits {
     new_flows: RateLimit,
     /// Flows beyond that which are likely to be genuine.
     likely: RateLimit,
-    /// By the packet's standing. An index, where a choice between fields would make the verifier follow each of them
+    /// By the outcome of the packet's tag check. An index, where a choice between fields would make the verifier follow each of them
     /// through all that comes after.
-    control: [RateLimit; STANDINGS],
+    control: [RateLimit; TAG_CHECKS],
     /// With the flow's tag, and with another one.
     icmp: [RateLimit; 2],
 }
 
-/// The flow table over the maps, for one packet.
-pub(crate) struct KernelTable<'a> {
+/// The maps, for one packet that may not need them.
+pub(crate) struct KernelTables {
     /// The host itself sends the packet.
     egress: bool,
-    /// Looked up once: every look-up of a per-CPU map is a call.
-    scratch: &'a mut Scratch,
+    table: Option<KernelTable>,
 }
 
-impl KernelTable<'_> {
-    /// `None` never happens, but the verifier wants it looked at.
+impl KernelTables {
     #[inline(always)]
-    pub(crate) fn new(egress: bool) -> Option<Self> {
-        let scratch = SCRATCH.get_ptr_mut(0)?;
-        // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
-        let scratch = unsafe { &mut *scratch };
-        Some(Self { egress, scratch })
+    pub(crate) fn new(egress: bool) -> Self {
+        Self { egress, table: None }
     }
 }
 
-impl FlowTable for KernelTable<'_> {
+impl Tables for KernelTables {
+    type Table = KernelTable;
+
+    #[inline(always)]
+    fn table(&mut self) -> Option<&mut KernelTable> {
+        let scratch = SCRATCH.get_ptr_mut(0)?;
+        // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
+        let scratch = unsafe { &mut *scratch };
+        Some(self.table.insert(KernelTable {
+            egress: self.egress,
+            scratch,
+        }))
+    }
+
+    #[inline(always)]
+    fn count(&mut self, counter: Counter) {
+        count(counter);
+    }
+}
+
+/// The flow table over the maps, for one packet.
+pub(crate) struct KernelTable {
+    /// The host itself sends the packet.
+    egress: bool,
+    /// Looked up once: every look-up of a per-CPU map is a call.
+    scratch: &'static mut Scratch,
+}
+
+impl FlowTable for KernelTable {
     #[inline(always)]
     fn find(&mut self, key: &FlowKey) -> u32 {
         // SAFETY: a slot is written once, when its key is inserted.
@@ -150,7 +179,12 @@ impl FlowTable for KernelTable<'_> {
 
     #[inline(always)]
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord> {
-        record(slot)
+        flow(slot).map(|(record, _)| record)
+    }
+
+    #[inline(always)]
+    fn flow(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks)> {
+        flow(slot)
     }
 
     #[inline(always)]
@@ -159,8 +193,9 @@ impl FlowTable for KernelTable<'_> {
     }
 
     #[inline(always)]
-    fn record_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &mut Scratch)> {
-        Some((record(slot)?, self.scratch))
+    fn flow_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks, &mut Scratch)> {
+        let (record, links) = flow(slot)?;
+        Some((record, links, self.scratch))
     }
 
     #[inline(always)]
@@ -196,8 +231,8 @@ impl FlowTable for KernelTable<'_> {
         let Some(limits) = rate_limits() else {
             return;
         };
-        let standing = self.scratch.standing();
-        if !limits.control[standing].admits(header.header.time_ns, CONTROL_PER_SECOND.load()) {
+        let tag_check = self.scratch.tag_check();
+        if !limits.control[tag_check].admits(header.header.time_ns, CONTROL_PER_SECOND.load()) {
             return self.count(Counter::ControlLimited);
         }
         if header.packet_length as usize <= CONTROL_SHORT {
@@ -223,7 +258,7 @@ impl FlowTable for KernelTable<'_> {
     }
 }
 
-impl KernelTable<'_> {
+impl KernelTable {
     #[inline(always)]
     fn emit_bytes<R: ReadPacket, const N: usize>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
         let Some(mut entry) = RING.reserve::<ControlRecord<N>>(0) else {
@@ -293,18 +328,18 @@ unsafe fn copy_packet<R: ReadPacket, const N: usize>(
 
 const WORD: usize = 8;
 
-/// A record, for as long as the caller's borrow of the table lets it be the only one.
+/// A flow, for as long as the caller's borrow of the table lets it be the only one.
 #[inline(always)]
-fn record<'a>(slot: u32) -> Option<&'a mut FlowRecord> {
-    let record = FLOWS.get_ptr_mut(slot)?;
+fn flow<'a>(slot: u32) -> Option<(&'a mut FlowRecord, &'a FlowLinks)> {
+    let slot = FLOWS.get_ptr_mut(slot)?;
     // SAFETY: the pointer is the map's own and lives as long as the program. What other CPUs and user space write
-    // meanwhile is allowed for by the record's rules.
-    Some(unsafe { &mut *record })
+    // meanwhile is allowed for by the record's and the links' rules.
+    Some(unsafe { (&mut (*slot).record, &(*slot).links) })
 }
 
 /// Adds one to a counter of this CPU.
 #[inline(always)]
-pub(crate) fn count(counter: Counter) {
+fn count(counter: Counter) {
     if let Some(counters) = COUNTERS.get_ptr_mut(0) {
         // SAFETY: the pointer is this CPU's own value of the map.
         unsafe { &mut *counters }.count(counter);

@@ -12,10 +12,8 @@ use aya::{
     programs::{ProgramError, SchedClassifier, TestRunOptions, Xdp, XdpMode, xdp::XdpLink},
 };
 use sctp_monitor::kernel::{Kernel, LoadOptions};
-use sctp_monitor_lab::{
-    Namespace,
-    frames::{self, Packet},
-};
+use sctp_monitor_lab::Namespace;
+use sctp_monitor_testkit::frames::{self, Packet};
 
 /// Rounds over which the median is taken.
 const ROUNDS: usize = 15;

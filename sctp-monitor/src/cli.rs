@@ -1,10 +1,13 @@
 //! The command line.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp as WallTime;
-use sctp_monitor_common::wire::sctp::UDP_ENCAPSULATION_PORT;
+use sctp_monitor_common::{
+    abi::limits::{DEFAULT_FLOWS, LEAST_FLOWS, MOST_FLOWS},
+    wire::sctp::UDP_ENCAPSULATION_PORT,
+};
 
 use crate::kernel::HookChoice;
 
@@ -121,7 +124,7 @@ pub struct PcapArgs {
     #[arg(long, default_value_t = UDP_ENCAPSULATION_PORT)]
     pub udp_port: u16,
     /// Flows to track at a time; two make a path.
-    #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(FLOWS))]
     pub max_flows: u32,
     /// How to judge: a TOML file (docs/configuration.md lists its keys).
     #[arg(long, value_name = "FILE")]
@@ -158,7 +161,7 @@ pub struct WatchArgs {
     #[arg(long, default_value_t = UDP_ENCAPSULATION_PORT)]
     pub udp_port: u16,
     /// Flows to track at a time; two make a path.
-    #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    #[arg(long, default_value_t = DEFAULT_FLOWS, value_parser = clap::value_parser!(u32).range(FLOWS))]
     pub max_flows: u32,
     /// How to judge: a TOML file (docs/configuration.md lists its keys).
     #[arg(long, value_name = "FILE")]
@@ -175,6 +178,9 @@ pub struct CheckArgs {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }
+
+/// Flows that a table may have.
+const FLOWS: RangeInclusive<i64> = LEAST_FLOWS as i64..=MOST_FLOWS as i64;
 
 /// Hook for what arrives at a NIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,16 +1,17 @@
 //! The one loop: what the programs saw goes into the engine, what the engine decides goes out.
 //!
 //! Nothing blocks here and nothing is decided here: what is to be reported is handed to the writers' queues, and whether a
-//! writer hangs or fails is never seen in the loop. The ring buffer wakes the loop for what is urgent; a sweep over
-//! the flow records every [`SWEEP`] finds the rest.
+//! writer hangs or fails is never seen in the loop. The ring buffer wakes the loop for what is urgent; the session says when
+//! its next turn is due.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, bail};
-use sctp_monitor_common::abi::{Counter, Counters, RingRecord};
+use sctp_monitor_common::abi::{Counter, Counters};
 use sctp_monitor_engine::{
-    Engine, NicState, Output,
+    NicState, Session,
     model::{Snapshot, Timestamp, WallClock},
+    session::Pace,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -20,24 +21,14 @@ use tracing::{debug, warn};
 
 use crate::{
     clock::Clock,
+    flows::KernelFlows,
     kernel::{Attachment, HookChoice, Kernel},
     lag::LagGauge,
     log::Log,
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
     report::{FlowTable, Interface, Line, NoticeKind, Summary, WriterStatus, Writers},
-    slots::Slots,
 };
-
-/// How often the flow records are swept. A failure is noticed one sweep late on average; a sweep over 16,384 unchanged
-/// records takes some 50 us.
-pub const SWEEP: Duration = Duration::from_millis(20);
-
-/// Whoever did not sweep for so long stood still: a busy machine delays a sweep by one or two.
-const STALL: Duration = Duration::from_millis(80);
-
-/// The least time between two sweeps that ring records ask for.
-const BREATH: Duration = Duration::from_millis(2);
 
 /// What to watch, and how.
 #[derive(Debug, Clone)]
@@ -52,22 +43,19 @@ pub struct Watch {
 
 /// The loop's state.
 pub struct Driver {
-    kernel: Kernel,
-    engine: Engine,
+    flows: KernelFlows,
+    session: Session,
     watch: Watch,
     attachments: BTreeMap<u32, Attachment>,
     /// NICs that went away, by name: they are watched again if they come back.
     lost: Vec<String>,
-    slots: Slots,
     reports: Writers,
     log: Log,
     clock: WallClock,
     lag: LagGauge,
+    turned_at: Option<Timestamp>,
     ring_records_lost: u64,
     pressure: PressureGauge,
-    swept_at: Option<Timestamp>,
-    /// Ring records were taken that no sweep has acted on yet.
-    ring_drained: bool,
 }
 
 impl Driver {
@@ -77,26 +65,24 @@ impl Driver {
     /// If the clocks cannot be read.
     pub fn new(
         kernel: Kernel,
-        engine: Engine,
+        session: Session,
         watch: Watch,
         reports: Writers,
         log: Log,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            kernel,
-            engine,
+            flows: KernelFlows::new(kernel),
+            session,
             watch,
             attachments: BTreeMap::new(),
             lost: Vec::new(),
-            slots: Slots::new(),
             reports,
             log,
             clock: Clock::read()?,
             lag: LagGauge::default(),
+            turned_at: None,
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
-            swept_at: None,
-            ring_drained: false,
         })
     }
 
@@ -124,9 +110,7 @@ impl Driver {
         for nic in known.into_values() {
             self.on_nic(&nic)?;
         }
-        let ring = self.kernel.ring_signal()?;
-        let mut sweep = interval(SWEEP);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let ring = self.flows.kernel.ring_signal()?;
         let mut refresh = interval(Duration::from_secs(1));
         refresh.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let end = self.watch.duration;
@@ -138,22 +122,16 @@ impl Driver {
         };
         tokio::pin!(ended);
         loop {
-            // Between two sweeps an answer may become overdue.
             let now = Clock::now()?;
-            let mut until_overdue = self.engine.poll_timeout().map_or(SWEEP, |at| at.since(now));
-            if self.ring_drained {
-                until_overdue = until_overdue.min(self.until_next_sweep(now));
-            }
+            let until_turn = self
+                .session
+                .next_turn(&self.flows, now)
+                .map_or(Duration::MAX, |at| at.since(now));
             tokio::select! {
-                _ = sweep.tick() => self.turn()?,
-                () = tokio::time::sleep(until_overdue), if until_overdue < SWEEP => self.turn()?,
+                () = pause(until_turn) => self.turn()?,
                 ready = ring.readable() => {
-                    self.drain_ring();
+                    self.session.take_ring(&mut self.flows);
                     ready?.clear_ready();
-                    self.ring_drained = true;
-                    if self.until_next_sweep(Clock::now()?).is_zero() {
-                        self.turn()?;
-                    }
                 }
                 change = nics.next() => match change {
                     Some(change) => self.on_nic(&change)?,
@@ -173,6 +151,7 @@ impl Driver {
     /// Attaches to a NIC and says how.
     fn attach(&mut self, interface: &str) -> anyhow::Result<()> {
         let attachment = self
+            .flows
             .kernel
             .attach(interface, self.watch.hook, self.watch.egress)?;
         let now = Clock::now()?;
@@ -187,93 +166,29 @@ impl Driver {
         Ok(())
     }
 
-    /// How long a ring record may still wait for the sweep that acts on it: each new flow of a flood wakes the loop up.
-    fn until_next_sweep(&self, now: Timestamp) -> Duration {
-        self.swept_at
-            .map_or(Duration::ZERO, |last| BREATH.saturating_sub(now.since(last)))
-    }
-
-    /// A sweep, with its time taken.
+    /// Everything that the programs saw until now.
     fn turn(&mut self) -> anyhow::Result<()> {
         let began = Clock::now()?;
-        let due = self.swept_at.map_or(began, |last| last + SWEEP);
-        self.sweep()?;
+        self.session.take_ring(&mut self.flows);
+        self.session.turn(&mut self.flows, began)?;
+        self.tell();
+        let due = self.turned_at.map_or(began, |last| last + Pace::LIVE.sweep);
+        self.turned_at = Some(began);
         self.lag.on_turn(due, began, Clock::now()?);
         Ok(())
     }
 
-    /// Everything that the programs saw until now.
-    fn sweep(&mut self) -> anyhow::Result<()> {
-        self.drain_ring();
-        self.ring_drained = false;
-        let now = Clock::now()?;
-        if self.swept_at.is_some_and(|last| now.since(last) > STALL) {
-            self.engine.handle_stall(now);
+    /// Reports what the engine found out.
+    fn tell(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            self.reports.event(Line::Event(event.dated(&self.clock)));
         }
-        self.swept_at = Some(now);
-        let records = self.kernel.records();
-        let engine = &self.engine;
-        let changed: Vec<_> = self
-            .slots
-            .changed(|slot| records.packets(slot), |slot| engine.awaits(slot))
-            .collect();
-        for slot in changed {
-            if let Some(record) = self.kernel.record(slot) {
-                self.engine.handle_record(slot, &record, now);
-                self.slots.looked(slot, record.packets, record.waits_for_answer());
-            }
-        }
-        self.engine.handle_timeout(now);
-        self.carry_out(now)?;
-        while let Some(slot) = self.slots.poll_free(now) {
-            self.kernel.offer_slot(slot)?;
-        }
-        Ok(())
-    }
-
-    fn drain_ring(&mut self) {
-        let Self {
-            kernel,
-            engine,
-            slots,
-            ..
-        } = self;
-        while kernel.with_ring_record(|bytes| match RingRecord::parse(bytes) {
-            Ok(record) => {
-                if let RingRecord::FlowOpened(opened) = &record {
-                    slots.take(opened.header.slot);
-                }
-                engine.handle_ring(&record);
-            }
-            Err(error) => warn!("{error}"),
-        }) {}
-    }
-
-    /// Does what the engine wants done.
-    fn carry_out(&mut self, now: Timestamp) -> anyhow::Result<()> {
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Event(event) => self.reports.event(Line::Event(event.dated(&self.clock))),
-                Output::Link {
-                    slot,
-                    data_slot,
-                    reverse_slot,
-                    sibling_slot,
-                } => self.kernel.link(slot, data_slot, reverse_slot, sibling_slot),
-                Output::SetTag { slot, tag } => self.kernel.set_tag(slot, tag),
-                Output::Release { slot, key } => {
-                    self.kernel.forget(&key)?;
-                    self.slots.release(slot, now);
-                }
-            }
-        }
-        Ok(())
     }
 
     fn on_nic(&mut self, change: &NicChange) -> anyhow::Result<()> {
         let now = Clock::now()?;
         debug!(interface = change.name, state = ?change.state, "interface");
-        self.engine
+        self.session
             .handle_nic(change.if_index, &change.name, change.state, now);
         let watched = self.attachments.contains_key(&change.if_index);
         if watched {
@@ -286,7 +201,8 @@ impl Driver {
         } else if !watched && change.state != NicState::Gone && self.lost.contains(&change.name) {
             self.on_back(change, now);
         }
-        self.carry_out(now)
+        self.tell();
+        Ok(())
     }
 
     /// A NIC that vanishes ends its own watch only.
@@ -309,10 +225,10 @@ impl Driver {
 
     fn refresh(&mut self) -> anyhow::Result<()> {
         self.clock = Clock::read()?;
-        let counters = self.kernel.counters()?;
+        let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
         let now = Clock::now()?;
-        let flows = (self.slots.in_use(), self.kernel.max_flows());
+        let flows = (self.flows.slots.in_use(), self.flows.kernel.max_flows());
         if let Some(pressure) = self.pressure.read(&counters, flows, now) {
             self.notice(NoticeKind::pressure(pressure), now);
         }
@@ -321,9 +237,9 @@ impl Driver {
         }
         self.reports.tell_losses(now);
         if self.reports.wants_snapshot(now) {
-            let is_empty = self.engine.associations().next().is_none();
             // The engine's own figures are new enough for those who look every second; only the summary reads all records.
-            let known = self.engine.snapshot(now, |_| None);
+            let known = self.session.engine().snapshot(now, |_| None);
+            let is_empty = known.associations.is_empty();
             let summary = self.summary(known, &counters, self.watched());
             self.reports.show(summary, is_empty, now);
         }
@@ -339,31 +255,26 @@ impl Driver {
                 "ring buffer full; the flow records still tell"
             );
             self.ring_records_lost = lost;
-            for slot in 0..self.kernel.max_flows() {
-                if self.slots.is_free(slot) && self.kernel.records().packets(slot) > 0 {
-                    debug!(slot, "flow found without its ring record");
-                    self.slots.take(slot);
-                }
-            }
+            self.flows.find_unannounced();
         }
     }
 
     /// Takes the programs off before anything waits for a writer.
     fn stop(mut self) -> anyhow::Result<()> {
-        let counters = self.kernel.counters()?;
+        let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
-        self.sweep()?;
+        self.session.take_ring(&mut self.flows);
+        self.session.finish(&mut self.flows, Clock::now()?)?;
+        self.tell();
         let watched = self.watched();
         let now = Clock::now()?;
-        let counters = self.kernel.counters()?;
+        let counters = self.flows.kernel.counters()?;
         self.attachments.clear();
-        debug!(
-            interfaces = %watched.iter().map(|watched| watched.interface.as_str()).collect::<Vec<_>>().join(","),
-            "detached"
-        );
+        let names: Vec<_> = watched.iter().map(|watched| watched.interface.as_str()).collect();
+        debug!(interfaces = names.join(","), "detached");
         self.reports.settle();
-        let kernel = &self.kernel;
-        let known = self.engine.snapshot(now, |slot| kernel.record(slot));
+        let kernel = &self.flows.kernel;
+        let known = self.session.engine().snapshot(now, |slot| kernel.record(slot));
         let summary = self.summary(known, &counters, watched);
         self.reports.finish(summary);
         Ok(())
@@ -383,15 +294,16 @@ impl Driver {
 
     /// How things are, dated.
     fn summary(&self, known: Snapshot, counters: &Counters, interfaces: Vec<Interface>) -> Summary {
+        let KernelFlows { kernel, slots } = &self.flows;
         let counted = counters.iter().filter(|(_, value)| *value > 0);
         let statuses = self.reports.statuses();
         Summary {
             snapshot: known.dated(&self.clock),
             interfaces,
             flows: FlowTable {
-                slots: self.kernel.max_flows(),
-                in_use: self.slots.in_use(),
-                opened: self.slots.opened(),
+                slots: kernel.max_flows(),
+                in_use: slots.in_use(),
+                opened: slots.opened(),
             },
             counters: counted
                 .map(|(counter, value)| (counter.name().to_owned(), value))
@@ -402,5 +314,15 @@ impl Driver {
             lag: self.lag.lag(),
             log_lines_lost: self.log.status().lost,
         }
+    }
+}
+
+/// Waits until a turn is due. One that is due at once still lets the others have their say, so that an agent that never
+/// catches up hears signals too.
+async fn pause(until_turn: Duration) {
+    if until_turn.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(until_turn).await;
     }
 }

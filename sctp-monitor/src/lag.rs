@@ -8,7 +8,10 @@
 use std::{fmt, time::Duration};
 
 use schemars::JsonSchema;
-use sctp_monitor_engine::model::{Short, Status, Timestamp, units::ms};
+use sctp_monitor_engine::{
+    model::{Short, Status, Timestamp, units::ms},
+    session::Pace,
+};
 use serde::{Deserialize, Serialize};
 
 /// Measures the loop.
@@ -182,8 +185,11 @@ impl Episode {
     }
 }
 
-/// A turn is late from here on: on a busy machine one is late by one or two sweeps.
-const TOLERATED: Duration = Duration::from_millis(60);
+/// A turn is late from here on: the session takes it for a stall.
+const TOLERATED: Duration = match Pace::LIVE.stall {
+    Some(stall) => stall.saturating_sub(Pace::LIVE.sweep),
+    None => Duration::MAX,
+};
 
 /// All that late turns are late within a second before the agent is behind: a detection that should take 200 ms then
 /// takes twice as long.
@@ -199,7 +205,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 mod tests {
     use super::*;
 
-    const SWEEP: Duration = Duration::from_millis(20);
+    const SWEEP: Duration = Pace::LIVE.sweep;
 
     /// A loop in virtual time.
     struct Loop {

@@ -8,8 +8,9 @@ use std::{
 
 use anyhow::Context as _;
 use sctp_monitor_engine::{
-    Engine,
+    Session,
     config::{Config, Vantage},
+    session::Pace,
 };
 
 use crate::{
@@ -74,9 +75,9 @@ pub(crate) fn watch(
         egress: vantage == Vantage::Endpoint,
         duration,
     };
-    let engine = Engine::new(detector, clock::tick()?);
+    let session = Session::new(detector, clock::tick()?, Pace::LIVE);
     let reports = Writers::start(outlets).context("no thread to write the reports")?;
-    let driver = Driver::new(kernel, engine, watch, reports, log.clone())?;
+    let driver = Driver::new(kernel, session, watch, reports, log.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -18,10 +18,9 @@ pub struct Slots {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slot {
     Free,
-    /// A flow, with the packets it had at the last look, and whether it waits for an answer.
+    /// A flow, with the packets it had when it was last named.
     Used {
         packets: u64,
-        waiting: bool,
     },
     /// Forgotten, but a program may still hold it.
     Released,
@@ -46,10 +45,7 @@ impl Slots {
             self.used.resize(index + 1, Slot::Free);
         }
         if self.used[index] == Slot::Free {
-            self.used[index] = Slot::Used {
-                packets: 0,
-                waiting: false,
-            };
+            self.used[index] = Slot::Used { packets: 0 };
             self.opened += 1;
             self.in_use += 1;
         }
@@ -75,30 +71,15 @@ impl Slots {
             .is_none_or(|slot| *slot == Slot::Free)
     }
 
-    /// The slots whose records are worth reading: `packets_now` says how many packets each has, `awaits` whether it matters that
-    /// it waits.
-    pub fn changed(
-        &self,
-        packets_now: impl Fn(u32) -> u64,
-        awaits: impl Fn(u32) -> bool,
-    ) -> impl Iterator<Item = u32> {
-        self.used
-            .iter()
-            .zip(0_u32..)
-            .filter_map(move |(state, slot)| match state {
-                Slot::Used { packets, waiting }
-                    if packets_now(slot) != *packets || *waiting && awaits(slot) =>
-                {
-                    Some(slot)
+    /// Appends the slots in use whose count of packets, `packets_now`, is another one than at the last call.
+    pub fn take_changed(&mut self, packets_now: impl Fn(u32) -> u64, changed: &mut Vec<u32>) {
+        for (state, slot) in self.used.iter_mut().zip(0_u32..) {
+            if let Slot::Used { packets } = state {
+                let now = packets_now(slot);
+                if std::mem::replace(packets, now) != now {
+                    changed.push(slot);
                 }
-                _ => None,
-            })
-    }
-
-    /// A record was read.
-    pub fn looked(&mut self, slot: u32, packets: u64, waiting: bool) {
-        if let Some(state @ Slot::Used { .. }) = self.used.get_mut(slot as usize) {
-            *state = Slot::Used { packets, waiting };
+            }
         }
     }
 
@@ -142,16 +123,21 @@ mod tests {
         Timestamp::from_nanos(seconds * 1_000_000_000)
     }
 
+    fn changed(slots: &mut Slots, packets_now: impl Fn(u32) -> u64) -> Vec<u32> {
+        let mut changed = Vec::new();
+        slots.take_changed(packets_now, &mut changed);
+        changed
+    }
+
     #[test]
-    fn only_what_changed_or_waits_is_read() {
+    fn a_slot_is_named_once_for_each_change() {
         let mut slots = Slots::new();
         for slot in [0, 2, 3] {
             slots.take(slot);
-            slots.looked(slot, 5, slot == 3);
         }
-        let packets_now = |slot| if slot == 2 { 6 } else { 5 };
-        assert_eq!(slots.changed(packets_now, |_| true).collect::<Vec<_>>(), [2, 3]);
-        assert_eq!(slots.changed(packets_now, |_| false).collect::<Vec<_>>(), [2]);
+        assert_eq!(changed(&mut slots, |_| 5), [0, 2, 3]);
+        assert!(changed(&mut slots, |_| 5).is_empty());
+        assert_eq!(changed(&mut slots, |slot| if slot == 2 { 6 } else { 5 }), [2]);
     }
 
     #[test]
@@ -161,7 +147,7 @@ mod tests {
         slots.release(1, at(10));
         assert!(!slots.is_free(1));
         assert_eq!(slots.poll_free(at(10)), None);
-        assert_eq!(slots.changed(|_| 9, |_| true).count(), 0, "nobody reads it");
+        assert!(changed(&mut slots, |_| 9).is_empty(), "nobody reads it");
         assert_eq!(slots.poll_free(at(11)), Some(1));
         assert!(slots.is_free(1));
         assert_eq!(slots.poll_free(at(12)), None);

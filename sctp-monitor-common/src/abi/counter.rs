@@ -2,6 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::wire::Unparsed;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $variant:ident, $name:literal;)*) => {
         /// A reason why a packet, a chunk or a record was counted instead of used. The packet itself always passes.
@@ -77,6 +79,22 @@ counters! {
     IcmpTagMismatch, "icmp_tag_mismatch";
     /// ICMP errors beyond the rate at which they are handed to user space.
     IcmpLimited, "icmp_limited";
+}
+
+impl From<Unparsed> for Counter {
+    #[inline(always)]
+    fn from(reason: Unparsed) -> Self {
+        match reason {
+            Unparsed::LinkHeaderTruncated => Self::LinkHeaderTruncated,
+            Unparsed::VlanTooDeep => Self::VlanTooDeep,
+            Unparsed::IpHeaderTruncated => Self::IpHeaderTruncated,
+            Unparsed::IpHeaderInvalid => Self::IpHeaderInvalid,
+            Unparsed::ExtensionHeadersTooMany => Self::ExtensionHeadersTooMany,
+            Unparsed::LaterFragment => Self::LaterFragment,
+            Unparsed::CommonHeaderTruncated => Self::CommonHeaderTruncated,
+            Unparsed::IcmpQuoteTruncated => Self::IcmpQuoteTruncated,
+        }
+    }
 }
 
 /// The counters of one CPU.

@@ -3,14 +3,22 @@
 
 mod counter;
 mod flow;
+mod key;
+pub mod limits;
+mod links;
 mod ring;
+mod sender;
+mod table;
+mod timing;
 
 pub use counter::{Counter, Counters};
-pub use flow::{
-    FlowKey, FlowRecord, HEARTBEAT_SLOTS, IndexKey, Interface, NO_SLOT, OutstandingHeartbeat, Rtt,
-    SenderState, TimedTsn, tsn_after, tsn_at_or_before,
-};
+pub use flow::{FlowRecord, Interface, NO_SLOT};
+pub use key::{FlowKey, IndexKey};
+pub use links::{FlowLinks, FlowSlot, SlotRef};
 pub use ring::{
     AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent,
     IcmpErrorSeen, RingHeader, RingKind, RingRecord, RingRecordError, UnknownRingKind,
 };
+pub use sender::{SenderState, tsn_after, tsn_at_or_before};
+pub use table::{TABLE_LAYOUT, TableFacts};
+pub use timing::{HEARTBEAT_SLOTS, OutstandingHeartbeat, Rtt, TimedTsn};

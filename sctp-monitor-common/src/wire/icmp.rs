@@ -10,8 +10,7 @@ use network_types::{
     udp::UdpHdr,
 };
 
-use super::{Address, ParseOptions, Pass, ReadPacket, link::NetworkLayer, sctp::halves};
-use crate::abi::{Counter, FlowKey};
+use super::{Address, ParseOptions, Pass, ReadPacket, Unparsed, link::NetworkLayer, sctp::halves};
 
 /// An ICMP error and the SCTP packet that it quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +21,14 @@ pub struct IcmpError {
     pub mtu: u32,
     /// Who sent it.
     pub reporter: Address,
-    /// The flow of the quoted packet.
-    pub key: FlowKey,
+    /// The quoted packet's source address.
+    pub src: Address,
+    /// The quoted packet's destination address.
+    pub dst: Address,
+    /// The quoted packet's SCTP source port.
+    pub src_port: u16,
+    /// The quoted packet's SCTP destination port.
+    pub dst_port: u16,
     /// The quoted packet's verification tag.
     pub tag: u32,
 }
@@ -299,17 +304,14 @@ impl Quote {
         }
         let [ports, tag] = reader.read_words(at).ok_or(TRUNCATED)?;
         let (src_port, dst_port) = halves(ports);
-        let key = FlowKey {
-            src: self.src,
-            dst: self.dst,
-            src_port,
-            dst_port,
-        };
         Ok(IcmpError {
             message,
             mtu,
             reporter,
-            key,
+            src: self.src,
+            dst: self.dst,
+            src_port,
+            dst_port,
             tag: u32::from_be(tag),
         })
     }
@@ -318,7 +320,7 @@ impl Quote {
 /// Ports and verification tag: what RFC 792 promises of the quoted packet's payload.
 const QUOTED_LEN: usize = 8;
 
-const TRUNCATED: Pass = Pass::Counted(Counter::IcmpQuoteTruncated);
+const TRUNCATED: Pass = Pass::Unparsed(Unparsed::IcmpQuoteTruncated);
 
 const V4_FRAGMENT_OFFSET: u32 = 0x1fff;
 const V6_FRAGMENT_OFFSET: u32 = 0xfff8;
@@ -405,9 +407,8 @@ mod tests {
     }
 
     fn ends(error: &IcmpError) -> (String, u16, String, u16) {
-        let key = error.key;
         let ip = |address: Address| address.to_ip().to_string();
-        (ip(key.src), key.src_port, ip(key.dst), key.dst_port)
+        (ip(error.src), error.src_port, ip(error.dst), error.dst_port)
     }
 
     #[test]
@@ -461,7 +462,7 @@ mod tests {
         quoted[9] = 17;
         quoted.splice(20..20, [0x26, 0xab, 0x12, 0x34, 5, 0xc8, 0, 0]);
         let error = look(&v4(HOST_UNREACHABLE, &quoted)).unwrap();
-        assert_eq!((error.key.src_port, error.tag), (36412, 0xdead_beef));
+        assert_eq!((error.src_port, error.tag), (36412, 0xdead_beef));
         quoted[20..24].copy_from_slice(&[0, 53, 0, 53]);
         assert_eq!(look(&v4(HOST_UNREACHABLE, &quoted)), Err(Pass::NotSctp));
     }

@@ -4,8 +4,11 @@
 
 use network_types::ip::{IpProto, Ipv4Hdr, Ipv6Hdr};
 
-use super::{Address, Pass, ReadPacket, link::NetworkLayer};
-use crate::abi::Counter;
+use super::{
+    Address, Pass, ReadPacket, Unparsed,
+    extension::{ExtensionError, Extensions},
+    link::NetworkLayer,
+};
 
 /// An IP packet that may carry SCTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +42,6 @@ pub fn parse<R: ReadPacket>(reader: &R, network: NetworkLayer, with_udp: bool) -
         parse_v6(reader, network, with_udp)
     }
 }
-
-/// IPv6 extension headers that are followed. RFC 8200 section 4.1 names eight in its recommended order, the last two
-/// rarely together; a packet with more is counted and passed on.
-pub const MAX_EXTENSION_HEADERS: usize = 8;
 
 #[inline(always)]
 fn parse_v4<R: ReadPacket>(reader: &R, network: NetworkLayer, with_udp: bool) -> Result<IpPacket, Pass> {
@@ -81,38 +80,29 @@ fn parse_v6<R: ReadPacket>(reader: &R, network: NetworkLayer, with_udp: bool) ->
     let at = network.at;
     let [version, length_next] = reader.read_words(at).ok_or(TRUNCATED)?;
     let length_next = u32::from_be(length_next);
-    let mut next_header = (length_next >> 8) as u8;
-    let mut payload_at = at + Ipv6Hdr::LEN;
-    let mut first_fragment = false;
-    for _ in 0..=MAX_EXTENSION_HEADERS {
-        if is_wanted(next_header, with_udp) {
-            if u32::from_be(version) >> 28 != 6 {
-                return Err(INVALID);
+    let next_header = (length_next >> 8) as u8;
+    let headers_at = at + Ipv6Hdr::LEN;
+    // Nearly all packets have none: they need not be compared with each kind.
+    let extensions = if is_wanted(next_header, with_udp) {
+        Extensions::none(next_header, headers_at)
+    } else {
+        Extensions::follow(reader, next_header, at + V6_NEXT_HEADER_AT, headers_at).map_err(|error| {
+            match error {
+                ExtensionError::Truncated => TRUNCATED,
+                ExtensionError::TooMany => Pass::Unparsed(Unparsed::ExtensionHeadersTooMany),
             }
-            return v6_addresses(
-                reader,
-                at,
-                length_next >> 16,
-                next_header,
-                payload_at,
-                first_fragment,
-            );
-        }
-        if !is_extension(next_header) {
-            return Err(unwanted(next_header, IpProto::Ipv6Icmp, network));
-        }
-        let [following, length, fragment_high, fragment_low] = reader.read(payload_at).ok_or(TRUNCATED)?;
-        if next_header == FRAGMENT_HEADER {
-            let fragment = u16::from_be_bytes([fragment_high, fragment_low]);
-            if fragment & V6_FRAGMENT_OFFSET != 0 {
-                return Err(later_fragment(following));
-            }
-            first_fragment = fragment & V6_MORE_FRAGMENTS != 0;
-        }
-        payload_at = reader.forget(payload_at + extension_length(next_header, length));
-        next_header = following;
+        })?
+    };
+    if extensions.is_later_fragment() {
+        return Err(later_fragment(extensions.protocol));
     }
-    Err(Pass::Counted(Counter::ExtensionHeadersTooMany))
+    if !is_wanted(extensions.protocol, with_udp) {
+        return Err(unwanted(extensions.protocol, IpProto::Ipv6Icmp, network));
+    }
+    if u32::from_be(version) >> 28 != 6 {
+        return Err(INVALID);
+    }
+    v6_addresses(reader, at, length_next >> 16, &extensions)
 }
 
 #[inline(always)]
@@ -120,9 +110,7 @@ fn v6_addresses<R: ReadPacket>(
     reader: &R,
     at: usize,
     payload_length: u32,
-    protocol: u8,
-    payload_at: usize,
-    first_fragment: bool,
+    extensions: &Extensions,
 ) -> Result<IpPacket, Pass> {
     let [a, b, c, d, e, f, g, h] = reader.read_words(at + V6_ADDRESSES_AT).ok_or(TRUNCATED)?;
     let (src, dst) = (Address::from_v6([a, b, c, d]), Address::from_v6([e, f, g, h]));
@@ -138,11 +126,11 @@ fn v6_addresses<R: ReadPacket>(
     Ok(IpPacket {
         src,
         dst,
-        protocol,
-        payload_at,
+        protocol: extensions.protocol,
+        payload_at: extensions.payload_at,
         end: at + total_length as usize,
         total_length,
-        first_fragment,
+        first_fragment: extensions.fragment.is_some(),
     })
 }
 
@@ -160,7 +148,7 @@ fn or_rest<R: ReadPacket>(length: u32, reader: &R, at: usize) -> u32 {
 #[inline(always)]
 fn later_fragment(protocol: u8) -> Pass {
     if protocol == IpProto::Sctp as u8 {
-        Pass::Counted(Counter::LaterFragment)
+        Pass::Unparsed(Unparsed::LaterFragment)
     } else {
         Pass::NotSctp
     }
@@ -182,57 +170,26 @@ fn is_wanted(protocol: u8, with_udp: bool) -> bool {
     protocol == IpProto::Sctp as u8 || (with_udp && protocol == IpProto::Udp as u8)
 }
 
-#[inline(always)]
-fn is_extension(next_header: u8) -> bool {
-    matches!(
-        next_header,
-        HOP_BY_HOP
-            | ROUTING
-            | FRAGMENT_HEADER
-            | AUTHENTICATION
-            | DESTINATION_OPTIONS
-            | MOBILITY
-            | HIP
-            | SHIM6
-    )
-}
+const TRUNCATED: Pass = Pass::Unparsed(Unparsed::IpHeaderTruncated);
 
-/// Bytes of an extension header whose length field says `length` (RFC 8200 section 4, RFC 4302 section 2.2).
-#[inline(always)]
-fn extension_length(next_header: u8, length: u8) -> usize {
-    match next_header {
-        FRAGMENT_HEADER => 8,
-        AUTHENTICATION => (length as usize + 2) * 4,
-        _ => (length as usize + 1) * 8,
-    }
-}
-
-const TRUNCATED: Pass = Pass::Counted(Counter::IpHeaderTruncated);
-
-const INVALID: Pass = Pass::Counted(Counter::IpHeaderInvalid);
+const INVALID: Pass = Pass::Unparsed(Unparsed::IpHeaderInvalid);
 
 /// Flags and fragment offset, in the low half of the second word.
 const V4_MORE_FRAGMENTS: u32 = 0x2000;
 const V4_FRAGMENT_OFFSET: u32 = 0x1fff;
 
+const V6_NEXT_HEADER_AT: usize = 6;
 const V6_ADDRESSES_AT: usize = 8;
-const V6_MORE_FRAGMENTS: u16 = 0x0001;
-const V6_FRAGMENT_OFFSET: u16 = 0xfff8;
-
-// RFC 8200 section 4, RFC 4302, RFC 6275, RFC 7401, RFC 5533.
-const HOP_BY_HOP: u8 = IpProto::HopOpt as u8;
-const ROUTING: u8 = IpProto::Ipv6Route as u8;
-const FRAGMENT_HEADER: u8 = IpProto::Ipv6Frag as u8;
-const AUTHENTICATION: u8 = IpProto::Ah as u8;
-const DESTINATION_OPTIONS: u8 = IpProto::Ipv6Opts as u8;
-const MOBILITY: u8 = IpProto::MobilityHeader as u8;
-const HIP: u8 = IpProto::Hip as u8;
-const SHIM6: u8 = IpProto::Shim6 as u8;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Frame;
+    use crate::wire::{Frame, extension::MAX_EXTENSION_HEADERS};
+
+    const HOP_BY_HOP: u8 = 0;
+    const FRAGMENT_HEADER: u8 = 44;
+    const AUTHENTICATION: u8 = 51;
+    const DESTINATION_OPTIONS: u8 = 60;
 
     fn v4(bytes: &[u8]) -> Result<IpPacket, Pass> {
         parse(&Frame(bytes), NetworkLayer { at: 0, version: 4 }, false)
@@ -285,7 +242,7 @@ mod tests {
         bytes[6] = 0x20; // more fragments
         assert!(v4(&bytes).unwrap().first_fragment);
         bytes[7] = 0x01; // offset 8
-        assert_eq!(v4(&bytes), Err(Pass::Counted(Counter::LaterFragment)));
+        assert_eq!(v4(&bytes), Err(Pass::Unparsed(Unparsed::LaterFragment)));
     }
 
     #[test]
@@ -298,7 +255,7 @@ mod tests {
 
     #[test]
     fn v4_nonsense_is_counted() {
-        let invalid = Err(Pass::Counted(Counter::IpHeaderInvalid));
+        let invalid = Err(Pass::Unparsed(Unparsed::IpHeaderInvalid));
         for (at, value) in [(0, 0x65), (0, 0x44), (3, 19)] {
             let mut bytes = v4_header();
             bytes[at] = value;
@@ -307,7 +264,7 @@ mod tests {
         for length in 0..20 {
             assert_eq!(
                 v4(&v4_header()[..length]),
-                Err(Pass::Counted(Counter::IpHeaderTruncated)),
+                Err(Pass::Unparsed(Unparsed::IpHeaderTruncated)),
                 "{length} bytes"
             );
         }
@@ -344,7 +301,7 @@ mod tests {
         assert!(packet.first_fragment);
         assert_eq!(packet.payload_at, 48);
         bytes[42] = 0x05; // offset 1280
-        assert_eq!(v6(&bytes), Err(Pass::Counted(Counter::LaterFragment)));
+        assert_eq!(v6(&bytes), Err(Pass::Unparsed(Unparsed::LaterFragment)));
         bytes[40] = 17; // of UDP
         assert_eq!(v6(&bytes), Err(Pass::NotSctp));
     }
@@ -353,8 +310,14 @@ mod tests {
     fn v6_nonsense_is_counted() {
         let mut endless = v6_header(HOP_BY_HOP);
         endless.extend([0; 8 * (MAX_EXTENSION_HEADERS + 2)]);
-        assert_eq!(v6(&endless), Err(Pass::Counted(Counter::ExtensionHeadersTooMany)));
-        assert_eq!(v6(&v6_header(0)), Err(Pass::Counted(Counter::IpHeaderTruncated)));
+        assert_eq!(
+            v6(&endless),
+            Err(Pass::Unparsed(Unparsed::ExtensionHeadersTooMany))
+        );
+        assert_eq!(
+            v6(&v6_header(0)),
+            Err(Pass::Unparsed(Unparsed::IpHeaderTruncated))
+        );
         assert_eq!(
             v6(&v6_header(50)),
             Err(Pass::NotSctp),
@@ -363,10 +326,14 @@ mod tests {
         for at in [8, 24] {
             let mut mapped = v6_header(132);
             mapped[at..at + 12].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
-            assert_eq!(v6(&mapped), Err(Pass::Counted(Counter::IpHeaderInvalid)), "{at}");
+            assert_eq!(
+                v6(&mapped),
+                Err(Pass::Unparsed(Unparsed::IpHeaderInvalid)),
+                "{at}"
+            );
         }
         let mut version = v6_header(132);
         version[0] = 0x40;
-        assert_eq!(v6(&version), Err(Pass::Counted(Counter::IpHeaderInvalid)));
+        assert_eq!(v6(&version), Err(Pass::Unparsed(Unparsed::IpHeaderInvalid)));
     }
 }

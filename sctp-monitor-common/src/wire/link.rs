@@ -5,9 +5,7 @@ use network_types::{
     vlan::VlanHdr,
 };
 
-use super::ReadPacket;
-use crate::abi::Counter;
-use crate::wire::Pass;
+use super::{Pass, ReadPacket, Unparsed};
 
 /// What a frame begins with. The numbers are those of the capture formats' link types
 /// (<https://www.tcpdump.org/linktypes.html>).
@@ -65,7 +63,7 @@ pub fn network_layer<R: ReadPacket>(reader: &R, link: LinkType) -> Result<Networ
         LinkType::Loopback => return raw_ip(reader, LOOPBACK_LEN),
     };
     let Some(ether_type) = ether_type(reader, type_at) else {
-        return Err(Pass::Counted(Counter::LinkHeaderTruncated));
+        return Err(Pass::Unparsed(Unparsed::LinkHeaderTruncated));
     };
     behind_vlan_tags(reader, ether_type, at)
 }
@@ -76,7 +74,7 @@ pub const MAX_VLAN_TAGS: usize = 3;
 #[inline(always)]
 fn raw_ip<R: ReadPacket>(reader: &R, at: usize) -> Result<NetworkLayer, Pass> {
     match reader.read_u8(at) {
-        None => Err(Pass::Counted(Counter::LinkHeaderTruncated)),
+        None => Err(Pass::Unparsed(Unparsed::LinkHeaderTruncated)),
         Some(byte) => match byte >> 4 {
             version @ (4 | 6) => Ok(NetworkLayer { at, version }),
             _ => Err(Pass::NotSctp),
@@ -97,12 +95,12 @@ fn behind_vlan_tags<R: ReadPacket>(reader: &R, mut kind: u16, mut at: usize) -> 
             return Err(Pass::NotSctp);
         }
         let Some(inner) = ether_type(reader, at + VlanHdr::LEN - ETHER_TYPE_LEN) else {
-            return Err(Pass::Counted(Counter::LinkHeaderTruncated));
+            return Err(Pass::Unparsed(Unparsed::LinkHeaderTruncated));
         };
         kind = inner;
         at = reader.forget(at + VlanHdr::LEN);
     }
-    Err(Pass::Counted(Counter::VlanTooDeep))
+    Err(Pass::Unparsed(Unparsed::VlanTooDeep))
 }
 
 /// Whether an EtherType, as network-types numbers it, is a VLAN tag's.
@@ -171,13 +169,13 @@ mod tests {
         let deep = ethernet(&[0x8100; 4], 0x0800);
         assert_eq!(
             network_layer(&Frame(&deep), LinkType::Ethernet),
-            Err(Pass::Counted(Counter::VlanTooDeep))
+            Err(Pass::Unparsed(Unparsed::VlanTooDeep))
         );
         for length in [0, 13, 17] {
             let frame = &ethernet(&[0x8100], 0x0800)[..length];
             assert_eq!(
                 network_layer(&Frame(frame), LinkType::Ethernet),
-                Err(Pass::Counted(Counter::LinkHeaderTruncated)),
+                Err(Pass::Unparsed(Unparsed::LinkHeaderTruncated)),
                 "{length}"
             );
         }

@@ -1,4 +1,4 @@
-//! Parsers over a bounded reader.
+//! Parsers over a bounded reader, and what probes are built with.
 //!
 //! One parser serves XDP (direct packet access), TC (direct or by helper), and byte slices. It therefore never forms
 //! a slice of the packet: every read names an offset and a constant size, which the reader checks, because that is
@@ -8,6 +8,8 @@ pub mod address;
 pub mod chunk;
 pub mod control;
 pub mod data;
+pub mod emit;
+pub mod extension;
 pub mod heartbeat;
 pub mod icmp;
 pub mod init;
@@ -20,7 +22,7 @@ pub mod sctp;
 pub use address::Address;
 pub use chunk::{Chunk, ChunkKind};
 pub use link::LinkType;
-pub use sctp::{ParseOptions, Pass, SctpPacket, parse};
+pub use sctp::{ParseOptions, Pass, SctpPacket, Unparsed, parse};
 
 /// Reads a packet in pieces of constant size.
 pub trait ReadPacket {

@@ -51,6 +51,8 @@ pub fn params<R: ReadPacket>(reader: &R, at: usize, end: usize) -> impl Iterator
     })
 }
 
+/// Heartbeat Info (RFC 9260 section 3.3.5).
+pub const HEARTBEAT_INFO: u16 = 1;
 /// IPv4 address.
 pub const IPV4_ADDRESS: u16 = 5;
 /// IPv6 address.
@@ -70,7 +72,7 @@ pub const SET_PRIMARY: u16 = 0xc004;
 /// ASCONF ACK: success (RFC 5061 section 4.2.5).
 pub const SUCCESS_INDICATION: u16 = 0xc005;
 
-const HEADER_LEN: usize = 4;
+pub(super) const HEADER_LEN: usize = 4;
 
 #[cfg(test)]
 mod tests {

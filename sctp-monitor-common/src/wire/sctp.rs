@@ -7,7 +7,6 @@ use super::{
     ip::{self, IpPacket},
     link::{self, NetworkLayer},
 };
-use crate::abi::Counter;
 
 /// The UDP port that IANA assigned to SCTP in UDP (RFC 6951 section 3.1).
 pub const UDP_ENCAPSULATION_PORT: u16 = 9899;
@@ -34,8 +33,29 @@ pub enum Pass {
     NotSctp,
     /// It is ICMP or ICMPv6, which may quote SCTP: see [`icmp::parse`](super::icmp::parse).
     Icmp(NetworkLayer),
-    /// It is, or may be, but it is not understood: count it under this reason.
-    Counted(Counter),
+    /// It is, or may be, but it is not understood.
+    Unparsed(Unparsed),
+}
+
+/// What keeps the parser from an SCTP packet, or from one that an ICMP error quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unparsed {
+    /// The frame is cut before the IP header.
+    LinkHeaderTruncated,
+    /// The frame has more VLAN tags than are looked behind.
+    VlanTooDeep,
+    /// The packet is cut within the IP header or its extension headers.
+    IpHeaderTruncated,
+    /// The IP header has a wrong version, impossible lengths, or IPv4-mapped addresses in IPv6.
+    IpHeaderInvalid,
+    /// The IPv6 packet has more extension headers than are followed.
+    ExtensionHeadersTooMany,
+    /// It is a later fragment of an SCTP packet: without ports it belongs to no flow.
+    LaterFragment,
+    /// The SCTP packet is cut within the common header.
+    CommonHeaderTruncated,
+    /// The ICMP error quotes SCTP, but not up to its verification tag.
+    IcmpQuoteTruncated,
 }
 
 /// An SCTP packet: its IP header's facts and its common header.
@@ -137,7 +157,7 @@ fn common_header<R: ReadPacket>(
     })
 }
 
-const TRUNCATED: Pass = Pass::Counted(Counter::CommonHeaderTruncated);
+const TRUNCATED: Pass = Pass::Unparsed(Unparsed::CommonHeaderTruncated);
 
 /// The two numbers of a word.
 #[inline(always)]
@@ -183,7 +203,7 @@ mod tests {
     fn common_header_must_lie_within_the_ip_packet() {
         let mut bytes = packet(132, &[]);
         bytes[3] = 31; // total length: one byte less than the common header needs
-        let truncated = Err(Pass::Counted(Counter::CommonHeaderTruncated));
+        let truncated = Err(Pass::Unparsed(Unparsed::CommonHeaderTruncated));
         assert_eq!(parse_raw(&bytes, 0), truncated);
         assert_eq!(parse_raw(&packet(132, &[])[..27], 0), truncated);
     }

@@ -5,7 +5,7 @@ use sctp_monitor_common::{
     track::{FlowTable as _, MAX_CHUNKS},
     wire::ChunkKind,
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 use crate::{MS, TAG, Tracker};
 
@@ -51,7 +51,7 @@ fn a_sack_may_have_as_many_gap_blocks_as_fit() {
     let gaps: Vec<_> = (1..=16_000_u16).map(|n| (2 * n, 2 * n)).collect();
     t.back(vec![frames::sack(8_000, &gaps)]);
     assert_eq!(t.record(0).sender.highest_acked, 40_000);
-    assert_eq!(t.record(0).credits, 1, "a gap ack proves the path");
+    assert_eq!(t.record(0).acknowledgements, 1, "a gap ack proves the path");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn tsns_go_on_over_the_wrap() {
     }
     t.there(vec![frames::data(u32::MAX, 10)]);
     let record = t.record(1);
-    assert_eq!((record.credits, record.retransmissions), (4, 1));
+    assert_eq!((record.acknowledgements, record.retransmissions), (4, 1));
     assert_eq!((record.sender.highest_tsn, record.sender.cum_tsn_ack), (1, 1));
 }
 
@@ -120,7 +120,7 @@ fn counters_wrap() {
         record.lost = u32::MAX;
         record.late = u32::MAX;
         record.spurious = u32::MAX;
-        record.credits = u32::MAX;
+        record.acknowledgements = u32::MAX;
         record.heartbeats_answered = u32::MAX;
         record.answered_elsewhere = u32::MAX;
     };
@@ -140,7 +140,11 @@ fn counters_wrap() {
     );
     assert_eq!((record.retransmissions, record.lost, record.late), (0, 0, 0));
     assert_eq!(
-        (record.heartbeats_answered, record.credits, record.tag_mismatches),
+        (
+            record.heartbeats_answered,
+            record.acknowledgements,
+            record.tag_mismatches
+        ),
         (0, 0, 0)
     );
     assert_eq!(record.chunk_count(ChunkKind::Heartbeat), 0);
@@ -155,7 +159,7 @@ fn a_clock_that_goes_back_times_nothing_absurd() {
     t.back(vec![frames::sack(1, &[]), frames::heartbeat_ack(&[7; 40])]);
     let record = t.record(0);
     assert_eq!((record.heartbeat_rtt.last_ns, record.data_rtt.last_ns), (0, 0));
-    assert_eq!((record.heartbeats_answered, record.credits), (1, 1));
+    assert_eq!((record.heartbeats_answered, record.acknowledgements), (1, 1));
     // And goes on from there.
     t.there(vec![frames::data(2, 10), frames::heartbeat(&[8; 40])]);
     t.wait(3);

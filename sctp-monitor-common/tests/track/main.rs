@@ -1,14 +1,15 @@
 //! What packets do to the records, packet by packet, over a table in memory.
 
 mod hostile;
+mod links;
 
 use sctp_monitor_common::{
-    abi::{AckOutcome, Counter, FlowRecord, Interface, NO_SLOT, RingRecord},
+    abi::{AckOutcome, Counter, FlowLinks, FlowRecord, Interface, RingRecord, SlotRef},
     memory::MemoryTable,
     track::{MAX_CHUNKS, Options, observe},
     wire::{ChunkKind, Frame, LinkType, ParseOptions},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 const TAG: u32 = 0x1234_5678;
 const BACK: u32 = 0x8765_4321;
@@ -87,9 +88,12 @@ fn packets_bytes_and_chunks_are_counted() {
 fn both_directions_know_each_other() {
     let mut t = Tracker::new();
     t.there(vec![frames::data(1, 5)]);
-    assert_eq!(t.record(0).reverse_slot, NO_SLOT);
+    assert_eq!(t.record(0).pair, SlotRef::NONE);
     t.back(vec![frames::sack(1, &[])]);
-    assert_eq!((t.record(0).reverse_slot, t.record(1).reverse_slot), (1, 0));
+    assert_eq!(
+        (t.record(0).pair, t.record(1).pair),
+        (SlotRef::to(1), SlotRef::to(0))
+    );
     assert_eq!((t.record(0).tag, t.record(1).tag), (TAG, BACK));
 }
 
@@ -120,19 +124,15 @@ fn an_ack_with_other_information_answers_nothing() {
 }
 
 #[test]
-fn an_ack_from_another_address_is_credited_to_the_heartbeats_flow() {
+fn an_ack_from_another_address_answers_the_heartbeats_flow() {
     let mut t = Tracker::new();
     let other = |chunks| Packet::v4(TAG, chunks).between("10.2.0.1", "10.2.0.2");
     t.there(vec![frames::data(1, 1)]);
     t.frame(&other(vec![frames::heartbeat(&[1; 40])]).ethernet());
     t.back(vec![frames::sack(1, &[])]);
     // User space ties the flows together: 0 and 1 are siblings, 2 is the opposite direction.
-    for (slot, sibling) in [(0, 1), (1, 0)] {
-        let record = &mut t.table.records_mut()[slot];
-        record.sibling_slot = sibling;
-        record.reverse_slot = 2;
-        record.data_slot = 0;
-    }
+    tie(&mut t, &[0, 1], SlotRef::to(2));
+    tie(&mut t, &[2], SlotRef::to(0));
     t.wait(5);
     t.back(vec![frames::heartbeat_ack(&[1; 40])]);
     let record = t.record(1);
@@ -189,7 +189,7 @@ fn data_is_timed_to_the_sack_that_covers_it() {
         4 * MS,
         "from the second packet on the peer may not wait"
     );
-    assert_eq!((record.credits, record.credited_packets), (1, 2));
+    assert_eq!((record.acknowledgements, record.acknowledged_packets), (1, 2));
     assert_eq!(record.acked_ticks, t.now_ns);
     assert!(!record.timed.is_armed());
     assert_eq!((record.sender.cum_tsn_ack, record.sender.highest_tsn), (11, 11));
@@ -257,7 +257,7 @@ fn what_is_sent_again_was_lost_by_the_flow_that_carried_it_first() {
         t.there(vec![frames::data(tsn, 100)]);
     }
     t.frame(&other(vec![frames::data(14, 100)]));
-    tie(&mut t, &[0, 1]);
+    tie(&mut t, &[0, 1], SlotRef::NONE);
     t.frame(&other(vec![frames::data(11, 100)]));
     t.frame(&other(vec![frames::data(14, 100)]));
     assert_eq!(
@@ -312,12 +312,16 @@ fn the_next_hop_is_known() {
 }
 
 /// What the agent does once it knows that flows are of one direction of an association.
-fn tie(t: &mut Tracker, slots: &[u32]) {
+fn tie(t: &mut Tracker, slots: &[u32], reverse: SlotRef) {
     let ring = slots.iter().cycle().skip(1);
     for (slot, next) in slots.iter().zip(ring) {
-        let record = &mut t.table.records_mut()[*slot as usize];
-        record.data_slot = slots[0];
-        record.sibling_slot = *next;
+        let links = FlowLinks {
+            tsn_state: SlotRef::to(slots[0]),
+            reverse,
+            next: SlotRef::to(*next),
+            ..FlowLinks::default()
+        };
+        t.table.link(*slot, &links);
     }
 }
 
@@ -470,7 +474,7 @@ fn what_a_sack_leaves_is_waited_for() {
     t.back(vec![frames::sack(10, &[])]);
     let record = t.record(1);
     assert_eq!((record.timed.tsn, record.timed.sent_at_ns), (11, second_at));
-    assert_eq!((record.timed.packets(), record.credits), (2, 1));
+    assert_eq!((record.timed.packets(), record.acknowledgements), (2, 1));
     t.wait(10);
     t.back(vec![frames::sack(11, &[])]);
     let record = t.record(1);
@@ -481,5 +485,5 @@ fn what_a_sack_leaves_is_waited_for() {
     assert_eq!(t.record(1).timed.tsn, 13, "new DATA can be timed");
     t.back(vec![frames::sack(13, &[])]);
     assert!(!t.record(1).timed.is_armed());
-    assert_eq!(t.record(1).credits, 3);
+    assert_eq!(t.record(1).acknowledgements, 3);
 }

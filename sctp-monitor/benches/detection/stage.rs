@@ -14,9 +14,9 @@ use anyhow::{Context as _, ensure};
 use sctp_monitor_lab::{
     Endpoint, EndpointConfig, EventKind, Lab, Monitor, Timers,
     clock::{MonotonicNs, monotonic_ns, wall_clock_offset_ns},
-    frames::{self, new_flows},
     wait,
 };
+use sctp_monitor_testkit::frames::{self, new_flows};
 use serde_json::Value;
 
 use crate::scenario::Scenario;

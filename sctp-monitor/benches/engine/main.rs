@@ -4,10 +4,10 @@
 //! has two of these, and the engine lists two more (every local address with every remote one), which cost memory too.
 //! A row's times are medians over rounds:
 //!
-//! - `changed`: `handle_record` with a record that has changed (DATA sent, or its SACK received), outputs taken.
-//! - `waiting`: `handle_record` with a record that has not, and whose DATA waits for its SACK: the agent looks at
-//!   these in each sweep, every 20 ms.
-//! - `timeout`: `handle_timeout`, all of it, when it is due.
+//! - `changed`: a turn, per record that has changed (DATA sent, or its SACK received).
+//! - `waiting`: a turn, per record that has not, and whose DATA waits for its SACK: the agent looks at these in each turn,
+//!   every 20 ms.
+//! - `timeout`: a turn with nothing to look at, all of it, when the engine looks after what only time changes.
 //!
 //! Memory is what dropping the engine gives back, so it holds what the engine keeps and not what it needed meanwhile.
 //! The flow records are the kernel's, and stand beside it.
@@ -73,40 +73,42 @@ struct Row {
 
 impl Row {
     fn measure(paths: u32) -> anyhow::Result<Self> {
-        let mut world = World::with_paths(paths)?;
-        let mut packets = Vec::new();
-        world.changed(&mut packets);
+        let mut world = World::with_paths(paths);
         let (mut changed, mut waiting, mut timeout) = (Vec::new(), Vec::new(), Vec::new());
+        let records = world.associations() as usize;
         for number in 2..2 + ROUNDS {
             world.send_data(number);
-            world.drain_ring()?;
-            let sent = world.changed(&mut packets);
-            changed.push(Self::timed(&mut world, &sent)?);
+            let sent = world.changed();
+            ensure!(
+                sent == records,
+                "one record of each association was expected, not {sent} of all"
+            );
+            changed.push(Self::timed(&mut world)? / records as u64);
             world.now = world.now + Duration::from_millis(1);
-            waiting.push(Self::timed(&mut world, &sent)?);
+            ensure!(world.changed() == 0, "something passed meanwhile");
+            waiting.push(Self::timed(&mut world)? / records as u64);
             world.acknowledge(number);
-            world.drain_ring()?;
-            let acknowledged = world.changed(&mut packets);
-            changed.push(Self::timed(&mut world, &acknowledged)?);
+            // The SACK's own record, and that of the DATA.
+            let acknowledged = world.changed();
+            ensure!(acknowledged == 2 * records, "{acknowledged} records have changed");
+            changed.push(Self::timed(&mut world)? / acknowledged as u64);
             world.now = world.now + Duration::from_secs(2);
-            let began_ns = monotonic_ns();
-            world.engine.handle_timeout(world.now);
-            timeout.push((monotonic_ns() - began_ns) / 1_000);
+            timeout.push(Self::timed(&mut world)? / 1_000);
         }
         let kernel_bytes = world.slots().len() * size_of::<FlowRecord>();
         let associations = world.associations();
         ensure!(
-            world.engine.associations().count() == associations as usize,
+            world.engine().associations().count() == associations as usize,
             "associations were lost"
         );
         let listed = world
-            .engine
+            .engine()
             .associations()
             .map(|association| association.paths().count())
             .sum();
-        let World { engine, .. } = world;
+        let World { session, .. } = world;
         let before = HEAP.used();
-        drop(engine);
+        drop(session);
         Ok(Self {
             paths,
             listed,
@@ -119,19 +121,13 @@ impl Row {
         })
     }
 
-    /// Time per record for these, and for taking what follows from them.
-    fn timed(world: &mut World, slots: &[u32]) -> anyhow::Result<u64> {
-        ensure!(
-            slots.len() == world.associations() as usize,
-            "one record of each association was expected, not {} of all",
-            slots.len()
-        );
+    /// Nanoseconds of a turn.
+    fn timed(world: &mut World) -> anyhow::Result<u64> {
         let began_ns = monotonic_ns();
-        world.handle(slots);
-        let failures = world.carry_out();
+        let failures = world.turn();
         let took_ns = monotonic_ns() - began_ns;
         ensure!(failures == 0, "{failures} healthy paths were given up");
-        Ok(took_ns / slots.len() as u64)
+        Ok(took_ns)
     }
 
     fn heap_per_path(&self) -> usize {

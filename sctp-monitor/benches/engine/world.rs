@@ -1,24 +1,30 @@
 //! Associations over two paths each, in virtual time: packets go through the tracker into a table in memory, and the
-//! engine takes the records as it takes the kernel's.
+//! session takes the records as it takes the kernel's.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
     time::Duration,
 };
 
-use anyhow::Context as _;
 use sctp_monitor_common::{
-    abi::{Interface, RingRecord},
+    abi::Interface,
     memory::MemoryTable,
-    track::{MAX_CHUNKS, Options, observe},
+    track::{FlowTable, MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Engine, Output,
+    Engine, Session,
     config::Config,
     model::{Event, EventKind, PathState, Timestamp},
+    session::{FlowStore as _, Pace},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
+
+/// The agent's, but for stalls: the clock jumps.
+const PACE: Pace = Pace {
+    stall: None,
+    ..Pace::LIVE
+};
 
 /// Paths of each association, on parallel NICs.
 pub(crate) const PATHS: u32 = 2;
@@ -26,7 +32,7 @@ pub(crate) const PATHS: u32 = 2;
 /// All associations, and the engine that watches them.
 pub(crate) struct World {
     table: MemoryTable,
-    pub(crate) engine: Engine,
+    pub(crate) session: Session,
     pub(crate) now: Timestamp,
     associations: u32,
 }
@@ -41,17 +47,22 @@ pub(crate) struct Line {
 
 impl World {
     /// So many paths in use, each confirmed by a heartbeat, with DATA acknowledged on each association's first one.
-    pub(crate) fn with_paths(paths: u32) -> anyhow::Result<Self> {
+    pub(crate) fn with_paths(paths: u32) -> Self {
         let mut world = Self {
             table: MemoryTable::new(),
-            engine: Engine::new(Config::default(), Duration::from_nanos(1)),
+            session: Session::new(Config::default(), Duration::from_nanos(1), PACE),
             now: Timestamp::from_nanos(1_000_000_000_000),
             associations: paths / PATHS,
         };
         for association in 0..world.associations {
-            world.start(association)?;
+            world.start(association);
         }
-        Ok(world)
+        world
+    }
+
+    /// What is known.
+    pub(crate) fn engine(&self) -> &Engine {
+        self.session.engine()
     }
 
     pub(crate) fn associations(&self) -> u32 {
@@ -87,60 +98,28 @@ impl World {
         }
     }
 
-    /// The slots whose records have changed since `before`, which is brought up to date.
-    pub(crate) fn changed(&self, before: &mut Vec<u64>) -> Vec<u32> {
-        before.resize(self.table.records().len(), 0);
+    /// How many records have changed since the last turn; they are left to the next one.
+    pub(crate) fn changed(&mut self) -> usize {
         let mut changed = Vec::new();
-        for ((slot, record), packets) in self.slots().zip(self.table.records()).zip(before) {
-            if *packets != record.packets {
-                *packets = record.packets;
-                changed.push(slot);
-            }
+        self.table.take_changed(&mut changed);
+        for slot in &changed {
+            // Asking for it counts as a change.
+            FlowTable::record(&mut self.table, *slot);
         }
-        changed
+        changed.len()
     }
 
-    /// Hands these records to the engine, as a sweep does.
-    pub(crate) fn handle(&mut self, slots: &[u32]) {
-        for slot in slots {
-            if let Some(record) = self.table.records().get(*slot as usize) {
-                self.engine.handle_record(*slot, record, self.now);
-            }
-        }
-    }
-
-    /// Does what the engine wants done; gives the number of paths that it gave up. (That all paths share the router with
+    /// The session's turn; gives the number of paths that it gave up. (That all paths share the router with
     /// the one MAC address of these frames is said once, and may be.)
-    pub(crate) fn carry_out(&mut self) -> usize {
-        let mut failures = 0;
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Event(event) => failures += usize::from(is_failure(&event)),
-                Output::Link {
-                    slot,
-                    data_slot,
-                    reverse_slot,
-                    sibling_slot,
-                } => self.table.link(slot, data_slot, reverse_slot, sibling_slot),
-                Output::SetTag { slot, tag } => self.table.set_tag(slot, tag),
-                Output::Release { .. } => {}
-            }
-        }
-        failures
-    }
-
-    /// Lets the engine take what waits in the ring.
-    pub(crate) fn drain_ring(&mut self) -> anyhow::Result<()> {
-        while let Some(bytes) = self.table.pop_record() {
-            let record = RingRecord::parse(&bytes).context("the tracker wrote what cannot be read")?;
-            self.engine.handle_ring(&record);
-        }
-        Ok(())
+    pub(crate) fn turn(&mut self) -> usize {
+        let Ok(()) = self.session.turn(&mut self.table, self.now);
+        std::iter::from_fn(|| self.session.poll_event())
+            .filter(is_failure)
+            .count()
     }
 
     /// The handshake over the first path, a heartbeat answered on each, and one DATA chunk.
-    fn start(&mut self, association: u32) -> anyhow::Result<()> {
-        let first_slot = self.slots().end;
+    fn start(&mut self, association: u32) {
         let line = |path, leaves| Line {
             association,
             path,
@@ -159,26 +138,17 @@ impl World {
         self.packet(line(0, false), vec![init_ack]);
         self.packet(line(0, true), vec![frames::cookie_echo()]);
         self.packet(line(0, false), vec![frames::cookie_ack()]);
-        self.take_new(first_slot)?;
+        self.turn();
         for path in 0..PATHS {
             let info = [association.to_be_bytes(), path.to_be_bytes()].concat().repeat(5);
             self.packet(line(path, true), vec![frames::heartbeat(&info)]);
             self.now = self.now + Duration::from_micros(1);
             self.packet(line(path, false), vec![frames::heartbeat_ack(&info)]);
-            self.take_new(first_slot)?;
+            self.turn();
         }
         self.packet(line(0, true), vec![frames::data(1, 100)]);
         self.packet(line(0, false), vec![frames::sack(1, &[])]);
-        self.take_new(first_slot)
-    }
-
-    /// What a sweep would do, for the flows from this slot on.
-    fn take_new(&mut self, first_slot: u32) -> anyhow::Result<()> {
-        self.drain_ring()?;
-        let slots: Vec<_> = (first_slot..self.slots().end).collect();
-        self.handle(&slots);
-        self.carry_out();
-        Ok(())
+        self.turn();
     }
 
     fn packet(&mut self, line: Line, chunks: Vec<Vec<u8>>) {

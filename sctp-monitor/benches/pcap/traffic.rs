@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use sctp_monitor_lab::{
+use sctp_monitor_testkit::{
     capture_file::Dialect,
     frames::{self, Packet},
 };

@@ -6,7 +6,7 @@ use pcap_parser::{
 };
 use sctp_monitor_common::wire::LinkType;
 
-use crate::{error::Problem, reader::Current};
+use crate::{error::Problem, record::Current};
 
 /// What must be known of a file to understand its next block.
 #[derive(Debug)]

@@ -6,7 +6,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use etherparse::{IpFragOffset, IpNumber, defrag::IpDefragBuf};
-use sctp_monitor_common::wire::{ReadPacket, link::NetworkLayer};
+use sctp_monitor_common::wire::{
+    ReadPacket,
+    extension::{Extensions, FragmentHeader},
+    link::NetworkLayer,
+};
 
 /// Names a datagram: addresses, identification, protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -166,31 +170,18 @@ impl<'a> Fragment<'a> {
 
     fn read_v6<R: ReadPacket>(reader: &R, bytes: &'a [u8], at: usize) -> Option<Self> {
         let total_length = 40 + usize::from(reader.read_u16(at + 4)?);
-        // The headers in front of the fragment header are of every fragment, those behind it of the datagram.
-        let (mut next_at, mut next, mut header_at) = (at + 6, reader.read_u8(at + 6)?, at + 40);
-        for _ in 0..MOST_EXTENSION_HEADERS {
-            let length = match next {
-                FRAGMENT_HEADER => break,
-                0 | 43 | 60 | 135 | 139 | 140 => (usize::from(reader.read_u8(header_at + 1)?) + 1) * 8,
-                51 => (usize::from(reader.read_u8(header_at + 1)?) + 2) * 4,
-                _ => return None,
-            };
-            next = reader.read_u8(header_at)?;
-            (next_at, header_at) = (header_at, header_at + length);
-        }
-        if next != FRAGMENT_HEADER {
-            return None;
-        }
-        let fragment = reader.read_u16(header_at + 2)?;
-        let (offset, more) = (fragment >> 3, fragment & 1 != 0);
-        if offset == 0 && !more {
-            return None;
-        }
-        let protocol = reader.read_u8(header_at)?;
+        let extensions = Extensions::follow(reader, reader.read_u8(at + 6)?, at + 6, at + 40).ok()?;
+        let FragmentHeader {
+            named_at,
+            at: header_at,
+            next_header: protocol,
+            offset,
+            more,
+        } = extensions.fragment?;
         let mut addresses = [0; 32];
         addresses.copy_from_slice(bytes.get(at + 8..at + 40)?);
         let mut header = bytes.get(at..header_at)?.to_vec();
-        *header.get_mut(next_at - at)? = protocol;
+        *header.get_mut(named_at - at)? = protocol;
         Some(Self {
             key: Key {
                 addresses,
@@ -231,5 +222,3 @@ fn set_length(header: &mut [u8], payload: usize) {
 const PATIENCE_NS: u64 = 60_000_000_000;
 /// 64 KiB each at the worst.
 const MOST_WAITING: usize = 256;
-const FRAGMENT_HEADER: u8 = 44;
-const MOST_EXTENSION_HEADERS: usize = 16;

@@ -1,7 +1,7 @@
 //! Reads capture files, down to the packets that may hold SCTP.
 //!
 //! - [`source`]: a file or standard input, unpacked if it is compressed.
-//! - [`reader`]: the records of one file: pcap in all its dialects, pcapng.
+//! - [`reader`]: the [`record`]s of one file: pcap in all its dialects, pcapng.
 //! - [`merge`]: the records of several files in the order of time.
 //! - [`unwrap`]: from a record to the innermost packet: [`fragments`] are put together, tunnels ([`tunnel`]) looked into;
 //!   [`chain`] names what was around it.
@@ -18,6 +18,7 @@ mod format;
 pub mod fragments;
 pub mod merge;
 pub mod reader;
+pub mod record;
 pub mod source;
 pub mod tunnel;
 pub mod unwrap;
@@ -25,5 +26,6 @@ pub mod unwrap;
 pub use chain::Chain;
 pub use error::{CaptureError, Problem};
 pub use merge::Captures;
-pub use reader::{Reader, Record};
+pub use reader::Reader;
+pub use record::Record;
 pub use unwrap::{Inner, Layers, Look, Unwrapper};

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     error::CaptureError,
-    reader::{Reader, Record},
+    reader::Reader,
+    record::Record,
     source::{Progress, Source},
 };
 

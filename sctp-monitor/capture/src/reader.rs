@@ -6,31 +6,17 @@
 
 use std::{
     io::{self, Cursor, Read},
-    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use pcap_parser::{LegacyPcapReader, PcapError, PcapNGReader, traits::PcapReaderIterator};
-use sctp_monitor_common::wire::LinkType;
 
 use crate::{
     error::{CaptureError, Problem},
     format::{Format, Step},
+    record::{Current, Record},
     source::Source,
 };
-
-/// One captured frame.
-#[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
-    /// When it was captured, nanoseconds since 1970.
-    pub time_ns: u64,
-    /// What it begins with.
-    pub link: LinkType,
-    /// The bytes that were captured.
-    pub bytes: &'a [u8],
-    /// Bytes that the frame had on the wire.
-    pub original_length: usize,
-}
 
 /// Reads one file, record by record.
 pub struct Reader {
@@ -45,16 +31,6 @@ pub struct Reader {
     /// Nothing more can be read.
     over: bool,
     unknown_links: Vec<(u32, u64)>,
-}
-
-/// A record in the buffer.
-#[derive(Debug, Clone)]
-pub(crate) struct Current {
-    pub(crate) time_ns: u64,
-    pub(crate) link: LinkType,
-    /// Where its frame is in the buffer.
-    pub(crate) bytes: Range<usize>,
-    pub(crate) original_length: usize,
 }
 
 impl Reader {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use sctp_monitor_common::wire::{LinkType, ReadPacket, link::NetworkLayer};
+use sctp_monitor_common::wire::{LinkType, ReadPacket, extension::Extensions, link::NetworkLayer};
 
 /// What carries another packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -226,20 +226,8 @@ pub(crate) fn payload<R: ReadPacket>(reader: &R, network: NetworkLayer) -> Optio
         let fragment = reader.read_u16(at + 6)?;
         return (header >= 20 && fragment & 0x1fff == 0).then_some((reader.read_u8(at + 9)?, at + header));
     }
-    let mut protocol = reader.read_u8(at + 6)?;
-    let mut at = at + 40;
-    for _ in 0..MOST_EXTENSION_HEADERS {
-        let length = match protocol {
-            0 | 43 | 60 | 135 | 139 | 140 => (usize::from(reader.read_u8(at + 1)?) + 1) * 8,
-            51 => (usize::from(reader.read_u8(at + 1)?) + 2) * 4,
-            44 if reader.read_u16(at + 2)? & 0xfff8 == 0 => 8,
-            44 => return None,
-            _ => return Some((protocol, at)),
-        };
-        protocol = reader.read_u8(at)?;
-        at += length;
-    }
-    None
+    let extensions = Extensions::follow(reader, reader.read_u8(at + 6)?, at + 6, at + 40).ok()?;
+    (!extensions.is_later_fragment()).then_some((extensions.protocol, extensions.payload_at))
 }
 
 // IANA protocol numbers.
@@ -281,4 +269,3 @@ const GTP_EXTENSION: u8 = 0x04;
 const MOST_LABELS: usize = 16;
 const MOST_GTP_EXTENSIONS: usize = 16;
 const MOST_VLAN_TAGS: usize = 4;
-const MOST_EXTENSION_HEADERS: usize = 16;

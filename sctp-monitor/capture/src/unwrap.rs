@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 
-use sctp_monitor_common::{
-    abi::Counter,
-    wire::{CutFrame, LinkType, ParseOptions, Pass, SctpPacket, link, link::NetworkLayer, parse},
+use sctp_monitor_common::wire::{
+    CutFrame, LinkType, ParseOptions, Pass, SctpPacket, Unparsed, link, link::NetworkLayer, parse,
 };
 
 use crate::{
     chain::{Chain, Step},
     fragments::{Fragment, Fragments},
-    reader::Record,
+    record::Record,
     tunnel::{self, Tunnel, TunnelKind},
 };
 
@@ -32,7 +31,7 @@ pub enum Look<'a> {
     /// An SCTP packet in a tunnel that was not to be looked into.
     Tunnelled(TunnelKind),
     /// Something that is not understood, by reason.
-    Counted(Counter),
+    Unparsed(Unparsed),
     /// A fragment that waits for others.
     Fragment,
     /// Nothing that concerns SCTP.
@@ -116,7 +115,7 @@ impl Unwrapper {
                         _ => Look::Sctp(layers(inner, packet, chain, fragments_length)),
                     };
                 }
-                Err(Pass::Counted(Counter::LaterFragment) | Pass::NotSctp) | Ok(_) => {
+                Err(Pass::Unparsed(Unparsed::LaterFragment) | Pass::NotSctp) | Ok(_) => {
                     link::network_layer(&frame, inner.link)
                 }
                 Err(Pass::Icmp(network)) => {
@@ -128,11 +127,11 @@ impl Unwrapper {
                         }
                     };
                 }
-                Err(Pass::Counted(counter)) => {
+                Err(Pass::Unparsed(reason)) => {
                     return match outermost {
                         // A tunnel's contents may be anything.
                         Some(_) => Look::Other,
-                        None => Look::Counted(*counter),
+                        None => Look::Unparsed(*reason),
                     };
                 }
             };
@@ -167,7 +166,7 @@ impl Unwrapper {
                         _ => Look::Sctp(layers(inner, packet, chain, None)),
                     };
                 }
-                Err(Pass::Counted(counter)) => return Look::Counted(counter),
+                Err(Pass::Unparsed(reason)) => return Look::Unparsed(reason),
                 Err(_) => {}
             }
             let found = tunnel::payload(&frame, network)

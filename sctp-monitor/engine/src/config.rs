@@ -54,7 +54,7 @@ pub struct Config {
     pub heartbeat_chance: f32,
     /// How rarely either may make a path potentially failed. A heartbeat always does, when it is not answered in time.
     pub doubt_chance: f32,
-    /// How long DATA must have stayed unacknowledged, never sent again while more is sent, until it is clear that the
+    /// How long DATA must have stayed unacknowledged, never retransmitted while more is sent, until it is clear that the
     /// acknowledgements pass elsewhere: no sender waits longer than RTO.Initial without sending again.
     #[serde(with = "humantime_serde")]
     pub one_sided_data: Duration,
@@ -100,7 +100,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub way_back_silence: Duration,
     /// After how long without a sign of either direction both count as broken: RTO.Min (1 s, RFC 9260 section 16) has
-    /// passed for either side, and what was sent again would have told.
+    /// passed for either side, and what was retransmitted would have told.
     #[serde(with = "humantime_serde")]
     pub direction_after: Duration,
 
@@ -275,7 +275,7 @@ impl Default for Config {
             direction_after: Duration::from_secs(5),
             latency_margin: Duration::from_millis(10),
             latency_in_a_row: 3,
-            settled_after: Duration::from_secs(5),
+            settled_after: SETTLED_AFTER,
             unconfirmed_after: Duration::from_secs(60),
             zombie_after: Duration::from_secs(30),
             incident_window: Duration::from_secs(5),
@@ -308,6 +308,12 @@ fn within(
         allowed,
     })
 }
+
+/// The usual [`Config::settled_after`], for readers that judge what is settled by themselves.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(5);
+
+/// RTO.Max, the longest time-out of a sender (RFC 9260 section 16).
+pub(crate) const RFC_RTO_MAX: Duration = Duration::from_secs(60);
 
 /// No state of a path lasts this long without anyone looking: a longer time is a slip of the pen.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -1,9 +1,8 @@
 //! Associations, paths and their failures: the pure core of sctp-monitor.
 //!
-//! The engine has four verbs. `handle_*` takes what was seen (ring records, flow records, the state of NICs) and the
-//! time; [`Engine::poll_output`] gives what follows (events, and what the flow records must be told);
-//! [`Engine::poll_timeout`] says when to come back at the latest, with [`Engine::handle_timeout`]. It reads no clock
-//! and does no I/O: the same input gives the same output, live, from a capture, and in a test.
+//! A [`Session`] takes what was seen (ring records, flow records, the state of NICs) and the time, and gives events; what the
+//! flow records must be told it writes into the [`FlowStore`](session::FlowStore) that it is fed from. It reads no clock and does
+//! no I/O: the same input gives the same output, live, from a capture, and in a test.
 //!
 //! - [`model`]: what is said: events, findings, incidents, in types that every reader shares.
 //! - [`config`]: the constants, with their reasons.
@@ -11,17 +10,23 @@
 //! - `path`: whether a path works, how fast, and what it loses.
 //! - `findings`: what follows from all this, and what has one cause.
 //! - `engine`: routes between them.
+//! - [`session`]: what the engine is told, in which order, and when.
 
 #![forbid(unsafe_code)]
 
 pub mod config;
 mod engine;
 mod findings;
+mod grace;
+mod housekeeping;
 pub mod model;
+mod nics;
 mod path;
 mod registry;
-mod snapshot;
+pub mod session;
 
-pub use engine::{Engine, NicState, Output};
+pub use engine::Engine;
+pub use nics::NicState;
 pub use path::state::Path;
 pub use registry::{addresses::Addresses, association::Association};
+pub use session::Session;

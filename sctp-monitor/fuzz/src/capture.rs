@@ -13,7 +13,7 @@ use sctp_monitor_capture::{
 use sctp_monitor_common::{
     abi::Interface,
     memory::MemoryTable,
-    track::track,
+    track::{Options, dispatch},
     wire::{ParseOptions, ReadPacket as _},
 };
 
@@ -55,7 +55,12 @@ pub fn run(bytes: &[u8]) {
                 tag: packet.tag,
             };
             if !duplicates.is_repeated(&identity, record.time_ns) {
-                track(&frame, packet, Interface::ingress(0), usize::MAX, &mut table);
+                let options = Options {
+                    link: layers.inner.link,
+                    parse: ParseOptions::default(),
+                    max_chunks: usize::MAX,
+                };
+                dispatch(&frame, Ok(*packet), Interface::ingress(0), &options, &mut table);
             }
             assert!(
                 !layers.chain.to_string().contains('?'),

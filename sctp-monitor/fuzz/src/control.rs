@@ -9,13 +9,13 @@ use sctp_monitor_common::{
     abi::{ControlHeader, FlowKey, NO_SLOT, RingHeader, RingKind, RingRecord},
     wire::Address,
 };
-use sctp_monitor_engine::{Association, config::Vantage};
-
-use crate::{
+use sctp_monitor_engine::{Association, config::Vantage, session::Pace};
+use sctp_monitor_testkit::{
     choices::{Choices as _, Input},
-    engine::{PASSED, world::World},
     traffic::Passed,
 };
+
+use crate::engine::{PASSED, world::World};
 
 /// Runs one input.
 pub fn run(bytes: &[u8]) {
@@ -25,7 +25,7 @@ pub fn run(bytes: &[u8]) {
     } else {
         Vantage::Gateway
     };
-    let mut world = World::new(vantage);
+    let mut world = World::new(vantage, Pace::LIVE);
     handshake(&mut world);
     while !input.is_over() {
         let how = input.byte();
@@ -102,8 +102,8 @@ fn hand_over(world: &mut World, packet: &[u8], how: u8) {
     header.packet_length = packet.len() as u32;
     header.captured_length = packet.len() as u32;
     let bytes = [bytemuck::bytes_of(&header), packet].concat();
-    let record = RingRecord::parse(&bytes).expect("what the programs would write");
-    world.engine.handle_ring(&record);
+    assert!(RingRecord::parse(&bytes).is_ok(), "what the programs would write");
+    world.store.forge_ring(bytes);
 }
 
 fn key(packet: &[u8], passed: Passed) -> FlowKey {
@@ -169,7 +169,7 @@ fn handshake(world: &mut World) {
     }
     world.sweep();
     assert!(
-        world.engine.associations().any(Association::is_up),
+        world.engine().associations().any(Association::is_up),
         "the handshake was understood"
     );
 }

@@ -1,7 +1,5 @@
-//! Hostile input: what fuzzing and the tests that compare programs with slices have in common.
+//! The fuzz targets, and what the tests that compare programs with slices share with them.
 //!
-//! - [`choices`]: where decisions come from, a fuzzer's input or a seed.
-//! - [`traffic`]: frames that make sense now and then, and lie in every field otherwise.
 //! - [`slices`]: a flow table to compare the programs' with.
 //! - [`parser`], [`control`], [`engine`], [`capture`]: the bodies of the fuzz targets, plain functions of bytes.
 //! - [`replay`]: what the targets are without a fuzzer: programs that replay files, and a test that replays the
@@ -13,13 +11,11 @@
 #![forbid(unsafe_code)]
 
 pub mod capture;
-pub mod choices;
 pub mod control;
 pub mod engine;
 pub mod parser;
 pub mod replay;
 pub mod slices;
-pub mod traffic;
 
 /// Makes a fuzz target of two functions: what runs an input, and what makes a [seed](replay::Target::seed) of a raw SCTP
 /// packet. `cargo fuzz` finds a libFuzzer target, everyone else a program that replays files, and a test that replays

@@ -18,8 +18,7 @@ use sctp_monitor_common::{
         sack::Sack,
     },
 };
-
-use crate::choices::{Choices as _, Input};
+use sctp_monitor_testkit::choices::{Choices as _, Input};
 
 /// Runs one input.
 pub fn run(bytes: &[u8]) {
@@ -96,7 +95,7 @@ fn look(bytes: &[u8], how: u8, table: &mut MemoryTable) {
                 assert!(!error.message.words().is_empty());
             }
         }
-        Err(Pass::NotSctp | Pass::Counted(_)) => {}
+        Err(Pass::NotSctp | Pass::Unparsed(_)) => {}
     }
     let before = packets(table);
     observe(&frame, interface, &options, table);

@@ -1,12 +1,11 @@
 //! A fuzz target without a fuzzer: a program that replays files, and a test.
 
+use sctp_monitor_testkit::{choices::Random, traffic::Traffic};
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
-
-use crate::{choices::Random, traffic::Traffic};
 
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]

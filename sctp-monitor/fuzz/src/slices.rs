@@ -5,13 +5,12 @@
 
 use bytemuck::Zeroable as _;
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowRecord, Interface, RingRecord, Rtt},
+    abi::{FlowKey, FlowLinks, FlowRecord, Interface, RingRecord, Rtt},
     memory::MemoryTable,
     track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
-
-use crate::{choices::Random, traffic::Traffic};
+use sctp_monitor_testkit::{choices::Random, traffic::Traffic};
 
 /// A flow table in memory, into which frames are tracked as a program tracks them.
 #[derive(Debug)]
@@ -56,14 +55,9 @@ impl Slices {
         observe(&Frame(frame), self.interface, &options, &mut self.table);
     }
 
-    /// Ties a flow to others, as the agent does.
-    pub fn link(&mut self, slot: u32, data_slot: u32, reverse_slot: u32, sibling_slot: u32) {
-        self.table.link(slot, data_slot, reverse_slot, sibling_slot);
-    }
-
-    /// Sets a flow's tag, as the agent does.
-    pub fn set_tag(&mut self, slot: u32, tag: u32) {
-        self.table.set_tag(slot, tag);
+    /// Says what a flow's association is, as the agent does.
+    pub fn link(&mut self, slot: u32, links: &FlowLinks) {
+        self.table.link(slot, links);
     }
 
     /// The first slot whose record is another one in the kernel, times aside, with both. `packets` tells how many packets

@@ -7,17 +7,17 @@
 
 use std::io::{self, BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use sctp_monitor_testkit::dissect::{self, Packet, UnreadableLine};
 
 use crate::clock::wall_clock_offset_ns;
-use crate::dissect::{self, Packet};
 use crate::folder::Folder;
 use crate::netns::Namespace;
-use crate::tool::ToolError;
+use crate::tool::{self, ToolError};
 use crate::wait;
 
 /// A running tcpdump; dropping it ends it and forgets the file.
@@ -64,11 +64,8 @@ pub enum CaptureError {
     #[error("cannot dissect the capture")]
     Dissect(#[source] ToolError),
     /// tshark's answer has a line that this crate does not understand.
-    #[error("tshark answered `{line}`")]
-    Line {
-        /// The line.
-        line: String,
-    },
+    #[error(transparent)]
+    Line(#[from] UnreadableLine),
 }
 
 impl Capture {
@@ -145,7 +142,13 @@ impl Recording {
     /// # Errors
     /// When tshark is missing or fails.
     pub fn packets(&self) -> Result<Vec<Packet>, CaptureError> {
-        dissect::packets(&self.path(), self.wall_clock_offset_ns)
+        let mut tshark = Command::new("tshark");
+        tshark
+            .arg("-r")
+            .arg(self.path())
+            .args(dissect::tshark_arguments());
+        let answer = tool::run(&mut tshark, "").map_err(CaptureError::Dissect)?;
+        Ok(dissect::packets(&answer, self.wall_clock_offset_ns)?)
     }
 }
 

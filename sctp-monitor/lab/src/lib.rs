@@ -23,14 +23,11 @@
 
 mod builder;
 mod capture;
-pub mod capture_file;
 pub mod clock;
-pub mod dissect;
 pub mod endpoint;
 mod fault;
 mod filter;
 mod folder;
-pub mod frames;
 mod injector;
 mod interface;
 mod monitor;
@@ -47,7 +44,6 @@ pub mod wait;
 
 pub use builder::{Builder, End};
 pub use capture::{Capture, CaptureError, Recording};
-pub use dissect::{ChunkType, Flow, Packet};
 pub use endpoint::{
     Backend, Endpoint, EndpointConfig, EndpointError, Event, EventKind, StackChoice, StackKind, Timers,
     endpoint_binary,

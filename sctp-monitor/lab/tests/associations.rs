@@ -10,9 +10,9 @@ use std::time::Duration;
 use sctp_monitor_lab::clock::monotonic_ns;
 use sctp_monitor_lab::endpoint::{DownReason, Traffic};
 use sctp_monitor_lab::{
-    Capture, ChunkType, Endpoint, EndpointConfig, Event, EventKind, Lab, StackChoice, StackKind, Timers,
-    dissect, wait,
+    Capture, Endpoint, EndpointConfig, Event, EventKind, Lab, StackChoice, StackKind, Timers, wait,
 };
+use sctp_monitor_testkit::{dissect, dissect::ChunkType};
 use support::{SOON, connect, is_down, paths_once_all_are_active, start, summary, wait_for_messages};
 
 fn comes_up_confirmed_and_carries_messages(client_addresses: &[IpAddr], server_addresses: &[IpAddr]) {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sctp_monitor_lab::clock::monotonic_ns;
 use sctp_monitor_lab::endpoint::AddressChange;
-use sctp_monitor_lab::{Capture, ChunkType, EndpointConfig, EventKind, Lab, Timers, dissect, wait};
+use sctp_monitor_lab::{Capture, EndpointConfig, EventKind, Lab, Timers, wait};
+use sctp_monitor_testkit::{dissect, dissect::ChunkType};
 use support::{
     SOON, connect, delivered, paths_once_all_are_active, round_trips, start, udp_pair, wait_for_messages,
     wait_for_path,

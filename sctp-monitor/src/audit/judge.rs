@@ -149,4 +149,4 @@ fn doubts(association: &AssociationView, now: Timestamp) -> Vec<Doubt> {
 }
 
 /// How long the engine leaves an association alone until it says that it is not redundant.
-pub(super) const SETTLED: Duration = Duration::from_secs(5);
+pub(super) const SETTLED: Duration = sctp_monitor_engine::config::SETTLED_AFTER;

@@ -20,6 +20,7 @@ use anyhow::Context as _;
 
 use sctp_monitor_engine::model::{Snapshot, words};
 
+pub(crate) use self::render::Document;
 use self::{judge::Audit, watch::Watched};
 use crate::{
     cli::{AuditArgs, Format},

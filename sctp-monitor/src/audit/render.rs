@@ -6,6 +6,7 @@ use std::{
     net::IpAddr,
 };
 
+use schemars::JsonSchema;
 use sctp_monitor_engine::model::{
     AssociationRef, Finding, Object, Schema, Timestamp,
     words::{date_time, plural},
@@ -60,8 +61,9 @@ pub(super) fn json(out: &mut impl Write, audit: &Audit) -> io::Result<()> {
 }
 
 /// An audit as JSON.
-#[derive(Serialize)]
-struct Document<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditDocument")]
+pub(crate) struct Document<'a> {
     schema: Schema,
     time: Timestamp,
     associations: usize,
@@ -72,7 +74,7 @@ struct Document<'a> {
 }
 
 /// Something of an association.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Of<'a, T> {
     #[serde(flatten)]
     association: &'a AssociationRef,
@@ -90,7 +92,7 @@ impl<'a, T> Of<'a, T> {
 }
 
 /// A doubt as JSON.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Told {
     #[serde(skip_serializing_if = "Option::is_none")]
     remote: Option<IpAddr>,

@@ -8,6 +8,7 @@ mod collect;
 mod drivers;
 pub mod facts;
 pub mod finding;
+mod host;
 mod obstacle;
 pub mod predict;
 mod render;

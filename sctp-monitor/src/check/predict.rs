@@ -1,10 +1,10 @@
 //! What `sctp-monitor run` would do with a NIC.
 
 use super::{
-    assess,
     drivers::{self, MtuLimit},
     facts::{Framing, HostFacts, Load, Nic, NicFacts, Refusal, Side, Tc, TcxPrograms},
     finding::Level,
+    host::{self, VERIFIER_ADVICE},
     obstacle::{self, Obstacle},
 };
 use crate::kernel::Hook;
@@ -95,7 +95,7 @@ pub fn predict(nic: &Nic, host: &HostFacts) -> Prediction {
 
 /// What makes `run` fail, and what to do about it.
 fn blocked(nic: &NicFacts, attached: &Attached, host: &HostFacts) -> Option<(String, String)> {
-    let mut findings = assess::host(host).into_iter();
+    let mut findings = host::host(host).into_iter();
     if let Some(problem) = findings.find(|finding| finding.level == Level::Problem) {
         return Some((problem.says, problem.advice.unwrap_or_default()));
     }
@@ -112,7 +112,7 @@ fn blocked(nic: &NicFacts, attached: &Attached, host: &HostFacts) -> Option<(Str
                 "{}, and the kernel refused the program for TC ingress: {}",
                 attached.why, refusal.why
             ),
-            assess::VERIFIER_ADVICE.to_owned(),
+            VERIFIER_ADVICE.to_owned(),
         )
     })
 }

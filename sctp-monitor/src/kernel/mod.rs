@@ -1,176 +1,60 @@
-//! The kernel's side of the agent, and the only place that knows aya.
+//! The kernel's side of the agent, and with the collectors of `check` the only place that knows aya.
 //!
-//! [`Kernel`] loads the programs and owns the maps. It hands out what the engine eats (ring records, flow records,
-//! counters) and carries out what the engine decides (links between flows, tags, slots to free).
+//! [`Kernel`] opens the programs and owns the maps. It hands out what the engine eats (ring records, flow records,
+//! counters) and carries out what the engine decides (links of flows, slots to free).
 
 mod attach;
-mod records;
+mod error;
+mod flows;
+mod load;
+mod maps;
 mod shared;
 
-use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    io,
-    os::fd::{AsFd as _, OwnedFd},
-};
+use std::{io, os::fd::OwnedFd};
 
-use aya::{
-    Ebpf, EbpfError, EbpfLoader,
-    maps::{HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf},
-    programs::ProgramError,
-    util::KernelVersion,
-};
-use sctp_monitor_common::{
-    abi::{Counters, FlowKey, FlowRecord, IndexKey},
-    wire::sctp::UDP_ENCAPSULATION_PORT,
-};
+use aya::{Ebpf, util::KernelVersion};
+use sctp_monitor_common::abi::{Counters, FlowKey, FlowLinks, FlowRecord, TableFacts};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use self::shared::Shared;
+use self::maps::Maps;
 pub use self::{
     attach::{AttachError, Attachment, Hook, HookChoice, has_tcx, xdp_program},
-    records::Records,
+    error::KernelError,
+    flows::Flows,
+    load::LoadOptions,
 };
 
-/// The programs as [`aya_build`] left them.
-static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-ebpf"));
-
-/// How the programs are loaded.
-#[derive(Debug, Clone)]
-pub struct LoadOptions {
-    /// Flows that can be tracked at a time; two make a path. A record takes 512 bytes, its index entry about 80.
-    pub max_flows: u32,
-    /// UDP port of SCTP in UDP; 0 looks at no UDP packet.
-    pub udp_port: u16,
-    /// Bytes of the ring buffer, a power of two and at least a page.
-    pub ring_bytes: u32,
-    /// New flows that one CPU opens in a second.
-    pub new_flows_per_second: u64,
-    /// Control packets that one CPU hands to user space in a second.
-    pub control_per_second: u64,
-}
-
-impl Default for LoadOptions {
-    fn default() -> Self {
-        Self {
-            max_flows: 16_384,
-            udp_port: UDP_ENCAPSULATION_PORT,
-            ring_bytes: 1 << 20,
-            new_flows_per_second: 2_000,
-            control_per_second: 2_000,
-        }
-    }
-}
-
-/// Why the programs could not be loaded or a map not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KernelError {
-    /// The object was refused before any program.
-    #[error("the kernel refused the maps; {}", advice(.0))]
-    Load(#[source] EbpfError),
-    /// A program is not in the object: the agent and its programs are of different builds.
-    #[error("the program {0} is missing from this build")]
-    NoProgram(&'static str),
-    /// A map is not in the object: the agent and its programs are of different builds.
-    #[error("the map {0} is missing from this build")]
-    NoMap(&'static str),
-    /// The verifier, or the lack of a privilege, kept a program out.
-    #[error("the kernel refused the program {name}")]
-    Program {
-        /// The program.
-        name: &'static str,
-        /// What aya says, the verifier's log included.
-        #[source]
-        source: Box<ProgramError>,
-    },
-    /// A map operation failed.
-    #[error("the map {name} failed")]
-    Map {
-        /// The map.
-        name: &'static str,
-        /// What aya says.
-        #[source]
-        source: MapError,
-    },
-    /// The flow records could not be mapped into memory.
-    #[error("the flow records could not be mapped into memory")]
-    Mmap(#[source] io::Error),
-}
-
-/// The loaded programs and their maps.
+/// The opened programs and their maps.
 pub struct Kernel {
     ebpf: Ebpf,
-    records: Records,
-    index: HashMap<MapData, Shared<IndexKey>, u32>,
-    index_seed: [u64; 2],
-    free_slots: Queue<MapData, u32>,
-    counters: PerCpuArray<MapData, Shared<Counters>>,
-    ring: RingBuf<MapData>,
-    max_flows: u32,
+    maps: Maps,
+    /// As the maps themselves say.
+    facts: TableFacts,
 }
 
 impl Kernel {
-    /// Loads the maps. Programs are loaded when they are first attached or tested.
-    ///
-    /// # Errors
-    /// [`KernelError`]: usually a missing privilege or a kernel without a feature.
-    pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
-        let index_seed = [(); 2].map(|()| RandomState::new().build_hasher().finish());
-        let mut ebpf = EbpfLoader::new()
-            .override_global("INDEX_SEED", &Shared(index_seed), true)
-            .override_global("UDP_PORT", &options.udp_port, true)
-            .override_global("NEW_FLOWS_PER_SECOND", &options.new_flows_per_second, true)
-            .override_global("CONTROL_PER_SECOND", &options.control_per_second, true)
-            .map_max_entries("FLOW_INDEX", options.max_flows)
-            .map_max_entries("FLOWS", options.max_flows)
-            .map_max_entries("FREE_SLOTS", options.max_flows)
-            .map_max_entries("RING", options.ring_bytes)
-            .load(PROGRAMS)
-            .map_err(KernelError::Load)?;
-        let records = Records::map(take_map(&mut ebpf, "FLOWS")?, options.max_flows)?;
-        let index = take_map(&mut ebpf, "FLOW_INDEX")?
-            .try_into()
-            .map_err(map_error("FLOW_INDEX"))?;
-        let free_slots = take_map(&mut ebpf, "FREE_SLOTS")?
-            .try_into()
-            .map_err(map_error("FREE_SLOTS"))?;
-        let counters = take_map(&mut ebpf, "COUNTERS")?
-            .try_into()
-            .map_err(map_error("COUNTERS"))?;
-        let ring = take_map(&mut ebpf, "RING")?
-            .try_into()
-            .map_err(map_error("RING"))?;
-        let mut kernel = Self {
-            ebpf,
-            records,
-            index,
-            index_seed,
-            free_slots,
-            counters,
-            ring,
-            max_flows: options.max_flows,
-        };
-        for slot in 0..options.max_flows {
-            kernel.push_slot(slot)?;
-        }
-        Ok(kernel)
-    }
-
     /// Slots in the flow table.
     #[must_use]
     pub fn max_flows(&self) -> u32 {
-        self.max_flows
+        self.facts.flows
+    }
+
+    /// What the flow table was made with, as its map says.
+    #[must_use]
+    pub fn table(&self) -> &TableFacts {
+        &self.facts
     }
 
     /// A copy of the record in a slot; `None` past the end of the table.
     #[must_use]
     pub fn record(&self, slot: u32) -> Option<FlowRecord> {
-        self.records.read(slot)
+        self.maps.flows.read(slot)
     }
 
     /// The mapped records, for a sweep.
     #[must_use]
-    pub fn records(&self) -> &Records {
-        &self.records
+    pub fn records(&self) -> &Flows {
+        &self.maps.flows
     }
 
     /// Sums the counters of all CPUs.
@@ -178,23 +62,12 @@ impl Kernel {
     /// # Errors
     /// If the map cannot be read.
     pub fn counters(&self) -> Result<Counters, KernelError> {
-        let values = self.counters.get(&0, 0).map_err(map_error("COUNTERS"))?;
-        let mut sum = Counters::default();
-        for Shared(counters) in values.iter() {
-            sum.merge(counters);
-        }
-        Ok(sum)
+        self.maps.counters()
     }
 
     /// Takes the oldest record from the ring buffer and hands it to `use_record`; `false` if there was none.
     pub fn with_ring_record(&mut self, use_record: impl FnOnce(&[u8])) -> bool {
-        match self.ring.next() {
-            Some(record) => {
-                use_record(&record);
-                true
-            }
-            None => false,
-        }
+        self.maps.with_ring_record(use_record)
     }
 
     /// Becomes readable when an urgent record waits in the ring buffer. Needs a tokio runtime.
@@ -202,20 +75,15 @@ impl Kernel {
     /// # Errors
     /// If no more descriptors can be had.
     pub fn ring_signal(&self) -> io::Result<AsyncFd<OwnedFd>> {
-        let descriptor = self.ring.as_fd().try_clone_to_owned()?;
+        let descriptor = self.maps.ring_descriptor()?;
         // SAFETY: the descriptor belongs to the AsyncFd, which keeps it open as long as it is registered.
         let signal = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
         signal.map_err(io::Error::from)
     }
 
-    /// Ties a flow to its association (see [`FlowRecord`]).
-    pub fn link(&mut self, slot: u32, data_slot: u32, reverse_slot: u32, sibling_slot: u32) {
-        self.records.link(slot, data_slot, reverse_slot, sibling_slot);
-    }
-
-    /// Sets a flow's verification tag, and forgets the TSN state of the association that had the old one.
-    pub fn set_tag(&mut self, slot: u32, tag: u32) {
-        self.records.set_tag(slot, tag);
+    /// Tells the programs of a flow's association.
+    pub fn link(&mut self, slot: u32, links: &FlowLinks) {
+        self.maps.flows.link(slot, links);
     }
 
     /// Removes a flow from the index. Its slot may be offered again once no program can still hold it.
@@ -223,45 +91,17 @@ impl Kernel {
     /// # Errors
     /// If the map refuses; a key that is not there is none.
     pub fn forget(&mut self, key: &FlowKey) -> Result<(), KernelError> {
-        match self.index.remove(&Shared(key.index(self.index_seed))) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(source) => Err(map_error("FLOW_INDEX")(source)),
-        }
+        self.maps.forget(key.index(self.facts.index_seed))
     }
 
-    /// Zeroes a forgotten flow's record and offers its slot to new flows.
+    /// Zeroes a forgotten flow's record and links, and offers its slot to new flows.
     ///
     /// # Errors
     /// If the queue refuses, which it does only if it holds the slot already.
     pub fn offer_slot(&mut self, slot: u32) -> Result<(), KernelError> {
-        self.records.clear(slot);
-        self.push_slot(slot)
-    }
-
-    fn push_slot(&mut self, slot: u32) -> Result<(), KernelError> {
-        self.free_slots.push(slot, 0).map_err(map_error("FREE_SLOTS"))
+        self.maps.offer(slot)
     }
 }
 
 /// From this release on an XDP program may see packets that span buffers.
 pub const XDP_FRAGS_SINCE: KernelVersion = KernelVersion::new(5, 18, 0);
-
-fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, KernelError> {
-    ebpf.take_map(name).ok_or(KernelError::NoMap(name))
-}
-
-fn map_error(name: &'static str) -> impl FnOnce(MapError) -> KernelError {
-    move |source| KernelError::Map { name, source }
-}
-
-/// What to do about a load error, as far as it can be told.
-fn advice(error: &EbpfError) -> &'static str {
-    let denied = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::PermissionDenied);
-    if denied {
-        "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (`sctp-monitor check` shows what is missing)"
-    } else {
-        "`sctp-monitor check` shows what this kernel allows"
-    }
-}

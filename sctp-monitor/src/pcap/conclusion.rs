@@ -139,7 +139,7 @@ impl<'a> Conclusion<'a> {
     /// Incidents that were not over by the end.
     pub(crate) fn open_incidents(&self) -> Vec<IncidentView> {
         let clock = self.analysis.clock();
-        let open = self.analysis.engine.incidents();
+        let open = self.analysis.engine().incidents();
         open.map(|incident| incident.clone().dated(&clock)).collect()
     }
 }

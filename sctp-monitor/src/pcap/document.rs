@@ -18,6 +18,7 @@ use super::{
 
 /// The whole of a capture in one object.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CaptureDocument")]
 pub struct Document {
     schema: Schema,
     events: Vec<Event>,

@@ -97,7 +97,7 @@ pub fn pcap(args: &PcapArgs) -> anyhow::Result<ExitCode> {
     }
     bar.finish();
     analysis.finish(&mut teller).context(WRITING)?;
-    teller.stories.finish(&analysis.engine, &analysis.clock());
+    teller.stories.finish(analysis.engine(), &analysis.clock());
     let errors = captures.take_errors();
     let conclusion = Conclusion::new(
         &args.files,

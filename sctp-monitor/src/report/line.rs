@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     loss::{LossReason, ReportLost},
+    pressure::Pressure,
     queue::{Message, Status as WriterState},
 };
 use crate::{
     clock,
     lag::{AgentBehind, Lag, Lateness},
-    pressure::Pressure,
 };
 
 /// A line. `event` tells them apart.

@@ -5,6 +5,7 @@ pub mod json;
 pub mod line;
 pub mod loss;
 pub mod outlet;
+mod pressure;
 pub mod queue;
 pub mod table;
 mod words;
@@ -12,6 +13,7 @@ pub mod writer;
 
 pub use self::{
     line::{FlowTable, Interface, Line, Notice, NoticeKind, Summary, WriterStatus},
+    pressure::Pressure,
     writer::{Outlet, Report},
 };
 

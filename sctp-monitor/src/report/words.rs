@@ -54,3 +54,53 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{super::Pressure, *};
+
+    #[test]
+    fn notices_are_said_in_these_words() {
+        let interface = || "path1".to_owned();
+        let watch_started = |egress| NoticeKind::WatchStarted {
+            interface: interface(),
+            hook: "xdp-native".to_owned(),
+            reason: "the driver can".to_owned(),
+            egress,
+        };
+        let state = |state| NoticeKind::InterfaceStateChanged {
+            interface: interface(),
+            state,
+        };
+        let notices = [
+            watch_started(true),
+            watch_started(false),
+            NoticeKind::WatchEnded {
+                interface: interface(),
+                reason: "the interface is gone".to_owned(),
+            },
+            state(NicState::Up),
+            state(NicState::Down),
+            state(NicState::Gone),
+            NoticeKind::pressure(Pressure {
+                table_full: 7,
+                limited: 1_200,
+                within: Some(Duration::from_secs(10)),
+                in_use: 16_000,
+                max_flows: 16_384,
+            }),
+        ];
+        let lines: Vec<_> = notices.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        watching path1 by xdp-native (the driver can), and what the host sends by tc
+        watching path1 by xdp-native (the driver can)
+        no longer watching path1: the interface is gone
+        interface path1 has a link
+        interface path1 has no link
+        interface path1 is gone
+        flow table: 16000 of 16384 slots in use; packets not tracked in 10.0 s: 7 without a slot, 1200 beyond the rate of new flows; known flows stay tracked. Check: whether so many SCTP flows are genuine: if they are, --max-flows; if not, a scan or a flood of forged packets
+        ");
+    }
+}

@@ -67,7 +67,8 @@ fn handshakes_are_read_as_tshark_reads_them() {
             .map(|association| {
                 let tag = |side: &str| association[side].as_str().unwrap().to_owned();
                 let addresses = |side: &str| -> BTreeSet<IpAddr> {
-                    serde_json::from_value(association[side].clone()).unwrap()
+                    let address = |known: &Value| known["address"].as_str().unwrap().parse().unwrap();
+                    list(&association[side]).map(address).collect()
                 };
                 (
                     (tag("local_tag"), tag("remote_tag")),

@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use sctp_monitor_lab::{
-    Capture, EventKind, Lab,
-    dissect::{self, Flow},
-    wait,
-};
+use sctp_monitor_lab::{Capture, EventKind, Lab, wait};
+use sctp_monitor_testkit::dissect::{self, Flow};
 use serde_json::Value;
 
 use crate::setup::{PORT, Pair, SOON, chunk_name, monitor, path};
@@ -72,7 +69,7 @@ fn heartbeat_round_trip_times_are_those_of_a_capture() {
         .collect();
     assert!(round_trips.len() >= 4, "{round_trips:?}");
     let summary = summary.unwrap();
-    let rtt = &path(&summary, "10.1.2.1", "10.1.2.2")["sent"]["heartbeat_rtt"];
+    let rtt = &path(&summary, "10.1.2.1", "10.1.2.2")["forward"]["heartbeat_rtt"];
     let within_a_fifth = |ours: &Value, theirs: u64| {
         let ours_ns = ours.as_f64().unwrap() * 1e6;
         (ours_ns - theirs as f64).abs() <= 0.2 * theirs as f64
@@ -144,8 +141,8 @@ fn stats(pair: &Pair) -> usize {
 fn counted<'a>(summary: &'a Value, flow: &Flow) -> &'a Value {
     let (source, destination) = (flow.source.to_string(), flow.destination.to_string());
     if flow.destination_port == PORT {
-        &path(summary, &source, &destination)["sent"]
+        &path(summary, &source, &destination)["forward"]
     } else {
-        &path(summary, &destination, &source)["received"]
+        &path(summary, &destination, &source)["return"]
     }
 }

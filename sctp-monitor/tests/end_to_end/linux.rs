@@ -64,7 +64,7 @@ fn counts_are_those_of_a_capture_and_heartbeats_are_matched() {
             serde_json::json!({}),
             "nothing was odd: {mme:?}"
         );
-        let idle = &path(&summary, "10.1.2.1", SECONDARY)["sent"];
+        let idle = &path(&summary, "10.1.2.1", SECONDARY)["forward"];
         assert!(idle["heartbeat_rtt"]["srtt_ms"].is_f64(), "{idle:#}");
     }
 }
@@ -165,7 +165,7 @@ fn round_trip_times_are_those_of_the_kernel() {
     let kernels = pair.client.paths().unwrap().remove(0);
     let (_, summary) = agent.stop(Signal::SIGTERM).unwrap();
     let summary = summary.unwrap();
-    let ours = path(&summary, "10.1.2.1", SECONDARY)["sent"]["heartbeat_rtt"]["srtt_ms"]
+    let ours = path(&summary, "10.1.2.1", SECONDARY)["forward"]["heartbeat_rtt"]["srtt_ms"]
         .as_f64()
         .unwrap();
     let kernel = kernels

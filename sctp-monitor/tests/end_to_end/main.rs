@@ -16,5 +16,8 @@ mod linux;
 mod paths;
 mod reports;
 mod scene;
+mod schema;
 mod setup;
+#[path = "../support/schema.rs"]
+mod support;
 mod trouble;

@@ -2,9 +2,8 @@
 
 use std::{net::IpAddr, path::Path, time::Duration};
 
-use sctp_monitor_lab::{
-    Backend, Endpoint, EndpointConfig, Lab, Monitor, Namespace, Timers, dissect::ChunkType,
-};
+use sctp_monitor_lab::{Backend, Endpoint, EndpointConfig, Lab, Monitor, Namespace, Timers};
+use sctp_monitor_testkit::dissect::ChunkType;
 use serde_json::Value;
 
 /// Long enough for a loaded machine; nothing waits this long when all is well.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sctp_monitor_lab::{
+use sctp_monitor_testkit::{
     capture_file::{Dialect, Pcapng},
     frames::{self, Packet},
 };

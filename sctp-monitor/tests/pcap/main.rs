@@ -4,5 +4,8 @@
 
 mod broken;
 mod outage;
+mod schema;
 mod shown;
 mod story;
+#[path = "../support/schema.rs"]
+mod support;

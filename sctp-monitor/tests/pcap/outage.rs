@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use sctp_monitor_lab::{
+use sctp_monitor_testkit::{
     capture_file::Dialect,
     frames::{self, Packet},
 };

@@ -1,6 +1,6 @@
 //! What is read, and what is shown.
 
-use sctp_monitor_lab::{
+use sctp_monitor_testkit::{
     capture_file::Dialect,
     frames::{self, Packet},
 };
@@ -78,7 +78,7 @@ fn a_handshake_that_nobody_answers_is_told() {
     let text = pcap(&[], &[with_another().path()]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(
-        text.contains("No association from 10.9.0.1 to 10.9.0.2 port 2905: 3 INITs, nothing came back."),
+        text.contains("No association from 10.9.0.1 to 10.9.0.2 port 2905: 3 INITs, no answer."),
         "{text}"
     );
 }
@@ -100,9 +100,11 @@ fn flows_beyond_the_bound_are_left_out_and_counted() {
 
 #[test]
 fn whoever_stops_reading_is_no_error() {
+    // It must be there until it is opened.
+    let capture = capture();
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_sctp-monitor"))
         .args(["pcap", "--format", "ndjson"])
-        .arg(capture().path())
+        .arg(capture.path())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();

@@ -1,6 +1,6 @@
 //! What the capture of an outage tells.
 
-use sctp_monitor_lab::capture_file::Dialect;
+use sctp_monitor_testkit::capture_file::Dialect;
 use serde_json::Value;
 
 use crate::outage::{BEGAN, BREAK, capture, events, json, pcap, pcap_of, records};
@@ -48,35 +48,40 @@ fn the_story_of_the_association_is_told() {
     };
     assert_eq!(association["origin"], "handshake");
     assert_eq!(association["began"], "2023-11-14T22:13:20.003000000Z");
-    assert_eq!(association["ended"], Value::Null);
+    assert_eq!(association["phase"], "established");
     assert_eq!(
         association["local_addresses"],
-        serde_json::json!(["10.0.1.1", "10.0.2.1"])
+        serde_json::json!([
+            { "address": "10.0.1.1", "source": "listed", "seen_as": null },
+            { "address": "10.0.2.1", "source": "listed", "seen_as": null },
+        ])
     );
     assert_eq!(association["local_tag"], "0x11111111");
-    assert_eq!(association["primary_sent"]["remote"], "10.0.2.2");
-    let paths = association["paths"].as_array().unwrap();
-    let path = |remote: &str| {
-        let path = |path: &&Value| path["remote"] == remote && path["sent"] != Value::Null;
+    assert_eq!(association["primary_forward"]["remote"], "10.0.2.2");
+    let path = |list: &str, remote: &str| {
+        let paths = association[list].as_array().unwrap();
+        let path = |path: &&Value| path["remote"] == remote && path["forward"] != Value::Null;
         paths
             .iter()
             .find(path)
+            .cloned()
             .unwrap_or_else(|| panic!("{remote} in {paths:#?}"))
     };
-    let (first, second) = (path("10.0.1.2"), path("10.0.2.2"));
+    let (first, second) = (path("paths", "10.0.1.2"), path("paths", "10.0.2.2"));
     assert_eq!(
         (&first["state"], &second["state"]),
         (&"inactive".into(), &"active".into())
     );
-    assert_eq!(first["sent"]["data_chunks"], 20 * BREAK + 10);
-    assert_eq!(first["sent"]["data_lost"], 10, "{first:#}");
-    assert_eq!(second["sent"]["data_retransmissions"], 10);
+    let (first, second) = (path("captured", "10.0.1.2"), path("captured", "10.0.2.2"));
+    assert_eq!(first["forward"]["data_chunks"], 20 * BREAK + 10);
+    assert_eq!(first["forward"]["data_lost"], 10, "{first:#}");
+    assert_eq!(second["forward"]["data_retransmissions"], 10);
     assert_eq!(
-        second["sent"]["heartbeats"],
-        second["sent"]["heartbeats_answered"]
+        second["forward"]["heartbeats"],
+        second["forward"]["heartbeats_answered"]
     );
-    assert_eq!(second["sent"]["heartbeat_rtt"]["median_ms"], 1.0);
-    let down = association["findings"].as_array().unwrap();
+    assert_eq!(second["forward"]["heartbeat_rtt"]["median_ms"], 1.0);
+    let down = association["found"].as_array().unwrap();
     assert!(
         down.iter()
             .any(|finding| finding["finding"] == "path_down" && finding["until"] == Value::Null)
@@ -90,11 +95,11 @@ fn people_read_it_in_order() {
     let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} in\n{text}"));
     let order = [
         "What happened",
-        "association 1 (40000 > 3868) is up, known by handshake: 10.0.1.1, 10.0.2.1 to 10.0.1.2, 10.0.2.2",
+        "association 1 established (handshake seen), ports 40000 > 3868: 10.0.1.1, 10.0.2.1 to 10.0.1.2, 10.0.2.2",
         "2023-11-14 22:13:30.",
         "INCIDENT 1",
         "Association 1: ports 40000 > 3868, tags 0x11111111 / 0x22222222",
-        "began     2023-11-14 22:13:20.003, known by handshake",
+        "began     2023-11-14 22:13:20.003 (handshake seen)",
         "FOUND",
         "HEARTBEATs answered",
         "SCTP in 4 flows, 1 association, 2023-11-14 22:13:20.000 to 2023-11-14 22:13:40",

@@ -1,6 +1,6 @@
 //! Captures that were made to spoil the page, and captures of very much.
 
-use sctp_monitor_lab::frames::{
+use sctp_monitor_testkit::frames::{
     Packet, abort_because, chunk, cookie_ack, cookie_echo, data, heartbeat, heartbeat_ack, init, init_ack,
     sack,
 };

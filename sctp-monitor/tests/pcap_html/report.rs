@@ -61,7 +61,7 @@ fn the_head_says_what_is_wrong(page: &Page) {
     assert!(facts.contains(" UTC ("), "{facts}");
     let open = page.all("#incidents .finding.alarm");
     assert_eq!(open.len(), 1);
-    assert!(words(open[0]).contains("Check "), "{}", words(open[0]));
+    assert!(words(open[0]).contains("Check: "), "{}", words(open[0]));
     let summary = page.words("details.association > summary");
     assert!(
         summary.contains(&format!("10.1.1.2, 10.1.2.2 : {PORT}")),
@@ -86,20 +86,26 @@ fn the_pointer_shows_the_time_in_all_plots(browser: &Browser, html: &Path) {
 }
 
 fn the_matrix_has_the_states(page: &Page, json: &Value) {
-    let paths = json["associations"][0]["paths"].as_array().unwrap();
+    let association = &json["associations"][0];
+    let paths = association["captured"].as_array().unwrap();
     for path in paths {
         let (local, remote) = (path["local"].as_str().unwrap(), path["remote"].as_str().unwrap());
         let cell = page.one(&format!(".matrix td[data-path='{local}>{remote}']"));
+        let known = association["paths"].as_array().unwrap();
+        let known = known
+            .iter()
+            .find(|known| known["local"] == local && known["remote"] == remote)
+            .unwrap_or_else(|| panic!("{local} > {remote}"));
         assert_eq!(
             cell.attr("data-state"),
-            path["state"].as_str(),
+            known["state"].as_str(),
             "{local} > {remote}"
         );
-        if let Some(answered) = path["sent"]["heartbeats_answered"]
+        if let Some(answered) = path["forward"]["heartbeats_answered"]
             .as_u64()
             .filter(|answered| *answered > 0)
         {
-            let heartbeats = format!("{answered} of {} answered", path["sent"]["heartbeats"]);
+            let heartbeats = format!("{answered} of {} answered", path["forward"]["heartbeats"]);
             assert!(words(cell).contains(&heartbeats), "{heartbeats}: {}", words(cell));
         }
     }
@@ -132,10 +138,10 @@ fn the_matrix_has_the_states(page: &Page, json: &Value) {
 }
 
 fn the_plots_have_what_was_counted(page: &Page, json: &Value) {
-    let paths = json["associations"][0]["paths"].as_array().unwrap();
+    let paths = json["associations"][0]["captured"].as_array().unwrap();
     let used: Vec<_> = paths
         .iter()
-        .filter(|path| !path["sent"].is_null() || !path["received"].is_null())
+        .filter(|path| !path["forward"].is_null() || !path["return"].is_null())
         .collect();
     assert_eq!(page.all("section.path").len(), used.len());
     for kind in ["rtt", "throughput"] {
@@ -150,7 +156,7 @@ fn the_plots_have_what_was_counted(page: &Page, json: &Value) {
             .iter()
             .map(|line| number(*line, "data-points"))
             .sum();
-        let answered: u64 = ["sent", "received"]
+        let answered: u64 = ["forward", "return"]
             .iter()
             .filter_map(|side| path[side]["heartbeats_answered"].as_u64())
             .sum();
@@ -165,7 +171,7 @@ fn the_plots_have_what_was_counted(page: &Page, json: &Value) {
             .iter()
             .map(|mark| number(*mark, "data-retransmissions"))
             .sum();
-        let counted: u64 = ["sent", "received"]
+        let counted: u64 = ["forward", "return"]
             .iter()
             .filter_map(|side| path[side]["data_retransmissions"].as_u64())
             .sum();
@@ -198,11 +204,11 @@ fn the_timeline_has_the_breaks_in_order(page: &Page) {
             .unwrap_or_else(|| panic!("no {what} in {lines:#?}"))
     };
     let order = [
-        "is up, known by handshake",
+        "established (handshake seen)",
         "path 10.1.1.1 > 10.1.1.2: active -> ",
-        "DATA to the peer moved from path 10.1.1.1 > 10.1.1.2 to 10.1.2.1 > 10.1.2.2",
+        "forward DATA moved from path 10.1.1.1 > 10.1.1.2 to path 10.1.2.1 > 10.1.2.2",
         "path 10.1.1.1 > 10.1.1.2: inactive -> active",
-        "path 10.1.2.1 > 10.1.2.2: potentially_failed -> inactive",
+        "path 10.1.2.1 > 10.1.2.2: potentially failed -> inactive",
     ];
     let places: Vec<_> = order.iter().map(|what| position(what)).collect();
     assert!(places.is_sorted(), "{places:?} in {lines:#?}");

@@ -2,7 +2,7 @@
 
 use aya::programs::{ProgramError, TestRun, TestRunOptions, TestRunResult, XdpMode};
 use sctp_monitor::kernel::{Kernel, LoadOptions};
-use sctp_monitor_common::abi::{Interface, RingRecord};
+use sctp_monitor_common::abi::{FlowLinks, Interface, RingRecord};
 use sctp_monitor_fuzz::slices::{Slices, ring_facts, same_facts};
 use sctp_monitor_lab::Namespace;
 
@@ -73,16 +73,10 @@ impl Both {
         self.compare()
     }
 
-    /// Ties a flow to others, as the agent does.
-    pub(crate) fn link(&mut self, [slot, data_slot, reverse_slot, sibling_slot]: [u32; 4]) {
-        self.kernel.link(slot, data_slot, reverse_slot, sibling_slot);
-        self.slices.link(slot, data_slot, reverse_slot, sibling_slot);
-    }
-
-    /// Sets a flow's tag, as the agent does.
-    pub(crate) fn set_tag(&mut self, slot: u32, tag: u32) {
-        self.kernel.set_tag(slot, tag);
-        self.slices.set_tag(slot, tag);
+    /// Says what a flow's association is, as the agent does.
+    pub(crate) fn link(&mut self, slot: u32, links: &FlowLinks) {
+        self.kernel.link(slot, links);
+        self.slices.link(slot, links);
     }
 
     /// Forgets all flows on both sides, in the same order.

@@ -10,8 +10,8 @@ mod random;
 
 use aya::programs::{TestRun as _, TestRunOptions};
 use sctp_monitor::kernel::LoadOptions;
-use sctp_monitor_common::abi::Counter;
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_common::abi::{Counter, FlowLinks, TABLE_LAYOUT};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 use crate::{
     both::{Both, XDP_PASS, generous, kernel},
@@ -158,6 +158,55 @@ fn nothing_is_dropped_or_changed() {
         assert_eq!(result.return_value, XDP_PASS, "{what}");
         assert_eq!(&out[..result.data_size_out as usize], frame, "{what}");
     }
+}
+
+#[test]
+fn a_table_says_what_it_was_made_with() {
+    let mut both = Both::new("xdp_ingress");
+    let facts = *both.kernel.table();
+    assert_eq!((facts.flows, facts.layout), (generous().max_flows, TABLE_LAYOUT));
+    assert_ne!(facts.index_seed, kernel().table().index_seed, "a secret");
+    // The programs have the flow under the same seed: it is known until it is forgotten.
+    let frame = Packet::v6(TAG, vec![frames::data(1, 1)]).ethernet();
+    both.run(&frame);
+    both.run(&frame);
+    let record = both.kernel.record(0).unwrap();
+    assert_eq!(record.packets, 2);
+    both.kernel.forget(&record.key).unwrap();
+    both.run(&frame);
+    assert_eq!(both.kernel.record(1).unwrap().key, record.key);
+}
+
+#[test]
+fn links_lie_where_the_programs_read_them() {
+    let mut both = Both::new("tc_egress");
+    let told = FlowLinks {
+        tag: BACK,
+        ..FlowLinks::default()
+    };
+    let frame = Packet::v4(TAG, vec![frames::data(1, 1)]).ethernet();
+    both.frame(&frame).unwrap();
+    both.link(0, &told);
+    assert_eq!(
+        both.kernel.record(0).unwrap().tag,
+        TAG,
+        "the programs write records"
+    );
+    both.frame(&frame).unwrap();
+    let record = both.kernel.record(0).unwrap();
+    assert_eq!((record.tag, record.tag_mismatches), (BACK, 1));
+    assert!(!record.sender.data_seen());
+    // Whoever gets the slot next is told nothing.
+    both.forget_all();
+    for port in 0..generous().max_flows as u16 {
+        both.run(
+            &Packet::v4(TAG, vec![frames::data(1, 1)])
+                .ports(1 + port, 7)
+                .ethernet(),
+        );
+    }
+    let record = both.kernel.record(0).unwrap();
+    assert_eq!((record.tag, record.tag_mismatches), (TAG, 0));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Packets of every kind, in an order that makes them mean something.
 
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 use crate::{BACK, TAG};
 

@@ -1,4 +1,4 @@
-//! The programs against slices, over a million random frames: see [`sctp_monitor_fuzz::traffic`].
+//! The programs against slices, over a million random frames: see [`sctp_monitor_testkit::traffic`].
 //!
 //! Both sides are compared once in so many frames. Where they differ, the batch is gone through again, and what is not
 //! needed for the difference is left out, until a short list remains. It goes to a file; one in `regressions` is
@@ -8,9 +8,10 @@
 
 use std::{fmt, fs, path::Path};
 
-use sctp_monitor_fuzz::{
+use sctp_monitor_common::abi::{FlowLinks, SlotRef};
+use sctp_monitor_fuzz::slices::next_frame;
+use sctp_monitor_testkit::{
     choices::{Choices as _, Random},
-    slices::next_frame,
     traffic::Traffic,
 };
 
@@ -63,14 +64,22 @@ fn differences_of_the_past_are_gone() {
 fn steps_survive_their_text() {
     for step in [
         Step::Frame(vec![0, 0x7f, 0xff]),
-        Step::Link([1, 2, 3, u32::MAX]),
-        Step::Tag(4, 5),
+        Step::Link(
+            7,
+            FlowLinks {
+                tag: 0xffff_ffff,
+                tsn_state: SlotRef::to(2),
+                reverse: SlotRef::to(0),
+                next: SlotRef::NONE,
+                ..FlowLinks::default()
+            },
+        ),
     ] {
         assert_eq!(Step::parse(&step.to_string()), Some(step));
     }
     assert_eq!(
-        ["frame 0", "link 1 2", "tag 1", "else 1"].map(Step::parse),
-        [const { None }; 4]
+        ["frame 0", "link 1 2 3 4", "else 1"].map(Step::parse),
+        [const { None }; 3]
     );
 }
 
@@ -78,8 +87,7 @@ fn steps_survive_their_text() {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Frame(Vec<u8>),
-    Link([u32; 4]),
-    Tag(u32, u32),
+    Link(u32, FlowLinks),
 }
 
 /// A world of a few thousand frames, then another one: whoever acknowledged too much, by a flipped bit, has nothing to
@@ -198,8 +206,22 @@ impl Script {
             _ => random.below(100),
         };
         match self.random.below(200) {
-            0 => Step::Link([(); 4].map(|()| slot(&mut self.random))),
-            1 if self.random.one_in(8) => Step::Tag(slot(&mut self.random), self.random.u32()),
+            0 => {
+                let [tsn_state, reverse, next] = [(); 3].map(|()| SlotRef::to(slot(&mut self.random)));
+                let tag = if self.random.one_in(8) {
+                    self.random.u32()
+                } else {
+                    0
+                };
+                let links = FlowLinks {
+                    tag,
+                    tsn_state,
+                    reverse,
+                    next,
+                    ..FlowLinks::default()
+                };
+                Step::Link(slot(&mut self.random), links)
+            }
             _ => {
                 self.frames += 1;
                 next_frame(&mut self.traffic, &mut self.random, &mut self.frame);
@@ -215,8 +237,7 @@ impl Step {
     fn take(&self, both: &mut Both) {
         match self {
             Self::Frame(frame) => both.show(frame),
-            Self::Link(link) => both.link(*link),
-            Self::Tag(slot, tag) => both.set_tag(*slot, *tag),
+            Self::Link(slot, links) => both.link(*slot, links),
         }
     }
 
@@ -233,9 +254,17 @@ impl Step {
                     .collect::<Option<_>>()
                     .map(Self::Frame)
             }
-            "link" => Some(Self::Link(numbers?.try_into().ok()?)),
-            "tag" => match numbers?[..] {
-                [slot, tag] => Some(Self::Tag(slot, tag)),
+            "link" => match numbers?[..] {
+                [slot, tag, tsn_state, reverse, next] => Some(Self::Link(
+                    slot,
+                    FlowLinks {
+                        tag,
+                        tsn_state: SlotRef::to(tsn_state),
+                        reverse: SlotRef::to(reverse),
+                        next: SlotRef::to(next),
+                        ..FlowLinks::default()
+                    },
+                )),
                 _ => None,
             },
             _ => None,
@@ -250,8 +279,11 @@ impl fmt::Display for Step {
                 f.write_str("frame ")?;
                 bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
-            Self::Link([a, b, c, d]) => write!(f, "link {a} {b} {c} {d}"),
-            Self::Tag(slot, tag) => write!(f, "tag {slot} {tag}"),
+            Self::Link(slot, links) => {
+                let [tsn_state, reverse, next] =
+                    [links.tsn_state, links.reverse, links.next].map(SlotRef::slot);
+                write!(f, "link {slot} {} {tsn_state} {reverse} {next}", links.tag)
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{io::Write as _, path::Path};
 
 use sctp_monitor_capture::{Captures, Problem};
-use sctp_monitor_lab::capture_file::{Dialect, Pcapng};
+use sctp_monitor_testkit::capture_file::{Dialect, Pcapng};
 
 use crate::support::{File, SECOND, merged, read};
 

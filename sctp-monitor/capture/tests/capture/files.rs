@@ -4,7 +4,7 @@ use std::io::{Cursor, Write as _};
 
 use sctp_monitor_capture::{Reader, source::Source};
 use sctp_monitor_common::wire::LinkType;
-use sctp_monitor_lab::capture_file::{Dialect, Pcapng};
+use sctp_monitor_testkit::capture_file::{Dialect, Pcapng};
 
 use crate::support::{SECOND, Trickle, read, read_from};
 

@@ -3,7 +3,7 @@
 use etherparse::PacketBuilder;
 use sctp_monitor_capture::{Look, Record, Unwrapper, tunnel::TunnelKind};
 use sctp_monitor_common::wire::{LinkType, ParseOptions};
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::frames::{self, Packet};
 
 const ETHERNET: usize = 14;
 

@@ -1,6 +1,6 @@
 //! Several files are one capture.
 
-use sctp_monitor_lab::capture_file::Dialect;
+use sctp_monitor_testkit::capture_file::Dialect;
 
 use crate::support::{File, SECOND, merged};
 

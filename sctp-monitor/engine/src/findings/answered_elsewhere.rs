@@ -4,7 +4,11 @@
 
 use std::fmt;
 
-use crate::model::{AnsweredElsewhere, Severity};
+use crate::{
+    findings::seen::PathSeen,
+    model::{AnsweredElsewhere, Evidence, Severity},
+    path::flow::Flow,
+};
 
 impl AnsweredElsewhere {
     pub(crate) const SEVERITY: Severity = Severity::Info;
@@ -19,4 +23,10 @@ impl fmt::Display for AnsweredElsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HEARTBEATs are answered from {}", self.source)
     }
+}
+
+/// Where the answers to this side's heartbeats come from.
+pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
+    let source = seen.forward.and_then(Flow::answered_from)?;
+    Some(Evidence::AnsweredElsewhere(AnsweredElsewhere { source }))
 }

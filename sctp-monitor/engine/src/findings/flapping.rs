@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use crate::model::{Flapping, Severity, Short};
+use crate::{
+    findings::seen::PathSeen,
+    model::{Evidence, Flapping, Severity, Short},
+};
 
 impl Flapping {
     pub(crate) const SEVERITY: Severity = Severity::Warning;
@@ -24,4 +27,13 @@ impl fmt::Display for Flapping {
             Short(self.within)
         )
     }
+}
+
+/// Failures within the window, if they are so many that the path is not trusted.
+pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
+    let failures = seen.path.flapping(seen.config, seen.now)?;
+    Some(Evidence::Flapping(Flapping {
+        failures,
+        within: seen.config.flap_window,
+    }))
 }

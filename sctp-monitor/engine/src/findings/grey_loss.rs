@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use crate::model::{GreyLoss, Severity};
+use crate::{
+    findings::seen::PathSeen,
+    model::{Direction, Evidence, GreyLoss, Severity},
+};
 
 impl GreyLoss {
     pub(crate) const SEVERITY: Severity = Severity::Warning;
@@ -25,4 +28,13 @@ impl fmt::Display for GreyLoss {
             rate.percent, rate.chunks
         )
     }
+}
+
+/// The loss rate of each direction, if it is too high.
+pub(super) fn rule(seen: &PathSeen<'_>) -> impl Iterator<Item = Evidence> {
+    let flows = [(Direction::Forward, seen.forward), (Direction::Return, seen.back)];
+    flows.into_iter().filter_map(|(direction, flow)| {
+        let rate = flow?.losses.rate()?;
+        Some(Evidence::GreyLoss(GreyLoss { direction, rate }))
+    })
 }

@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use crate::model::{Severity, Short, Slow};
+use crate::{
+    findings::seen::PathSeen,
+    model::{Evidence, Severity, Short, Slow},
+};
 
 impl Slow {
     pub(crate) const SEVERITY: Severity = Severity::Warning;
@@ -20,4 +23,10 @@ impl fmt::Display for Slow {
         let Self { rtt, baseline } = self;
         write!(f, "round-trip time {}, was {}", Short(*rtt), Short(*baseline))
     }
+}
+
+/// The round-trip time now and before, on a flow whose answers are judged.
+pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
+    let slow = seen.judged().find_map(|flow| flow.latency.slow())?;
+    Some(Evidence::LatencyDegraded(slow))
 }

@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use crate::model::{LinkDown, Reason, Severity};
+use crate::{
+    findings::seen::PathSeen,
+    model::{Evidence, LinkDown, Reason, Severity},
+};
 
 impl LinkDown {
     pub(crate) const SEVERITY: Severity = Severity::Warning;
@@ -27,4 +30,10 @@ impl fmt::Display for LinkDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "link down: {}", self.reason)
     }
+}
+
+/// The fault of the NIC that an inactive path needs.
+pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
+    let fault = seen.nics.fault_of(seen.config.vantage, seen.forward, seen.back);
+    fault.map(|reason| Evidence::LinkDown(LinkDown { reason }))
 }

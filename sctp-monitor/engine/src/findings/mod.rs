@@ -1,22 +1,26 @@
-//! What is wrong, and which of it has one cause: a file a kind of finding, with how bad it is, its words and what to check.
+//! What is wrong, and which of it has one cause: a file a kind of finding, with the rule that finds it,
+//! how bad it is, its words and what to check.
 
 mod answered_elsewhere;
-pub(crate) mod diagnosis;
 mod flapping;
 mod grey_loss;
-pub(crate) mod incidents;
+mod incidents;
 mod latency_degraded;
 mod link_down;
 mod not_redundant;
+mod open;
 mod path_down;
 mod path_mtu_black_hole;
 mod peer_down;
-pub(crate) mod redundancy;
+mod rules;
 mod secondary_unconfirmed;
+pub(crate) mod seen;
 mod spoofing_suspected;
 mod zombie;
 
 use std::fmt;
+
+pub(crate) use self::open::Findings;
 
 use crate::model::{
     AnsweredElsewhere, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown, NotRedundant, Object,

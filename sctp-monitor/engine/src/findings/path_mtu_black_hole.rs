@@ -4,7 +4,11 @@
 
 use std::fmt;
 
-use crate::model::{Object, PathMtuBlackHole, Severity};
+use crate::{
+    findings::seen::PathSeen,
+    model::{Evidence, Object, PathMtuBlackHole, Severity},
+    path::flow::Flow,
+};
 
 impl PathMtuBlackHole {
     pub(crate) const SEVERITY: Severity = Severity::Critical;
@@ -38,4 +42,27 @@ impl fmt::Display for PathMtuBlackHole {
         }
         write!(f, " ({})", figures.join(", "))
     }
+}
+
+/// Packets too large for the path, on a flow whose answers are judged.
+pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
+    let losses = seen.config.black_hole_losses;
+    seen.judged().find_map(|flow| black_hole(flow, losses))
+}
+
+/// Packets too large for the path, by their sizes or because only heartbeats pass.
+fn black_hole(flow: &Flow, losses: u32) -> Option<Evidence> {
+    let only_heartbeats = flow.detector.only_heartbeats_pass();
+    let by_size = flow
+        .sizes
+        .black_hole(losses)
+        .filter(|(_, passed)| passed.is_some() || only_heartbeats);
+    if by_size.is_none() && !only_heartbeats {
+        return None;
+    }
+    Some(Evidence::PathMtuBlackHole(PathMtuBlackHole {
+        lost_bytes: by_size.map(|(lost, _)| lost),
+        passed_bytes: by_size.and_then(|(_, passed)| passed),
+        path_mtu: flow.path_mtu,
+    }))
 }

@@ -4,7 +4,11 @@
 
 use std::fmt;
 
-use crate::model::{Forgery, Severity, Short, Suspicion, words::plural};
+use crate::{
+    findings::seen::Surroundings,
+    model::{Evidence, Forgery, Severity, Short, Suspicion, words::plural},
+    registry::forgery::Account,
+};
 
 impl Suspicion {
     pub(crate) const SEVERITY: Severity = Severity::Warning;
@@ -59,4 +63,24 @@ impl fmt::Display for Suspicion {
         }
         write!(f, ", in {}; they changed nothing", Short(self.lasting))
     }
+}
+
+/// What the registry suspects, as it is reported.
+pub(super) fn rule(
+    suspected: Vec<(Forgery, Account)>,
+    around: Surroundings<'_>,
+) -> impl Iterator<Item = Evidence> {
+    let suspicion = move |(forgery, account): (Forgery, Account)| Suspicion {
+        forgery,
+        packets: account.packets,
+        tag: account.tag,
+        chunks: account.chunk_kinds(),
+        interface: account.if_index.and_then(|index| around.nics.name(index)),
+        lasting: account.lasting(),
+        sources: account.sources,
+    };
+    suspected
+        .into_iter()
+        .map(suspicion)
+        .map(Evidence::SpoofingSuspected)
 }

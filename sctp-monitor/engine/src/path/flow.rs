@@ -1,118 +1,24 @@
 //! One direction of a path: what the programs say of it, and whether it works.
 
-use crate::model::{Direction, RttView};
-
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowRecord, IcmpErrorSeen, Interface, Rtt},
+    abi::{FlowLinks, FlowRecord, IcmpErrorSeen},
     wire::ChunkKind,
 };
 
 use crate::{
     config::Config,
-    model::{AssociationId, PathId, Reason, Throughput, Timestamp},
+    model::{AssociationId, Direction, PathId, Reason, Timestamp},
     path::{
         detector::{Context, Detector, Verdict},
+        facts::{FlowFacts, at_ticks},
         latency::Latency,
         loss::Losses,
         meter::Meter,
         sizes::Sizes,
     },
 };
-
-/// What is known of a flow, from its last record.
-#[derive(Debug, Clone)]
-pub(crate) struct FlowFacts {
-    /// Addresses and ports.
-    pub(crate) key: FlowKey,
-    /// The verification tag; 0 while unknown.
-    pub(crate) tag: u32,
-    /// Where its last packet was seen.
-    pub(crate) interface: Interface,
-    /// SCTP packets.
-    pub(crate) packets: u64,
-    /// Their bytes, by the IP header.
-    pub(crate) bytes: u64,
-    /// DATA and I-DATA chunks.
-    pub(crate) data_chunks: u64,
-    /// Bytes of user data.
-    pub(crate) data_bytes: u64,
-    /// DATA chunks whose TSN had been seen before.
-    pub(crate) retransmissions: u64,
-    /// HEARTBEAT chunks.
-    pub(crate) heartbeats: u64,
-    /// Those of them that were answered.
-    pub(crate) heartbeats_answered: u64,
-    /// Packets with another tag.
-    pub(crate) tag_mismatches: u64,
-    /// The last DATA chunk's payload protocol identifier.
-    pub(crate) ppid: u32,
-    /// The receiver window in the last SACK, if there was one.
-    pub(crate) a_rwnd: Option<u32>,
-    /// Heartbeats that were answered from another address, and the last such address.
-    pub(crate) answered_elsewhere: Option<(u32, IpAddr)>,
-    /// The next hop's Ethernet address when the flow began, if it was seen.
-    pub(crate) next_hop: Option<[u8; 6]>,
-    /// From HEARTBEAT to HEARTBEAT ACK, if measured.
-    pub(crate) heartbeat_rtt: Option<RttView>,
-    /// From the DATA packet that obliges the peer to acknowledge (the second one, RFC 9260 section 6.2) to the SACK, if
-    /// measured; from a single one with the peer's delayed ack.
-    pub(crate) data_rtt: Option<RttView>,
-    /// When the first packet passed.
-    pub(crate) first_seen: Timestamp,
-    /// When the last packet passed, to one tick.
-    pub(crate) last_seen: Timestamp,
-    /// What it carries at present.
-    pub(crate) throughput: Throughput,
-}
-
-impl RttView {
-    /// A record's, once it is measured.
-    pub(crate) fn of(rtt: &Rtt) -> Option<Self> {
-        rtt.is_known().then(|| Self {
-            last: Duration::from_nanos(rtt.last_ns),
-            min: Duration::from_nanos(rtt.min_ns),
-            srtt: Duration::from_nanos(rtt.srtt_ns),
-            rttvar: Duration::from_nanos(rtt.rttvar_ns),
-        })
-    }
-}
-
-impl FlowFacts {
-    fn of(record: &FlowRecord, tick: Duration) -> Self {
-        Self {
-            key: record.key,
-            tag: record.tag,
-            interface: record.interface,
-            packets: record.packets,
-            bytes: record.bytes,
-            data_chunks: record.data_chunks,
-            data_bytes: record.data_bytes,
-            retransmissions: u64::from(record.retransmissions),
-            heartbeats: record.chunk_count(ChunkKind::Heartbeat),
-            heartbeats_answered: u64::from(record.heartbeats_answered),
-            tag_mismatches: u64::from(record.tag_mismatches),
-            ppid: record.ppid,
-            a_rwnd: (record.chunk_count(ChunkKind::Sack) > 0).then_some(record.a_rwnd),
-            answered_elsewhere: (record.answered_elsewhere > 0)
-                .then(|| (record.answered_elsewhere, record.ack_source.to_ip())),
-            next_hop: (record.next_hop != [0; 6]).then_some(record.next_hop),
-            heartbeat_rtt: RttView::of(&record.heartbeat_rtt),
-            data_rtt: RttView::of(&record.data_rtt),
-            first_seen: Timestamp::from_nanos(record.first_seen_ns),
-            last_seen: at_ticks(record, record.last_seen_ticks, tick),
-            throughput: Throughput::default(),
-        }
-    }
-}
-
-/// A moment on a record's coarse clock, on the fine one.
-pub(crate) fn at_ticks(record: &FlowRecord, ticks: u64, tick: Duration) -> Timestamp {
-    let elapsed = ticks.saturating_sub(record.first_seen_ticks);
-    let tick = u64::try_from(tick.as_nanos()).unwrap_or(u64::MAX);
-    Timestamp::from_nanos(record.first_seen_ns.saturating_add(elapsed.saturating_mul(tick)))
-}
 
 /// The association and path that a flow belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,22 +52,22 @@ pub(crate) struct Flow {
     pub(crate) heard_at: Timestamp,
     /// Where heartbeats are answered from, if not from where they went, and how many have been answered rightly since.
     answered_from: Option<(IpAddr, u32)>,
-    /// It was dead, and no DATA was acknowledged since: what is sent again was lost then.
+    /// It was dead, and no DATA was acknowledged since: what is retransmitted was lost then.
     after_outage: bool,
-    seen: Seen,
+    counters: Counters,
     /// The deadline under which the engine has it.
     pub(crate) deadline: Option<Timestamp>,
-    /// What the record was last told of its association.
-    pub(crate) link: Option<(u32, u32, u32)>,
+    /// What the programs were last told of its association.
+    pub(crate) links: FlowLinks,
     /// The first and the last packet since when every one has had another tag than the association's.
     pub(crate) mismatching: Option<(Timestamp, Timestamp)>,
     pub(crate) mismatched_tag: u32,
     /// Packets with another tag that nobody has asked about yet.
-    pub(crate) strangers: u64,
+    pub(crate) foreign_packets: u64,
     /// Packets with another tag that a handshake explains, and that the record has not told of yet.
     pub(crate) explained: u64,
-    /// It carried nothing but what strangers send each other: INITs, and the answers to what belongs to nobody.
-    pub(crate) is_aside: bool,
+    /// It carried nothing but INITs, and answers to packets out of the blue (RFC 9260 section 8.4).
+    pub(crate) is_out_of_the_blue: bool,
     untagged: u32,
     /// The last next-hop MTU that an ICMP error named.
     pub(crate) path_mtu: Option<u32>,
@@ -186,14 +92,14 @@ impl Flow {
             heard_at: at_ticks(record, record.last_seen_ticks, tick),
             answered_from: (record.answered_elsewhere > 0).then(|| (record.ack_source.to_ip(), 0)),
             after_outage: false,
-            seen: Seen::of(record),
+            counters: Counters::of(record),
             deadline: None,
-            link: None,
+            links: FlowLinks::default(),
             mismatching: None,
             mismatched_tag: 0,
-            strangers: 0,
+            foreign_packets: 0,
             explained: 0,
-            is_aside: is_aside(record),
+            is_out_of_the_blue: is_out_of_the_blue(record),
             untagged: record.untagged,
             path_mtu: None,
             meter: Meter::default(),
@@ -220,18 +126,18 @@ impl Flow {
         // An INIT has no tag: anyone can send one.
         let untagged = u64::from(record.untagged.wrapping_sub(self.untagged));
         self.untagged = record.untagged;
-        self.is_aside = is_aside(record);
+        self.is_out_of_the_blue = is_out_of_the_blue(record);
         let explained = self.explained.min(mismatches);
         self.explained -= explained;
-        let strangers = mismatches - explained;
+        let foreign_packets = mismatches - explained;
         if packets > mismatches.saturating_add(untagged) {
             self.mismatching = None;
             self.heard_at = view.last_seen;
-        } else if strangers > 0 {
+        } else if foreign_packets > 0 {
             self.mismatching.get_or_insert((now, now)).1 = now;
         }
-        if strangers > 0 {
-            self.strangers = self.strangers.saturating_add(strangers);
+        if foreign_packets > 0 {
+            self.foreign_packets = self.foreign_packets.saturating_add(foreign_packets);
             self.mismatched_tag = record.mismatched_tag;
         }
         let throughput = self.view.throughput;
@@ -240,7 +146,7 @@ impl Flow {
 
     /// Finds out what the flow carries at present.
     pub(crate) fn read_meter(&mut self, now: Timestamp) {
-        self.view.throughput = self.meter.read(&self.view, now);
+        self.view.throughput = self.meter.read(self.view.packets, self.view.bytes, now);
     }
 
     /// Where heartbeats are answered from, if not from where they went.
@@ -270,15 +176,15 @@ impl Flow {
         config: &Config,
         now: Timestamp,
     ) {
-        let before = std::mem::replace(&mut self.seen, Seen::of(record));
-        let new = self.seen.since(&before);
+        let before = std::mem::replace(&mut self.counters, Counters::of(record));
+        let new = self.counters.since(&before);
         self.sacks_seen = record.shows_sacks();
-        self.cum_tsn_ack = cum_tsn_ack(record);
+        self.cum_tsn_ack = cum_tsn_ack(record, &self.links);
         self.detector.handle(record, context, tick, config, now);
-        if new.credits > 0 {
+        if new.acknowledged > 0 {
             self.acked_at = Some(at_ticks(record, record.acked_ticks, tick));
         }
-        if self.seen.highest_sent != before.highest_sent {
+        if self.counters.highest_sent != before.highest_sent {
             self.new_data_at = Some(self.view.last_seen);
         }
         if new.elsewhere > 0 {
@@ -289,16 +195,16 @@ impl Flow {
         self.answered_from = self.answered_from.filter(|(_, rightly)| *rightly < RIGHTLY);
         let works = !matches!(self.detector.verdict(), Verdict::Dead(_));
         let lost = match counted {
-            Counted::Ahead => new.lost.saturating_sub(new.spurious),
-            Counted::Behind => new.late,
+            Counted::Retransmitted => new.lost.saturating_sub(new.spurious),
+            Counted::Late => new.late,
             Counted::Both => new.lost.saturating_sub(new.spurious).saturating_add(new.late),
         };
-        // What is lost in an outage is no loss rate, whenever it is sent again. It counts once the path has shown that it works.
+        // What is lost in an outage is no loss rate, whenever it is retransmitted. It counts once the path has shown that it works.
         let in_outage = !works || self.after_outage;
-        self.after_outage = !works || (self.after_outage && new.credits == 0);
+        self.after_outage = !works || (self.after_outage && new.acknowledged == 0);
         self.uncounted.0 = self.uncounted.0.saturating_add(new.data_chunks);
         self.uncounted.1 = self.uncounted.1.saturating_add(lost);
-        let answered = new.credits > 0 || counted == Counted::Behind;
+        let answered = new.acknowledged > 0 || counted == Counted::Late;
         if in_outage {
             self.uncounted = (0, 0);
         } else if answered {
@@ -311,22 +217,27 @@ impl Flow {
         if works && lost > 0 {
             self.sizes.on_lost(record.lost_bytes, now);
         }
-        if works && new.credits > 0 {
-            self.sizes.on_passed(record.credited_bytes, now);
+        if works && new.acknowledged > 0 {
+            self.sizes.on_passed(record.acknowledged_bytes, now);
         }
         self.time(record, new, config, now);
     }
 
+    /// What is thought of it.
+    pub(crate) fn verdict(&self) -> &Verdict {
+        self.detector.verdict()
+    }
+
     /// How often DATA on it was acknowledged.
-    pub(crate) fn credits(&self) -> u32 {
-        self.seen.credits
+    pub(crate) fn acknowledged(&self) -> u32 {
+        self.counters.acknowledged
     }
 
     /// DATA tells of the round trip many times a second; heartbeats where there is none.
-    fn time(&mut self, record: &FlowRecord, new: New, config: &Config, now: Timestamp) {
+    fn time(&mut self, record: &FlowRecord, new: Growth, config: &Config, now: Timestamp) {
         // The answer to a single packet may have waited.
-        let at_once = record.credited_packets > 1 || record.data_rtt.last_ns < at_once_ns(config);
-        let by_data = new.credits > 0 && record.credited_bytes > 0 && at_once;
+        let at_once = record.acknowledged_packets > 1 || record.data_rtt.last_ns < at_once_ns(config);
+        let by_data = new.acknowledged > 0 && record.acknowledged_bytes > 0 && at_once;
         if by_data != self.latency_by_data && by_data {
             self.latency = Latency::default();
             self.latency_by_data = true;
@@ -341,9 +252,9 @@ impl Flow {
     }
 }
 
-/// Whether all that passed were INITs, and answers to what belongs to nobody (RFC 9260 sections 5.1, 8.4). A host sends
+/// Whether all that passed were INITs, and answers to packets out of the blue (RFC 9260 sections 5.1, 8.4). A host sends
 /// such an answer to whoever sends it anything.
-fn is_aside(record: &FlowRecord) -> bool {
+fn is_out_of_the_blue(record: &FlowRecord) -> bool {
     let aside = [
         ChunkKind::Init,
         ChunkKind::InitAck,
@@ -355,8 +266,8 @@ fn is_aside(record: &FlowRecord) -> bool {
 }
 
 /// The last cumulative TSN ack of the direction, if the record holds its TSN state.
-pub(crate) fn cum_tsn_ack(record: &FlowRecord) -> Option<u32> {
-    let holds_it = record.data_slot == record.slot && record.sender.sack_seen();
+pub(crate) fn cum_tsn_ack(record: &FlowRecord, links: &FlowLinks) -> Option<u32> {
+    let holds_it = links.tsn_slot(record.slot) == record.slot && record.sender.sack_seen();
     holds_it.then_some(record.sender.cum_tsn_ack)
 }
 
@@ -368,18 +279,18 @@ fn at_once_ns(config: &Config) -> u64 {
 /// Which losses on a flow are the network's, seen from where the monitor stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
-    /// What this host sends is lost further on: it is sent again.
-    Ahead,
+    /// What this host sends is lost further on: it is retransmitted.
+    Retransmitted,
     /// What this host receives was lost before: it comes late.
-    Behind,
+    Late,
     /// Between the hosts it may be lost on either side.
     Both,
 }
 
 /// Counters of a record.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
-    credits: u32,
+struct Counters {
+    acknowledged: u32,
     lost: u32,
     late: u32,
     spurious: u32,
@@ -391,8 +302,8 @@ struct Seen {
 
 /// What counters have grown by.
 #[derive(Debug, Clone, Copy)]
-struct New {
-    credits: u32,
+struct Growth {
+    acknowledged: u32,
     lost: u32,
     late: u32,
     spurious: u32,
@@ -401,10 +312,10 @@ struct New {
     data_chunks: u32,
 }
 
-impl Seen {
+impl Counters {
     fn of(record: &FlowRecord) -> Self {
         Self {
-            credits: record.credits,
+            acknowledged: record.acknowledgements,
             lost: record.lost,
             late: record.late,
             spurious: record.spurious,
@@ -415,9 +326,9 @@ impl Seen {
         }
     }
 
-    fn since(&self, before: &Self) -> New {
-        New {
-            credits: self.credits.wrapping_sub(before.credits),
+    fn since(&self, before: &Self) -> Growth {
+        Growth {
+            acknowledged: self.acknowledged.wrapping_sub(before.acknowledged),
             lost: self.lost.wrapping_sub(before.lost),
             late: self.late.wrapping_sub(before.late),
             spurious: self.spurious.wrapping_sub(before.spurious),

@@ -1,6 +1,6 @@
 //! Whether a path is slower than it used to be.
 //!
-//! Compared are minima: the fastest round trip of a while says what the network needs, whatever queues and schedulers add
+//! Compared are minima: the fastest round trip of one second says what the network needs, whatever queues and schedulers add
 //! to single packets (BBR and BFD implementations measure so too). The baseline is the average of these minima; it stands
 //! still while the path is slow, or it would get used to it.
 
@@ -16,9 +16,9 @@ pub(crate) struct Latency {
     began: Timestamp,
     fastest: Option<Duration>,
     baseline: Duration,
-    /// Whiles that the baseline is made of.
-    whiles: u32,
-    /// Whiles in a row that were slow, or fast again while the path counts as slow.
+    /// Windows that the baseline is made of.
+    windows: u32,
+    /// Windows in a row that were slow, or fast again while the path counts as slow.
     against: u32,
     slow: Option<Slow>,
 }
@@ -33,7 +33,7 @@ impl Latency {
         };
         let fastest = before.min(rtt);
         self.fastest = Some(fastest);
-        if now.since(self.began) >= WHILE {
+        if now.since(self.began) >= WINDOW {
             self.fastest = None;
             self.conclude(fastest, config);
         }
@@ -49,7 +49,7 @@ impl Latency {
             .baseline
             .mul_f32(config.latency_factor)
             .max(self.baseline + config.latency_margin);
-        let is_slow = self.whiles >= BASELINE_WHILES && rtt > limit;
+        let is_slow = self.windows >= BASELINE_WINDOWS && rtt > limit;
         if is_slow == self.slow.is_some() {
             self.against = 0;
         } else {
@@ -68,20 +68,20 @@ impl Latency {
         if let Some(slow) = &mut self.slow {
             slow.rtt = rtt;
         } else if !is_slow {
-            self.whiles += 1;
-            let weight = self.whiles.min(BASELINE_MEMORY);
+            self.windows += 1;
+            let weight = self.windows.min(BASELINE_MEMORY);
             self.baseline = (self.baseline * (weight - 1) + rtt) / weight;
         }
     }
 }
 
-/// Over which a minimum is taken.
-const WHILE: Duration = Duration::from_secs(1);
+/// The window over which a minimum is taken.
+const WINDOW: Duration = Duration::from_secs(1);
 
-/// A baseline of fewer whiles is none.
-const BASELINE_WHILES: u32 = 3;
+/// Windows that make a baseline, at least.
+const BASELINE_WINDOWS: u32 = 3;
 
-/// Whiles that the baseline remembers.
+/// Windows that the baseline remembers.
 const BASELINE_MEMORY: u32 = 64;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How much of a path's DATA is lost: grey loss, which no stack ever reports.
 //!
-//! A chunk that is sent again was lost, unless the peer says that it had it already. The rate is taken since the first
+//! A chunk that is retransmitted was lost, unless the peer says that it had it already. The rate is taken since the first
 //! loss, over seconds, and at most over the last sixteen: a rate that is mixed with the time before is too low. It is
 //! believed when chance would give it once in a thousand times only (three standard deviations, Wilson's interval, which
 //! holds for few samples and small rates as well).

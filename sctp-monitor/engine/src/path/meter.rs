@@ -3,9 +3,7 @@
 //! The mean over the last round of housekeeping, a second or a little more: a record that does not change is not
 //! handed in, so the time since the last change would make silence look like traffic.
 
-use crate::model::Throughput;
-
-use crate::{model::Timestamp, path::flow::FlowFacts};
+use crate::model::{Throughput, Timestamp};
 
 /// Turns the counters of one flow into their [`Throughput`].
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,11 +20,11 @@ struct Reading {
 
 impl Meter {
     /// The rate since the last reading; nothing at the first one, which may hold the packets of a long time.
-    pub(crate) fn read(&mut self, view: &FlowFacts, now: Timestamp) -> Throughput {
+    pub(crate) fn read(&mut self, packets: u64, bytes: u64, now: Timestamp) -> Throughput {
         let reading = Reading {
             at: now,
-            packets: view.packets,
-            bytes: view.bytes,
+            packets,
+            bytes,
         };
         let Some(last) = self.last.replace(reading) else {
             return Throughput::default();

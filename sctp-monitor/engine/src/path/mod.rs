@@ -2,7 +2,9 @@
 //! follows.
 
 pub(crate) mod detector;
+pub(crate) mod facts;
 pub(crate) mod flow;
+pub(crate) mod flows;
 pub(crate) mod latency;
 pub(crate) mod loss;
 pub(crate) mod meter;
@@ -11,3 +13,4 @@ pub(crate) mod primary;
 pub(crate) mod rtt;
 pub(crate) mod sizes;
 pub(crate) mod state;
+pub(crate) mod under_way;

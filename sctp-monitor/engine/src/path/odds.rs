@@ -58,7 +58,7 @@ impl Odds {
         }
     }
 
-    /// Whichever has seen more.
+    /// The odds, of these two, that were taken from more packets.
     pub(crate) fn or_richer(self, other: Self) -> Self {
         if other.sent > self.sent { other } else { self }
     }

@@ -6,20 +6,22 @@
 
 use std::time::Duration;
 
+use sctp_monitor_common::abi::Rtt;
+
 use crate::config::Config;
 
 /// Estimate over the samples of one flow.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct NetRtt {
-    srtt: Duration,
-    rttvar: Duration,
+    /// Smoothed as the programs smooth theirs.
+    smoothed: Rtt,
     /// Samples in a row that did not fit.
     misfits: u8,
     /// Upper bounds in a row that told nothing.
     delayed: u8,
 }
 
-/// What a sample was.
+/// What a sample tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sample {
     /// A round-trip time.
@@ -31,13 +33,11 @@ pub(crate) enum Sample {
 impl NetRtt {
     /// Takes a sample.
     pub(crate) fn sample(&mut self, rtt: Duration) -> Sample {
-        if self.srtt.is_zero() {
+        let Some((srtt, rttvar)) = self.known() else {
             self.restart(rtt);
             return Sample::Fits;
-        }
-        let limit = (3 * self.srtt)
-            .max(self.srtt + 4 * self.rttvar)
-            .max(self.srtt + LEAST_MISFIT);
+        };
+        let limit = (3 * srtt).max(srtt + 4 * rttvar).max(srtt + LEAST_MISFIT);
         if rtt > limit {
             self.misfits += 1;
             if self.misfits < MISFITS {
@@ -48,16 +48,14 @@ impl NetRtt {
         }
         self.misfits = 0;
         self.delayed = 0;
-        // RFC 9260 section 6.3.1: alpha 1/8, beta 1/4.
-        self.rttvar = self.rttvar * 3 / 4 + self.srtt.abs_diff(rtt) / 4;
-        self.srtt = self.srtt * 7 / 8 + rtt / 8;
+        self.smoothed.sample(nanos(rtt));
         Sample::Fits
     }
 
     /// Takes the time to an answer that may have waited. It is an upper bound: only a shorter one tells something, unless
     /// all are longer for a long while.
     pub(crate) fn sample_delayed(&mut self, rtt: Duration) {
-        if self.srtt.is_zero() || rtt <= self.srtt {
+        if self.known().is_none_or(|(srtt, _)| rtt <= srtt) {
             let _ = self.sample(rtt);
             return;
         }
@@ -69,27 +67,38 @@ impl NetRtt {
 
     /// The time-out, if anything was measured.
     pub(crate) fn rto(&self, config: &Config) -> Option<Duration> {
-        (!self.srtt.is_zero()).then(|| config.rto(self.srtt, self.rttvar))
+        self.known().map(|(srtt, rttvar)| config.rto(srtt, rttvar))
     }
 
     /// SRTT + 4 RTTVAR without bounds, if anything was measured.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
-        (!self.srtt.is_zero()).then(|| self.srtt + 4 * self.rttvar)
+        self.known().map(|(srtt, rttvar)| srtt + 4 * rttvar)
+    }
+
+    /// SRTT and RTTVAR, if anything was measured.
+    fn known(&self) -> Option<(Duration, Duration)> {
+        let Rtt {
+            srtt_ns, rttvar_ns, ..
+        } = self.smoothed;
+        let times = (Duration::from_nanos(srtt_ns), Duration::from_nanos(rttvar_ns));
+        self.smoothed.is_known().then_some(times)
     }
 
     fn restart(&mut self, rtt: Duration) {
-        self.srtt = rtt.max(Duration::from_nanos(1));
-        self.rttvar = rtt / 2;
-        self.misfits = 0;
-        self.delayed = 0;
+        *self = Self::default();
+        self.smoothed.sample(nanos(rtt));
     }
 }
 
-/// A sample must be so much longer to be a misfit: at 50 messages a second a lost SACK costs just that.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How much longer than SRTT a misfit is, at least: at 50 messages a second a lost SACK makes a sample longer by this.
 const LEAST_MISFIT: Duration = Duration::from_millis(40);
-/// So many misfits in a row are no chance: the path has become slower.
+/// Misfits in a row after which the path counts as slower: chance does not give that many.
 const MISFITS: u8 = 8;
-/// So many answers that waited in a row: at 20 messages a second three seconds.
+/// Delayed answers in a row after which they count as the round trip: at 20 messages a second that is three seconds.
 const DELAYED: u8 = 64;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::model::Timestamp;
+use crate::{config::RFC_RTO_MAX, model::Timestamp};
 
 /// What was lost and what passed since a series of losses began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,8 +49,8 @@ impl Sizes {
     }
 }
 
-/// Without a loss for so long, nothing as large is sent any more: the longest RTO (60 s) has passed.
-const FORGOTTEN: Duration = Duration::from_secs(60);
+/// Without a loss for so long, nothing as large is sent any more: the longest RTO has passed.
+const FORGOTTEN: Duration = RFC_RTO_MAX;
 
 #[cfg(test)]
 mod tests {

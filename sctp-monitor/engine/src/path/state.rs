@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     config::{Config, Vantage},
-    model::{Direction, Finding, PathState, Reason, Timestamp},
+    model::{Direction, PathState, Reason, Timestamp},
     path::detector::Verdict,
 };
 
@@ -14,10 +14,8 @@ pub struct Path {
     state: PathState,
     since: Timestamp,
     reason: Option<Reason>,
-    pub(crate) sent: Option<u32>,
-    pub(crate) received: Option<u32>,
-    /// What is wrong with it.
-    pub(crate) findings: Vec<Finding>,
+    /// Slots of its flows, by direction.
+    flows: [Option<u32>; 2],
     /// It has been active.
     confirmed: bool,
     known_since: Timestamp,
@@ -33,9 +31,7 @@ impl Path {
             state: PathState::Unconfirmed,
             since: now,
             reason: None,
-            sent: None,
-            received: None,
-            findings: Vec::new(),
+            flows: [None; 2],
             confirmed: false,
             known_since: now,
             failures: VecDeque::new(),
@@ -61,26 +57,19 @@ impl Path {
         self.reason.as_ref()
     }
 
-    /// What is wrong with it.
-    #[must_use]
-    pub fn findings(&self) -> &[Finding] {
-        &self.findings
-    }
-
     /// The slot of the flow in a direction, if anything was seen of it.
     #[must_use]
     pub fn flow(&self, direction: Direction) -> Option<u32> {
-        match direction {
-            Direction::Forward => self.sent,
-            Direction::Return => self.received,
-        }
+        self.flows[direction as usize]
+    }
+
+    /// The slot of a flow of it, if anything was seen: of the forward direction if there is one.
+    pub(crate) fn any_flow(&self) -> Option<u32> {
+        self.flows.into_iter().flatten().next()
     }
 
     pub(crate) fn set_flow(&mut self, direction: Direction, slot: Option<u32>) {
-        match direction {
-            Direction::Forward => self.sent = slot,
-            Direction::Return => self.received = slot,
-        }
+        self.flows[direction as usize] = slot;
     }
 
     /// Whether it was ever proved to work.

@@ -7,13 +7,13 @@ use crate::model::{AddressSource, Translation};
 
 use std::{net::IpAddr, time::Duration};
 
-use crate::model::Timestamp;
+use crate::{config::RFC_RTO_MAX, model::Timestamp};
 
 /// The addresses of one endpoint.
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
     known: Vec<(IpAddr, AddressSource)>,
-    /// With the time.
+    /// Addresses that were given up, with the time when they were.
     given_up: Vec<(IpAddr, Timestamp)>,
     translations: Vec<Translation>,
     /// Where the endpoint asked the other one to send its DATA.
@@ -21,7 +21,7 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// Them, the first known first.
+    /// The addresses, in the order in which they became known.
     pub fn iter(&self) -> impl Iterator<Item = &IpAddr> {
         self.known.iter().map(|(address, _)| address)
     }
@@ -35,19 +35,19 @@ impl Addresses {
             .map(|(_, source)| *source)
     }
 
-    /// Whether the address is one of them.
+    /// Whether the address is known as the endpoint's.
     #[must_use]
     pub fn contains(&self, address: &IpAddr) -> bool {
         self.source(address).is_some()
     }
 
-    /// How many there are.
+    /// The number of known addresses.
     #[must_use]
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// Whether none is known.
+    /// Whether no address is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
@@ -59,7 +59,7 @@ impl Addresses {
         self.primary
     }
 
-    /// Those that a translator replaces on the way.
+    /// Addresses that a translator replaces on the way.
     #[must_use]
     pub fn translations(&self) -> &[Translation] {
         &self.translations
@@ -144,11 +144,13 @@ impl Addresses {
     }
 }
 
+/// Addresses that are believed of one endpoint. Linux binds any number, FreeBSD 1,080; products use 2 to 4.
+pub(super) const MAX_ADDRESSES: usize = 32;
 /// Addresses that are kept in mind after they were given up.
 const MAX_GIVEN_UP: usize = 8;
 
-/// How long packets of an address that was given up may be late: the largest RTO (60 s, RFC 9260 section 16).
-const LATE: Duration = Duration::from_secs(60);
+/// How long packets of an address that was given up may be late.
+const LATE: Duration = RFC_RTO_MAX;
 
 #[cfg(test)]
 mod tests {

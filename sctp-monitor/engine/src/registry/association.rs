@@ -2,47 +2,46 @@
 
 use std::collections::BTreeMap;
 
+use sctp_monitor_common::abi::FlowKey;
+
 use crate::{
     model::{
-        AssociationId, AssociationRef, Direction, EndReason, Finding, Offers, Origin, PathId, Side, Timestamp,
+        AssociationId, AssociationRef, Direction, EndReason, Event, EventKind, Offers, Origin, PathId,
+        Schema, Side, Timestamp,
     },
     path::{primary::Primary, state::Path},
-    registry::{addresses::Addresses, asconf::AddressRequest, errors::ErrorLog, strangers::Suspicions},
+    registry::{
+        addresses::Addresses, asconf::AddressRequest, change::Change, errors::ErrorLog, forgery::Suspicions,
+    },
 };
 
 /// An association as the engine knows it.
 #[derive(Debug, Clone)]
 pub struct Association {
-    pub(crate) id: AssociationId,
-    pub(crate) local_port: u16,
-    pub(crate) remote_port: u16,
-    pub(crate) local_tag: Option<u32>,
-    pub(crate) remote_tag: Option<u32>,
-    pub(crate) origin: Origin,
-    pub(crate) phase: Phase,
-    pub(crate) known_since: Timestamp,
+    pub(super) id: AssociationId,
+    pub(super) local_port: u16,
+    pub(super) remote_port: u16,
+    pub(super) local_tag: Option<u32>,
+    pub(super) remote_tag: Option<u32>,
+    pub(super) origin: Origin,
+    pub(super) phase: Phase,
+    pub(super) known_since: Timestamp,
     /// The association that this one's handshake restarted.
-    pub(crate) restarts: Option<AssociationId>,
+    pub(super) restarts: Option<AssociationId>,
     /// What the endpoints said in their handshake, if that was seen.
-    pub(crate) offers: Option<Offers>,
-    pub(crate) local: Addresses,
-    pub(crate) remote: Addresses,
-    pub(crate) address_requests: Vec<AddressRequest>,
-    pub(crate) errors: ErrorLog,
-    pub(crate) paths: BTreeMap<PathId, Path>,
-    /// Slots of the flows to the remote endpoint, in the order in which they joined. The first one's record holds the
-    /// TSN state of the direction.
-    pub(crate) sent: Vec<u32>,
-    /// The same for the flows from the remote endpoint.
-    pub(crate) received: Vec<u32>,
+    pub(super) offers: Option<Offers>,
+    pub(super) local: Addresses,
+    pub(super) remote: Addresses,
+    pub(super) address_requests: Vec<AddressRequest>,
+    pub(super) errors: ErrorLog,
+    pub(super) paths: BTreeMap<PathId, Path>,
+    /// Slots of the flows by direction, in the order in which they joined. The first one's record holds the TSN state of
+    /// its direction.
+    flows: [Vec<u32>; 2],
     /// Where new DATA goes, by direction.
-    pub(crate) primary: [Primary; 2],
-    /// What is wrong with it as a whole, or with one address of the peer.
-    pub(crate) findings: Vec<Finding>,
-    /// Since when the peer advertises no window.
-    pub(crate) window_zero_since: Option<Timestamp>,
+    pub(super) primary: [Primary; 2],
     /// What may be forged; nothing as a rule.
-    pub(crate) suspicions: Option<Box<Suspicions>>,
+    pub(super) suspicions: Option<Box<Suspicions>>,
 }
 
 /// Where an association is in its life.
@@ -50,8 +49,8 @@ pub struct Association {
 pub(crate) enum Phase {
     /// Not yet reported.
     Opening,
-    /// Reported as up.
-    Up,
+    /// Reported as established.
+    Established,
     /// SHUTDOWN was seen. Its packets and paths are what they were, until it is complete.
     ShuttingDown { by: Side, since: Timestamp },
     /// Reported as over.
@@ -59,14 +58,18 @@ pub(crate) enum Phase {
 }
 
 impl Association {
-    /// One of which only the ports are known.
-    pub(crate) fn opening(
+    /// One of which only the ports are known, by a packet's and its direction.
+    pub(super) fn opening(
         id: AssociationId,
-        local_port: u16,
-        remote_port: u16,
+        key: &FlowKey,
+        direction: Direction,
         origin: Origin,
         now: Timestamp,
     ) -> Self {
+        let (local_port, remote_port) = match direction {
+            Direction::Forward => (key.src_port, key.dst_port),
+            Direction::Return => (key.dst_port, key.src_port),
+        };
         Self {
             id,
             local_port,
@@ -83,11 +86,8 @@ impl Association {
             address_requests: Vec::new(),
             errors: ErrorLog::default(),
             paths: BTreeMap::new(),
-            sent: Vec::new(),
-            received: Vec::new(),
+            flows: Default::default(),
             primary: Default::default(),
-            findings: Vec::new(),
-            window_zero_since: None,
             suspicions: None,
         }
     }
@@ -104,6 +104,12 @@ impl Association {
         }
     }
 
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> AssociationId {
+        self.id
+    }
+
     /// How it became known.
     #[must_use]
     pub fn origin(&self) -> Origin {
@@ -113,7 +119,7 @@ impl Association {
     /// Whether it was reported as up and is not over.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        matches!(self.phase, Phase::Up | Phase::ShuttingDown { .. })
+        matches!(self.phase, Phase::Established | Phase::ShuttingDown { .. })
     }
 
     /// Whether nothing is reported of it yet: so far it is what a few packets make of themselves.
@@ -127,7 +133,7 @@ impl Association {
     pub fn shutting_down(&self) -> Option<Side> {
         match self.phase {
             Phase::ShuttingDown { by, .. } => Some(by),
-            Phase::Opening | Phase::Up | Phase::Ended { .. } => None,
+            Phase::Opening | Phase::Established | Phase::Ended { .. } => None,
         }
     }
 
@@ -159,7 +165,7 @@ impl Association {
         }
     }
 
-    pub(crate) fn addresses_mut(&mut self, side: Side) -> &mut Addresses {
+    pub(super) fn addresses_mut(&mut self, side: Side) -> &mut Addresses {
         match side {
             Side::Local => &mut self.local,
             Side::Remote => &mut self.remote,
@@ -167,7 +173,7 @@ impl Association {
     }
 
     /// The ports of packets in this direction: source and destination.
-    pub(crate) fn ports(&self, direction: Direction) -> (u16, u16) {
+    pub(super) fn ports(&self, direction: Direction) -> (u16, u16) {
         match direction {
             Direction::Forward => (self.local_port, self.remote_port),
             Direction::Return => (self.remote_port, self.local_port),
@@ -181,7 +187,7 @@ impl Association {
     }
 
     /// Its paths, by their addresses.
-    pub fn paths(&self) -> impl Iterator<Item = (&PathId, &Path)> {
+    pub fn paths(&self) -> impl Iterator<Item = (&PathId, &Path)> + Clone {
         self.paths.iter()
     }
 
@@ -191,51 +197,70 @@ impl Association {
         self.primary[direction as usize].path()
     }
 
-    /// What is wrong with it as a whole, or with one address of the peer.
-    #[must_use]
-    pub fn findings(&self) -> &[Finding] {
-        &self.findings
-    }
-
     /// The tag that packets in this direction carry.
-    pub(crate) fn tag(&self, direction: Direction) -> Option<u32> {
+    pub(super) fn tag(&self, direction: Direction) -> Option<u32> {
         match direction {
             Direction::Forward => self.remote_tag,
             Direction::Return => self.local_tag,
         }
     }
 
-    pub(crate) fn set_tag(&mut self, direction: Direction, tag: u32) {
+    pub(super) fn set_tag(&mut self, direction: Direction, tag: u32) {
         match direction {
             Direction::Forward => self.remote_tag = Some(tag),
             Direction::Return => self.local_tag = Some(tag),
         }
     }
 
+    /// The slots of its flows in a direction, in the order in which they joined.
     pub(crate) fn flows(&self, direction: Direction) -> &[u32] {
-        match direction {
-            Direction::Forward => &self.sent,
-            Direction::Return => &self.received,
-        }
+        &self.flows[direction as usize]
     }
 
-    pub(crate) fn flows_mut(&mut self, direction: Direction) -> &mut Vec<u32> {
-        match direction {
-            Direction::Forward => &mut self.sent,
-            Direction::Return => &mut self.received,
-        }
+    pub(super) fn flows_mut(&mut self, direction: Direction) -> &mut Vec<u32> {
+        &mut self.flows[direction as usize]
     }
 
-    pub(crate) fn has_flows(&self) -> bool {
-        !(self.sent.is_empty() && self.received.is_empty())
+    /// The slots of its flows, those of the forward direction first.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.flows.iter().flatten().copied()
     }
 
-    pub(crate) fn is_ended(&self) -> bool {
+    pub(super) fn has_flows(&self) -> bool {
+        self.flows.iter().any(|slots| !slots.is_empty())
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended { .. })
     }
 
+    /// Where it is in its life.
+    pub(crate) fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// One of its paths.
+    pub(crate) fn path(&self, path: &PathId) -> Option<&Path> {
+        self.paths.get(path)
+    }
+
+    /// One of its paths.
+    pub(crate) fn path_mut(&mut self, path: &PathId) -> Option<&mut Path> {
+        self.paths.get_mut(path)
+    }
+
+    /// A report about it.
+    pub(super) fn report(&self, kind: EventKind, time: Timestamp) -> Change {
+        Change::Report(Box::new(Event {
+            schema: Schema,
+            time,
+            association: Some(self.reference()),
+            kind,
+        }))
+    }
+
     /// Every pair of addresses of one family is a path, whether or not anything ever crosses it.
-    pub(crate) fn list_paths(&mut self, now: Timestamp) {
+    pub(super) fn list_paths(&mut self, now: Timestamp) {
         for local in self.local.iter() {
             for remote in self
                 .remote

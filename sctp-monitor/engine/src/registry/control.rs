@@ -5,129 +5,115 @@
 //! counts only with the tag of the association that it is about.
 
 use sctp_monitor_common::{
-    abi::{ControlHeader, FlowKey},
-    wire::{Chunk, ChunkKind, Frame, ReadPacket as _, chunk::chunks, init::Init},
+    abi::FlowKey,
+    wire::{Chunk, ChunkKind, init::Init},
 };
 
 use crate::{
     config::Vantage,
-    engine::{Engine, Output},
     model::{AssociationId, Direction, EndReason, EventKind, Offers, Origin, Side, Timestamp, Translation},
+    path::flows::Flows,
     registry::{
+        Registry,
         association::{Association, Phase},
         errors::cause_words,
         handshake::{Answered, Endpoint},
+        nat::is_copy,
+        packet::ControlPacket,
     },
 };
 
-impl Engine {
-    /// Takes a packet with control chunks, from its common header on.
-    pub(crate) fn handle_control(&mut self, header: &ControlHeader, packet: &[u8]) {
-        let now = Timestamp::from_nanos(header.header.time_ns);
-        let frame = Frame(packet);
-        let key = &header.key;
-        let Some(tag) = frame.read_u32(TAG_AT) else {
-            return;
-        };
-        if header.tag_mismatch != 0 {
-            self.look_into_stranger(header, packet);
-        }
-        for chunk in chunks(&frame, CHUNKS_AT, packet.len()) {
-            match chunk.kind() {
-                ChunkKind::Init if tag == 0 => {
-                    if let Some(init) = Init::read(&frame, &chunk) {
-                        self.look_into_init(header, init.initiate_tag, now);
-                    }
-                    self.handshakes.on_init(header, &frame, &chunk, now);
+impl Registry {
+    /// Takes one chunk of a packet.
+    pub(crate) fn on_chunk(&mut self, flows: &mut Flows, packet: &ControlPacket<'_>, chunk: &Chunk) {
+        let (frame, tag, now) = (&packet.frame, packet.tag, packet.time);
+        match chunk.kind() {
+            ChunkKind::Init if tag == 0 => {
+                if let Some(init) = Init::read(frame, chunk) {
+                    self.look_into_init(flows, packet, init.initiate_tag);
                 }
-                ChunkKind::InitAck => {
-                    let vantage = self.config.vantage;
-                    self.handshakes.on_init_ack(key, tag, &frame, &chunk, vantage);
-                }
-                ChunkKind::CookieEcho => self.on_cookie_echo(key, tag, now),
-                ChunkKind::CookieAck => self.on_cookie_ack(key, tag, now),
-                ChunkKind::Error => self.on_error(key, tag, cause_words(&frame, &chunk), now),
-                ChunkKind::Asconf => self.on_asconf(key, tag, &frame, &chunk),
-                ChunkKind::AsconfAck => self.on_asconf_ack(key, tag, &frame, &chunk, now),
-                ChunkKind::Shutdown | ChunkKind::ShutdownAck => {
-                    self.on_shutdown(key, tag, chunk.kind(), now);
-                }
-                ChunkKind::Abort => {
-                    let causes = cause_words(&frame, &chunk);
-                    self.on_end(key, tag, &chunk, EndReason::Abort { causes }, now);
-                }
-                ChunkKind::ShutdownComplete => self.on_end(key, tag, &chunk, EndReason::Shutdown, now),
-                _ => {}
+                self.handshakes.on_init(packet.header, frame, chunk, now);
             }
+            ChunkKind::InitAck => {
+                let vantage = self.config.vantage;
+                self.handshakes
+                    .on_init_ack(packet.key(), tag, frame, chunk, vantage);
+            }
+            ChunkKind::CookieEcho => self.on_cookie_echo(flows, packet.key(), tag, now),
+            ChunkKind::CookieAck => {
+                let found = self.associations.by_tag(packet.key(), tag);
+                if let Some(id) = found.map(|(association, _)| association.id) {
+                    self.associations.establish(id, now);
+                }
+            }
+            ChunkKind::Error => self.on_error(packet, cause_words(frame, chunk)),
+            ChunkKind::Asconf => self.on_asconf(packet, chunk),
+            ChunkKind::AsconfAck => self.on_asconf_ack(flows, packet, chunk),
+            ChunkKind::Shutdown | ChunkKind::ShutdownAck => self.on_shutdown(packet, chunk.kind()),
+            ChunkKind::Abort => {
+                let causes = cause_words(frame, chunk);
+                self.on_end(packet, chunk, EndReason::Abort { causes });
+            }
+            ChunkKind::ShutdownComplete => self.on_end(packet, chunk, EndReason::Shutdown),
+            _ => {}
         }
     }
 
-    fn on_cookie_echo(&mut self, key: &FlowKey, tag: u32, now: Timestamp) {
+    fn on_cookie_echo(&mut self, flows: &mut Flows, key: &FlowKey, tag: u32, now: Timestamp) {
         let Some(handshake) = self.handshakes.answered(key, tag, self.config.vantage) else {
             return;
         };
         self.handshakes
             .complete([handshake.initiator.tag, handshake.responder.tag]);
         // By the responder's tag, and by the initiator's.
-        let to_responder = self.by_tag(key, tag);
+        let to_responder = self.associations.by_tag(key, tag);
         let to_initiator = self
+            .associations
             .by_tag(&key.reversed(), handshake.initiator.tag)
-            .map(|(id, direction)| (id, direction.reversed()));
+            .map(|(association, direction)| (association, direction.reversed()));
         let known = match (to_responder, to_initiator) {
-            // Sent again, or both endpoints began at the same time (RFC 9260 section 5.2.1).
-            (Some(known), Some(same)) if known == same => Some(known),
-            (Some(known), None) | (None, Some(known)) if self.collides(known.0, &handshake) => Some(known),
+            // Retransmitted, or both endpoints began at the same time (RFC 9260 section 5.2.1).
+            (Some(known), Some(same)) if (known.0.id, known.1) == (same.0.id, same.1) => Some(known),
+            (Some(known), None) | (None, Some(known)) if collides(known.0, &handshake) => Some(known),
             _ => None,
         };
-        match known {
-            Some(known) => self.confirm(known, &handshake, now),
-            None => self.open_handshake(key, &handshake, now),
+        match known.map(|(association, direction)| (association.id, direction)) {
+            Some((id, direction)) => self.confirm(flows, id, direction, &handshake, now),
+            None => self.open_handshake(flows, key, &handshake, now),
         }
-    }
-
-    /// Whether an association became known while this handshake was under way. If they share one tag, the endpoints
-    /// began at the same time and one of them gave two; the later one counts (RFC 9260 section 5.2.4, action B).
-    fn collides(&self, id: AssociationId, handshake: &Answered) -> bool {
-        self.associations
-            .get(&id)
-            .is_some_and(|association| handshake.began <= association.known_since)
     }
 
     /// What a handshake says of an association that is known already: its tags, and the lists of one that was joined
     /// mid-life.
-    fn confirm(&mut self, known: (AssociationId, Direction), handshake: &Answered, now: Timestamp) {
-        let (id, direction) = known;
-        self.replace_tag(id, direction, handshake.responder.tag);
-        self.replace_tag(id, direction.reversed(), handshake.initiator.tag);
-        let initiator = Side::sending(direction);
-        let Some(association) = self.associations.get_mut(&id) else {
+    fn confirm(
+        &mut self,
+        flows: &mut Flows,
+        id: AssociationId,
+        direction: Direction,
+        handshake: &Answered,
+        now: Timestamp,
+    ) {
+        let Answered {
+            initiator, responder, ..
+        } = handshake;
+        self.associations.replace_tag(flows, id, direction, responder.tag);
+        self.associations
+            .replace_tag(flows, id, direction.reversed(), initiator.tag);
+        let initiator_is = Side::sending(direction);
+        let Some(association) = self.associations.get_mut(id) else {
             return;
         };
         if association.origin == Origin::Handshake {
             return;
         }
-        association.offers = Some(offers(&handshake.initiator, &handshake.responder, initiator));
-        self.correct_addresses(id, initiator, &handshake.initiator.addresses, now);
-        self.correct_addresses(id, initiator.other(), &handshake.responder.addresses, now);
-    }
-
-    fn replace_tag(&mut self, id: AssociationId, direction: Direction, tag: u32) {
-        let Some(association) = self.associations.get(&id) else {
-            return;
-        };
-        if association.tag(direction) == Some(tag) {
-            return;
-        }
-        let slots = association.flows(direction).to_vec();
-        self.learn_tag(id, direction, tag);
-        for slot in slots {
-            self.output(Output::SetTag { slot, tag });
-        }
+        association.offers = Some(offers(initiator, responder, initiator_is));
+        self.correct_addresses(flows, id, initiator_is, &initiator.addresses, now);
+        self.correct_addresses(flows, id, initiator_is.other(), &responder.addresses, now);
     }
 
     /// The third leg: both sides have agreed on their tags.
-    fn open_handshake(&mut self, key: &FlowKey, handshake: &Answered, now: Timestamp) {
-        let id = self.next_id();
+    fn open_handshake(&mut self, flows: &mut Flows, key: &FlowKey, handshake: &Answered, now: Timestamp) {
+        let id = self.associations.next_id();
         let initiator_is_local = match self.config.vantage {
             Vantage::Endpoint => handshake.initiator_sent,
             Vantage::Gateway => true,
@@ -137,11 +123,7 @@ impl Engine {
         } else {
             (Side::Remote, Direction::Return)
         };
-        let (local_port, remote_port) = match direction {
-            Direction::Forward => (key.src_port, key.dst_port),
-            Direction::Return => (key.dst_port, key.src_port),
-        };
-        let mut association = Association::opening(id, local_port, remote_port, Origin::Handshake, now);
+        let mut association = Association::opening(id, key, direction, Origin::Handshake, now);
         association.offers = Some(offers(&handshake.initiator, &handshake.responder, initiator));
         for (side, endpoint) in [
             (initiator, &handshake.initiator),
@@ -159,67 +141,64 @@ impl Engine {
         }
         association.list_paths(now);
         let keys = flow_keys(&association);
-        association.restarts = self.end_predecessors(&association, &keys, now);
-        self.associations.insert(id, association);
-        self.learn_tag(id, direction, handshake.responder.tag);
-        self.learn_tag(id, direction.reversed(), handshake.initiator.tag);
+        association.restarts = self.end_predecessors(flows, &association, &keys, now);
+        self.associations.insert(association);
+        self.associations
+            .learn_tag(id, direction, handshake.responder.tag);
+        self.associations
+            .learn_tag(id, direction.reversed(), handshake.initiator.tag);
         // Flows of these address pairs carry the new tags from now on, whatever they were before.
         for (key, direction) in keys {
-            if let Some(slot) = self.by_key.get(&key).copied()
-                && !self.is_copy(&key, id, direction)
-            {
-                if let Some(flow) = self.flows.get_mut(&slot).filter(|flow| flow.member.is_some()) {
-                    flow.detector.on_new_association();
-                }
-                self.join(slot, id, direction, now);
+            let known = self.associations.get(id);
+            let Some(slot) = flows
+                .slot_of(&key)
+                .filter(|_| !known.is_some_and(|known| is_copy(flows, &key, known, direction)))
+            else {
+                continue;
+            };
+            if let Some(flow) = flows.get_mut(slot).filter(|flow| flow.member.is_some()) {
+                flow.detector.on_new_association();
             }
+            self.associations.join(flows, slot, id, direction, now);
         }
     }
 
     /// Ends the associations whose flows a new one takes away, and gives the one that it restarts.
     fn end_predecessors(
         &mut self,
+        flows: &Flows,
         new: &Association,
         keys: &[(FlowKey, Direction)],
         now: Timestamp,
     ) -> Option<AssociationId> {
         let mut before: Vec<_> = keys
             .iter()
-            .filter_map(|(key, _)| self.flows.get(self.by_key.get(key)?)?.member)
+            .filter_map(|(key, _)| flows.by_key(key)?.member)
             .map(|member| member.association)
             .collect();
         before.sort_unstable();
         before.dedup();
         let mut restarted = None;
         for id in before {
-            let Some(old) = self.associations.get(&id).filter(|old| !old.is_ended()) else {
+            let Some(old) = self.associations.get(id).filter(|old| !old.is_ended()) else {
                 continue;
             };
             if old.is_up() && old.is_restarted_by(new) {
                 restarted = Some(id);
-                self.end(id, EndReason::Restarted, now);
+                self.associations.end(id, EndReason::Restarted, now);
             } else if !old.is_up() || old.overlaps(new) {
-                self.end(id, EndReason::Replaced, now);
+                self.associations.end(id, EndReason::Replaced, now);
             }
         }
         restarted
     }
 
-    fn on_cookie_ack(&mut self, key: &FlowKey, tag: u32, now: Timestamp) {
-        if let Some((id, _)) = self.by_tag(key, tag) {
-            self.bring_up(id, now);
-        }
-    }
-
     /// SHUTDOWN comes from the endpoint that asks, SHUTDOWN ACK from the other one.
-    fn on_shutdown(&mut self, key: &FlowKey, tag: u32, kind: ChunkKind, now: Timestamp) {
-        let Some((id, direction)) = self.by_tag(key, tag) else {
+    fn on_shutdown(&mut self, packet: &ControlPacket<'_>, kind: ChunkKind) {
+        let Some((association, direction)) = self.associations.by_tag_mut(packet.key(), packet.tag) else {
             return;
         };
-        let Some(association) = self.associations.get_mut(&id) else {
-            return;
-        };
-        if association.phase != Phase::Up {
+        if association.phase != Phase::Established {
             return;
         }
         let sender = Side::sending(direction);
@@ -227,46 +206,56 @@ impl Engine {
             ChunkKind::Shutdown => sender,
             _ => sender.other(),
         };
-        association.phase = Phase::ShuttingDown { by, since: now };
-        self.report(id, EventKind::ShuttingDown { by }, now);
+        association.phase = Phase::ShuttingDown {
+            by,
+            since: packet.time,
+        };
+        let id = association.id;
+        self.associations
+            .report(id, EventKind::ShuttingDown { by }, packet.time);
     }
 
-    fn on_error(&mut self, key: &FlowKey, tag: u32, causes: Vec<String>, now: Timestamp) {
-        let Some((id, direction)) = self.by_tag(key, tag) else {
+    fn on_error(&mut self, packet: &ControlPacket<'_>, causes: Vec<String>) {
+        let Some((association, direction)) = self.associations.by_tag_mut(packet.key(), packet.tag) else {
             return;
         };
         let by = Side::sending(direction);
-        let admitted = self
-            .associations
-            .get_mut(&id)
-            .is_some_and(|association| association.errors.admits(by, &causes, now));
-        if admitted {
-            self.report(id, EventKind::AssociationError { by, causes }, now);
+        if association.errors.admits(by, &causes, packet.time) {
+            let id = association.id;
+            let kind = EventKind::AssociationError { by, causes };
+            self.associations.report(id, kind, packet.time);
         }
     }
 
-    fn on_end(&mut self, key: &FlowKey, tag: u32, chunk: &Chunk, reason: EndReason, now: Timestamp) {
+    fn on_end(&mut self, packet: &ControlPacket<'_>, chunk: &Chunk, reason: EndReason) {
         // A reflected tag is that of the packets which it answers.
         let found = if chunk.reflects_tag() {
-            let answered = key.reversed();
-            self.by_tag(&answered, tag)
-                .filter(|(id, direction)| self.is_between_its_endpoints(*id, *direction, &answered))
+            let answered = packet.key().reversed();
+            self.associations
+                .by_tag(&answered, packet.tag)
+                .filter(|(association, direction)| {
+                    is_between_its_endpoints(association, *direction, &answered)
+                })
         } else {
-            self.by_tag(key, tag)
+            self.associations.by_tag(packet.key(), packet.tag)
         };
-        if let Some((id, _)) = found {
-            self.end(id, reason, now);
+        if let Some(id) = found.map(|(association, _)| association.id) {
+            self.associations.end(id, reason, packet.time);
         }
     }
+}
 
-    /// Whether both addresses are the association's, as far as its lists are known. One that a translator makes up for a
-    /// path of its own is not: its heartbeats are a stranger's to the peer, who answers them by ABORT, and that ends nothing.
-    fn is_between_its_endpoints(&self, id: AssociationId, direction: Direction, key: &FlowKey) -> bool {
-        self.associations.get(&id).is_some_and(|association| {
-            association.origin != Origin::Handshake
-                || association.addresses_known(direction, key.src.to_ip(), key.dst.to_ip()) == 2
-        })
-    }
+/// Whether an association became known while this handshake was under way. If they share one tag, the endpoints
+/// began at the same time and one of them gave two; the later one counts (RFC 9260 section 5.2.4, action B).
+fn collides(association: &Association, handshake: &Answered) -> bool {
+    handshake.began <= association.known_since
+}
+
+/// Whether both addresses are the association's, as far as its lists are known. One that a translator makes up for a
+/// path of its own is not: its heartbeats are out of the blue to the peer, who answers them by ABORT, and that ends nothing.
+fn is_between_its_endpoints(association: &Association, direction: Direction, key: &FlowKey) -> bool {
+    association.origin != Origin::Handshake
+        || association.addresses_known(direction, key.src.to_ip(), key.dst.to_ip()) == 2
 }
 
 fn offers(initiator: &Endpoint, responder: &Endpoint, initiator_is: Side) -> Offers {
@@ -311,7 +300,3 @@ fn flow_keys(association: &Association) -> Vec<(FlowKey, Direction)> {
         })
         .collect()
 }
-
-/// Offsets from the common header on.
-pub(crate) const TAG_AT: usize = 4;
-pub(crate) const CHUNKS_AT: usize = 12;

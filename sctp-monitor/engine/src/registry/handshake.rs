@@ -13,6 +13,7 @@ use sctp_monitor_common::{
 use crate::{
     config::Vantage,
     model::{Offer, Timestamp},
+    registry::addresses::MAX_ADDRESSES,
 };
 
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ struct Pending {
     /// The INIT left this host.
     initiator_sent: bool,
     initiator: Endpoint,
-    /// What the responder answered, the newest last: a stack answers every INIT that is sent again with another tag,
+    /// What the responder answered, the newest last: a stack answers every retransmitted INIT with another tag,
     /// and the initiator takes the answer that comes first.
     responders: Vec<Endpoint>,
     /// The responder knows the initiator's address as this one.
@@ -237,10 +238,8 @@ impl Endpoint {
 
 /// Handshakes that are remembered; forged INITs push out forged INITs.
 const MAX_PENDING: usize = 1024;
-/// Answers to one INIT that are remembered: it is sent again eight times at most, and answered late rarely.
+/// Answers to one INIT that are remembered: it is retransmitted eight times at most, and answered late rarely.
 const MAX_RESPONDERS: usize = 4;
-/// Addresses that are believed of one endpoint. Linux binds any number, FreeBSD 1,080; products use 2 to 4.
-const MAX_ADDRESSES: usize = 32;
-/// How long a handshake may take: Max.Init.Retransmits (8) at the initial RTO is longer, but then the INIT is sent
-/// again and begins anew.
+/// How long a handshake may take: Max.Init.Retransmits (8) at the initial RTO is longer, but then the INIT is
+/// retransmitted and begins anew.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);

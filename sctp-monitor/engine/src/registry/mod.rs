@@ -1,16 +1,86 @@
 //! Which associations there are: who their endpoints are, by which tags and addresses their packets are known, how they
 //! begin, change and end.
+//!
+//! The registry takes the flows as a parameter and ties them to their associations. What others must know of its decisions
+//! it queues as [`Change`]s, in their order. It judges no path: whether one works is for the flows' detectors to say.
 
+mod address_changes;
 pub(crate) mod addresses;
-pub(crate) mod asconf;
+mod asconf;
+mod assign;
 pub(crate) mod association;
-pub(crate) mod control;
-pub(crate) mod errors;
-pub(crate) mod grouping;
-pub(crate) mod handshake;
-pub(crate) mod housekeeping;
-pub(crate) mod identity;
-pub(crate) mod nat;
-pub(crate) mod restart;
-pub(crate) mod strangers;
-pub(crate) mod tags;
+mod associations;
+pub(crate) mod change;
+pub(crate) mod context;
+mod control;
+mod early_acks;
+mod errors;
+mod expiry;
+mod foreign;
+pub(crate) mod forgery;
+mod handshake;
+mod identity;
+mod moves;
+mod nat;
+pub(crate) mod packet;
+mod restart;
+mod tags;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use sctp_monitor_common::abi::HeartbeatAcked;
+
+use crate::{
+    config::Config,
+    model::{AssociationId, PathId},
+    registry::{association::Association, associations::Associations, change::Change, handshake::Handshakes},
+};
+
+/// All that is known of associations.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    config: Arc<Config>,
+    associations: Associations,
+    handshakes: Handshakes,
+    /// Acknowledgements that came over flows whose association was not known yet.
+    early_acks: VecDeque<HeartbeatAcked>,
+}
+
+impl Registry {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
+        Self {
+            config,
+            associations: Associations::default(),
+            handshakes: Handshakes::default(),
+            early_acks: VecDeque::new(),
+        }
+    }
+
+    /// The oldest decision that nobody has taken yet.
+    pub(crate) fn poll_change(&mut self) -> Option<Change> {
+        self.associations.poll_change()
+    }
+
+    /// The associations that are known, by id.
+    pub(crate) fn associations(&self) -> impl Iterator<Item = &Association> {
+        self.associations.iter()
+    }
+
+    pub(crate) fn get(&self, id: AssociationId) -> Option<&Association> {
+        self.associations.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: AssociationId) -> Option<&mut Association> {
+        self.associations.get_mut(id)
+    }
+
+    /// The paths that only time keeps from being active.
+    pub(crate) fn held_paths(&self) -> Vec<(AssociationId, PathId)> {
+        let paths_of = |association: &Association| {
+            let id = association.id();
+            let held = association.paths().filter(|(_, path)| path.is_held());
+            held.map(|(path, _)| (id, *path)).collect::<Vec<_>>()
+        };
+        self.associations.iter().flat_map(paths_of).collect()
+    }
+}

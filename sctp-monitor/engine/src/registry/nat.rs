@@ -7,46 +7,15 @@
 
 use sctp_monitor_common::abi::FlowKey;
 
-use crate::{
-    engine::Engine,
-    model::{AssociationId, Direction, EventKind, Side, Timestamp},
-};
+use crate::{model::Direction, path::flows::Flows, registry::association::Association};
 
-impl Engine {
-    /// Says which addresses of an association are translated.
-    pub(crate) fn report_translations(&mut self, id: AssociationId, now: Timestamp) {
-        let Some(association) = self.associations.get(&id) else {
-            return;
-        };
-        let events: Vec<_> = [Side::Local, Side::Remote]
-            .into_iter()
-            .flat_map(|side| {
-                let translations = association.addresses(side).translations().iter();
-                translations.map(move |translation| EventKind::Translated {
-                    side,
-                    address: translation.address,
-                    seen_as: translation.seen_as,
-                })
-            })
-            .collect();
-        for event in events {
-            self.report(id, event, now);
-        }
-    }
-
-    /// Whether a flow shows the same packets as another one, on the other side of a translator whose both sides are
-    /// watched. It must not count twice.
-    pub(crate) fn is_copy(&self, key: &FlowKey, id: AssociationId, direction: Direction) -> bool {
-        let Some(association) = self.associations.get(&id) else {
-            return false;
-        };
-        let (src, dst) = (key.src.to_ip(), key.dst.to_ip());
-        let path = association.path_of(direction, src, dst);
-        association
-            .paths
-            .get(&path)
-            .and_then(|path| path.flow(direction))
-            .and_then(|known| self.flows.get(&known))
-            .is_some_and(|known| known.view.key != *key)
-    }
+/// Whether a flow shows the same packets as another one of the association, on the other side of a translator whose both
+/// sides are watched. It must not count twice.
+pub(super) fn is_copy(flows: &Flows, key: &FlowKey, association: &Association, direction: Direction) -> bool {
+    let path = association.path_of(direction, key.src.to_ip(), key.dst.to_ip());
+    association
+        .path(&path)
+        .and_then(|path| path.flow(direction))
+        .and_then(|known| flows.get(known))
+        .is_some_and(|known| known.view.key != *key)
 }

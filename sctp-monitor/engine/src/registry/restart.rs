@@ -6,118 +6,111 @@
 use std::time::Duration;
 
 use crate::{
-    engine::{Engine, Output},
+    housekeeping::Slice,
     model::{Direction, EndReason, Origin, Timestamp},
-    registry::association::Association,
+    path::{flows::Flows, under_way},
+    registry::{Registry, association::Association},
 };
 
-impl Engine {
+impl Registry {
     /// An association whose packets have all had other tags for a while, in both directions, was restarted without
     /// being seen. Forged packets cannot do that: the true ones would match in between.
-    pub(crate) fn replace_restarted(&mut self, now: Timestamp) {
-        let restarted: Vec<_> = self
+    pub(crate) fn replace_restarted(&mut self, flows: &mut Flows, slice: Slice, now: Timestamp) {
+        let restarted: Vec<(_, Vec<_>)> = self
             .associations
-            .values()
-            .filter(|association| self.slice.has(association.id.0))
-            .filter(|association| association.is_up() && self.is_restarted(association))
-            .map(|association| association.id)
+            .iter()
+            .filter(|association| slice.has(association.id.0))
+            .filter(|association| association.is_up() && is_restarted(flows, association))
+            .map(|association| (association.id, association.slots().collect()))
             .collect();
-        for id in restarted {
-            let Some(association) = self.associations.get(&id) else {
-                continue;
-            };
-            let slots: Vec<_> = association
-                .sent
-                .iter()
-                .chain(&association.received)
-                .copied()
-                .collect();
-            self.end(id, EndReason::Replaced, now);
+        for (id, slots) in restarted {
+            self.associations.end(id, EndReason::Replaced, now);
             for slot in &slots {
-                self.leave(*slot);
+                self.associations.leave(flows, *slot);
             }
             for slot in slots {
-                if let Some(flow) = self.flows.get_mut(&slot) {
-                    flow.detector.on_new_association();
-                    // A flow that was silent meanwhile learns its tag from its next packet.
-                    let mismatching = flow.mismatching.take().is_some();
-                    flow.view.tag = if mismatching { flow.mismatched_tag } else { 0 };
-                    let tag = flow.view.tag;
-                    self.output(Output::SetTag { slot, tag });
+                let Some(flow) = flows.get_mut(slot) else {
+                    continue;
+                };
+                flow.detector.on_new_association();
+                // A flow that was silent meanwhile is nobody's yet: it begins anew with its next packet.
+                if flow.mismatching.take().is_none() {
+                    self.forget_flow(flows, slot, now);
+                    continue;
                 }
-                self.assign(slot, now);
+                let tag = flow.mismatched_tag;
+                flow.view.tag = tag;
+                self.associations.tell_tag(slot, flow, tag);
+                self.assign(flows, slot, now);
             }
         }
     }
 
     /// The first tag that is seen of an association joined in mid-life is believed, and may have been forged. Where all
     /// packets of one direction have had another one for a while, that one is right.
-    pub(crate) fn relearn_tags(&mut self) {
+    pub(crate) fn relearn_tags(&mut self, flows: &mut Flows, slice: Slice) {
         let mut wrong = Vec::new();
-        for association in self.associations.values() {
+        for association in self.associations.iter() {
             let joined = association.is_up() && association.origin == Origin::MidLife;
-            if !joined || !self.slice.has(association.id.0) {
+            if !joined || !slice.has(association.id.0) {
                 continue;
             }
-            let [sent, received] = [Direction::Forward, Direction::Return].map(|direction| {
-                let proved = self.are_answered(association.flows(direction.reversed()));
-                let tag = self.other_tag(association.flows(direction));
+            let other_tags = Direction::BOTH.map(|direction| {
+                let proved = are_answered(flows, association.flows(direction.reversed()));
+                let tag = other_tag(flows, association.flows(direction));
                 (direction, tag.filter(|_| !proved))
             });
-            match (sent, received) {
-                ((direction, Some(tag)), (_, None)) | ((_, None), (direction, Some(tag))) => {
+            match other_tags {
+                [(direction, Some(tag)), (_, None)] | [(_, None), (direction, Some(tag))] => {
                     wrong.push((association.id, direction, tag));
                 }
                 _ => {}
             }
         }
         for (id, direction, tag) in wrong {
-            self.learn_tag(id, direction, tag);
-            let slots = self
-                .associations
-                .get(&id)
-                .map(|association| association.flows(direction).to_vec())
-                .unwrap_or_default();
-            for slot in slots {
-                if let Some(flow) = self.flows.get_mut(&slot) {
+            let slots = self.associations.get(id).map(|known| known.flows(direction));
+            for slot in slots.unwrap_or_default() {
+                if let Some(flow) = flows.get_mut(*slot) {
                     flow.detector.on_new_association();
                     flow.mismatching = None;
-                    flow.strangers = 0;
+                    flow.foreign_packets = 0;
                     flow.view.tag = tag;
-                    self.output(Output::SetTag { slot, tag });
                 }
             }
+            self.associations.replace_tag(flows, id, direction, tag);
         }
     }
+}
 
-    /// Whether heartbeats on these flows were answered, and so the tag of the opposite direction is right: nobody who does
-    /// not see them knows what they carry.
-    fn are_answered(&self, slots: &[u32]) -> bool {
-        let mut flows = slots.iter().filter_map(|slot| self.flows.get(slot));
-        flows.any(|flow| flow.view.heartbeats_answered > 0)
-    }
+/// Whether heartbeats on these flows were answered, and so the tag of the opposite direction is right: nobody who does
+/// not see them knows what they carry.
+fn are_answered(flows: &Flows, slots: &[u32]) -> bool {
+    flows.all_of(slots).any(|flow| flow.view.heartbeats_answered > 0)
+}
 
-    /// The tag that all flows of one direction have had for a while instead of theirs.
-    fn other_tag(&self, slots: &[u32]) -> Option<u32> {
-        let mut flows = slots.iter().filter_map(|slot| self.flows.get(slot));
-        let all = flows.clone().all(|flow| flow.mismatching.is_some());
-        flows
-            .find(|flow| all && flow.mismatches_for_long(RESTART_AFTER))
-            .map(|flow| flow.mismatched_tag)
-    }
+/// The tag that all flows of one direction have had for a while instead of theirs.
+fn other_tag(flows: &Flows, slots: &[u32]) -> Option<u32> {
+    let all = flows.all_of(slots).all(|flow| flow.mismatching.is_some());
+    flows
+        .all_of(slots)
+        .find(|flow| all && flow.mismatches_for_long(RESTART_AFTER))
+        .map(|flow| flow.mismatched_tag)
+}
 
-    fn is_restarted(&self, association: &Association) -> bool {
-        // Where one flow has the old tag still, another one with strangers on it proves nothing.
-        let mismatching = |slots: &[u32]| {
-            let flows = || slots.iter().filter_map(|slot| self.flows.get(slot));
-            let heard_at = flows().map(|flow| flow.heard_at).max().unwrap_or_default();
-            slots.is_empty() || flows().any(|flow| flow.mismatches_since(heard_at, RESTART_AFTER))
-        };
-        let any = !(association.sent.is_empty() && association.received.is_empty());
-        any && mismatching(&association.sent) && mismatching(&association.received)
-    }
+fn is_restarted(flows: &Flows, association: &Association) -> bool {
+    // Where one flow has the old tag still, another one with strange packets on it proves nothing.
+    let mismatching = |direction| {
+        let slots = association.flows(direction);
+        let heard_at = flows.all_of(slots).map(|flow| flow.heard_at).max();
+        let heard_at = heard_at.unwrap_or_default();
+        slots.is_empty()
+            || flows
+                .all_of(slots)
+                .any(|flow| flow.mismatches_since(heard_at, RESTART_AFTER))
+    };
+    association.has_flows() && Direction::BOTH.into_iter().all(mismatching)
 }
 
 /// How long both directions must carry nothing but other tags until the association counts as restarted: longer than
 /// packets of the old one may be under way.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
+const RESTART_AFTER: Duration = under_way::LONGEST;

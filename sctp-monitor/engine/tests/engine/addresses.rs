@@ -1,12 +1,14 @@
 //! Whose an address is: changes by ASCONF, tags that collide, address translation.
 
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups};
 use sctp_monitor_engine::{
     Association,
     config::Vantage,
     model::{AddressSource, Direction, EventKind, Origin, PathId, PathState, Side},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups},
+};
 
 const ADD: u16 = 0xc001;
 const DELETE: u16 = 0xc002;
@@ -47,7 +49,7 @@ fn path(local: &str, remote: &str) -> PathId {
 }
 
 fn paths(world: &World) -> Vec<PathId> {
-    let association = world.engine.associations().next().unwrap();
+    let association = world.engine().associations().next().unwrap();
     association.paths().map(|(id, _)| *id).collect()
 }
 
@@ -68,7 +70,7 @@ fn an_address_is_added_when_the_peer_agrees() {
         changes(&world),
         [(Side::Local, vec!["10.3.0.1".into()], vec![], None)]
     );
-    let association = world.engine.associations().next().unwrap();
+    let association = world.engine().associations().next().unwrap();
     let (_, new) = association
         .paths()
         .find(|(id, _)| **id == path("10.3.0.1", "10.1.0.2"))
@@ -92,10 +94,10 @@ fn an_address_that_is_deleted_takes_its_paths_along() {
     world.received(2, LOCAL_TAG, vec![frames::data(5, 10)]);
     world.advance(ms(3_000));
     assert_eq!(paths(&world), left);
-    assert_eq!(world.engine.associations().count(), 1);
+    assert_eq!(world.engine().associations().count(), 1);
     world.heartbeat_answered(1, ms(1));
     world.advance(ms(12_000));
-    assert_eq!(world.released.len(), 2, "its flows are free again");
+    assert_eq!(world.store.released.len(), 2, "its flows are free again");
     // And the address may come back.
     asconf(&mut world, 2, &[(ADD, "10.2.0.1")], &[]);
     assert_eq!(paths(&world).len(), 4);
@@ -187,7 +189,7 @@ fn an_asconf_makes_a_learned_address_a_listed_one() {
     world.heartbeat_answered(2, ms(1));
     assert_eq!(ups(&world), [(Origin::MidLife, 1, 1)]);
     let source = |world: &World| {
-        let association = world.engine.associations().next().unwrap();
+        let association = world.engine().associations().next().unwrap();
         association
             .addresses(Side::Local)
             .source(&"10.2.0.1".parse().unwrap())
@@ -216,14 +218,14 @@ fn tags_that_collide_between_other_hosts_do_not_merge() {
             world.advance(ms(2_000));
         }
         assert_eq!(ups(&world), [(Origin::MidLife, 1, 1); 2], "{vantage:?}");
-        assert_eq!(world.engine.associations().count(), 2);
+        assert_eq!(world.engine().associations().count(), 2);
         // An ABORT is that of the hosts between which it passes.
         let abort = Packet::v4(0x77, vec![frames::abort(false)]).between("10.6.0.1", "10.6.0.2");
         world.packet(&abort, 1, true);
         world.sweep();
         assert_eq!(downs(&world).len(), 1);
         let up = world
-            .engine
+            .engine()
             .associations()
             .find(|association| association.is_up());
         assert_eq!(up.unwrap().reference().local_tag, Some(0x88));
@@ -238,19 +240,19 @@ fn a_second_path_of_unknown_addresses_joins_when_both_its_tags_are_seen() {
     let info = world.heartbeat(2);
     world.advance(ms(2_500));
     assert_eq!(
-        world.engine.associations().count(),
+        world.engine().associations().count(),
         2,
         "one tag alone may be chance"
     );
     let one_sided: Vec<_> = world
-        .engine
+        .engine()
         .associations()
         .map(Association::is_one_sided)
         .collect();
     assert_eq!(one_sided, [false, true]);
     world.received(2, LOCAL_TAG, vec![frames::heartbeat_ack(&info)]);
     world.advance(ms(1_500));
-    assert_eq!(world.engine.associations().count(), 1);
+    assert_eq!(world.engine().associations().count(), 1);
     assert_eq!(world.state(2), PathState::Active);
 }
 
@@ -288,9 +290,9 @@ fn a_translator_between_two_nics_is_seen_through() {
         false,
     );
     world.advance(ms(100));
-    assert_eq!(world.engine.associations().count(), 1);
+    assert_eq!(world.engine().associations().count(), 1);
     assert_eq!(paths(&world), [path("192.168.0.1", "10.1.0.2")]);
-    let association = world.engine.associations().next().unwrap();
+    let association = world.engine().associations().next().unwrap();
     let (_, only) = association.paths().next().unwrap();
     assert_eq!(only.state(), PathState::Active);
     assert!(only.flow(Direction::Forward).is_some() && only.flow(Direction::Return).is_some());
@@ -321,11 +323,14 @@ fn a_translator_seen_on_both_sides_counts_nothing_twice() {
         world.advance(ms(100));
     }
     assert_eq!(ups(&world), [(Origin::Handshake, 1, 1)]);
-    assert_eq!(world.engine.associations().count(), 1);
+    assert_eq!(world.engine().associations().count(), 1);
     assert_eq!(paths(&world), [path("192.168.0.1", "10.1.0.2")]);
-    let association = world.engine.associations().next().unwrap();
+    let association = world.engine().associations().next().unwrap();
     let (_, only) = association.paths().next().unwrap();
-    let sent = world.engine.flow(only.flow(Direction::Forward).unwrap()).unwrap();
+    let sent = world
+        .engine()
+        .flow(only.flow(Direction::Forward).unwrap())
+        .unwrap();
     assert_eq!(sent.retransmissions, 0);
 }
 
@@ -340,7 +345,7 @@ fn halves_of_a_translated_association_joined_mid_life_stay_two() {
         world.advance(ms(100));
     }
     assert_eq!(ups(&world).len(), 2);
-    assert!(world.engine.associations().all(Association::is_one_sided));
+    assert!(world.engine().associations().all(Association::is_one_sided));
 }
 
 #[test]
@@ -351,12 +356,15 @@ fn rates_follow_the_traffic_and_end_with_it() {
         world.advance(ms(50));
     }
     let rate = |world: &World| {
-        let association = world.engine.associations().next().unwrap();
+        let association = world.engine().associations().next().unwrap();
         let (_, path) = association
             .paths()
             .find(|(id, _)| **id == World::path_id(1))
             .unwrap();
-        let view = world.engine.flow(path.flow(Direction::Forward).unwrap()).unwrap();
+        let view = world
+            .engine()
+            .flow(path.flow(Direction::Forward).unwrap())
+            .unwrap();
         (
             view.throughput.packets_per_second,
             view.throughput.bytes_per_second,

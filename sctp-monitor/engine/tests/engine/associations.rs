@@ -1,18 +1,20 @@
 //! How associations become known, and how they are forgotten.
 
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, ms, ups};
 use sctp_monitor_engine::{
     config::Vantage,
     model::{EndReason, Origin, PathState},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, downs, ms, ups},
+};
 
 #[test]
 fn a_handshake_brings_an_association_up_with_its_address_lists() {
     let mut world = World::new(Vantage::Endpoint);
     world.handshake();
     assert_eq!(ups(&world), [(Origin::Handshake, 2, 2)]);
-    let association = world.engine.associations().next().unwrap();
+    let association = world.engine().associations().next().unwrap();
     let known = association.reference();
     assert_eq!(
         (known.local_tag, known.remote_tag),
@@ -37,7 +39,7 @@ fn a_handshake_that_is_sent_again_is_reported_once() {
     world.advance(ms(1_000));
     world.handshake();
     assert_eq!(ups(&world).len(), 1);
-    assert_eq!(world.engine.associations().count(), 1);
+    assert_eq!(world.engine().associations().count(), 1);
 }
 
 #[test]
@@ -49,7 +51,7 @@ fn the_peer_may_be_the_initiator() {
     world.sent(1, REMOTE_TAG, vec![frames::cookie_ack()]);
     world.sweep();
     assert_eq!(ups(&world), [(Origin::Handshake, 1, 2)]);
-    let known = world.engine.associations().next().unwrap().reference();
+    let known = world.engine().associations().next().unwrap().reference();
     assert_eq!(
         (known.local_tag, known.remote_tag),
         (Some(LOCAL_TAG), Some(REMOTE_TAG))
@@ -65,7 +67,7 @@ fn an_association_is_joined_mid_life_by_its_tags() {
     assert_eq!(ups(&world), [(Origin::MidLife, 1, 1)]);
     world.heartbeat_answered(2, ms(1));
     assert_eq!(
-        world.engine.associations().count(),
+        world.engine().associations().count(),
         1,
         "the other path joins by its tag"
     );
@@ -83,7 +85,7 @@ fn a_forged_first_packet_of_an_association_joined_mid_life_is_forgotten() {
         world.advance(ms(99));
     }
     let known: Vec<_> = world
-        .engine
+        .engine()
         .associations()
         .map(sctp_monitor_engine::Association::reference)
         .map(|known| (known.local_tag, known.remote_tag))
@@ -120,7 +122,7 @@ fn same_ports_and_other_tags_are_another_association() {
     world.packet(&there(vec![frames::data(1, 1)]), 1, true);
     world.packet(&back(vec![frames::sack(1, &[])]), 1, false);
     world.sweep();
-    assert_eq!(world.engine.associations().count(), 2);
+    assert_eq!(world.engine().associations().count(), 2);
     assert_eq!(ups(&world).len(), 2);
 }
 
@@ -158,8 +160,8 @@ fn a_silent_association_is_forgotten_and_says_so() {
     let mut world = World::with_two_paths();
     world.advance(ms(302_000));
     assert!(matches!(downs(&world)[..], [EndReason::Silent { .. }]));
-    assert_eq!(world.released.len(), 4, "its four flows are free again");
-    assert_eq!(world.engine.associations().count(), 0);
+    assert_eq!(world.store.released.len(), 4, "its four flows are free again");
+    assert_eq!(world.engine().associations().count(), 0);
 }
 
 #[test]
@@ -171,6 +173,6 @@ fn a_few_unanswered_packets_are_forgotten_soon() {
     }
     world.sweep();
     world.advance(ms(12_000));
-    assert_eq!(world.released.len(), 50);
+    assert_eq!(world.store.released.len(), 50);
     assert_eq!(world.events, []);
 }

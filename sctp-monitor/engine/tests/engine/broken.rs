@@ -4,13 +4,15 @@ use sctp_monitor_engine::{
     NicState,
     model::{Evidence, FindingKind, Object, PathState, PeerDown, ScopeKind, Status},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
+};
 
 use crate::{
     direction::{broken, heals},
     paths::traffic,
     reports::{findings, incidents, left_open, opened, statuses},
-    world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
 };
 use PathState::{Active, Inactive};
 use Status::{Closed, Opened};
@@ -23,7 +25,7 @@ fn an_agent_that_is_always_late_reports_all_the_same() {
         for tsn in tsns {
             world.data(1, tsn);
             world.now = world.now + ms(100);
-            world.engine.handle_stall(world.now);
+            world.session.handle_stall(world.now);
             world.sweep();
         }
     };
@@ -103,8 +105,8 @@ fn one_path_down_is_no_peer_down() {
 #[test]
 fn a_link_that_is_down_is_one_and_nothing_else() {
     let mut world = World::with_two_paths();
-    world.engine.handle_nic(NIC, "ens1", NicState::Up, world.now);
-    world.engine.handle_nic(NIC, "ens1", NicState::Down, world.now);
+    world.nic(NIC, "ens1", NicState::Up);
+    world.nic(NIC, "ens1", NicState::Down);
     world.heartbeat(1);
     world.advance(ms(10_000));
     assert_eq!(opened(&world), ["link_down"]);
@@ -115,7 +117,7 @@ fn a_link_that_is_down_is_one_and_nothing_else() {
     assert_eq!(incident.scope.kind, ScopeKind::Interface);
     assert_eq!(incident.scope.interface.as_deref(), Some("ens1"));
     assert_eq!((incident.finding, incident.members), (FindingKind::LinkDown, 1));
-    world.engine.handle_nic(NIC, "ens1", NicState::Up, world.now);
+    world.nic(NIC, "ens1", NicState::Up);
     heals(&mut world);
     assert_eq!(statuses(&world, "link_down"), [Opened, Closed]);
     assert_eq!(left_open(&world.events), 0);
@@ -124,9 +126,9 @@ fn a_link_that_is_down_is_one_and_nothing_else() {
 #[test]
 fn a_path_that_stays_dead_when_its_link_is_back_is_a_path_down() {
     let mut world = World::with_two_paths();
-    world.engine.handle_nic(NIC, "ens1", NicState::Down, world.now);
+    world.nic(NIC, "ens1", NicState::Down);
     world.advance(ms(1_000));
-    world.engine.handle_nic(NIC, "ens1", NicState::Up, world.now);
+    world.nic(NIC, "ens1", NicState::Up);
     for _ in 0..3 {
         world.heartbeat(1);
         world.advance(ms(1_000));
@@ -142,7 +144,7 @@ fn a_path_that_stays_dead_when_its_link_is_back_is_a_path_down() {
 fn local_links_that_are_all_down_do_not_accuse_the_peer() {
     let mut world = World::with_two_paths();
     for (nic, name) in [(NIC, "ens1"), (NIC + 1, "ens2")] {
-        world.engine.handle_nic(nic, name, NicState::Gone, world.now);
+        world.nic(nic, name, NicState::Gone);
     }
     world.advance(ms(3_000));
     assert_eq!(opened(&world), ["link_down", "link_down"]);
@@ -159,5 +161,5 @@ fn findings_end_with_their_association() {
     world.received(2, LOCAL_TAG, vec![frames::abort(false)]);
     world.sweep();
     assert_eq!(left_open(&world.events), 0);
-    assert_eq!(world.engine.incidents().count(), 0);
+    assert_eq!(world.engine().incidents().count(), 0);
 }

@@ -4,12 +4,14 @@ use sctp_monitor_engine::{
     config::Vantage,
     model::{Broken, PathState, Status},
 };
-use sctp_monitor_lab::frames;
+use sctp_monitor_testkit::{
+    frames,
+    world::{LOCAL_TAG, REMOTE_TAG, World, ms},
+};
 
 use crate::{
     paths::traffic,
     reports::{directions, left_open, opened},
-    world::{LOCAL_TAG, REMOTE_TAG, World, ms},
 };
 use Broken::{Both, Forward, Return, Unknown};
 use PathState::{Active, Inactive};

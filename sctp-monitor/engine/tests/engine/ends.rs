@@ -1,11 +1,13 @@
 //! How associations end, and the errors on the way.
 
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms};
 use sctp_monitor_engine::{
     config::Vantage,
     model::{EndReason, EventKind, Side},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms},
+};
 
 #[test]
 fn shutdown_complete_ends_it_with_either_tag() {
@@ -31,7 +33,7 @@ fn abort_ends_it_and_names_the_cause() {
         }]
     );
     world.advance(ms(15_000));
-    assert_eq!(world.engine.associations().count(), 0, "and it is forgotten");
+    assert_eq!(world.engine().associations().count(), 0, "and it is forgotten");
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn shutdown_says_who_asked_and_ends_when_complete() {
         [EventKind::ShuttingDown { by: Side::Remote }],
         "once"
     );
-    let association = world.engine.associations().next().unwrap();
+    let association = world.engine().associations().next().unwrap();
     assert!(association.is_up(), "its paths still matter");
     assert_eq!(association.shutting_down(), Some(Side::Remote));
     world.sent(1, REMOTE_TAG, vec![frames::shutdown_ack()]);

@@ -4,19 +4,19 @@ use sctp_monitor_engine::{
     NicState,
     model::{AnsweredElsewhere, Evidence, Flapping, Object, PathState, Status},
 };
-use sctp_monitor_lab::frames;
-
-use crate::{
-    reports::{findings, left_open, opened, statuses},
+use sctp_monitor_testkit::{
+    frames,
     world::{LOCAL_TAG, NIC, World, ms},
 };
+
+use crate::reports::{findings, left_open, opened, statuses};
 use PathState::{Active, Inactive};
 use Status::{Closed, Opened};
 
 fn fails_and_works_again(world: &mut World) {
-    world.engine.handle_nic(NIC, "ens1", NicState::Down, world.now);
+    world.nic(NIC, "ens1", NicState::Down);
     world.advance(ms(2_000));
-    world.engine.handle_nic(NIC, "ens1", NicState::Up, world.now);
+    world.nic(NIC, "ens1", NicState::Up);
     world.heartbeat_answered(1, ms(1));
     world.advance(ms(3_000));
 }

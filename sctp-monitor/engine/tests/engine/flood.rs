@@ -1,13 +1,14 @@
 //! A flow table that fills up: who must go, and who never does.
 
 use sctp_monitor_engine::{
-    Engine,
+    Session,
     config::{Config, Vantage},
     model::{EndReason, Origin, PathState},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::world::{World, downs, kinds, ms, ups};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{PACE, World, downs, kinds, ms, ups},
+};
 
 const MAX_FLOWS: u32 = 512;
 
@@ -18,7 +19,7 @@ fn crowded() -> World {
         max_flows: MAX_FLOWS,
         ..Config::default()
     };
-    world.engine = Engine::new(config, std::time::Duration::from_nanos(1));
+    world.session = Session::new(config, std::time::Duration::from_nanos(1), PACE);
     world.handshake();
     for path in [1, 2] {
         world.heartbeat_answered(path, ms(1));
@@ -36,7 +37,7 @@ fn stranger(number: u32) -> Packet {
 }
 
 fn in_use(world: &World) -> usize {
-    world.table.records().len() - world.released.len()
+    world.store.table.records().len() - world.store.released.len()
 }
 
 #[test]
@@ -125,5 +126,5 @@ fn what_works_is_never_let_go() {
     }
     world.advance(ms(30_000));
     assert_eq!(downs(&world), []);
-    assert_eq!(world.released.len(), 0);
+    assert_eq!(world.store.released.len(), 0);
 }

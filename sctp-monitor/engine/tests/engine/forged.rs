@@ -1,23 +1,22 @@
 //! Packets in an endpoint's name that are not its own: they change nothing, and an operator hears of them.
 
+use PathState::{Active, Inactive};
 use sctp_monitor_common::abi::Counter;
 use sctp_monitor_engine::{
     config::Vantage,
     model::{EventKind, Evidence, Forgery, PathDown, PathState, Status, Suspicion},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::world::{LOCAL_TAG, NIC, REMOTE_TAG, World, downs, kinds, ms, ups};
-use PathState::{Active, Inactive};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, NIC, REMOTE_TAG, World, downs, kinds, ms, ups},
+};
 
 const FORGED: u32 = 0xbad;
 
 /// Two paths, known for long enough, and 20 messages a second over the first.
 fn settled() -> World {
     let mut world = World::with_two_paths();
-    world
-        .engine
-        .handle_nic(NIC, "path1", sctp_monitor_engine::NicState::Up, world.now);
+    world.nic(NIC, "path1", sctp_monitor_engine::NicState::Up);
     world.advance(ms(6_000));
     world.events.clear();
     world
@@ -51,7 +50,7 @@ fn suspicions(world: &World) -> Vec<(Status, Suspicion)> {
 fn assert_untouched(world: &World) {
     assert_eq!(downs(world), []);
     assert_eq!(world.states(), [Active, Active]);
-    let known = world.engine.associations().next().unwrap();
+    let known = world.engine().associations().next().unwrap();
     assert!(known.is_up() && known.shutting_down().is_none());
     let known = known.reference();
     let tags = (known.local_tag, known.remote_tag);
@@ -87,7 +86,7 @@ fn wrong_tags_are_suspected_once_and_over_when_they_stop() {
     );
     assert_eq!(suspicion.source_names(), "10.1.0.2");
     assert_eq!(suspicion.interface.as_deref(), Some("path1"));
-    assert_eq!(world.table.counters().value(Counter::TagMismatch), 5);
+    assert_eq!(world.store.table.counters().value(Counter::TagMismatch), 5);
     world.events.clear();
     live(&mut world, &mut tsn, 62);
     let found = suspicions(&world);
@@ -235,7 +234,7 @@ fn a_forged_first_packet_of_a_flow_poisons_nothing() {
     let mut tsn = 1;
     live(&mut world, &mut tsn, 5);
     assert_eq!(world.state(1), Active);
-    assert_eq!(world.table.counters().value(Counter::TagMismatch), 1);
+    assert_eq!(world.store.table.counters().value(Counter::TagMismatch), 1);
 }
 
 #[test]
@@ -246,7 +245,7 @@ fn a_reflected_tag_must_be_that_of_the_opposite_direction() {
             world.received(1, tag, vec![chunk]);
             world.sweep();
             assert_eq!(downs(&world).len(), usize::from(ends), "{tag:#x}");
-            let mismatches = world.table.counters().value(Counter::TagMismatch);
+            let mismatches = world.store.table.counters().value(Counter::TagMismatch);
             assert_eq!(mismatches, u64::from(!ends), "{tag:#x}");
         }
     }
@@ -271,7 +270,7 @@ fn inits_that_would_restart_it_are_suspected() {
     assert_eq!(suspicion.forgery, Forgery::Init);
     assert_eq!((suspicion.packets, suspicion.tag), (3, FORGED + 2));
     assert_untouched(&world);
-    let addresses = world.engine.associations().next().unwrap();
+    let addresses = world.engine().associations().next().unwrap();
     assert_eq!(
         addresses
             .addresses(sctp_monitor_engine::model::Side::Remote)
@@ -386,7 +385,7 @@ fn icmp_errors_with_a_wrong_tag_are_suspected() {
     };
     assert_eq!(suspicion.forgery, Forgery::IcmpError);
     assert_eq!(suspicion.source_names(), "10.66.6.6");
-    assert_eq!(world.table.counters().value(Counter::IcmpTagMismatch), 4);
+    assert_eq!(world.store.table.counters().value(Counter::IcmpTagMismatch), 4);
     assert_untouched(&world);
 }
 
@@ -407,7 +406,7 @@ fn strangers_on_an_idle_path_replace_nothing() {
         world.advance(ms(500));
     }
     assert_eq!(downs(&world), []);
-    let known = world.engine.associations().next().unwrap().reference();
+    let known = world.engine().associations().next().unwrap().reference();
     let tags = (known.local_tag, known.remote_tag);
     assert_eq!(tags, (Some(LOCAL_TAG), Some(REMOTE_TAG)));
     world.heartbeat_answered(1, ms(1));
@@ -433,6 +432,6 @@ fn what_a_host_answers_to_strangers_makes_no_association() {
     }
     world.advance(ms(15_000));
     assert_eq!(world.events, []);
-    assert_eq!(world.released.len(), 100);
-    assert_eq!(world.engine.associations().count(), 0);
+    assert_eq!(world.store.released.len(), 100);
+    assert_eq!(world.engine().associations().count(), 0);
 }

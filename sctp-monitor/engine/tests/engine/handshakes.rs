@@ -1,12 +1,14 @@
 //! Handshakes: what they offer, and what they do to associations that are there already.
 
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups};
 use sctp_monitor_common::wire::{ChunkKind, init::Extensions};
 use sctp_monitor_engine::{
     config::Vantage,
     model::{AddressSource, Direction, EndReason, EventKind, Origin, PathState, Side},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups},
+};
 
 const LOCAL: [&str; 2] = ["10.1.0.1", "10.2.0.1"];
 const REMOTE: [&str; 2] = ["10.1.0.2", "10.2.0.2"];
@@ -57,13 +59,13 @@ fn the_initiator_may_take_the_first_of_two_answers() {
 #[test]
 fn a_restart_replaces_the_association() {
     let mut world = World::with_two_paths();
-    let before = world.engine.associations().next().unwrap().reference().id;
+    let before = world.engine().associations().next().unwrap().reference().id;
     world.handshake_with(0x1111, &LOCAL, 0x2222, &REMOTE);
     assert_eq!(downs(&world), [EndReason::Restarted]);
     assert_eq!(ups(&world), [(Origin::Handshake, 2, 2)]);
     let states = |world: &World| -> Vec<_> {
         let association = world
-            .engine
+            .engine()
             .associations()
             .find(|association| association.is_up());
         let paths = association.unwrap().paths();
@@ -79,7 +81,7 @@ fn a_restart_replaces_the_association() {
     world.received(1, 0x1111, vec![frames::heartbeat_ack(&[9; 40])]);
     world.sweep();
     let up: Vec<_> = world
-        .engine
+        .engine()
         .associations()
         .filter(|association| association.is_up())
         .collect();
@@ -99,7 +101,7 @@ fn a_restart_that_nobody_saw_is_noticed_by_the_tags() {
     }
     assert_eq!(downs(&world), [EndReason::Replaced]);
     let known = world
-        .engine
+        .engine()
         .associations()
         .find(|association| association.is_up())
         .unwrap()
@@ -160,7 +162,7 @@ fn a_late_packet_of_the_old_association_changes_nothing() {
     world.advance(ms(3_000));
     assert_eq!(kinds(&world), []);
     let up = world
-        .engine
+        .engine()
         .associations()
         .filter(|association| association.is_up());
     assert_eq!(up.count(), 1);
@@ -175,8 +177,12 @@ fn ports_may_be_used_again_after_the_end() {
     assert_eq!(downs(&world), [EndReason::Shutdown]);
     assert_eq!(ups(&world), [(Origin::Handshake, 2, 2)]);
     world.advance(ms(15_000));
-    assert_eq!(world.engine.associations().count(), 1, "the old one is forgotten");
-    assert_eq!(world.engine.associations().next().unwrap().restarts(), None);
+    assert_eq!(
+        world.engine().associations().count(),
+        1,
+        "the old one is forgotten"
+    );
+    assert_eq!(world.engine().associations().next().unwrap().restarts(), None);
 }
 
 #[test]
@@ -193,7 +199,7 @@ fn both_endpoints_may_begin_at_the_same_time() {
     world.advance(ms(1_000));
     assert_eq!(ups(&world), [(Origin::Handshake, 2, 2)]);
     assert_eq!(world.events.len(), 1);
-    assert_eq!(world.engine.associations().count(), 1);
+    assert_eq!(world.engine().associations().count(), 1);
 }
 
 #[test]
@@ -210,7 +216,7 @@ fn an_endpoint_that_gives_two_tags_while_both_begin_has_one_association() {
     world.advance(ms(1_000));
     assert_eq!(ups(&world).len(), 1);
     assert_eq!(downs(&world), []);
-    let known = world.engine.associations().next().unwrap().reference();
+    let known = world.engine().associations().next().unwrap().reference();
     assert_eq!(
         (known.local_tag, known.remote_tag),
         (Some(LOCAL_TAG), Some(0x7777))
@@ -226,7 +232,7 @@ fn a_handshake_seen_late_corrects_what_traffic_taught() {
     world.heartbeat_answered(2, ms(1));
     assert_eq!(ups(&world), [(Origin::MidLife, 1, 1)]);
     let source = |world: &World| {
-        let association = world.engine.associations().next().unwrap();
+        let association = world.engine().associations().next().unwrap();
         association
             .addresses(Side::Remote)
             .source(&"10.2.0.2".parse().unwrap())
@@ -244,7 +250,7 @@ fn a_handshake_seen_late_corrects_what_traffic_taught() {
         })
         .collect();
     assert_eq!(sides, [(Side::Local, 1), (Side::Remote, 1)]);
-    let association = world.engine.associations().next().unwrap();
+    let association = world.engine().associations().next().unwrap();
     assert_eq!(association.paths().count(), 4);
     assert!(association.offers().is_some());
 }
@@ -268,7 +274,7 @@ fn a_restart_begins_with_other_tsns() {
         world.advance(ms(49));
     }
     let up = world
-        .engine
+        .engine()
         .associations()
         .find(|association| association.is_up());
     let (_, path) = up
@@ -276,7 +282,10 @@ fn a_restart_begins_with_other_tsns() {
         .paths()
         .find(|(id, _)| **id == World::path_id(1))
         .unwrap();
-    let sent = world.engine.flow(path.flow(Direction::Forward).unwrap()).unwrap();
+    let sent = world
+        .engine()
+        .flow(path.flow(Direction::Forward).unwrap())
+        .unwrap();
     assert_eq!(sent.retransmissions, 0);
     let states: Vec<_> = world.take_changes().into_iter().map(|change| change.2).collect();
     assert_eq!(

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use sctp_monitor_engine::model::PathState;
-
-use crate::world::{World, ms};
+use sctp_monitor_testkit::world::{World, ms};
 
 /// Less than what the world's clock shows at first.
 const BACK: Duration = Duration::from_secs(500);
@@ -47,7 +46,7 @@ fn housekeeping_goes_on_after_the_clock_went_back() {
     let mut world = World::with_two_paths();
     world.now = world.now - BACK;
     world.sweep();
-    let due = world.engine.poll_timeout().unwrap();
+    let due = world.session.next_turn(&world.store, world.now).unwrap();
     let in_time = due.since(world.now);
     assert!(in_time <= Duration::from_secs(1), "{in_time:?}");
 }

@@ -1,14 +1,15 @@
 //! ICMP errors that quote an association: what they change, and what they must not.
 
+use PathState::{Active, Inactive, PotentiallyFailed};
 use sctp_monitor_common::abi::Counter;
 use sctp_monitor_engine::{
     config::Vantage,
     model::{Direction, PathState, Reason},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::world::{LOCAL_TAG, REMOTE_TAG, World, ms};
-use PathState::{Active, Inactive, PotentiallyFailed};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, REMOTE_TAG, World, ms},
+};
 
 const HOST_UNREACHABLE: [u8; 2] = [3, 1];
 const FRAGMENTATION_NEEDED: [u8; 2] = [3, 4];
@@ -87,19 +88,19 @@ fn an_error_without_the_tag_proves_nothing() {
     }
     assert_eq!(world.take_changes(), []);
     assert_eq!(path_mtu(&world), None);
-    assert_eq!(world.table.counters().value(Counter::IcmpTagMismatch), 6);
+    assert_eq!(world.store.table.counters().value(Counter::IcmpTagMismatch), 6);
 }
 
 #[test]
 fn an_error_about_something_else_opens_no_flow() {
     let mut world = World::with_two_paths();
-    let flows = world.table.records().len();
+    let flows = world.store.table.records().len();
     let sent = Packet::v4(REMOTE_TAG, vec![]).between("10.1.0.1", "10.9.0.2");
     world.frame(&sent.icmp_error("10.1.0.254", HOST_UNREACHABLE, 0), 1, false);
     world.sweep();
     assert_eq!(world.take_changes(), []);
-    assert_eq!(world.table.records().len(), flows);
-    assert_eq!(world.table.counters().value(Counter::IcmpFlowUnknown), 1);
+    assert_eq!(world.store.table.records().len(), flows);
+    assert_eq!(world.store.table.counters().value(Counter::IcmpFlowUnknown), 1);
 }
 
 #[test]
@@ -123,7 +124,7 @@ fn a_quoted_init_says_nothing_of_an_association_that_is_up() {
     world.frame(&error, 1, false);
     world.sweep();
     assert_eq!(
-        world.table.counters().value(Counter::IcmpTagMismatch),
+        world.store.table.counters().value(Counter::IcmpTagMismatch),
         0,
         "no tag yet"
     );
@@ -137,10 +138,10 @@ fn a_quoted_init_says_nothing_of_an_association_that_is_up() {
 }
 
 fn path_mtu(world: &World) -> Option<u32> {
-    let association = world.engine.associations().next().expect("an association");
+    let association = world.engine().associations().next().expect("an association");
     let (_, path) = association
         .paths()
         .find(|(id, _)| **id == World::path_id(1))
         .expect("the path");
-    world.engine.path_mtu(path.flow(Direction::Forward)?)
+    world.engine().path_mtu(path.flow(Direction::Forward)?)
 }

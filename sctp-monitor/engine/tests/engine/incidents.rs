@@ -6,12 +6,12 @@ use sctp_monitor_engine::{
     config::Vantage,
     model::{ScopeKind, Status},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::{
-    reports::{findings, incidents, left_open},
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
     world::{World, ms},
 };
+
+use crate::reports::{findings, incidents, left_open};
 use Status::{Closed, Opened, Updated};
 
 /// An association of the local endpoint's two addresses with a peer of its own.
@@ -60,7 +60,7 @@ fn peers(world: &mut World, count: u16) -> Vec<Peer> {
         }
         world.advance(ms(100));
     }
-    assert_eq!(world.engine.associations().count(), usize::from(count));
+    assert_eq!(world.engine().associations().count(), usize::from(count));
     world.events.clear();
     peers
 }
@@ -122,7 +122,7 @@ fn failures_that_share_nothing_are_two_incidents() {
         .collect();
     assert_eq!(ids, [(Opened, 1), (Opened, 1)]);
     heal(&mut world, &peers[..1]);
-    assert_eq!(world.engine.incidents().count(), 1);
+    assert_eq!(world.engine().incidents().count(), 1);
     peers[1].answered(&mut world, 2, 200);
     world.advance(ms(1_000));
     assert_eq!(left_open(&world.events), 0);
@@ -138,7 +138,7 @@ fn all_paths_to_one_peer_are_one_incident() {
         }
         world.advance(ms(500));
     }
-    let views: Vec<_> = world.engine.incidents().collect();
+    let views: Vec<_> = world.engine().incidents().collect();
     assert_eq!(views.len(), 1);
     assert_eq!(views[0].scope.kind, ScopeKind::Peer);
     assert_eq!((views[0].members, views[0].associations), (2, 1));
@@ -152,7 +152,7 @@ fn an_idle_path_that_fails_later_without_a_sign_of_life_joins() {
     world.advance(ms(30_000));
     fail(&mut world, &peers[1..], ms(0));
     world.advance(ms(1_000));
-    let views: Vec<_> = world.engine.incidents().collect();
+    let views: Vec<_> = world.engine().incidents().collect();
     assert_eq!(views.len(), 1);
     assert_eq!(views[0].members, 2);
 }
@@ -167,7 +167,7 @@ fn a_path_that_was_alive_in_between_does_not() {
     world.advance(ms(20_000));
     fail(&mut world, &peers[1..], ms(0));
     world.advance(ms(1_000));
-    assert_eq!(world.engine.incidents().count(), 2);
+    assert_eq!(world.engine().incidents().count(), 2);
     heal(&mut world, &peers);
     assert_eq!(left_open(&world.events), 0);
 }
@@ -177,11 +177,11 @@ fn an_incident_ends_when_its_associations_do() {
     let mut world = World::new(Vantage::Endpoint);
     let peers = peers(&mut world, 20);
     fail(&mut world, &peers, ms(1));
-    assert_eq!(world.engine.incidents().count(), 1);
+    assert_eq!(world.engine().incidents().count(), 1);
     for peer in &peers {
         peer.received(&mut world, 2, frames::abort(false));
     }
     world.advance(ms(100));
-    assert_eq!(world.engine.incidents().count(), 0);
+    assert_eq!(world.engine().incidents().count(), 0);
     assert_eq!(left_open(&world.events), 0);
 }

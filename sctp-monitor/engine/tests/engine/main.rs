@@ -14,15 +14,11 @@ mod handshakes;
 mod hostile;
 mod icmp;
 mod incidents;
-#[path = "../support/invariants.rs"]
-mod invariants;
 mod moves;
-#[path = "../support/outputs.rs"]
-mod outputs;
 mod paths;
 mod properties;
 mod quality;
 mod redundancy;
 mod reports;
-mod world;
+mod session;
 mod zombies;

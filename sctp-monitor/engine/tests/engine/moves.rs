@@ -2,10 +2,8 @@
 
 use sctp_monitor_engine::model::{Direction, EventKind};
 
-use crate::{
-    paths::traffic,
-    world::{World, kinds, ms},
-};
+use crate::paths::traffic;
+use sctp_monitor_testkit::world::{World, kinds, ms};
 
 #[test]
 fn data_that_moves_is_reported_once_with_its_gap() {
@@ -36,7 +34,7 @@ fn data_that_moves_is_reported_once_with_its_gap() {
     assert_eq!((*from, *to), (World::path_id(1), World::path_id(2)));
     // TSN 40 was acknowledged 49 ms before TSN 41 was sent; 51 was sent half a second after the last unanswered one.
     assert_eq!(*gap, ms(49 + 10 * 50 + 500));
-    let association = world.engine.associations().next().unwrap();
+    let association = world.engine().associations().next().unwrap();
     assert_eq!(association.primary(Direction::Forward), Some(World::path_id(2)));
 }
 

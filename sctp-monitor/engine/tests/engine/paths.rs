@@ -1,13 +1,15 @@
 //! How paths are judged.
 
-use crate::world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms};
 use sctp_monitor_common::{abi::Counter, track::FlowTable as _};
 use sctp_monitor_engine::{
     NicState,
     config::Vantage,
     model::{PathState, Reason},
 };
-use sctp_monitor_lab::frames::{self, Packet};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
+};
 
 use PathState::{Active, Inactive, PotentiallyFailed, Unconfirmed};
 
@@ -129,7 +131,10 @@ fn an_answer_over_a_pair_never_seen_before_is_credited_too() {
     world.packet(&ack, 1, false);
     world.sweep();
     world.advance(ms(1_000));
-    assert_eq!(world.table.counters().value(Counter::HeartbeatAckUnmatched), 1);
+    assert_eq!(
+        world.store.table.counters().value(Counter::HeartbeatAckUnmatched),
+        1
+    );
     assert_eq!(world.state(1), Active);
 }
 
@@ -257,7 +262,7 @@ fn single_losses_are_no_failure() {
 #[test]
 fn a_nic_without_link_fails_its_paths_at_once() {
     let mut world = World::with_two_paths();
-    world.engine.handle_nic(NIC, "ens1", NicState::Down, world.now);
+    world.nic(NIC, "ens1", NicState::Down);
     world.sweep();
     assert_eq!(world.states(), [Inactive, Active]);
     let changes = world.take_changes();
@@ -266,7 +271,7 @@ fn a_nic_without_link_fails_its_paths_at_once() {
         interface: "ens1".into(),
     };
     assert_eq!(changes[0].3, down);
-    world.engine.handle_nic(NIC, "ens1", NicState::Up, world.now);
+    world.nic(NIC, "ens1", NicState::Up);
     world.advance(ms(100));
     assert_eq!(world.state(1), Inactive, "a link is no proof of a path");
     world.heartbeat_answered(1, ms(1));
@@ -276,9 +281,7 @@ fn a_nic_without_link_fails_its_paths_at_once() {
 #[test]
 fn a_vanished_nic_fails_its_paths() {
     let mut world = World::with_two_paths();
-    world
-        .engine
-        .handle_nic(NIC + 1, "ens2", NicState::Gone, world.now);
+    world.nic(NIC + 1, "ens2", NicState::Gone);
     world.sweep();
     assert_eq!(world.states(), [Active, Inactive]);
 }
@@ -340,7 +343,7 @@ fn a_full_ring_buffer_hides_no_failure() {
     for _ in 0..3 {
         world.heartbeat(1);
         // Nothing of it reaches user space but the flow record.
-        while world.table.pop_record().is_some() {}
+        world.store.lose_ring();
         world.advance(ms(1_000));
     }
     assert_eq!(world.state(1), Inactive);
@@ -363,12 +366,13 @@ fn the_same_input_gives_the_same_output() {
 #[test]
 fn a_slot_that_holds_another_flow_is_another_flow() {
     let mut world = World::with_two_paths();
-    let mut record = *world.table.record(0).unwrap();
+    let mut record = *world.store.table.record(0).unwrap();
     record.key.src_port = 7;
     record.tag = 0x999;
-    world.engine.handle_record(0, &record, world.now);
-    assert_eq!(world.engine.flow(0).unwrap().source_port, 7);
-    let association = world.engine.associations().next().unwrap();
+    world.store.forge(0, record);
+    world.sweep();
+    assert_eq!(world.engine().flow(0).unwrap().source_port, 7);
+    let association = world.engine().associations().next().unwrap();
     let slots: Vec<_> = association
         .paths()
         .filter_map(|(_, path)| path.flow(sctp_monitor_engine::model::Direction::Forward))

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 
 use sctp_monitor_engine::model::{Direction, Evidence, GreyLoss, PathMtuBlackHole, PathState, Status};
-use sctp_monitor_lab::frames;
+use sctp_monitor_testkit::{
+    frames,
+    world::{LOCAL_TAG, REMOTE_TAG, World, ms},
+};
 
 use crate::{
     paths::traffic,
     reports::{findings, left_open, opened, statuses},
-    world::{LOCAL_TAG, REMOTE_TAG, World, ms},
 };
 use Status::{Closed, Opened};
 

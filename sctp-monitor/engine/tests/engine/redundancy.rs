@@ -5,12 +5,12 @@ use sctp_monitor_engine::{
     config::Vantage,
     model::{Evidence, NotRedundant, Object, Shared, Status},
 };
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::{
-    reports::{findings, left_open, opened, statuses},
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
     world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
 };
+
+use crate::reports::{findings, left_open, opened, statuses};
 use Status::{Closed, Opened};
 
 /// What the only association's paths are said to share.
@@ -40,7 +40,7 @@ fn answered(world: &mut World, path: u8, local: &str, remote: &str) {
 fn two_paths_that_share_nothing_are_redundant() {
     let mut world = World::with_two_paths();
     for (nic, name) in [(NIC, "ens1"), (NIC + 1, "ens2")] {
-        world.engine.handle_nic(nic, name, NicState::Up, world.now);
+        world.nic(nic, name, NicState::Up);
     }
     world.advance(ms(120_000));
     assert_eq!(opened(&world), [""; 0]);
@@ -82,7 +82,7 @@ fn two_paths(local: [&str; 2], nics: [u8; 2], one_next_hop: bool) -> Vec<Shared>
     let mut world = World::new(Vantage::Endpoint);
     world.one_next_hop = one_next_hop;
     for (nic, name) in [(NIC, "ens1"), (NIC + 1, "ens2")] {
-        world.engine.handle_nic(nic, name, NicState::Up, world.now);
+        world.nic(nic, name, NicState::Up);
     }
     let remote = ["10.8.0.2", "10.9.0.2"];
     world.handshake_with(LOCAL_TAG, &local, REMOTE_TAG, &remote);
@@ -115,7 +115,7 @@ fn a_shared_subnet_is_named() {
 fn a_path_that_is_used_later_ends_the_finding() {
     let mut world = World::new(Vantage::Endpoint);
     for (nic, name) in [(NIC, "ens1"), (NIC + 1, "ens2")] {
-        world.engine.handle_nic(nic, name, NicState::Up, world.now);
+        world.nic(nic, name, NicState::Up);
     }
     world.handshake();
     answered(&mut world, 1, "10.1.0.1", "10.1.0.2");

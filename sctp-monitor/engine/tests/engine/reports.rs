@@ -2,8 +2,8 @@
 
 use sctp_monitor_engine::model::{Broken, EventKind, Evidence, Finding, IncidentView, PathDown, Status};
 
-pub(crate) use crate::invariants::left_open;
-use crate::world::World;
+pub(crate) use sctp_monitor_testkit::invariants::left_open;
+use sctp_monitor_testkit::world::World;
 
 /// All reports of findings with this name.
 pub(crate) fn findings<'a>(world: &'a World, name: &str) -> Vec<(Status, &'a Finding)> {

@@ -1,12 +1,12 @@
 //! Associations that are dead alive.
 
 use sctp_monitor_engine::model::{Evidence, Object, Status, Zombie};
-use sctp_monitor_lab::frames;
-
-use crate::{
-    reports::{findings, left_open, opened, statuses},
+use sctp_monitor_testkit::{
+    frames,
     world::{LOCAL_TAG, REMOTE_TAG, World, downs, ms},
 };
+
+use crate::reports::{findings, left_open, opened, statuses};
 use Status::{Closed, Opened};
 
 fn only_zombie(world: &World) -> Zombie {
@@ -84,7 +84,7 @@ fn heartbeats_answered_long_after_the_end_are_a_zombie() {
         "it is silent at last"
     );
     assert_eq!(left_open(&world.events), 0);
-    assert_eq!(world.engine.associations().count(), 0);
+    assert_eq!(world.engine().associations().count(), 0);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_few_late_answers_after_the_end_are_none() {
     lives_on(&mut world, 5);
     world.advance(ms(60_000));
     assert_eq!(opened(&world), [""; 0]);
-    assert_eq!(world.engine.associations().count(), 0);
+    assert_eq!(world.engine().associations().count(), 0);
 }
 
 #[test]

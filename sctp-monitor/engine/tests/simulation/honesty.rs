@@ -1,8 +1,7 @@
 //! The simulator can be believed: it does what real stacks were seen to do, the same every time, and counts rightly.
 
+use sctp_monitor_testkit::frames;
 use std::time::Duration;
-
-use sctp_monitor_lab::frames;
 
 use crate::{
     model::{

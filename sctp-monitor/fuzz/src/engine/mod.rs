@@ -7,21 +7,14 @@
 //! An input means something else when the traffic's generator changes. So what was found here has a test of its own
 //! where it was mended, and its file in `regressions` is one more seed.
 
-#[path = "../../../engine/tests/support/invariants.rs"]
-mod invariants;
-#[path = "../../../engine/tests/support/outputs.rs"]
-mod outputs;
 pub(crate) mod world;
 
 use std::time::Duration;
 
 use bytemuck::Zeroable as _;
-use sctp_monitor_common::abi::{
-    AckOutcome, FlowRecord, HeartbeatAcked, IcmpErrorSeen, NO_SLOT, RingKind, RingRecord,
-};
-use sctp_monitor_engine::{NicState, config::Vantage, model::Timestamp};
-
-use crate::{
+use sctp_monitor_common::abi::{AckOutcome, FlowRecord, HeartbeatAcked, IcmpErrorSeen, NO_SLOT, RingKind};
+use sctp_monitor_engine::{NicState, config::Vantage, model::Timestamp, session::Pace};
+use sctp_monitor_testkit::{
     choices::{Choices, Input},
     traffic::{PATHS, Passed, Traffic},
 };
@@ -52,6 +45,7 @@ pub fn seed(sctp: &[u8]) -> Vec<u8> {
 const GATEWAY: u8 = 1;
 const DISHONEST: u8 = 2;
 const TWICE: u8 = 4;
+const REPLAY: u8 = 8;
 
 /// What happens in one input at most: a fuzzer prefers inputs that end.
 const STEPS: u32 = 300;
@@ -64,7 +58,12 @@ fn play(bytes: &[u8]) -> World {
     } else {
         Vantage::Gateway
     };
-    let mut world = World::new(vantage);
+    let pace = if how & REPLAY == 0 {
+        Pace::LIVE
+    } else {
+        Pace::REPLAY
+    };
+    let mut world = World::new(vantage, pace);
     let mut traffic = Traffic::new(3);
     let mut frame = Vec::new();
     for _ in 0..STEPS {
@@ -98,9 +97,9 @@ fn honest(world: &mut World, traffic: &mut Traffic, frame: &mut Vec<u8>, input: 
             let state = input.pick(&[NicState::Up, NicState::Up, NicState::Down, NicState::Gone]);
             world.nic(input.below(u32::from(PATHS)) as u8, state);
         }
-        28 => world.engine.handle_stall(world.now),
-        29 => while world.table.pop_record().is_some() {},
-        30 => world.offer_slots(),
+        28 => world.session.handle_stall(world.now),
+        29 => world.store.lose_ring(),
+        30 => world.store.offer_released(),
         _ => {
             world.now = world.now + Duration::from_millis(input.below(3_000).into());
             world.sweep();
@@ -109,7 +108,7 @@ fn honest(world: &mut World, traffic: &mut Traffic, frame: &mut Vec<u8>, input: 
 }
 
 fn dishonest(world: &mut World, input: &mut Input<'_>) {
-    let slots = world.table.records().len() as u32;
+    let slots = world.store.table.records().len() as u32;
     match input.below(6) {
         0 => world.now = world.now - Duration::from_millis(input.below(100_000).into()),
         1 => {
@@ -121,17 +120,17 @@ fn dishonest(world: &mut World, input: &mut Input<'_>) {
         3 if slots > 0 => {
             // The tracker goes on with it.
             let slot = input.below(slots) as usize;
-            scramble(&mut world.table.records_mut()[slot], input);
+            scramble(&mut world.store.table.records_mut()[slot], input);
         }
         4 if slots > 0 => {
             // A slot that another flow has got, or a record that no program wrote.
             let (slot, other) = (input.below(slots), input.below(slots) as usize);
-            let mut record = world.table.records()[other];
+            let mut record = world.store.table.records()[other];
             if input.one_in(2) {
                 scramble(&mut record, input);
             }
-            world.engine.handle_record(slot, &record, world.now);
-            world.time_out();
+            world.store.forge(slot, record);
+            world.sweep();
         }
         _ => world.advance(SWEEP),
     }
@@ -157,13 +156,13 @@ fn scramble(record: &mut FlowRecord, input: &mut Input<'_>) {
 
 /// A ring record that no program wrote.
 fn ring_record(world: &mut World, input: &mut Input<'_>) {
-    let slots = world.table.records().len() as u32;
+    let slots = world.store.table.records().len() as u32;
     let slot = input.below(slots + 1);
     let time_ns = world
         .now
         .as_nanos()
         .wrapping_add_signed(i64::from(input.u32() as i32));
-    let known = world.table.records().get(slot as usize).copied();
+    let known = world.store.table.records().get(slot as usize).copied();
     let record = known.unwrap_or(FlowRecord::zeroed());
     if input.one_in(2) {
         let mut acked = HeartbeatAcked::zeroed();
@@ -174,7 +173,7 @@ fn ring_record(world: &mut World, input: &mut Input<'_>) {
         acked.chunk_length = record.outstanding[0].chunk_length;
         acked.outcome = AckOutcome::Unmatched as u16;
         acked.rtt_ns = input.u64();
-        world.engine.handle_ring(&RingRecord::HeartbeatAcked(acked));
+        world.store.forge_ring(bytemuck::bytes_of(&acked).to_vec());
     } else {
         let mut error = IcmpErrorSeen::zeroed();
         error.header.kind = RingKind::IcmpError as u32;
@@ -184,7 +183,7 @@ fn ring_record(world: &mut World, input: &mut Input<'_>) {
         error.tag = record.tag;
         error.mtu = input.u32();
         [error.version, error.kind, error.code] = [input.pick(&[4, 6, 0]), input.byte(), input.byte()];
-        world.engine.handle_ring(&RingRecord::IcmpError(error));
+        world.store.forge_ring(bytemuck::bytes_of(&error).to_vec());
     }
 }
 

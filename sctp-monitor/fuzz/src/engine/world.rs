@@ -3,52 +3,47 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use sctp_monitor_common::{
-    abi::{Interface, RingRecord},
-    memory::MemoryTable,
+    abi::Interface,
     track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Engine, NicState,
+    Engine, NicState, Session,
     config::{Config, Vantage},
     model::{Direction, EndReason, Event, EventKind, Timestamp},
+    session::Pace,
 };
-
-use super::{
+use sctp_monitor_testkit::{
     invariants::{check_reason, left_open},
-    outputs::carry_out,
+    store::Store,
+    traffic::Passed,
 };
-use crate::traffic::Passed;
 
 /// How often the agent sweeps.
-pub(crate) const SWEEP: Duration = Duration::from_millis(20);
+pub(crate) const SWEEP: Duration = Pace::LIVE.sweep;
 
 /// What the agent has, without a kernel.
 pub(crate) struct World {
-    pub(crate) table: MemoryTable,
-    pub(crate) engine: Engine,
+    pub(crate) store: Store,
+    pub(crate) session: Session,
     pub(crate) now: Timestamp,
     events: Vec<Event>,
-    /// Slots of flows that were forgotten.
-    released: BTreeSet<u32>,
-    /// Packets of each slot at the last look, and whether it waits for an answer.
-    looked: Vec<(u64, bool)>,
     vantage: Vantage,
 }
 
 impl World {
-    pub(crate) fn new(vantage: Vantage) -> Self {
+    pub(crate) fn new(vantage: Vantage, pace: Pace) -> Self {
+        // A fuzzer leaves time out as it likes, and says itself when the agent stood still.
+        let pace = Pace { stall: None, ..pace };
         let config = Config {
             vantage,
             ..Config::default()
         };
         Self {
-            table: MemoryTable::new(),
-            engine: Engine::new(config, Duration::from_nanos(1)),
+            store: Store::default(),
+            session: Session::new(config, Duration::from_nanos(1), pace),
             now: Timestamp::from_nanos(1_000_000_000_000),
             events: Vec::new(),
-            released: BTreeSet::new(),
-            looked: Vec::new(),
             vantage,
         }
     }
@@ -60,8 +55,13 @@ impl World {
             parse: ParseOptions::default(),
             max_chunks: MAX_CHUNKS,
         };
-        self.table.set_now(self.now.as_nanos());
-        observe(&Frame(frame), self.interface(passed), &options, &mut self.table);
+        self.store.table.set_now(self.now.as_nanos());
+        observe(
+            &Frame(frame),
+            self.interface(passed),
+            &options,
+            &mut self.store.table,
+        );
     }
 
     /// Where a packet is seen.
@@ -77,18 +77,12 @@ impl World {
 
     pub(crate) fn nic(&mut self, path: u8, state: NicState) {
         let if_index = nic(path);
-        self.engine
+        self.session
             .handle_nic(if_index, &format!("ens{if_index}"), state, self.now);
     }
 
-    /// Slots of forgotten flows are offered to new ones.
-    pub(crate) fn offer_slots(&mut self) {
-        for slot in std::mem::take(&mut self.released) {
-            self.table.release(slot);
-            if let Some(looked) = self.looked.get_mut(slot as usize) {
-                *looked = (0, true);
-            }
-        }
+    pub(crate) fn engine(&self) -> &Engine {
+        self.session.engine()
     }
 
     /// Lets time pass, with a few sweeps: as many as the agent makes would take a fuzzer's time.
@@ -103,49 +97,28 @@ impl World {
         self.sweep();
     }
 
-    /// What the agent's loop does.
+    /// What the agent's loop does. (That nothing is due again at once, the session asserts.)
     pub(crate) fn sweep(&mut self) {
-        while let Some(record) = self.table.pop_record() {
-            let record = RingRecord::parse(&record).expect("what the tracker wrote");
-            self.engine.handle_ring(&record);
-        }
-        self.looked.resize(self.table.records().len(), (0, true));
-        for ((slot, record), looked) in (0_u32..).zip(self.table.records()).zip(&mut self.looked) {
-            let changed = looked.1 || looked.0 != record.packets;
-            if changed && !self.released.contains(&slot) {
-                self.engine.handle_record(slot, record, self.now);
-                *looked = (record.packets, record.waits_for_answer());
-            }
-        }
-        self.time_out();
-    }
-
-    /// What is due is done, and is due again neither at once (the driver would never sleep) nor never.
-    pub(crate) fn time_out(&mut self) {
-        self.engine.handle_timeout(self.now);
-        let due = self.engine.poll_timeout().expect("housekeeping is always due");
+        let Ok(()) = self.session.turn(&mut self.store, self.now);
+        let due = self.session.next_turn(&self.store, self.now);
+        let due = due.expect("housekeeping is always due");
         assert!(due > self.now, "due again at once");
         assert!(
             due <= self.now + Duration::from_secs(1),
             "due in {:?}",
             due.since(self.now)
         );
-        while let Some(output) = self.engine.poll_output() {
-            let released = |slot| {
-                self.released.insert(slot);
-            };
-            if let Some(event) = carry_out(output, &mut self.table, released) {
-                check_text(&event);
-                check_reason(&event);
-                self.events.push(event);
-            }
+        while let Some(event) = self.session.poll_event() {
+            check_text(&event);
+            check_reason(&event);
+            self.events.push(event);
         }
     }
 
     /// What holds at any time.
     pub(crate) fn check(&self) {
         left_open(&self.events);
-        for association in self.engine.associations() {
+        for association in self.engine().associations() {
             let mut slots = BTreeSet::new();
             for (id, path) in association.paths() {
                 assert_eq!(id.local.is_ipv4(), id.remote.is_ipv4(), "{id:?}");
@@ -153,7 +126,7 @@ impl World {
                     if let Some(slot) = path.flow(direction) {
                         assert!(slots.insert(slot), "slot {slot} is on two paths");
                         assert!(
-                            self.engine.flow(slot).is_some(),
+                            self.engine().flow(slot).is_some(),
                             "slot {slot} of a path is no flow"
                         );
                     }
@@ -169,9 +142,9 @@ impl World {
             self.now = self.now + Duration::from_secs(40);
         }
         self.sweep();
-        assert_eq!(self.engine.associations().count(), 0, "associations are left");
+        assert_eq!(self.engine().associations().count(), 0, "associations are left");
         assert_eq!(left_open(&self.events), 0);
-        assert_eq!(self.engine.incidents().count(), 0, "incidents are left");
+        assert_eq!(self.engine().incidents().count(), 0, "incidents are left");
     }
 
     /// All events so far.

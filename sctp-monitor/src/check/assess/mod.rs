@@ -1,12 +1,11 @@
 //! From facts to findings: what is as it should be, what is a limitation, what is a problem, and what to do about it.
 
-mod host;
 mod nic;
 
-pub(super) use self::host::{VERIFIER_ADVICE, host};
 use super::{
     facts::Facts,
     finding::{Finding, Level},
+    host::host,
     predict::{Prediction, predict},
 };
 

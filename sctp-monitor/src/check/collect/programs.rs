@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, error::Error, io, iter};
 
 use aya::programs::{ProgramError, ProgramInfo, SchedClassifier, TcAttachType, loaded_programs};
+use sctp_monitor_common::abi::limits::LEAST_FLOWS;
 use tracing::debug;
 
 use super::super::facts::{Load, Maps, Privileges, Program, Refusal, Side, TcxPrograms};
@@ -23,7 +24,7 @@ pub(super) fn load() -> (Maps, Vec<Program>) {
     })
     .to_vec();
     let options = LoadOptions {
-        max_flows: 64,
+        max_flows: LEAST_FLOWS,
         ring_bytes: RING_BYTES,
         ..LoadOptions::default()
     };

@@ -91,7 +91,7 @@ fn a_refusal_in_spite_of_the_capabilities_names_what_else_may_forbid_it() {
             .contains("seccomp")
     );
     host.privileges.user_namespace = true;
-    let findings = super::super::assess::host(&host);
+    let findings = super::super::host::host(&host);
     assert!(on(&findings, "maps").says.contains("user namespace"));
 }
 
@@ -99,7 +99,7 @@ fn a_refusal_in_spite_of_the_capabilities_names_what_else_may_forbid_it() {
 fn what_the_verifier_rejects_keeps_the_end_of_its_log() {
     let mut host = host();
     host.programs[0].load = Load::Refused(refusal(false));
-    let findings = super::super::assess::host(&host);
+    let findings = super::super::host::host(&host);
     let program = on(&findings, "program");
     assert_eq!(program.level, Level::Problem);
     assert_eq!(program.detail, ["R1 invalid mem access"]);
@@ -122,13 +122,13 @@ fn our_own_programs_tell_more_of_the_jit_than_its_setting() {
         };
     }
     assert_eq!(
-        on(&super::super::assess::host(&host), "jit").level,
+        on(&super::super::host::host(&host), "jit").level,
         Level::Limitation
     );
     let mut unprivileged = unprivileged();
     unprivileged.kernel.jit_sysctl = None;
     assert_eq!(
-        on(&super::super::assess::host(&unprivileged), "jit").level,
+        on(&super::super::host::host(&unprivileged), "jit").level,
         Level::Unknown
     );
 }

@@ -9,35 +9,12 @@ use std::time::Duration;
 use sctp_monitor_common::abi::{FlowRecord, tsn_after};
 
 use super::{
-    Context, Detector, heartbeat_rtt,
-    trial::{earlier_tsn, later_tsn},
+    Context, Detector,
+    directions::{Directions, UnderWay},
+    heartbeat_rtt,
+    wait::{earlier_tsn, later_tsn},
 };
-use crate::{config::Config, model::Timestamp};
-
-/// Which direction works, as far as is known.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Directions {
-    /// DATA that may have been under way when the path broke.
-    under_way: Option<UnderWay>,
-    /// The last proof that what is sent arrives, though its answer is late or comes another way.
-    arrives_at: Option<Timestamp>,
-    /// When something came the opposite way that was sent after the break.
-    came_back_at: Option<Timestamp>,
-    /// When the last DATA was sent whose answer is missing.
-    last_missed: Option<Timestamp>,
-}
-
-/// The DATA chunks from the first one without a SACK on, up to when the break is certain if none has come.
-#[derive(Debug, Clone, Copy)]
-struct UnderWay {
-    /// The last one.
-    tsn: u32,
-    chunks: u32,
-    /// How many had been sent again by then; see the record.
-    lost: u32,
-    /// When the first answer should have come.
-    due_at: Timestamp,
-}
+use crate::{config::Config, model::Timestamp, path::under_way::LATE_BY};
 
 impl Detector {
     /// The last proof that what is sent arrives, if the path does not work otherwise.
@@ -50,7 +27,7 @@ impl Detector {
     pub(crate) fn comes_back(&self) -> bool {
         let last_missed = self.directions.last_missed.max(self.heartbeats.last_missed);
         let came_back_at = self.directions.came_back_at;
-        came_back_at.is_some_and(|at| last_missed.is_some_and(|missed| missed + UNDER_WAY > at))
+        came_back_at.is_some_and(|at| last_missed.is_some_and(|missed| missed + LATE_BY > at))
     }
 
     /// The path works: whatever breaks later breaks anew.
@@ -70,7 +47,7 @@ impl Detector {
 
     /// Whether a SACK that came late acknowledges what was sent after the break, and only over this path.
     ///
-    /// The cumulative TSN ack tells: above it a chunk may be missing that the sender is yet to send again. What was sent again
+    /// The cumulative TSN ack tells: above it a chunk may be missing that the sender is yet to retransmit. What was retransmitted
     /// since may have arrived the other way, whichever chunks these were.
     pub(super) fn acknowledged_after_break(&self, record: &FlowRecord, context: Context) -> bool {
         let (Some(under_way), Some(cum_tsn_ack)) = (self.directions.under_way, context.cum_tsn_ack) else {
@@ -86,23 +63,23 @@ impl Detector {
     /// Notices what is under way, once the answer that waits should have come.
     pub(super) fn watch_what_is_under_way(&mut self, record: &FlowRecord, config: &Config, now: Timestamp) {
         let round_trip = self.round_trip(record, config);
-        let Some(trial) = self.data.trial else {
+        let Some(wait) = self.data.wait else {
             return;
         };
-        self.directions.last_missed = self.directions.last_missed.max(trial.last_ripe_at);
-        let due_at = trial.obliged_at(config) + round_trip;
+        self.directions.last_missed = self.directions.last_missed.max(wait.last_awaiting_at);
+        let due_at = wait.obliged_at(config) + round_trip;
         if self.directions.under_way.is_some() || now < due_at {
             return;
         }
         // What was sent since is taken as if it had been sent evenly: the look may be late.
-        let more = later_tsn(record.highest_sent, trial.tsn).wrapping_sub(trial.tsn);
-        let share = due_at.since(trial.sent_at).as_secs_f64()
-            / now.since(trial.sent_at).as_secs_f64().max(f64::MIN_POSITIVE);
+        let more = later_tsn(record.highest_sent, wait.tsn).wrapping_sub(wait.tsn);
+        let share = due_at.since(wait.sent_at).as_secs_f64()
+            / now.since(wait.sent_at).as_secs_f64().max(f64::MIN_POSITIVE);
         let more = (f64::from(more) * share).ceil() as u32;
-        let tsn = trial.tsn.wrapping_add(more);
+        let tsn = wait.tsn.wrapping_add(more);
         self.directions.under_way = Some(UnderWay {
             tsn,
-            chunks: tsn.wrapping_sub(trial.first_tsn).saturating_add(1),
+            chunks: tsn.wrapping_sub(wait.first_tsn).saturating_add(1),
             lost: record.lost,
             due_at,
         });
@@ -118,7 +95,7 @@ impl Detector {
         let Some(broken_at) = by_heartbeat.into_iter().chain(by_data).min() else {
             return;
         };
-        if let Some(at) = context.came_back_at.filter(|at| *at > broken_at + UNDER_WAY) {
+        if let Some(at) = context.came_back_at.filter(|at| *at > broken_at + LATE_BY) {
             self.directions.came_back_at.get_or_insert(at);
         }
     }
@@ -133,6 +110,3 @@ impl Detector {
             .unwrap_or(config.rto_initial)
     }
 }
-
-/// By so much a packet may be late that was under way when the path broke: it waits in a queue, or takes a detour.
-pub(crate) const UNDER_WAY: Duration = Duration::from_millis(200);

@@ -8,16 +8,17 @@
 //! The answers to heartbeats do not excuse DATA: where heartbeats pass and DATA does not, packets are too large for the
 //! path.
 
-pub(crate) mod direction;
+mod direction;
+mod directions;
 mod signs;
-mod trial;
+mod wait;
 mod weigh;
 
 use std::{mem::take, time::Duration};
 
 use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
 
-use self::{direction::Directions, trial::Trial};
+use self::{directions::Directions, wait::Wait};
 use crate::{
     config::Config,
     model::{Reason, RttView, Timestamp},
@@ -49,8 +50,8 @@ pub(crate) struct Context {
     pub(crate) came_back_at: Option<Timestamp>,
     /// The peer has acknowledged all DATA of this direction up to it.
     pub(crate) cum_tsn_ack: Option<u32>,
-    /// See [`Detector::gathered`]; the most of all flows of this direction.
-    pub(crate) gathered: f32,
+    /// See [`Detector::usually_awaiting`]; the most of all flows of this direction.
+    pub(crate) usually_awaiting: f32,
     /// This host or the agent stood still: nobody is accused before this time.
     pub(crate) accuse_from: Timestamp,
 }
@@ -68,7 +69,7 @@ pub(crate) struct Detector {
     heartbeats: Heartbeats,
     data: Data,
     rtt: NetRtt,
-    seen: Seen,
+    last: LastRecord,
     /// When the verdict may change by time alone.
     deadline: Option<Timestamp>,
 }
@@ -91,23 +92,23 @@ struct Heartbeats {
 /// DATA without a SACK.
 #[derive(Debug, Clone)]
 struct Data {
-    trial: Option<Trial>,
-    /// Missed in trials that ended without a credit, since the last credit.
+    wait: Option<Wait>,
+    /// SACKs missed in waits that ended without an acknowledgement, since the last one.
     missed: u32,
     /// When the first of them was sent.
     first_missed: Option<Timestamp>,
-    /// How often a heartbeat was answered after DATA had gone missing, since the last credit.
+    /// How often a heartbeat was answered after DATA had gone missing, since DATA was last acknowledged.
     excused: u32,
     /// A heartbeat was answered while DATA went missing.
     only_heartbeats_pass: bool,
-    /// Nobody sends again what is not acknowledged: the SACKs seem to pass elsewhere, and nothing is known of the path.
+    /// Nobody retransmits what is not acknowledged: the SACKs seem to pass elsewhere, and nothing is known of the path.
     answered_elsewhere: bool,
     /// Chunks that the peer has had twice since the path is in doubt.
     arrived_twice: u32,
-    /// Ripe packets that there usually are when a SACK comes: peers that acknowledge by a timer only let some gather.
-    gathered: f32,
+    /// Packets that usually await a SACK when one comes: with peers that acknowledge by a timer only there are some.
+    usually_awaiting: f32,
     odds: Odds,
-    /// Chunks that were sent and lost since the last credit. An outage is no loss: they count once the path has shown
+    /// Chunks that were sent and lost since DATA was last acknowledged. An outage is no loss: they count once the path has shown
     /// that it works.
     sent_since: u32,
     lost_since: u32,
@@ -143,14 +144,14 @@ impl Default for Heartbeats {
 impl Default for Data {
     fn default() -> Self {
         Self {
-            trial: None,
+            wait: None,
             missed: 0,
             first_missed: None,
             excused: 0,
             only_heartbeats_pass: false,
             answered_elsewhere: false,
             arrived_twice: 0,
-            gathered: 0.0,
+            usually_awaiting: 0.0,
             odds: Odds::of_data(),
             sent_since: 0,
             lost_since: 0,
@@ -163,8 +164,8 @@ impl Default for Data {
 
 /// Counters of the last record.
 #[derive(Debug, Clone, Copy, Default)]
-struct Seen {
-    credits: u32,
+struct LastRecord {
+    acknowledged: u32,
     lost: u32,
     spurious: u32,
     data_chunks: u64,
@@ -187,9 +188,9 @@ impl Detector {
         self.alive_at
     }
 
-    /// Packets that usually wait for an answer longer than the path needs: the peer lets them gather.
-    pub(crate) fn gathered(&self) -> f32 {
-        self.data.gathered
+    /// Packets that usually await a SACK when one comes, for longer than the path needs: the peer sends it by a timer.
+    pub(crate) fn usually_awaiting(&self) -> f32 {
+        self.data.usually_awaiting
     }
 
     /// When the oldest unanswered packet was sent.
@@ -240,7 +241,7 @@ impl Detector {
     /// Another association begins on the flow. What the old one proved says nothing of it; what was measured holds.
     pub(crate) fn on_new_association(&mut self) {
         *self = Self {
-            seen: self.seen,
+            last: self.last,
             rtt: take(&mut self.rtt),
             ..Self::default()
         };
@@ -257,16 +258,16 @@ impl Detector {
     ) {
         self.take_answers(record);
         self.count_losses(record, now);
-        self.take_credits(record, context, tick, config, now);
+        self.take_acknowledgements(record, context, tick, config, now);
         self.watch_the_way_back(record, context, now);
-        self.follow_trial(record, context.gathered, config, now);
+        self.follow_wait(record, context.usually_awaiting, config, now);
         self.watch_what_is_under_way(record, config, now);
         self.watch_the_opposite_way(record, context, config);
         self.heartbeats.waiting = record
             .outstanding
             .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
-        self.seen = Seen {
-            credits: record.credits,
+        self.last = LastRecord {
+            acknowledged: record.acknowledgements,
             lost: record.lost,
             spurious: record.spurious,
             data_chunks: record.data_chunks,

@@ -4,16 +4,16 @@ use std::{mem::take, time::Duration};
 
 use sctp_monitor_common::abi::FlowRecord;
 
-use super::{ARRIVED_TWICE, Context, Detector, Verdict, heartbeat_rto, trial::Trial};
+use super::{ARRIVED_TWICE, Context, Detector, Verdict, heartbeat_rto, wait::Wait};
 use crate::{
     config::Config,
     model::{Reason, Timestamp},
-    path::{flow::at_ticks, rtt::Sample},
+    path::{facts::at_ticks, rtt::Sample},
 };
 
 impl Detector {
     pub(super) fn take_answers(&mut self, record: &FlowRecord) {
-        if record.answered_at_ns != self.seen.answered_at_ns {
+        if record.answered_at_ns != self.last.answered_at_ns {
             let rtt = Duration::from_nanos(record.heartbeat_rtt.last_ns);
             self.on_heartbeat_answered(Timestamp::from_nanos(record.answered_at_ns), rtt);
         }
@@ -29,7 +29,7 @@ impl Detector {
         self.heartbeats.odds.count(1 + lost, lost);
         self.heartbeats.missed = 0;
         self.heartbeats.first_missed = None;
-        self.data.chunks_at_answer = self.seen.data_chunks;
+        self.data.chunks_at_answer = self.last.data_chunks;
         self.data.tried_since = None;
         self.excuse_data();
         self.on_alive(at, Reason::HeartbeatAnswered { rtt });
@@ -38,7 +38,7 @@ impl Detector {
     /// The path lives again as far as a heartbeat tells, and DATA begins anew. Once: where heartbeats are answered and
     /// DATA goes missing again, it is not the path as a whole that fails.
     pub(super) fn excuse_data(&mut self) {
-        if self.data.missed == 0 || self.data.trial.is_some() {
+        if self.data.missed == 0 || self.data.wait.is_some() {
             return;
         }
         self.data.excused += 1;
@@ -62,7 +62,7 @@ impl Detector {
         self.data.arrived_twice = 0;
     }
 
-    pub(super) fn take_credits(
+    pub(super) fn take_acknowledgements(
         &mut self,
         record: &FlowRecord,
         context: Context,
@@ -71,14 +71,14 @@ impl Detector {
         now: Timestamp,
     ) {
         if !matches!(self.verdict, Verdict::Alive(_)) {
-            let twice = record.spurious.wrapping_sub(self.seen.spurious);
+            let twice = record.spurious.wrapping_sub(self.last.spurious);
             self.data.arrived_twice = self.data.arrived_twice.saturating_add(twice);
             let twice = self.data.arrived_twice;
             if twice >= ARRIVED_TWICE && self.more_than_under_way(twice) {
                 self.on_arrived(now);
             }
         }
-        if record.credits == self.seen.credits {
+        if record.acknowledgements == self.last.acknowledged {
             return;
         }
         let at = at_ticks(record, record.acked_ticks, tick);
@@ -88,24 +88,24 @@ impl Detector {
         } else {
             0
         };
-        // A credit that ends a trial which was overdue comes by the retransmission over another path, and so does the next one
-        // for what that SACK left: the record does not know whether it had been sent again by then.
-        let trial = self.data.trial;
-        let late = trial.is_some_and(|trial| {
+        // An acknowledgement that ends a wait which was overdue comes by the retransmission over another path, and so does the
+        // next one for what that SACK left: the record does not know whether it had been retransmitted by then.
+        let wait = self.data.wait;
+        let late = wait.is_some_and(|wait| {
             let rto = self.data_rto(record, config);
-            trial.left_over || at > trial.overdue_at(rto, config) + LATE_MARGIN
+            wait.left_over || at > wait.overdue_at(rto, config) + LATE_MARGIN
         });
         if late && matches!(self.verdict, Verdict::Dead(_)) {
             if self.acknowledged_after_break(record, context) {
                 self.on_arrived(at);
             }
-            // What is missing goes on being missing, though the trial is over.
-            if let Some(trial) = self.data.trial.take() {
+            // What is missing goes on being missing, though the wait is over.
+            if let Some(wait) = self.data.wait.take() {
                 self.data.missed = self
                     .data
                     .missed
-                    .saturating_add(trial.opportunities(context.gathered));
-                self.data.first_missed.get_or_insert(trial.sent_at);
+                    .saturating_add(wait.sacks_due(context.usually_awaiting));
+                self.data.first_missed.get_or_insert(wait.sent_at);
             }
             return;
         }
@@ -114,10 +114,11 @@ impl Detector {
         if !matches!(self.verdict, Verdict::Dead(_)) {
             data.odds.count(sent, lost.saturating_add(resent));
         }
-        if let Some(trial) = trial {
-            self.data.gathered += (trial.ripe as f32 - self.data.gathered) / GATHERED_MEMORY;
+        if let Some(wait) = wait {
+            self.data.usually_awaiting +=
+                (wait.awaiting_sack as f32 - self.data.usually_awaiting) / USUAL_MEMORY;
         }
-        self.data.trial = None;
+        self.data.wait = None;
         self.data.missed = 0;
         self.data.first_missed = None;
         self.data.excused = 0;
@@ -130,10 +131,10 @@ impl Detector {
     }
 
     pub(super) fn sample(&mut self, record: &FlowRecord, rtt: Duration, config: &Config) -> Sample {
-        if record.credited_bytes == 0 {
+        if record.acknowledged_bytes == 0 {
             return Sample::Fits;
         }
-        if record.credited_packets >= 2 {
+        if record.acknowledged_packets >= 2 {
             return self.rtt.sample(rtt);
         }
         if rtt < config.delayed_ack / 2 {
@@ -143,7 +144,7 @@ impl Detector {
     }
 
     pub(super) fn count_losses(&mut self, record: &FlowRecord, now: Timestamp) {
-        let sent = record.data_chunks.saturating_sub(self.seen.data_chunks);
+        let sent = record.data_chunks.saturating_sub(self.last.data_chunks);
         let data = &mut self.data;
         if record.data_chunks > data.chunks_at_answer {
             data.tried_since.get_or_insert(now);
@@ -153,7 +154,7 @@ impl Detector {
             .saturating_add(u32::try_from(sent).unwrap_or(u32::MAX));
         data.lost_since = data
             .lost_since
-            .saturating_add(record.lost.wrapping_sub(self.seen.lost));
+            .saturating_add(record.lost.wrapping_sub(self.last.lost));
     }
 
     /// The time-out of DATA: the path's own round trip, by whatever measured it.
@@ -166,7 +167,7 @@ impl Detector {
 
     /// How old a packet must be to count: by whichever time-out is shorter. Heartbeats are answered at once, DATA by some
     /// peers only after a while.
-    pub(super) fn ripening(&self, record: &FlowRecord, config: &Config) -> Duration {
+    pub(super) fn sack_timeout(&self, record: &FlowRecord, config: &Config) -> Duration {
         let rto = self.data_rto(record, config);
         heartbeat_rto(record, config).map_or(rto, |heartbeat| heartbeat.min(rto))
     }
@@ -174,7 +175,7 @@ impl Detector {
     /// Where DATA arrives and its SACKs do not come back, a stack with short timers sends everything twice, the second
     /// time over another path, and every chunk is acknowledged soon. Only the duplicates tell.
     pub(super) fn watch_the_way_back(&mut self, record: &FlowRecord, context: Context, now: Timestamp) {
-        let new = record.spurious.wrapping_sub(self.seen.spurious);
+        let new = record.spurious.wrapping_sub(self.last.spurious);
         let twice = &mut self.data.twice_in_silence;
         if context.came_back_at.is_some_and(|at| at >= twice.first_at) {
             twice.chunks = 0;
@@ -193,55 +194,55 @@ impl Detector {
         }
     }
 
-    pub(super) fn follow_trial(
+    pub(super) fn follow_wait(
         &mut self,
         record: &FlowRecord,
-        gathered: f32,
+        usually_awaiting: f32,
         config: &Config,
         now: Timestamp,
     ) {
         let sent_at = Timestamp::from_nanos(record.timed.sent_at_ns);
         let armed = record.timed.is_armed();
-        if let Some(trial) = self.data.trial
-            && !(armed && trial.sent_at == sent_at)
+        if let Some(wait) = self.data.wait
+            && !(armed && wait.sent_at == sent_at)
         {
-            let replaced = armed && trial.left_over;
-            // It ended without a credit: it was sent again, and nothing can be told from its ack. But unless the peer
+            let replaced = armed && wait.left_over;
+            // It ended without an acknowledgement: it was retransmitted, and nothing can be told from its ack. But unless the peer
             // had some of it twice, every packet was lost, and not just its answers.
             let arrived = self.data.arrived_twice;
             let missed = if replaced {
                 0
             } else if arrived < ARRIVED_TWICE {
-                trial.ripe.saturating_sub(arrived)
+                wait.awaiting_sack.saturating_sub(arrived)
             } else {
-                trial.opportunities(gathered)
+                wait.sacks_due(usually_awaiting)
             };
             if missed > 0 {
                 self.data.missed = self.data.missed.saturating_add(missed);
-                self.data.first_missed.get_or_insert(trial.sent_at);
+                self.data.first_missed.get_or_insert(wait.sent_at);
             }
-            self.data.trial = None;
+            self.data.wait = None;
         }
         if !armed {
             return;
         }
-        let rto = self.ripening(record, config);
+        let rto = self.sack_timeout(record, config);
         let packets = record.timed.packets();
-        let seen = self.seen.highest_sent;
-        let trial = self.data.trial.get_or_insert_with(|| Trial::new(record, seen));
-        if packets >= 2 && trial.obliged_at.is_none() {
-            trial.obliged_at = Some(match record.second_at_ns {
-                _ if trial.left_over => sent_at,
+        let seen = self.last.highest_sent;
+        let wait = self.data.wait.get_or_insert_with(|| Wait::new(record, seen));
+        if packets >= 2 && wait.obliged_at.is_none() {
+            wait.obliged_at = Some(match record.second_at_ns {
+                _ if wait.left_over => sent_at,
                 // It is the second by now, but was the third once. Taken as if they had come evenly.
                 0 => sent_at + now.since(sent_at) / packets,
                 second_at_ns => Timestamp::from_nanos(second_at_ns),
             });
         }
-        trial.notice(packets, now, rto, config);
+        wait.notice(packets, now, rto, config);
     }
 }
 
-/// Credits that the average of gathered packets remembers.
-const GATHERED_MEMORY: f32 = 16.0;
-/// Credits are timed by the coarse clock.
+/// Acknowledgements that the average of packets awaiting a SACK remembers.
+const USUAL_MEMORY: f32 = 16.0;
+/// Acknowledgements are timed by the coarse clock.
 const LATE_MARGIN: Duration = Duration::from_millis(10);

@@ -36,19 +36,19 @@ impl Detector {
         let rto = self.data_rto(record, config);
         let mut missed = self.data.missed;
         let mut waiting = None;
-        if let Some(trial) = self.data.trial {
+        if let Some(wait) = self.data.wait {
             let packets = record.timed.packets();
-            let overdue_at = trial.overdue_at(rto, config);
+            let overdue_at = wait.overdue_at(rto, config);
             if now < overdue_at {
                 self.look_again(overdue_at);
             } else {
-                missed = missed.saturating_add(trial.opportunities(context.gathered));
-                waiting = Some(trial);
-                if let Some(at) = trial.ripens_at(self.ripening(record, config), config) {
+                missed = missed.saturating_add(wait.sacks_due(context.usually_awaiting));
+                waiting = Some(wait);
+                if let Some(at) = wait.next_awaiting_at(self.sack_timeout(record, config), config) {
                     self.look_again(at);
                 }
             }
-            if now.since(trial.sent_at) > config.one_sided_data
+            if now.since(wait.sent_at) > config.one_sided_data
                 && !record.timed.is_resent()
                 && packets >= ONE_SIDED_PACKETS
             {
@@ -59,7 +59,7 @@ impl Detector {
             return None;
         }
         let odds = self.data.odds;
-        let since = self.data.first_missed.or(waiting.map(|trial| trial.sent_at))?;
+        let since = self.data.first_missed.or(waiting.map(|wait| wait.sent_at))?;
         let reason = Reason::DataUnacknowledged {
             tsn: record.timed.tsn,
             cum_tsn_ack: record.sender.cum_tsn_ack,

@@ -2,13 +2,15 @@
 
 use proptest::prelude::*;
 use sctp_monitor_engine::config::Vantage;
-use sctp_monitor_lab::frames;
+use sctp_monitor_testkit::{
+    frames,
+    world::{World, ms},
+};
 
 use super::{
     bounded,
     steps::{Content, Step, Tsns, begin, happen, path, send},
 };
-use crate::world::{World, ms};
 
 /// Packets of one sweep, none of which answers another one of it.
 #[derive(Debug, Clone)]
@@ -127,20 +129,22 @@ fn interleaved(batches: &[Batch], as_named: bool, answered: bool) -> World {
 /// What is thought of everything in the end. How often a path failed on the way there hangs by single packets.
 fn verdicts(world: &World) -> String {
     let mut lines = Vec::new();
-    for association in world.engine.associations() {
+    for association in world.engine().associations() {
         let known = association.reference();
         lines.push(format!("{known:?} {}", association.is_up()));
         for (id, path) in association.paths() {
-            let names: Vec<_> = path
-                .findings()
+            let names: Vec<_> = world
+                .engine()
+                .path_findings(known.id, id)
                 .iter()
                 .map(|finding| finding.evidence.name())
                 .filter(|name| *name != "flapping")
                 .collect();
             lines.push(format!("{id:?} {} {names:?}", path.state()));
         }
-        let names = association
-            .findings()
+        let names = world
+            .engine()
+            .findings(known.id)
             .iter()
             .map(|finding| finding.evidence.name());
         lines.extend(names.map(str::to_owned));

@@ -9,8 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::prelude::*;
 use sctp_monitor_common::abi::FlowRecord;
 use sctp_monitor_engine::{NicState, config::Vantage, model::PathState};
-
-use crate::{
+use sctp_monitor_testkit::{
     invariants::{check_reason, left_open},
     world::{SWEEP, World, ms},
 };
@@ -52,9 +51,9 @@ proptest! {
             world.now = world.now + Duration::from_secs(40);
         }
         world.sweep();
-        prop_assert_eq!(world.engine.associations().count(), 0);
+        prop_assert_eq!(world.engine().associations().count(), 0);
         prop_assert_eq!(left_open(&world.events), 0);
-        prop_assert_eq!(world.engine.incidents().count(), 0);
+        prop_assert_eq!(world.engine().incidents().count(), 0);
     }
 
     #[test]
@@ -77,14 +76,16 @@ proptest! {
                 world.advance(ms(400));
             }
         }
-        let up: Vec<_> = world.engine.associations().filter(|association| association.is_up()).collect();
-        let paths = up.iter().flat_map(|association| association.paths());
+        let up: Vec<_> = world.engine().associations().filter(|association| association.is_up()).collect();
+        let paths = up
+            .iter()
+            .flat_map(|association| association.paths().map(|(id, path)| (association.id(), id, path)));
         let used = [1, 2].map(World::path_id);
-        for (id, path) in paths.filter(|(id, _)| used.contains(id)) {
+        for (association, id, path) in paths.filter(|(_, id, _)| used.contains(id)) {
             prop_assert_eq!(path.state(), PathState::Active, "{:?}", id);
-            prop_assert_eq!(path.findings(), &[]);
+            prop_assert_eq!(world.engine().path_findings(association, id), &[]);
         }
-        prop_assert_eq!(world.engine.incidents().count(), 0);
+        prop_assert_eq!(world.engine().incidents().count(), 0);
     }
 
     #[test]
@@ -115,11 +116,11 @@ proptest! {
         for step in &steps {
             happen(&mut world, &mut tsns, step);
             world.advance(SWEEP);
-            for (slot, record) in (0_u32..).zip(world.table.records()) {
+            for (slot, record) in (0_u32..).zip(world.store.table.records()) {
                 let now = counters(record);
                 let seen = before.insert(slot, now).unwrap_or(now);
                 prop_assert!(seen.iter().zip(now).all(|(seen, now)| *seen <= now));
-                if let Some(view) = world.engine.flow(slot) {
+                if let Some(view) = world.engine().flow(slot) {
                     prop_assert_eq!((view.packets, view.data_chunks), (now[0], now[1]));
                 }
             }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sctp_monitor_common::{abi::FlowRecord, track::FlowTable as _};
 use sctp_monitor_engine::{
-    Engine,
+    Session,
     config::{Config, Vantage},
     model::Timestamp,
 };
@@ -12,7 +12,10 @@ use super::{
     bounded,
     steps::{begin, vantage},
 };
-use crate::world::ms;
+use sctp_monitor_testkit::{
+    store::Store,
+    world::{PACE, ms},
+};
 
 proptest! {
     #![proptest_config(bounded())]
@@ -26,16 +29,16 @@ proptest! {
         ),
     ) {
         let config = Config { vantage, ..Config::default() };
-        let mut engine = Engine::new(config, ms(4));
+        let mut session = Session::new(config, ms(4), PACE);
+        let mut store = Store::default();
         for (slot, bytes, now, stall) in records {
             // Time goes backwards as it likes.
             let now = Timestamp::from_nanos(now);
-            engine.handle_record(slot, &bytemuck::pod_read_unaligned(&bytes), now);
+            store.forge(slot, bytemuck::pod_read_unaligned(&bytes));
             if stall {
-                engine.handle_stall(now);
+                session.handle_stall(now);
             }
-            engine.handle_timeout(now);
-            while engine.poll_output().is_some() {}
+            let Ok(()) = session.turn(&mut store, now);
         }
     }
 
@@ -48,18 +51,17 @@ proptest! {
     ) {
         let mut world = begin(Vantage::Endpoint);
         for (slot, words, now) in changes {
-            let mut record = *world.table.record(slot).unwrap();
+            let mut record = *world.store.table.record(slot).unwrap();
             let key = record.key;
             for (at, word) in words {
                 let fields: &mut [u64] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut record));
                 fields[at] = word;
             }
             record.key = key;
-            *world.table.record(slot).unwrap() = record;
-            let now = Timestamp::from_nanos(now);
-            world.engine.handle_record(slot, &record, now);
-            world.engine.handle_timeout(now);
-            while world.engine.poll_output().is_some() {}
+            *world.store.table.record(slot).unwrap() = record;
+            world.store.forge(slot, record);
+            world.now = Timestamp::from_nanos(now);
+            world.sweep();
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use sctp_monitor_engine::{NicState, config::Vantage};
-use sctp_monitor_lab::frames::{self, Packet};
-
-use crate::world::{LOCAL_TAG, NIC, REMOTE_TAG, SWEEP, World, ms};
+use sctp_monitor_testkit::{
+    frames::{self, Packet},
+    world::{LOCAL_TAG, NIC, REMOTE_TAG, SWEEP, World, ms},
+};
 
 /// Something that happens.
 #[derive(Debug, Clone)]
@@ -216,15 +217,15 @@ pub(super) fn happen(world: &mut World, tsns: &mut Tsns, step: &Step) {
         Step::Nic { path, state } => {
             let if_index = NIC - 1 + u32::from(*path);
             let name = format!("ens{path}");
-            world.engine.handle_nic(if_index, &name, *state, world.now);
+            world.nic(if_index, &name, *state);
         }
         Step::Wait(time) => world.advance(ms(*time)),
         Step::Skip(time) => {
             world.now = world.now + ms(*time);
             world.sweep();
         }
-        Step::Stall => world.engine.handle_stall(world.now),
-        Step::RingLost => while world.table.pop_record().is_some() {},
+        Step::Stall => world.session.handle_stall(world.now),
+        Step::RingLost => world.store.lose_ring(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! - `dice`: chance.
 //! - `packet`, `network`: what goes between the hosts, and what happens to it on the way.
 //! - `transport`, `sender`, `receiver`, `endpoint`: SCTP as Linux does it by default.
-//! - `monitor`: tracker, flow records and engine, run as the agent runs them.
+//! - `programs`, `monitor`: tracker, flow records and engine, run as the agent runs them.
 //! - `world`: what happens when.
 //! - `scenario`: kinds of worlds. `trial`: what is done in one. `statistics`: what came out.
 
@@ -12,9 +12,8 @@ mod dice;
 mod endpoint;
 mod monitor;
 mod network;
-#[path = "../../support/outputs.rs"]
-mod outputs;
 pub(crate) mod packet;
+mod programs;
 mod receiver;
 pub(crate) mod scenario;
 mod sender;

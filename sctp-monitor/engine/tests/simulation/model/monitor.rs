@@ -3,29 +3,30 @@
 use std::time::Duration;
 
 use sctp_monitor_common::{
-    abi::{Interface, RingRecord},
-    memory::MemoryTable,
+    abi::Interface,
     track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions},
 };
 use sctp_monitor_engine::{
-    Engine,
+    Session,
     config::{Config, Vantage},
     model::{Broken, Event, EventKind, Evidence, Object, PathDown, PathId, PathState, Timestamp},
+    session::Pace,
 };
 
 use super::{
     dice::Dice,
-    outputs::carry_out,
     packet::{Packet, Side},
+    programs::Programs,
 };
 
-/// The agent's sweep, and the tick of its programs' coarse clock (a jiffy at HZ=250).
-const SWEEP: Duration = Duration::from_millis(20);
+/// The tick of the programs' coarse clock (a jiffy at HZ=250).
 const TICK: Duration = Duration::from_millis(4);
-/// How often the agent looks for flows whose ring record was lost.
-const REFRESH: Duration = Duration::from_secs(1);
-const TIMER_GRAIN: Duration = Duration::from_millis(1);
+/// The agent's. The world says when it stands still: a stall that it would not notice is not simulated.
+const PACE: Pace = Pace {
+    stall: None,
+    ..Pace::LIVE
+};
 
 /// Which packets the monitor sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,35 +46,16 @@ pub(crate) struct Change {
 
 #[derive(Debug)]
 pub(crate) struct Monitor {
-    table: MemoryTable,
-    engine: Engine,
+    programs: Programs,
+    session: Session,
     vantage: Vantage,
     capture: Capture,
-    /// Ring records that are lost, each by itself.
-    ring_loss: f64,
-    dice: Dice,
-    slots: Vec<Slot>,
-    /// When the first sweep was: the others follow at whole intervals.
+    /// When the agent began: somewhere between two packets.
     began_at: Timestamp,
-    /// The sweep that has something to look at.
-    sweep_at: Option<Timestamp>,
-    refresh_at: Option<Timestamp>,
-    woke_at: Timestamp,
+    now: Timestamp,
     changes: Vec<Change>,
     directions: Vec<(PathId, Broken)>,
     frame: Vec<u8>,
-}
-
-/// What the agent knows of a slot. It skips those that did not change and wait for nothing.
-#[derive(Debug, Clone, Copy)]
-enum Slot {
-    /// Its ring record has not been seen.
-    Unannounced,
-    Used {
-        packets: u64,
-        waiting: bool,
-    },
-    Released,
 }
 
 impl Monitor {
@@ -88,19 +70,13 @@ impl Monitor {
             vantage,
             ..Config::default()
         };
-        let began_at = now + dice.between(Duration::ZERO, SWEEP);
         Self {
-            table: MemoryTable::new().with_tick(TICK),
-            engine: Engine::new(config, TICK),
+            began_at: now + dice.between(Duration::ZERO, PACE.sweep),
+            programs: Programs::new(TICK, ring_loss, dice),
+            session: Session::new(config, TICK, PACE),
             vantage,
             capture,
-            ring_loss,
-            dice,
-            slots: Vec::new(),
-            began_at,
-            sweep_at: None,
-            refresh_at: None,
-            woke_at: now,
+            now,
             changes: Vec::new(),
             directions: Vec::new(),
             frame: Vec::new(),
@@ -140,67 +116,31 @@ impl Monitor {
             parse: ParseOptions::default(),
             max_chunks: MAX_CHUNKS,
         };
-        self.table.set_now(now.as_nanos());
-        observe(&Frame(frame), interface, &options, &mut self.table);
-        if self.sweep_at.is_none() {
-            self.sweep_at = Some(self.sweep_from(now));
-        }
+        self.now = now;
+        self.programs.table.set_now(now.as_nanos());
+        observe(&Frame(frame), interface, &options, &mut self.programs.table);
     }
 
     /// When the agent wakes up next, if nobody keeps it from it.
     pub(crate) fn poll_timeout(&self) -> Timestamp {
-        let engine_at = self.engine.poll_timeout().unwrap_or(self.began_at);
-        // The runtime's timers count whole milliseconds.
-        [
-            Some(engine_at.max(self.woke_at + TIMER_GRAIN)),
-            self.sweep_at,
-            self.refresh_at,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(engine_at)
+        let next = self.session.next_turn(&self.programs, self.now);
+        next.map_or(self.began_at, |at| at.max(self.began_at))
     }
 
-    /// The agent stood still until now, and its loop notices: a stall that it would not notice is not simulated.
+    /// The agent stood still until now, and its loop notices.
     pub(crate) fn handle_stall(&mut self, now: Timestamp) {
-        self.engine.handle_stall(now);
+        self.session.handle_stall(now);
         self.handle_timeout(now);
     }
 
     /// What the agent's loop does when it wakes up.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
-        self.woke_at = now;
-        self.drain_ring(now);
-        if self.refresh_at.is_some_and(|at| at <= now) {
-            self.refresh_at = None;
-            self.announce(self.table.records().len());
+        self.now = now;
+        let Ok(()) = self.session.turn(&mut self.programs, now);
+        while let Some(event) = self.session.poll_event() {
+            self.changes.extend(change(&event));
+            self.directions.extend(direction(&event));
         }
-        let mut waiting = false;
-        for (slot, record) in (0_u32..).zip(self.table.records()) {
-            let Some(Slot::Used {
-                packets,
-                waiting: waits,
-            }) = self.slots.get_mut(slot as usize)
-            else {
-                continue;
-            };
-            if *waits || *packets != record.packets {
-                self.engine.handle_record(slot, record, now);
-                *packets = record.packets;
-                *waits = record.waits_for_answer();
-            }
-            waiting |= *waits;
-        }
-        self.engine.handle_timeout(now);
-        while let Some(output) = self.engine.poll_output() {
-            let released = |slot: u32| self.slots[slot as usize] = Slot::Released;
-            if let Some(event) = carry_out(output, &mut self.table, released) {
-                self.changes.extend(change(&event));
-                self.directions.extend(direction(&event));
-            }
-        }
-        self.sweep_at = waiting.then(|| self.sweep_from(now + Duration::from_nanos(1)));
     }
 
     /// The state changes since the last call.
@@ -212,46 +152,7 @@ impl Monitor {
     pub(crate) fn take_directions(&mut self) -> Vec<(PathId, Broken)> {
         std::mem::take(&mut self.directions)
     }
-
-    fn drain_ring(&mut self, now: Timestamp) {
-        while let Some(bytes) = self.table.pop_record() {
-            if self.dice.chance(self.ring_loss) {
-                self.refresh_at.get_or_insert(now + REFRESH);
-                continue;
-            }
-            let record = RingRecord::parse(&bytes).expect("the tracker's own record");
-            if let RingRecord::FlowOpened(opened) = &record {
-                let slot = opened.header.slot as usize;
-                self.slots
-                    .resize(self.slots.len().max(slot + 1), Slot::Unannounced);
-                self.slots[slot] = NEW;
-            }
-            self.engine.handle_ring(&record);
-        }
-    }
-
-    /// Flows whose ring record was lost.
-    fn announce(&mut self, count: usize) {
-        self.slots.resize(count, Slot::Unannounced);
-        for slot in &mut self.slots {
-            if matches!(slot, Slot::Unannounced) {
-                *slot = NEW;
-            }
-        }
-    }
-
-    /// The first sweep at or after this time.
-    fn sweep_from(&self, time: Timestamp) -> Timestamp {
-        let since = time.since(self.began_at).as_nanos();
-        let sweeps = since.div_ceil(SWEEP.as_nanos());
-        self.began_at + SWEEP * u32::try_from(sweeps).expect("less than two years")
-    }
 }
-
-const NEW: Slot = Slot::Used {
-    packets: 0,
-    waiting: false,
-};
 
 fn direction(event: &Event) -> Option<(PathId, Broken)> {
     let EventKind::Finding { finding, .. } = &event.kind else {

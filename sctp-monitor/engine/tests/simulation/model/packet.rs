@@ -3,7 +3,7 @@
 //! The bytes are written here and not by the lab's builders because a simulated hour has a hundred thousand packets;
 //! a test holds both equal. Checksums are left out: the tracker does not look at them.
 
-use sctp_monitor_lab::frames;
+use sctp_monitor_testkit::frames;
 
 /// One of the two hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,128 @@
+//! HEARTBEAT and HEARTBEAT ACK: what is waited for, and which address pair an ack answers.
+//!
+//! An ack is matched by the Heartbeat Information, not by addresses: it may come from another address of the peer.
+
+use super::{FlowTable, MAX_SIBLINGS, links::reverse_of};
+use crate::{
+    abi::{
+        AckOutcome, Counter, FlowKey, FlowRecord, HeartbeatAcked, HeartbeatSent, NO_SLOT,
+        OutstandingHeartbeat, RingHeader, RingKind,
+    },
+    wire::{ChunkKind, ReadPacket, heartbeat::HeartbeatInfo},
+};
+
+#[inline(always)]
+pub(super) fn heartbeat_info<R: ReadPacket, T: FlowTable>(
+    reader: &R,
+    kind: ChunkKind,
+    table: &mut T,
+) -> Option<HeartbeatInfo> {
+    HeartbeatInfo::read(reader, table.scratch().last(kind))
+}
+
+#[inline(always)]
+pub(super) fn on_heartbeat<T: FlowTable>(slot: u32, info: HeartbeatInfo, padded: bool, table: &mut T) {
+    let now_ns = table.now_ns();
+    let Some(record) = table.record(slot) else {
+        return;
+    };
+    let entry = OutstandingHeartbeat {
+        sent_at_ns: now_ns,
+        fingerprint: info.fingerprint,
+        chunk_length: info.chunk_length,
+        padded: u16::from(padded),
+    };
+    // The older one gives way. A free entry is the oldest there is.
+    if record.outstanding[0].sent_at_ns <= record.outstanding[1].sent_at_ns {
+        record.outstanding[0] = entry;
+    } else {
+        record.outstanding[1] = entry;
+    }
+    let header = RingHeader {
+        kind: RingKind::HeartbeatSent as u32,
+        slot,
+        time_ns: now_ns,
+    };
+    table.emit(
+        &HeartbeatSent {
+            header,
+            fingerprint: info.fingerprint,
+            chunk_length: info.chunk_length,
+            padded: u16::from(padded),
+        },
+        false,
+    );
+}
+
+/// Looks for the heartbeat that the ack answers: first on the reversed address pair, then on the other flows of that
+/// direction of the association.
+#[inline(always)]
+pub(super) fn on_heartbeat_ack<T: FlowTable>(slot: u32, info: HeartbeatInfo, table: &mut T) {
+    let now_ns = table.now_ns();
+    let mut acked = HeartbeatAcked {
+        header: RingHeader {
+            kind: RingKind::HeartbeatAcked as u32,
+            slot,
+            time_ns: now_ns,
+        },
+        fingerprint: info.fingerprint,
+        chunk_length: info.chunk_length,
+        outcome: AckOutcome::Unmatched as u16,
+        heartbeat_slot: NO_SLOT,
+        reserved: 0,
+        rtt_ns: 0,
+    };
+    if let Some(key) = table.record(slot).map(|record| record.key) {
+        let first = reverse_of(slot, table);
+        let mut at = first;
+        for _ in 0..MAX_SIBLINGS {
+            let Some((record, links)) = table.flow(at) else {
+                break;
+            };
+            let next = links.next.slot();
+            if !record.is_outdated(links)
+                && let Some(sent_at_ns) = take_outstanding(record, info)
+            {
+                acked.rtt_ns = now_ns.saturating_sub(sent_at_ns);
+                acked.heartbeat_slot = at;
+                acked.outcome = answer(record, &key, now_ns, acked.rtt_ns) as u16;
+                break;
+            }
+            at = next;
+            if at == first {
+                break;
+            }
+        }
+    }
+    if acked.heartbeat_slot == NO_SLOT {
+        table.count(Counter::HeartbeatAckUnmatched);
+    }
+    table.emit(&acked, false);
+}
+
+#[inline(always)]
+fn take_outstanding(record: &mut FlowRecord, info: HeartbeatInfo) -> Option<u64> {
+    for entry in &mut record.outstanding {
+        let matches = entry.fingerprint == info.fingerprint && entry.chunk_length == info.chunk_length;
+        if entry.sent_at_ns != 0 && matches {
+            let sent_at_ns = entry.sent_at_ns;
+            entry.sent_at_ns = 0;
+            return Some(sent_at_ns);
+        }
+    }
+    None
+}
+
+/// Enters an ack that came over the flow `ack` into the record of the flow that carried the heartbeat.
+#[inline(always)]
+fn answer(record: &mut FlowRecord, ack: &FlowKey, now_ns: u64, rtt_ns: u64) -> AckOutcome {
+    record.heartbeats_answered = record.heartbeats_answered.wrapping_add(1);
+    record.answered_at_ns = now_ns;
+    record.heartbeat_rtt.sample(rtt_ns);
+    if record.key.dst.is(ack.src) {
+        return AckOutcome::SamePath;
+    }
+    record.answered_elsewhere = record.answered_elsewhere.wrapping_add(1);
+    record.ack_source = ack.src;
+    AckOutcome::OtherPath
+}

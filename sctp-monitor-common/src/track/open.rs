@@ -1,0 +1,72 @@
+//! A flow's first packet.
+
+use super::{
+    FlowTable,
+    links::{reverse_of, tag_of},
+};
+use crate::{
+    abi::{Counter, FlowKey, FlowOpened, Interface, RingHeader, RingKind, SlotRef},
+    wire::{ReadPacket, SctpPacket},
+};
+
+/// Gives a flow a slot, and ties it to the opposite direction of its address pair.
+#[inline(always)]
+pub(super) fn open_flow<R: ReadPacket, T: FlowTable>(
+    reader: &R,
+    key: &FlowKey,
+    packet: &SctpPacket,
+    interface: Interface,
+    table: &mut T,
+) -> Result<u32, Counter> {
+    let slot = table.open(key)?;
+    let now_ns = table.now_ns();
+    let now_ticks = table.now_ticks();
+    let reverse_slot = table.find(&key.reversed());
+    let tag = tag_of_direction(reverse_slot, table);
+    if let Some(record) = table.record(slot) {
+        record.open(key, slot, now_ns, now_ticks);
+        record.pair = SlotRef::to(reverse_slot);
+        record.tag = tag;
+        if packet.ethernet
+            && let Some(header) = reader.read::<12>(0)
+        {
+            record.next_hop = next_hop(header, interface);
+        }
+    }
+    if let Some(reverse) = table.record(reverse_slot) {
+        reverse.pair = SlotRef::to(slot);
+    }
+    let header = RingHeader {
+        kind: RingKind::FlowOpened as u32,
+        slot,
+        time_ns: now_ns,
+    };
+    table.emit(
+        &FlowOpened {
+            header,
+            key: *key,
+            tag: packet.tag,
+        },
+        true,
+    );
+    Ok(slot)
+}
+
+/// The tag that a flow's association has in its direction, if the opposite flow leads to another one of it; 0 otherwise.
+/// With it, not even the first packet of a flow is believed if it is forged.
+#[inline(always)]
+fn tag_of_direction<T: FlowTable>(reverse_slot: u32, table: &mut T) -> u32 {
+    let other_slot = reverse_of(reverse_slot, table);
+    tag_of(other_slot, table)
+}
+
+/// The other one of an Ethernet header's two addresses, destination first.
+#[inline(always)]
+fn next_hop(header: [u8; 12], interface: Interface) -> [u8; 6] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = header;
+    if interface.is_egress() {
+        [a, b, c, d, e, f]
+    } else {
+        [g, h, i, j, k, l]
+    }
+}

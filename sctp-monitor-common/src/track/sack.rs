@@ -1,0 +1,159 @@
+//! SACK: what has arrived, and over which address pair it went.
+//!
+//! A SACK speaks for the flow that carried the TSN, whatever flow the SACK itself came over.
+
+use super::{FlowTable, MAX_SIBLINGS, links::reverse_of, scratch::bit};
+use crate::{
+    abi::{Counter, FlowRecord, TimedTsn, tsn_after, tsn_at_or_before},
+    wire::{ChunkKind, ReadPacket, sack::Sack},
+};
+
+#[inline(always)]
+pub(super) fn on_sack_chunk<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, table: &mut T) {
+    let scratch = table.scratch();
+    let kind = if scratch.has(ChunkKind::Sack) {
+        ChunkKind::Sack
+    } else {
+        ChunkKind::NrSack
+    };
+    match Sack::read(reader, scratch.last(kind)) {
+        Some(sack) => on_sack(slot, sack, table),
+        None => table.count(Counter::ChunkTruncated),
+    }
+}
+
+/// Acknowledges for the flows whose timed chunk the SACK reaches, whatever flow the SACK came over.
+#[inline(always)]
+fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
+    let Some(record) = table.record(slot) else {
+        return;
+    };
+    record.a_rwnd = sack.a_rwnd;
+    let first = reverse_of(slot, table);
+    let Some(tsn_slot) = table.flow(first).map(|(_, links)| links.tsn_slot(first)) else {
+        return;
+    };
+    let Some((canonical, links)) = table.flow(tsn_slot) else {
+        return;
+    };
+    canonical.follow(links);
+    let more = canonical
+        .sender
+        .acknowledged(sack.cum_tsn_ack, sack.highest_acked);
+    if !more && sack.duplicate_tsns == 0 {
+        return;
+    }
+    let mut at = first;
+    for _ in 0..MAX_SIBLINGS {
+        let Some((record, links)) = table.flow(at) else {
+            return;
+        };
+        let next = links.next.slot();
+        if sack.duplicate_tsns > 0 && record.carried_first(sack.first_duplicate) {
+            record.spurious = record.spurious.wrapping_add(u32::from(sack.duplicate_tsns));
+        }
+        if more && record.timed.is_armed() && !record.is_outdated(links) {
+            let progress = Progress::of(&record.timed, record.highest_sent, sack);
+            acknowledge(at, progress, sack, table);
+        }
+        at = next;
+        if at == first {
+            return;
+        }
+    }
+}
+
+/// What a SACK says of a flow that waits for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nothing.
+    None,
+    /// The timed chunk arrived, over this flow: a round-trip time.
+    Timed,
+    /// The chunk that is waited for arrived, but when it was sent is not known well.
+    Untimed,
+    /// A later chunk of this flow arrived; the timed one may be lost. The path works, but there is nothing to time.
+    Later,
+    /// The timed chunk arrived, but it was sent twice: nothing is known of this flow.
+    Ambiguous,
+}
+
+impl Progress {
+    #[inline(always)]
+    fn of(timed: &TimedTsn, highest_sent: u32, sack: Sack) -> Self {
+        if tsn_at_or_before(timed.tsn, sack.cum_tsn_ack) {
+            return if timed.is_resent() {
+                Self::Ambiguous
+            } else if timed.is_timed() {
+                Self::Timed
+            } else {
+                Self::Untimed
+            };
+        }
+        // Whoever acknowledges beyond the timed chunk has something newer. It came over this flow if this flow was
+        // the first to carry a TSN as high.
+        let newer = if timed.is_resent() {
+            tsn_after(sack.highest_acked, timed.tsn)
+        } else {
+            !tsn_after(timed.tsn, sack.highest_acked)
+        };
+        if newer && tsn_at_or_before(sack.highest_acked, highest_sent) {
+            Self::Later
+        } else {
+            Self::None
+        }
+    }
+}
+
+#[inline(always)]
+fn acknowledge<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &mut T) {
+    if progress == Progress::None {
+        return;
+    }
+    let now_ticks = table.now_ticks();
+    let now_ns = table.now_ns();
+    let Some(record) = table.record(slot) else {
+        return;
+    };
+    if progress == Progress::Ambiguous {
+        return record.timed.stop();
+    }
+    record.acknowledged_bytes = 0;
+    let second_is_left = record.second_at_ns != 0 && tsn_after(record.second_tsn, sack.highest_acked);
+    // From the second packet on the peer may not wait. If it acknowledges the first one only, it has waited.
+    if progress == Progress::Timed && !second_is_left {
+        let obliged_at_ns = if record.second_at_ns == 0 {
+            record.timed.sent_at_ns
+        } else {
+            record.second_at_ns
+        };
+        record.data_rtt.sample(now_ns.saturating_sub(obliged_at_ns));
+        record.acknowledged_bytes = record.timed_bytes;
+    }
+    record.acked_ticks = now_ticks;
+    record.acknowledgements = record.acknowledgements.wrapping_add(1);
+    record.acknowledged_packets = record.timed.packets();
+    wait_on(record, sack, second_is_left, now_ns);
+}
+
+/// What the SACK left unacknowledged is waited for at once: a sender that gets no further SACK may send nothing new.
+#[inline(always)]
+fn wait_on(record: &mut FlowRecord, sack: Sack, second_is_left: bool, now_ns: u64) {
+    let left = record.highest_sent.wrapping_sub(sack.highest_acked);
+    if (left as i32) <= 0 {
+        return record.timed.stop();
+    }
+    if second_is_left {
+        record
+            .timed
+            .wait_for_second(record.second_tsn, record.second_at_ns);
+        record.second_at_ns = 0;
+    } else {
+        // At most as many packets as chunks, and as packets there were but the one that was acknowledged.
+        let packets = left.min(record.timed.packets().saturating_sub(1)).max(1);
+        let first_left = sack.highest_acked.wrapping_add(1);
+        record.timed.wait_for_rest(first_left, packets, now_ns);
+    }
+}
+
+pub(super) const SACK: u32 = bit(ChunkKind::Sack) | bit(ChunkKind::NrSack);

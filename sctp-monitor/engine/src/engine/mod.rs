@@ -1,0 +1,390 @@
+//! The engine's verbs, which [`Session`](crate::Session) alone calls: `handle_*` takes what was seen and the time,
+//! `poll_output` gives what follows, `poll_timeout` says when to come back at the latest, with `handle_timeout`.
+//!
+//! Each verb takes what was seen to the machine that judges it, and what that decides to the next one.
+//!
+//! [`Flows`] weigh records, [`Registry`] says whose they are, [`Findings`] what is wrong. None of them knows the next: the
+//! registry queues its changes and the findings their events, and the engine takes them on, in their order, after each step
+//! that may have queued any.
+
+mod snapshot;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use sctp_monitor_common::abi::{
+    ControlHeader, FlowKey, FlowLinks, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord,
+};
+
+use crate::{
+    config::Config,
+    findings::{Findings, seen::Surroundings},
+    grace::Grace,
+    housekeeping::Housekeeping,
+    model::{AssociationId, Direction, Event, EventKind, Finding, IncidentView, PathId, Schema, Timestamp},
+    nics::{NicState, Nics},
+    path::{
+        detector::Verdict,
+        flow::{Flow, Membership},
+        flows::Flows,
+    },
+    registry::{Registry, association::Association, change::Change, context::context, packet::ControlPacket},
+};
+
+/// What the engine wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Output {
+    /// Report this.
+    Event(Box<Event>),
+    /// Tell the programs of the association of the flow in `slot`. Nothing is said of a flow until then, and what was said
+    /// ends with [`Output::Release`].
+    Link {
+        /// The flow.
+        slot: u32,
+        /// All that is to be said, in place of what was said before.
+        links: FlowLinks,
+    },
+    /// Forget the flow in `slot`.
+    Release {
+        /// The flow.
+        slot: u32,
+        /// Its key.
+        key: FlowKey,
+    },
+}
+
+/// The engine. See the crate's documentation.
+#[derive(Debug)]
+pub struct Engine {
+    config: Arc<Config>,
+    flows: Flows,
+    registry: Registry,
+    findings: Findings,
+    nics: Nics,
+    grace: Grace,
+    housekeeping: Housekeeping,
+    outputs: VecDeque<Output>,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet. `tick` is one tick of the flow records' coarse clock.
+    #[must_use]
+    pub(crate) fn new(config: Config, tick: Duration) -> Self {
+        let config = Arc::new(config);
+        Self {
+            flows: Flows::new(tick),
+            registry: Registry::new(Arc::clone(&config)),
+            findings: Findings::new(Arc::clone(&config)),
+            config,
+            nics: Nics::default(),
+            grace: Grace::default(),
+            housekeeping: Housekeeping::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes a ring record. Take all that wait before any flow record: they tell why a flow is there.
+    pub(crate) fn handle_ring(&mut self, record: &RingRecord<'_>) {
+        match record {
+            RingRecord::Control(header, packet) => self.handle_control(header, packet),
+            RingRecord::HeartbeatAcked(acked) => self.handle_ack(acked),
+            RingRecord::IcmpError(error) => self.handle_icmp_error(error),
+            // The flow record says the same, and cannot be lost.
+            RingRecord::FlowOpened(_) | RingRecord::HeartbeatSent(_) => {}
+        }
+    }
+
+    /// Takes the newest record of a slot. Needed when it has changed, and while the flow waits for an answer.
+    pub(crate) fn handle_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) {
+        if record.first_seen_ns == 0 {
+            return;
+        }
+        let known = self.flows.get(slot);
+        if known.is_some_and(|flow| flow.view.key != record.key) {
+            self.registry.forget_flow(&mut self.flows, slot, now);
+            self.route(now);
+        }
+        let record = &*self.flows.followed(slot, record);
+        let flow = self.flows.take_record(slot, record, now);
+        if flow.member.is_none() {
+            self.registry.assign(&mut self.flows, slot, now);
+            self.route(now);
+            for acked in self.registry.take_early_acks(slot) {
+                self.handle_ack(&acked);
+            }
+        }
+        self.registry.count_foreign(&mut self.flows, slot, now);
+        if let Some(member) = self.weigh(slot, record, now) {
+            self.registry.on_observed(&mut self.flows, slot, member, now);
+            self.route(now);
+            self.conclude(member.association, member.path, now);
+        }
+    }
+
+    /// This host or the agent stood still until now: what waits in queues was not looked at yet.
+    pub(crate) fn handle_stall(&mut self, now: Timestamp) {
+        self.grace.on_stall(now);
+    }
+
+    /// Takes the state of a NIC, whenever it changes.
+    pub(crate) fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
+        let fault = self.nics.set(if_index, name, state);
+        let mut affected = Vec::new();
+        let flows = self.flows.iter_mut();
+        for flow in flows.filter(|flow| flow.view.interface.if_index() == if_index) {
+            if let Some(reason) = &fault {
+                flow.detector.on_cut_off(reason, now);
+            }
+            affected.extend(flow.member);
+        }
+        affected.sort_unstable_by_key(|member| (member.association, member.path));
+        for member in affected {
+            self.conclude(member.association, member.path, now);
+        }
+    }
+
+    /// Does what time alone brings about.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
+        self.flows.drop_deadlines(now);
+        self.findings.handle_timeout(now);
+        self.take_events();
+        if self.housekeeping.is_due(now) {
+            self.keep_house(now);
+        }
+    }
+
+    /// When [`Engine::handle_timeout`] is due, at the latest. Hand in the records of all flows that wait for an answer
+    /// before.
+    #[must_use]
+    pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
+        [
+            self.housekeeping.next_at(),
+            self.flows.next_deadline(),
+            self.findings.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Until when the flow in a slot may wait for an answer: its record is to be handed in by then.
+    #[must_use]
+    pub(crate) fn deadline_of(&self, slot: u32) -> Option<Timestamp> {
+        self.flows.get(slot)?.deadline
+    }
+
+    /// The next thing to do, in order.
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The associations that are known, by id.
+    pub fn associations(&self) -> impl Iterator<Item = &Association> {
+        self.registry.associations()
+    }
+
+    /// What is wrong with an association as a whole, or with one address of the peer.
+    #[must_use]
+    pub fn findings(&self, association: AssociationId) -> &[Finding] {
+        self.findings.of(association)
+    }
+
+    /// What is wrong with one path of an association.
+    #[must_use]
+    pub fn path_findings(&self, association: AssociationId, path: &PathId) -> &[Finding] {
+        self.findings.of_path(association, path)
+    }
+
+    /// The incidents that are open, by number.
+    pub fn incidents(&self) -> impl Iterator<Item = &IncidentView> {
+        self.findings.incidents()
+    }
+
+    /// Whether it matters that a flow waits for an answer: nobody is told of one whose association is not established. A flood
+    /// of forged flows must not keep the driver busy.
+    #[must_use]
+    pub(crate) fn awaits(&self, slot: u32) -> bool {
+        let member = self.flows.get(slot).and_then(|flow| flow.member);
+        member
+            .and_then(|member| self.registry.get(member.association))
+            .is_some_and(Association::is_up)
+    }
+
+    /// The MTU that an ICMP error named last for what the flow in a slot sends.
+    #[must_use]
+    pub fn path_mtu(&self, slot: u32) -> Option<u32> {
+        self.flows.get(slot)?.path_mtu
+    }
+
+    /// Takes a packet with control chunks, from its common header on.
+    fn handle_control(&mut self, header: &ControlHeader, packet: &[u8]) {
+        let Some(packet) = ControlPacket::read(header, packet) else {
+            return;
+        };
+        if header.tag_mismatch != 0 {
+            self.registry.look_into_foreign(&mut self.flows, &packet);
+        }
+        for chunk in packet.chunks() {
+            self.registry.on_chunk(&mut self.flows, &packet, &chunk);
+            self.route(packet.time);
+        }
+    }
+
+    fn handle_ack(&mut self, acked: &HeartbeatAcked) {
+        if let Some(member) = self.registry.on_heartbeat_acked(&mut self.flows, acked) {
+            let now = Timestamp::from_nanos(acked.header.time_ns);
+            self.conclude(member.association, member.path, now);
+        }
+    }
+
+    /// The programs compared the tag with the record's; the engine may know by now that the record's was wrong.
+    fn handle_icmp_error(&mut self, error: &IcmpErrorSeen) {
+        let Some(flow) = self.flows.by_key_mut(&error.key) else {
+            return;
+        };
+        let now = Timestamp::from_nanos(error.header.time_ns);
+        if flow.view.tag != error.tag {
+            return self.registry.look_into_icmp_error(&self.flows, error, now);
+        }
+        flow.on_icmp(error, now);
+        if let Some(member) = flow.member {
+            self.conclude(member.association, member.path, now);
+        }
+    }
+
+    /// Weighs the newest record of a slot, with what the flow's association tells of it.
+    fn weigh(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) -> Option<Membership> {
+        let flow = self.flows.get(slot)?;
+        let member = flow.member;
+        let association = member.and_then(|member| self.registry.get(member.association));
+        let accuse_from = self.grace.accuse_from();
+        let seen = context(
+            association,
+            flow,
+            record,
+            &self.flows,
+            self.config.vantage,
+            accuse_from,
+        );
+        let awaited = association.is_some_and(Association::is_up);
+        self.flows.observe(slot, record, seen, awaited, &self.config, now);
+        member
+    }
+
+    /// Takes on what the registry has decided.
+    fn route(&mut self, now: Timestamp) {
+        while let Some(change) = self.registry.poll_change() {
+            match change {
+                Change::Report(event) => self.outputs.push_back(Output::Event(event)),
+                Change::Link { slot, links } => self.outputs.push_back(Output::Link { slot, links }),
+                Change::Release { slot, key } => self.outputs.push_back(Output::Release { slot, key }),
+                Change::Established(id) => {
+                    let association = self.registry.get(id);
+                    let paths = association.map(|association| association.paths().map(|(path, _)| *path));
+                    let paths: Vec<_> = paths.into_iter().flatten().collect();
+                    for path in paths {
+                        self.conclude(id, path, now);
+                    }
+                }
+                Change::Ended(association) => self.findings.close(association, now),
+                Change::PathRemoved(association, path) => self.findings.close_path(association, path, now),
+            }
+            self.take_events();
+        }
+    }
+
+    /// Takes on what the findings have to report.
+    fn take_events(&mut self) {
+        while let Some(event) = self.findings.poll_event() {
+            self.outputs.push_back(Output::Event(Box::new(event)));
+        }
+    }
+
+    /// Draws the conclusion for one path of an established association, and what is wrong with it.
+    fn conclude(&mut self, id: AssociationId, path_id: PathId, now: Timestamp) {
+        let Some(association) = self.registry.get_mut(id).filter(|known| known.is_up()) else {
+            return;
+        };
+        let reference = association.reference();
+        let Some(path) = association.path_mut(&path_id) else {
+            return;
+        };
+        let [forward, back] = Direction::BOTH.map(|direction| self.flows.get(path.flow(direction)?));
+        let [to_remote, to_local] = [forward, back].map(|flow| flow.map_or(&Verdict::Unknown, Flow::verdict));
+        let fault = self.nics.fault_of(self.config.vantage, forward, back);
+        let was_cut_off = path.is_cut_off();
+        let changed = path.conclude(to_remote, to_local, fault, &self.config, now);
+        let concerns_peer = changed.is_some() || path.is_cut_off() != was_cut_off;
+        if let Some((from, to, reason)) = changed {
+            let kind = EventKind::PathStateChanged {
+                path: path_id,
+                from,
+                to,
+                reason,
+            };
+            self.outputs.push_back(Output::Event(Box::new(Event {
+                schema: Schema,
+                time: now,
+                association: Some(reference),
+                kind,
+            })));
+        }
+        let around = Surroundings {
+            flows: &self.flows,
+            nics: &self.nics,
+            now,
+        };
+        self.findings.review_path(association, path_id, around);
+        if concerns_peer {
+            self.findings.review_peer(association, now);
+        }
+        self.take_events();
+    }
+
+    /// A round of housekeeping.
+    fn keep_house(&mut self, now: Timestamp) {
+        let slice = self.housekeeping.begin(self.flows.len(), now);
+        self.registry.expire_handshakes(now);
+        self.registry.establish_known(&self.flows, now);
+        self.route(now);
+        self.registry.relearn_tags(&mut self.flows, slice);
+        self.registry.replace_restarted(&mut self.flows, slice, now);
+        self.route(now);
+        for (id, path) in self.findings.troubled_paths() {
+            self.conclude(id, path, now);
+        }
+        for (id, path) in self.registry.held_paths() {
+            self.conclude(id, path, now);
+        }
+        let reviewed: Vec<_> = self
+            .associations()
+            .map(Association::id)
+            .filter(|id| slice.has(id.0))
+            .collect();
+        for id in reviewed {
+            self.review(id, now);
+        }
+        self.registry.expire_addresses(now);
+        self.flows.read_meters(slice, now);
+        self.registry.forget_silent(&mut self.flows, slice, now);
+        self.registry.make_room(&mut self.flows, now);
+        self.route(now);
+        for association in self.registry.forget_ended() {
+            self.findings.close(association, now);
+        }
+        self.take_events();
+    }
+
+    /// Finds out what is wrong with an association as a whole.
+    fn review(&mut self, id: AssociationId, now: Timestamp) {
+        let suspected = self.registry.suspected(&self.flows, id, now);
+        let around = Surroundings {
+            flows: &self.flows,
+            nics: &self.nics,
+            now,
+        };
+        if let Some(association) = self.registry.get(id) {
+            self.findings.review_association(association, suspected, around);
+            self.take_events();
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The watched NICs: their names, and which of them carry nothing.
+
+use std::collections::BTreeMap;
+
+use crate::{config::Vantage, model::Reason, path::flow::Flow};
+
+/// The state of a NIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NicState {
+    /// It has a link.
+    Up,
+    /// It has none.
+    Down,
+    /// It no longer exists.
+    Gone,
+}
+
+/// All NICs that are known, by interface index.
+#[derive(Debug, Default)]
+pub(crate) struct Nics {
+    by_index: BTreeMap<u32, Nic>,
+}
+
+#[derive(Debug)]
+struct Nic {
+    name: String,
+    state: NicState,
+}
+
+impl Nics {
+    /// Takes the state of a NIC; gives the reason why it carries nothing, if so.
+    pub(crate) fn set(&mut self, if_index: u32, name: &str, state: NicState) -> Option<Reason> {
+        let nic = Nic {
+            name: name.to_owned(),
+            state,
+        };
+        let reason = nic.fault();
+        self.by_index.insert(if_index, nic);
+        reason
+    }
+
+    /// The name of a NIC, if it is known.
+    pub(crate) fn name(&self, if_index: u32) -> Option<String> {
+        self.by_index.get(&if_index).map(|nic| nic.name.clone())
+    }
+
+    /// The reason why a path's NIC cannot carry it, if so. On an endpoint the NIC counts that this host sends over, if
+    /// it sends at all.
+    pub(crate) fn fault_of(
+        &self,
+        vantage: Vantage,
+        forward: Option<&Flow>,
+        back: Option<&Flow>,
+    ) -> Option<Reason> {
+        let flows = match vantage {
+            Vantage::Endpoint => [forward.or(back), None],
+            Vantage::Gateway => [forward, back],
+        };
+        flows
+            .into_iter()
+            .flatten()
+            .find_map(|flow| self.by_index.get(&flow.view.interface.if_index())?.fault())
+    }
+}
+
+impl Nic {
+    fn fault(&self) -> Option<Reason> {
+        let interface = || self.name.clone();
+        match self.state {
+            NicState::Up => None,
+            NicState::Down => Some(Reason::LinkDown {
+                interface: interface(),
+            }),
+            NicState::Gone => Some(Reason::InterfaceGone {
+                interface: interface(),
+            }),
+        }
+    }
+}

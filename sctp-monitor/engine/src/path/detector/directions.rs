@@ -1,0 +1,28 @@
+//! What is known of the two directions of a path that does not work.
+
+use crate::model::Timestamp;
+
+/// Which direction works, as far as is known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Directions {
+    /// DATA that may have been under way when the path broke.
+    pub(super) under_way: Option<UnderWay>,
+    /// The last proof that what is sent arrives, though its answer is late or comes another way.
+    pub(super) arrives_at: Option<Timestamp>,
+    /// When something came the opposite way that was sent after the break.
+    pub(super) came_back_at: Option<Timestamp>,
+    /// When the last DATA was sent whose answer is missing.
+    pub(super) last_missed: Option<Timestamp>,
+}
+
+/// The DATA chunks from the first one without a SACK on, up to when the break is certain if none has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UnderWay {
+    /// The last one.
+    pub(super) tsn: u32,
+    pub(super) chunks: u32,
+    /// How many had been retransmitted by then; see the record.
+    pub(super) lost: u32,
+    /// When the first answer should have come.
+    pub(super) due_at: Timestamp,
+}

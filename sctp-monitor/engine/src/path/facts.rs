@@ -1,0 +1,103 @@
+//! What a flow's record says, in the engine's own types.
+
+use std::{net::IpAddr, time::Duration};
+
+use sctp_monitor_common::{
+    abi::{FlowKey, FlowRecord, Interface, Rtt},
+    wire::ChunkKind,
+};
+
+use crate::model::{RttView, Throughput, Timestamp};
+
+/// What is known of a flow, from its last record.
+#[derive(Debug, Clone)]
+pub(crate) struct FlowFacts {
+    /// Addresses and ports.
+    pub(crate) key: FlowKey,
+    /// The verification tag; 0 while unknown.
+    pub(crate) tag: u32,
+    /// Where its last packet was seen.
+    pub(crate) interface: Interface,
+    /// SCTP packets.
+    pub(crate) packets: u64,
+    /// Their bytes, by the IP header.
+    pub(crate) bytes: u64,
+    /// DATA and I-DATA chunks.
+    pub(crate) data_chunks: u64,
+    /// Bytes of user data.
+    pub(crate) data_bytes: u64,
+    /// DATA chunks whose TSN had been seen before.
+    pub(crate) retransmissions: u64,
+    /// HEARTBEAT chunks.
+    pub(crate) heartbeats: u64,
+    /// Those of them that were answered.
+    pub(crate) heartbeats_answered: u64,
+    /// Packets with another tag.
+    pub(crate) tag_mismatches: u64,
+    /// The last DATA chunk's payload protocol identifier.
+    pub(crate) ppid: u32,
+    /// The receiver window in the last SACK, if there was one.
+    pub(crate) a_rwnd: Option<u32>,
+    /// Heartbeats that were answered from another address, and the last such address.
+    pub(crate) answered_elsewhere: Option<(u32, IpAddr)>,
+    /// The next hop's Ethernet address when the flow began, if it was seen.
+    pub(crate) next_hop: Option<[u8; 6]>,
+    /// From HEARTBEAT to HEARTBEAT ACK, if measured.
+    pub(crate) heartbeat_rtt: Option<RttView>,
+    /// From the DATA packet that obliges the peer to acknowledge (the second one, RFC 9260 section 6.2) to the SACK, if
+    /// measured; from a single one with the peer's delayed ack.
+    pub(crate) data_rtt: Option<RttView>,
+    /// When the first packet passed.
+    pub(crate) first_seen: Timestamp,
+    /// When the last packet passed, to one tick.
+    pub(crate) last_seen: Timestamp,
+    /// What it carries at present.
+    pub(crate) throughput: Throughput,
+}
+
+impl RttView {
+    /// A record's, once it is measured.
+    pub(crate) fn of(rtt: &Rtt) -> Option<Self> {
+        rtt.is_known().then(|| Self {
+            last: Duration::from_nanos(rtt.last_ns),
+            min: Duration::from_nanos(rtt.min_ns),
+            srtt: Duration::from_nanos(rtt.srtt_ns),
+            rttvar: Duration::from_nanos(rtt.rttvar_ns),
+        })
+    }
+}
+
+impl FlowFacts {
+    pub(super) fn of(record: &FlowRecord, tick: Duration) -> Self {
+        Self {
+            key: record.key,
+            tag: record.tag,
+            interface: record.interface,
+            packets: record.packets,
+            bytes: record.bytes,
+            data_chunks: record.data_chunks,
+            data_bytes: record.data_bytes,
+            retransmissions: u64::from(record.retransmissions),
+            heartbeats: record.chunk_count(ChunkKind::Heartbeat),
+            heartbeats_answered: u64::from(record.heartbeats_answered),
+            tag_mismatches: u64::from(record.tag_mismatches),
+            ppid: record.ppid,
+            a_rwnd: (record.chunk_count(ChunkKind::Sack) > 0).then_some(record.a_rwnd),
+            answered_elsewhere: (record.answered_elsewhere > 0)
+                .then(|| (record.answered_elsewhere, record.ack_source.to_ip())),
+            next_hop: (record.next_hop != [0; 6]).then_some(record.next_hop),
+            heartbeat_rtt: RttView::of(&record.heartbeat_rtt),
+            data_rtt: RttView::of(&record.data_rtt),
+            first_seen: Timestamp::from_nanos(record.first_seen_ns),
+            last_seen: at_ticks(record, record.last_seen_ticks, tick),
+            throughput: Throughput::default(),
+        }
+    }
+}
+
+/// A moment on a record's coarse clock, on the fine one.
+pub(crate) fn at_ticks(record: &FlowRecord, ticks: u64, tick: Duration) -> Timestamp {
+    let elapsed = ticks.saturating_sub(record.first_seen_ticks);
+    let tick = u64::try_from(tick.as_nanos()).unwrap_or(u64::MAX);
+    Timestamp::from_nanos(record.first_seen_ns.saturating_add(elapsed.saturating_mul(tick)))
+}

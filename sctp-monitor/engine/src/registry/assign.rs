@@ -1,0 +1,146 @@
+//! Which flow belongs to which association.
+//!
+//! All packets of one direction of an association carry the same ports and tag, whatever addresses they use. So a
+//! flow joins by its tag, if the association knows one of its addresses; the reversed address pair ties both
+//! directions, and with them their tags, together. Between hosts of which nothing is known, a tag alone may be the
+//! same by chance: there both directions must match.
+
+use sctp_monitor_common::abi::FlowKey;
+
+use crate::{
+    config::Vantage,
+    model::{AssociationId, Direction, EndReason, Origin, Timestamp},
+    path::{facts::FlowFacts, flows::Flows},
+    registry::{Registry, association::Association, nat::is_copy},
+};
+
+impl Registry {
+    /// Finds the association of a flow that has none, or makes one.
+    pub(crate) fn assign(&mut self, flows: &mut Flows, slot: u32, now: Timestamp) {
+        let Some(flow) = flows.get(slot) else {
+            return;
+        };
+        let view = &flow.view;
+        let key = view.key;
+        if view.tag == 0 || self.is_given_up(&key, view.tag) {
+            return;
+        }
+        let by_tags = self
+            .associations
+            .by_tag(&key, view.tag)
+            .or_else(|| self.by_both_tags(flows, view));
+        if let Some((association, direction)) = by_tags {
+            if is_copy(flows, &key, association, direction) {
+                return;
+            }
+            let id = association.id;
+            self.associations.join(flows, slot, id, direction, now);
+            self.absorb_reverse(flows, &key, id, direction, now);
+            return;
+        }
+        // Whoever sends anything to a host is answered by it, if only by ABORT: that makes no association.
+        if flow.is_out_of_the_blue {
+            return;
+        }
+        if let Some((id, direction)) = self.reverse_association(flows, view) {
+            self.associations.join(flows, slot, id, direction, now);
+            return;
+        }
+        // A handshake under way explains the flow better than its tag alone.
+        if self.handshakes.covers(&key) {
+            return;
+        }
+        let direction = self.direction(view);
+        let id = self.open_mid_life(&key, direction, now);
+        self.associations.join(flows, slot, id, direction, now);
+    }
+
+    /// Whether a flow is a late one of an address that its association has given up.
+    fn is_given_up(&self, key: &FlowKey, tag: u32) -> bool {
+        let (src, dst) = (key.src.to_ip(), key.dst.to_ip());
+        let given_up =
+            |(association, direction): (&Association, _)| association.is_given_up(direction, src, dst);
+        self.associations.candidates(key, tag).any(given_up) && self.associations.by_tag(key, tag).is_none()
+    }
+
+    /// The only association that has this flow's tag, and in the other direction that of its reverse flow. It need not
+    /// know the addresses: 64 bits do not match by chance.
+    fn by_both_tags(&self, flows: &Flows, view: &FlowFacts) -> Option<(&Association, Direction)> {
+        let reverse = flows.by_key(&view.key.reversed())?;
+        let apart = reverse.member.map(|member| member.association);
+        let mut candidates = self
+            .associations
+            .candidates(&view.key, view.tag)
+            .filter(|(association, _)| Some(association.id) != apart);
+        let (Some((association, direction)), None) = (candidates.next(), candidates.next()) else {
+            return None;
+        };
+        let tag = association.tag(direction.reversed());
+        (tag == Some(reverse.view.tag)).then_some((association, direction))
+    }
+
+    /// The reverse flow of one that has joined may have been taken for an association of its own, while nothing else
+    /// of its addresses was known.
+    fn absorb_reverse(
+        &mut self,
+        flows: &mut Flows,
+        key: &FlowKey,
+        id: AssociationId,
+        direction: Direction,
+        now: Timestamp,
+    ) {
+        let tag = self
+            .associations
+            .get(id)
+            .and_then(|association| association.tag(direction.reversed()));
+        let apart = flows
+            .by_key(&key.reversed())
+            .filter(|flow| tag.is_none_or(|tag| flow.view.tag == tag))
+            .and_then(|flow| flow.member)
+            .filter(|member| member.association != id)
+            .and_then(|member| self.associations.get(member.association))
+            .filter(|apart| apart.is_one_sided() && !apart.is_ended());
+        let Some(apart) = apart else {
+            return;
+        };
+        let (part, was_established) = (apart.id, apart.is_up());
+        let slots: Vec<_> = apart.slots().collect();
+        for slot in slots {
+            self.associations.join(flows, slot, id, direction.reversed(), now);
+        }
+        self.associations
+            .end(part, EndReason::PartOf { association: id }, now);
+        if !was_established {
+            self.associations.remove(part);
+        }
+    }
+
+    /// The association of the opposite direction, which must not have ended since.
+    fn reverse_association(&self, flows: &Flows, view: &FlowFacts) -> Option<(AssociationId, Direction)> {
+        let member = flows.by_key(&view.key.reversed())?.member?;
+        let association = self.associations.get(member.association)?;
+        let direction = member.direction.reversed();
+        (!association.is_ended()).then_some((member.association, direction))
+    }
+
+    /// Which way a flow goes, by the vantage. Between the hosts nothing tells; the lower address is called local.
+    fn direction(&self, view: &FlowFacts) -> Direction {
+        let is_forward = match self.config.vantage {
+            Vantage::Endpoint => view.interface.is_egress(),
+            Vantage::Gateway => view.key.src.to_ip() <= view.key.dst.to_ip(),
+        };
+        if is_forward {
+            Direction::Forward
+        } else {
+            Direction::Return
+        }
+    }
+
+    /// Makes an association for a flow whose handshake was not seen.
+    fn open_mid_life(&mut self, key: &FlowKey, direction: Direction, now: Timestamp) -> AssociationId {
+        let id = self.associations.next_id();
+        let association = Association::opening(id, key, direction, Origin::MidLife, now);
+        self.associations.insert(association);
+        id
+    }
+}

@@ -1,0 +1,378 @@
+//! The associations by id and by tag: how they begin and end, and which flows and addresses are theirs.
+//!
+//! Every verb keeps the tag index, the paths and what the programs know of the flows in step with the associations, and
+//! queues what others must know of it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use sctp_monitor_common::abi::{FlowKey, FlowLinks, SlotRef};
+
+use crate::{
+    model::{AssociationId, Direction, EndReason, EventKind, PathId, Side, Timestamp},
+    path::{
+        flow::{Flow, Membership},
+        flows::Flows,
+        state::Path,
+    },
+    registry::{
+        asconf::AddressesChanged,
+        association::{Association, Phase},
+        change::Change,
+        tags::TagIndex,
+    },
+};
+
+/// All associations that are known.
+#[derive(Debug, Default)]
+pub(super) struct Associations {
+    by_id: BTreeMap<AssociationId, Association>,
+    tags: TagIndex,
+    last_id: u64,
+    changes: VecDeque<Change>,
+}
+
+impl Associations {
+    /// The oldest decision that nobody has taken yet.
+    pub(super) fn poll_change(&mut self) -> Option<Change> {
+        self.changes.pop_front()
+    }
+
+    pub(super) fn get(&self, id: AssociationId) -> Option<&Association> {
+        self.by_id.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: AssociationId) -> Option<&mut Association> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// All of them, by id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Association> {
+        self.by_id.values()
+    }
+
+    /// All of them, by id.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Association> {
+        self.by_id.values_mut()
+    }
+
+    /// The association whose packets between these ports carry this tag, and their direction: the one that knows most
+    /// of the two addresses, and at least one.
+    pub(super) fn by_tag(&self, key: &FlowKey, tag: u32) -> Option<(&Association, Direction)> {
+        let (src, dst) = (key.src.to_ip(), key.dst.to_ip());
+        self.candidates(key, tag)
+            .filter_map(|(association, direction)| {
+                let given_up = association.is_given_up(direction, src, dst);
+                let known = association.addresses_known(direction, src, dst);
+                (known > 0 && !given_up).then_some((known, association, direction))
+            })
+            .max_by_key(|(known, association, _)| (*known, association.id))
+            .map(|(_, association, direction)| (association, direction))
+    }
+
+    /// The same, to be changed.
+    pub(super) fn by_tag_mut(&mut self, key: &FlowKey, tag: u32) -> Option<(&mut Association, Direction)> {
+        let (id, direction) = self
+            .by_tag(key, tag)
+            .map(|(association, direction)| (association.id, direction))?;
+        Some((self.by_id.get_mut(&id)?, direction))
+    }
+
+    /// The associations whose packets between these ports carry this tag, and the direction in which they do.
+    pub(super) fn candidates(
+        &self,
+        key: &FlowKey,
+        tag: u32,
+    ) -> impl Iterator<Item = (&Association, Direction)> {
+        self.tags
+            .candidates(key, tag)
+            .iter()
+            .filter_map(|(id, direction)| Some((self.by_id.get(id)?, *direction)))
+    }
+
+    /// A number for an association that is to be added.
+    pub(super) fn next_id(&mut self) -> AssociationId {
+        self.last_id += 1;
+        AssociationId(self.last_id)
+    }
+
+    pub(super) fn insert(&mut self, association: Association) {
+        self.by_id.insert(association.id, association);
+    }
+
+    /// Forgets an association of which nothing was reported.
+    pub(super) fn remove(&mut self, id: AssociationId) -> Option<Association> {
+        self.by_id.remove(&id)
+    }
+
+    /// Sets the tag of one direction, by which its flows will be found.
+    pub(super) fn learn_tag(&mut self, id: AssociationId, direction: Direction, tag: u32) {
+        if let Some(association) = self.by_id.get_mut(&id) {
+            set_tag(&mut self.tags, association, direction, tag);
+        }
+    }
+
+    /// Corrects the tag of one direction, and tells the programs.
+    pub(super) fn replace_tag(
+        &mut self,
+        flows: &mut Flows,
+        id: AssociationId,
+        direction: Direction,
+        tag: u32,
+    ) {
+        if let Some(association) = self.by_id.get_mut(&id)
+            && association.tag(direction) != Some(tag)
+        {
+            set_tag(&mut self.tags, association, direction, tag);
+            relink(&mut self.changes, flows, association);
+        }
+    }
+
+    /// Makes a flow part of an association.
+    pub(super) fn join(
+        &mut self,
+        flows: &mut Flows,
+        slot: u32,
+        id: AssociationId,
+        direction: Direction,
+        now: Timestamp,
+    ) {
+        self.leave(flows, slot);
+        let (Some(flow), Some(association)) = (flows.get_mut(slot), self.by_id.get_mut(&id)) else {
+            return;
+        };
+        let (src, dst) = (flow.view.key.src.to_ip(), flow.view.key.dst.to_ip());
+        let path_id = association.path_of(direction, src, dst);
+        flow.member = Some(Membership {
+            association: id,
+            path: path_id,
+            direction,
+        });
+        flow.foreign_packets = 0;
+        let tag = flow.view.tag;
+        // What came with another tag was not the association's.
+        if association.tag(direction).is_some_and(|known| known != tag) && tag != 0 {
+            flow.heard_at = Timestamp::default();
+        }
+        association.local.learn(path_id.local);
+        association.remote.learn(path_id.remote);
+        association
+            .paths
+            .entry(path_id)
+            .or_insert_with(|| Path::new(now))
+            .set_flow(direction, Some(slot));
+        association.flows_mut(direction).push(slot);
+        if association.is_up() {
+            association.list_paths(now);
+        }
+        if association.tag(direction).is_none() {
+            set_tag(&mut self.tags, association, direction, tag);
+        }
+        relink(&mut self.changes, flows, association);
+    }
+
+    /// Takes a flow out of its association.
+    pub(super) fn leave(&mut self, flows: &mut Flows, slot: u32) {
+        let Some(flow) = flows.get_mut(slot) else {
+            return;
+        };
+        let Some(member) = flow.member.take() else {
+            return;
+        };
+        // Its tag stays what it was last known to be.
+        let tag = flow.links.tag;
+        tell_tag(&mut self.changes, slot, flow, tag);
+        let Some(association) = self.by_id.get_mut(&member.association) else {
+            return;
+        };
+        association
+            .flows_mut(member.direction)
+            .retain(|known| *known != slot);
+        if let Some(path) = association.paths.get_mut(&member.path) {
+            path.set_flow(member.direction, None);
+        }
+        relink(&mut self.changes, flows, association);
+    }
+
+    /// Forgets a flow. Gives the association that it leaves without any, unless that is over.
+    pub(super) fn forget_flow(&mut self, flows: &mut Flows, slot: u32) -> Option<AssociationId> {
+        let member = flows.get(slot)?.member;
+        self.leave(flows, slot);
+        if let Some(key) = flows.forget(slot) {
+            self.changes.push_back(Change::Release { slot, key });
+        }
+        let association = self.by_id.get(&member?.association)?;
+        (!association.has_flows() && !association.is_ended()).then_some(association.id)
+    }
+
+    /// Tells the programs of a tag that a flow without an association has.
+    pub(super) fn tell_tag(&mut self, slot: u32, flow: &mut Flow, tag: u32) {
+        tell_tag(&mut self.changes, slot, flow, tag);
+    }
+
+    /// Reports something of an association.
+    pub(super) fn report(&mut self, id: AssociationId, kind: EventKind, now: Timestamp) {
+        if let Some(association) = self.by_id.get(&id) {
+            self.changes.push_back(association.report(kind, now));
+        }
+    }
+
+    /// Enough is known of an association: reports it.
+    pub(super) fn establish(&mut self, id: AssociationId, now: Timestamp) {
+        let Some(association) = self.by_id.get_mut(&id).filter(|known| known.is_opening()) else {
+            return;
+        };
+        association.phase = Phase::Established;
+        association.list_paths(now);
+        let kind = EventKind::AssociationUp {
+            origin: association.origin,
+            local: association.local.iter().copied().collect(),
+            remote: association.remote.iter().copied().collect(),
+            offers: association.offers,
+            restarts: association.restarts,
+            one_sided: association.is_one_sided(),
+        };
+        self.changes.push_back(association.report(kind, now));
+        for side in [Side::Local, Side::Remote] {
+            for translation in association.addresses(side).translations() {
+                let kind = EventKind::Translated {
+                    side,
+                    address: translation.address,
+                    seen_as: translation.seen_as,
+                };
+                self.changes.push_back(association.report(kind, now));
+            }
+        }
+        self.changes.push_back(Change::Established(id));
+    }
+
+    /// An association is over: no packet is one of its own any more.
+    pub(super) fn end(&mut self, id: AssociationId, reason: EndReason, now: Timestamp) {
+        let Some(association) = self.by_id.get_mut(&id).filter(|known| !known.is_ended()) else {
+            return;
+        };
+        let was_up = association.is_up();
+        association.phase = Phase::Ended {
+            at: now,
+            end: reason.clone(),
+        };
+        self.changes.push_back(Change::Ended(association.reference()));
+        for direction in Direction::BOTH {
+            if let Some(tag) = association.tag(direction) {
+                self.tags.remove(association.ports(direction), tag, id, direction);
+            }
+        }
+        if was_up {
+            let kind = EventKind::AssociationDown { reason };
+            self.changes.push_back(association.report(kind, now));
+        }
+    }
+
+    /// The addresses of one endpoint have changed: lists new paths, and removes those of addresses that are gone.
+    pub(super) fn on_addresses_changed(
+        &mut self,
+        flows: &mut Flows,
+        id: AssociationId,
+        side: Side,
+        changed: AddressesChanged,
+        now: Timestamp,
+    ) {
+        let Some(association) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        if association.is_up() {
+            association.list_paths(now);
+        }
+        let gone: Vec<PathId> = association
+            .paths
+            .keys()
+            .copied()
+            .filter(|path| changed.removed.contains(&side.of(path)))
+            .collect();
+        let mut slots = Vec::new();
+        for path_id in gone {
+            let removed = Change::PathRemoved(association.reference(), path_id);
+            self.changes.push_back(removed);
+            if let Some(path) = association.paths.remove(&path_id) {
+                slots.extend(
+                    Direction::BOTH
+                        .into_iter()
+                        .filter_map(|direction| path.flow(direction)),
+                );
+            }
+        }
+        for slot in slots {
+            self.leave(flows, slot);
+        }
+        // What changes before an association is reported as established is in that report.
+        if let Some(association) = self.by_id.get(&id).filter(|known| known.is_up())
+            && changed.any()
+        {
+            let AddressesChanged {
+                added,
+                removed,
+                primary,
+            } = changed;
+            let kind = EventKind::AddressesChanged {
+                side,
+                added,
+                removed,
+                primary,
+            };
+            self.changes.push_back(association.report(kind, now));
+        }
+    }
+}
+
+fn set_tag(tags: &mut TagIndex, association: &mut Association, direction: Direction, tag: u32) {
+    let ports = association.ports(direction);
+    if let Some(before) = association.tag(direction) {
+        tags.remove(ports, before, association.id, direction);
+    }
+    association.set_tag(direction, tag);
+    tags.insert(ports, tag, association.id, direction);
+}
+
+/// Tells the programs of all flows of an association: its tags, and how its flows lie to each other.
+///
+/// No flow's links refer to a flow that is not of the same association: whoever joins or leaves is followed by this. So
+/// nothing refers to a slot that is released.
+fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, association: &Association) {
+    for direction in Direction::BOTH {
+        let slots = association.flows(direction);
+        let any_reverse = association.flows(direction.reversed()).first().copied();
+        for (index, slot) in slots.iter().enumerate() {
+            let Some(flow) = flows.get_mut(*slot) else {
+                continue;
+            };
+            let reverse = flow
+                .member
+                .and_then(|member| association.paths.get(&member.path))
+                .and_then(|path| path.flow(direction.reversed()))
+                .or(any_reverse);
+            let links = FlowLinks {
+                tag: association.tag(direction).unwrap_or(0),
+                tsn_state: SlotRef::to(slots[0]),
+                reverse: reverse.map_or(SlotRef::NONE, SlotRef::to),
+                next: SlotRef::to(slots[(index + 1) % slots.len()]),
+                ..FlowLinks::default()
+            };
+            tell(changes, *slot, flow, links);
+        }
+    }
+}
+
+fn tell_tag(changes: &mut VecDeque<Change>, slot: u32, flow: &mut Flow, tag: u32) {
+    let links = FlowLinks {
+        tag,
+        ..FlowLinks::default()
+    };
+    tell(changes, slot, flow, links);
+}
+
+/// Tells the programs of a flow, if it is news.
+fn tell(changes: &mut VecDeque<Change>, slot: u32, flow: &mut Flow, links: FlowLinks) {
+    if flow.links != links {
+        flow.links = links;
+        changes.push_back(Change::Link { slot, links });
+    }
+}

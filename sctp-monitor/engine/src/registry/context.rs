@@ -1,0 +1,71 @@
+//! What an association tells of one of its flows, beside the flow's own record.
+
+use sctp_monitor_common::abi::FlowRecord;
+
+use crate::{
+    config::Vantage,
+    model::{Direction, Timestamp},
+    path::{
+        detector::Context,
+        flow::{Counted, Flow, cum_tsn_ack},
+        flows::Flows,
+    },
+    registry::association::Association,
+};
+
+/// What the association of a flow, if it has one, tells of it; and which of its losses count.
+pub(crate) fn context(
+    association: Option<&Association>,
+    flow: &Flow,
+    record: &FlowRecord,
+    flows: &Flows,
+    vantage: Vantage,
+    accuse_from: Timestamp,
+) -> (Context, Counted) {
+    let direction = flow.member.map_or(Direction::Forward, |member| member.direction);
+    let siblings = association.map_or(&[][..], |association| association.flows(direction));
+    // The flow whose record holds the TSN state may be idle, and not looked at for long.
+    let mut sacks_are_seen = record.shows_sacks();
+    let mut usually_awaiting = 0.0_f32;
+    let mut acknowledged = 0_u32;
+    let mut first_cum_tsn_ack = None;
+    for (index, sibling) in siblings.iter().enumerate() {
+        let Some(sibling) = flows.get(*sibling) else {
+            continue;
+        };
+        if index == 0 {
+            first_cum_tsn_ack = sibling.cum_tsn_ack;
+        }
+        sacks_are_seen |= sibling.sacks_seen;
+        usually_awaiting = usually_awaiting.max(sibling.detector.usually_awaiting());
+        acknowledged = acknowledged.saturating_add(sibling.acknowledged());
+    }
+    if acknowledged < HABIT_KNOWN {
+        usually_awaiting = usually_awaiting.max(HABIT_UNKNOWN);
+    }
+    let came_back_at = flow
+        .member
+        .and_then(|member| association?.path(&member.path)?.flow(direction.reversed()))
+        .and_then(|slot| flows.get(slot))
+        .map(|opposite| opposite.heard_at);
+    let context = Context {
+        answers_are_seen: association
+            .is_some_and(|association| !association.flows(direction.reversed()).is_empty()),
+        sacks_are_seen,
+        usually_awaiting,
+        came_back_at,
+        cum_tsn_ack: cum_tsn_ack(record, &flow.links).or(first_cum_tsn_ack),
+        accuse_from,
+    };
+    let counted = match (vantage, direction) {
+        (Vantage::Endpoint, Direction::Forward) => Counted::Retransmitted,
+        (Vantage::Endpoint, Direction::Return) => Counted::Late,
+        (Vantage::Gateway, _) => Counted::Both,
+    };
+    (context, counted)
+}
+
+/// After so many acknowledgements it is known whether the peer acknowledges every second packet, as it should.
+const HABIT_KNOWN: u32 = 8;
+/// Until then it may do so by its timer only, of 200 ms, and so many more packets await a SACK then.
+const HABIT_UNKNOWN: f32 = 2.0;

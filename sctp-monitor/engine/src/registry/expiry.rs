@@ -1,0 +1,141 @@
+//! What only time brings about: flows that are silent, and associations that are over.
+//!
+//! The flow table has an end, and anyone can send packets that look like new flows. So flows that nothing proves may fill
+//! half of it only: what is beyond that goes, the longest silent first. One whose association was seen to work never does.
+
+use std::time::Duration;
+
+use crate::{
+    housekeeping::Slice,
+    model::{AssociationRef, EndReason, Timestamp},
+    path::{flow::Flow, flows::Flows, state::Path},
+    registry::{
+        Registry,
+        association::{Association, Phase},
+    },
+};
+
+impl Registry {
+    /// Forgets the handshakes whose third leg did not come.
+    pub(crate) fn expire_handshakes(&mut self, now: Timestamp) {
+        self.handshakes.expire(now);
+    }
+
+    /// Drops addresses that were given up long ago.
+    pub(crate) fn expire_addresses(&mut self, now: Timestamp) {
+        for association in self.associations.iter_mut() {
+            association.local.expire_given_up(now);
+            association.remote.expire_given_up(now);
+        }
+    }
+
+    /// Forgets the flow in a slot, and ends the association that has no other.
+    pub(crate) fn forget_flow(&mut self, flows: &mut Flows, slot: u32, now: Timestamp) {
+        let Some(last_seen) = flows.get(slot).map(|flow| flow.view.last_seen) else {
+            return;
+        };
+        if let Some(id) = self.associations.forget_flow(flows, slot) {
+            let silent = now.since(last_seen);
+            let reason = if silent <= self.config.idle_after {
+                EndReason::CrowdedOut { silent_for: silent }
+            } else {
+                EndReason::Silent {
+                    silent_for: self.config.idle_after,
+                }
+            };
+            self.associations.end(id, reason, now);
+        }
+    }
+
+    /// Forgets the flows of a slice that have nothing more to tell.
+    pub(crate) fn forget_silent(&mut self, flows: &mut Flows, slice: Slice, now: Timestamp) {
+        let mut over: Vec<_> = flows
+            .iter()
+            .filter(|(slot, flow)| slice.has(u64::from(*slot)) && self.is_over(flows, flow, now))
+            .map(|(slot, _)| slot)
+            .collect();
+        over.sort_unstable();
+        for slot in over {
+            self.forget_flow(flows, slot, now);
+        }
+    }
+
+    /// Lets go what nothing proves when it fills the flow table. A genuine association is proved by its first
+    /// acknowledgement or heartbeat, long before it is the longest silent one.
+    pub(crate) fn make_room(&mut self, flows: &mut Flows, now: Timestamp) {
+        let allowed = self.config.max_flows as usize / 2;
+        let too_many = flows.len().saturating_sub(allowed);
+        if too_many == 0 {
+            return;
+        }
+        let mut unproved: Vec<_> = flows
+            .iter()
+            .filter(|(_, flow)| now.since(flow.view.last_seen) >= NEWCOMER && !self.is_proved(flow))
+            .map(|(slot, flow)| (flow.view.last_seen, slot))
+            .collect();
+        unproved.sort_unstable();
+        for (_, slot) in unproved.into_iter().take(too_many) {
+            self.forget_flow(flows, slot, now);
+        }
+    }
+
+    /// Forgets the associations that are over and have no flows any more; gives them, by id.
+    pub(crate) fn forget_ended(&mut self) -> Vec<AssociationRef> {
+        let ended: Vec<_> = self
+            .associations
+            .iter()
+            .filter(|association| association.is_ended() && !association.has_flows())
+            .map(Association::reference)
+            .collect();
+        for association in &ended {
+            self.associations.remove(association.id);
+        }
+        ended
+    }
+
+    fn association_of(&self, flow: &Flow) -> Option<&Association> {
+        self.associations.get(flow.member?.association)
+    }
+
+    /// Whether the flow's association was ever seen to work.
+    fn is_proved(&self, flow: &Flow) -> bool {
+        self.association_of(flow).is_some_and(|association| {
+            let mut paths = association.paths();
+            paths.any(|(_, path)| Path::is_confirmed(path))
+        })
+    }
+
+    /// Whether packets of an association that is over still pass.
+    fn goes_on(&self, flows: &Flows, association: &Association, now: Timestamp) -> bool {
+        association
+            .slots()
+            .filter_map(|slot| flows.get(slot))
+            .any(|flow| flow.mismatching.is_none() && now.since(flow.heard_at) <= self.config.ended_after)
+    }
+
+    /// Whether a flow has nothing more to tell.
+    fn is_over(&self, flows: &Flows, flow: &Flow, now: Timestamp) -> bool {
+        let silent = now.since(flow.view.last_seen);
+        if silent > self.config.idle_after {
+            return true;
+        }
+        let association = self.association_of(flow);
+        match association.map(|association| (association, association.phase())) {
+            Some((association, Phase::Ended { at, .. })) => {
+                // What goes on for ever lives after all: it is found anew.
+                let kept_for = if self.goes_on(flows, association, now) {
+                    2 * self.config.zombie_after
+                } else {
+                    self.config.ended_after
+                };
+                now.since(*at) > kept_for
+            }
+            Some((_, Phase::Established | Phase::ShuttingDown { .. })) => false,
+            Some((_, Phase::Opening)) | None => silent > self.config.unanswered_after,
+        }
+    }
+}
+
+/// How long a new flow is left alone: the four packets of a handshake take two round trips, and the longest terrestrial ones
+/// are some hundred milliseconds.
+const NEWCOMER: Duration = Duration::from_secs(1);

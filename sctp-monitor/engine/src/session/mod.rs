@@ -1,0 +1,230 @@
+//! The one driver of the engine: what to look at, in which order, and when to come back.
+//!
+//! Whoever feeds the engine supplies a [`FlowStore`] and a clock, and calls [`Session::turn`] when [`Session::next_turn`] says
+//! so. A turn is always the same: ring records first, since they tell why a flow is there; then the flow records that have
+//! changed or wait for an answer, so that nobody is accused by an old record; then what time alone brings about; then what
+//! the engine has decided is written into the store. Events wait for [`Session::poll_event`].
+//!
+//! The agent, captures, the simulation, fuzz targets and tests all go through here, so they judge alike.
+
+mod look;
+mod pace;
+mod store;
+
+use std::{borrow::Borrow as _, collections::VecDeque, time::Duration};
+
+pub use self::{
+    pace::Pace,
+    store::{FlowStore, News},
+};
+
+use self::{look::Look, pace::Patience};
+use crate::{
+    config::Config,
+    engine::{Engine, Output},
+    model::{Event, Timestamp},
+    nics::NicState,
+};
+
+/// An engine, and what is to be looked at when.
+#[derive(Debug)]
+pub struct Session {
+    engine: Engine,
+    pace: Pace,
+    patience: Patience,
+    /// Slots that have changed since they were looked at, or whose flow waits for an answer.
+    due: Vec<u32>,
+    /// By slot.
+    looks: Vec<Look>,
+    /// What is to be written into the store.
+    decisions: VecDeque<Output>,
+    events: VecDeque<Event>,
+    turned_at: Option<Timestamp>,
+    /// Ring records were taken on which no turn has acted yet.
+    ring_was_taken: bool,
+    /// When the engine wants to be asked again though nothing is seen.
+    engine_due: Option<Timestamp>,
+}
+
+impl Session {
+    /// A session that knows nothing yet. `tick` is one tick of the flow records' coarse clock.
+    #[must_use]
+    pub fn new(config: Config, tick: Duration, pace: Pace) -> Self {
+        Self {
+            patience: Patience::of(&config),
+            engine: Engine::new(config, tick),
+            pace,
+            due: Vec::new(),
+            looks: Vec::new(),
+            decisions: VecDeque::new(),
+            events: VecDeque::new(),
+            turned_at: None,
+            ring_was_taken: false,
+            engine_due: None,
+        }
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// When [`Session::turn`] is due at the latest, if nothing more is seen: `now` or later. `None` while there is nothing to
+    /// wait for.
+    #[must_use]
+    pub fn next_turn(&self, store: &impl FlowStore, now: Timestamp) -> Option<Timestamp> {
+        let after = |pause: Duration| self.turned_at.map_or(now, |at| at + pause);
+        let seen = match store.news() {
+            _ if self.ring_was_taken => Some(after(self.pace.breath)),
+            News::Urgent => Some(after(self.pace.breath)),
+            News::Some => Some(after(self.pace.sweep)),
+            News::None => (!self.due.is_empty()).then(|| after(self.pace.sweep)),
+        };
+        let engine = self.engine_due.map(|at| at.max(after(self.pace.grain)));
+        [seen, engine].into_iter().flatten().min().map(|at| at.max(now))
+    }
+
+    /// Looks at all that is due and does what follows.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn turn<S: FlowStore>(&mut self, store: &mut S, now: Timestamp) -> Result<(), S::Error> {
+        let late = |at: Timestamp| self.pace.stall.is_some_and(|stall| now.since(at) > stall);
+        if self.turned_at.is_some_and(late) {
+            self.engine.handle_stall(now);
+        }
+        self.turned_at = Some(now);
+        self.take_ring(store);
+        self.ring_was_taken = false;
+        self.take_changed(store);
+        self.look(store, now);
+        self.engine.handle_timeout(now);
+        self.engine_due = self.engine.poll_timeout();
+        debug_assert!(
+            self.engine_due.is_none_or(|at| at > now),
+            "due again at once: the driver would never sleep"
+        );
+        self.sort_outputs();
+        while let Some(decision) = self.decisions.pop_front() {
+            self.carry_out(decision, store, now)?;
+        }
+        store.end_turn(now)
+    }
+
+    /// The last turn: whatever has changed is looked at, however lately it was.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn finish<S: FlowStore>(&mut self, store: &mut S, now: Timestamp) -> Result<(), S::Error> {
+        self.looks.iter_mut().for_each(Look::hurry);
+        self.turn(store, now)
+    }
+
+    /// Takes the ring records that wait, without looking at anything else: the turn that acts on them follows soon (see
+    /// [`Session::next_turn`]). A feeder that is woken up by the ring empties it so.
+    pub fn take_ring(&mut self, store: &mut impl FlowStore) {
+        let engine = &mut self.engine;
+        store.take_ring(|record| engine.handle_ring(record));
+        self.ring_was_taken = true;
+    }
+
+    /// Takes the state of a NIC, whenever it changes.
+    pub fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
+        self.engine.handle_nic(if_index, name, state, now);
+        self.engine_due = self.engine.poll_timeout();
+        self.sort_outputs();
+    }
+
+    /// This host or the agent stood still until now. A session whose [`Pace`] knows when a turn comes late finds that out
+    /// by itself.
+    pub fn handle_stall(&mut self, now: Timestamp) {
+        self.engine.handle_stall(now);
+    }
+
+    /// The next event, in order.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn take_changed(&mut self, store: &mut impl FlowStore) {
+        let known = self.due.len();
+        store.take_changed(&mut self.due);
+        let mut kept = known;
+        for at in known..self.due.len() {
+            let slot = self.due[at];
+            let index = slot as usize;
+            if index >= self.looks.len() {
+                self.looks.resize(index + 1, Look::default());
+            }
+            if self.looks[index].on_news() {
+                self.due[kept] = slot;
+                kept += 1;
+            }
+        }
+        self.due.truncate(kept);
+    }
+
+    fn look(&mut self, store: &impl FlowStore, now: Timestamp) {
+        let Self {
+            engine,
+            pace,
+            patience,
+            looks,
+            due,
+            ..
+        } = self;
+        let any_overdue = engine.poll_timeout().is_some_and(|at| at <= now);
+        due.retain(|slot| {
+            let Some(look) = looks.get_mut(*slot as usize) else {
+                return false;
+            };
+            if look.is_released() {
+                return look.drop_out();
+            }
+            // A flood of forged flows that wait for answers must not keep anybody busy.
+            if !look.has_news() && !engine.awaits(*slot) {
+                return true;
+            }
+            let Some(record) = store.record(*slot) else {
+                return look.drop_out();
+            };
+            let record = record.borrow();
+            let deadline = || engine.deadline_of(*slot);
+            let is_overdue = any_overdue && deadline().is_some_and(|deadline| deadline <= now);
+            if !is_overdue && !look.is_ripe(record, *pace, *patience, now) {
+                return true;
+            }
+            engine.handle_record(*slot, record, now);
+            look.on_looked(record, *patience, now)
+        });
+    }
+
+    fn sort_outputs(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Event(event) => self.events.push_back(*event),
+                decision => self.decisions.push_back(decision),
+            }
+        }
+    }
+
+    fn carry_out<S: FlowStore>(
+        &mut self,
+        decision: Output,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<(), S::Error> {
+        match decision {
+            Output::Event(event) => self.events.push_back(*event),
+            Output::Link { slot, links } => store.link(slot, &links),
+            Output::Release { slot, key } => {
+                if let Some(look) = self.looks.get_mut(slot as usize) {
+                    look.on_released();
+                }
+                store.release(slot, &key, now)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! The kernel's flow table as the engine's session needs it: mapped records, the ring buffer, and which slots are in use.
+
+use std::borrow::Borrow;
+
+use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, RingRecord};
+use sctp_monitor_engine::{
+    model::Timestamp,
+    session::{FlowStore, News},
+};
+use tracing::{debug, warn};
+
+use crate::{
+    kernel::{Kernel, KernelError},
+    slots::Slots,
+};
+
+/// See the module.
+pub struct KernelFlows {
+    /// The programs and their maps.
+    pub kernel: Kernel,
+    /// Who has which slot.
+    pub slots: Slots,
+}
+
+impl KernelFlows {
+    /// Of a table in which no flow is known yet.
+    #[must_use]
+    pub fn new(kernel: Kernel) -> Self {
+        Self {
+            kernel,
+            slots: Slots::new(),
+        }
+    }
+
+    /// Finds the flows whose ring record was lost.
+    pub fn find_unannounced(&mut self) {
+        for slot in 0..self.kernel.max_flows() {
+            if self.slots.is_free(slot) && self.kernel.records().packets(slot) > 0 {
+                debug!(slot, "flow found without its ring record");
+                self.slots.take(slot);
+            }
+        }
+    }
+}
+
+impl FlowStore for KernelFlows {
+    type Error = KernelError;
+
+    fn take_ring(&mut self, mut take: impl FnMut(&RingRecord<'_>)) {
+        let Self { kernel, slots } = self;
+        while kernel.with_ring_record(|bytes| match RingRecord::parse(bytes) {
+            Ok(record) => {
+                if let RingRecord::FlowOpened(opened) = &record {
+                    slots.take(opened.header.slot);
+                }
+                take(&record);
+            }
+            Err(error) => warn!("{error}"),
+        }) {}
+    }
+
+    /// The records must be looked at to tell; the ring wakes the driver up by itself.
+    fn news(&self) -> News {
+        News::Some
+    }
+
+    fn take_changed(&mut self, changed: &mut Vec<u32>) {
+        let records = self.kernel.records();
+        self.slots.take_changed(|slot| records.packets(slot), changed);
+    }
+
+    fn record(&self, slot: u32) -> Option<impl Borrow<FlowRecord>> {
+        self.kernel.record(slot)
+    }
+
+    fn link(&mut self, slot: u32, links: &FlowLinks) {
+        self.kernel.link(slot, links);
+    }
+
+    fn release(&mut self, slot: u32, key: &FlowKey, now: Timestamp) -> Result<(), KernelError> {
+        self.kernel.forget(key)?;
+        self.slots.release(slot, now);
+        Ok(())
+    }
+
+    /// Slots that no program can hold any more are offered to new flows.
+    fn end_turn(&mut self, now: Timestamp) -> Result<(), KernelError> {
+        while let Some(slot) = self.slots.poll_free(now) {
+            self.kernel.offer_slot(slot)?;
+        }
+        Ok(())
+    }
+}

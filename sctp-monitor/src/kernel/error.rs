@@ -1,0 +1,52 @@
+//! What can go wrong with maps and programs.
+
+use std::io;
+
+use aya::{EbpfError, maps::MapError, programs::ProgramError};
+
+/// Why the programs could not be loaded or a map not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The object was refused before any program.
+    #[error("the kernel refused the maps; {}", advice(.0))]
+    Load(#[source] EbpfError),
+    /// A program is not in the object: the agent and its programs are of different builds.
+    #[error("the program {0} is missing from this build")]
+    NoProgram(&'static str),
+    /// A map is not in the object: the agent and its programs are of different builds.
+    #[error("the map {0} is missing from this build")]
+    NoMap(&'static str),
+    /// The verifier, or the lack of a privilege, kept a program out.
+    #[error("the kernel refused the program {name}")]
+    Program {
+        /// The program.
+        name: &'static str,
+        /// What aya says, the verifier's log included.
+        #[source]
+        source: Box<ProgramError>,
+    },
+    /// A map operation failed.
+    #[error("the map {name} failed")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// What aya says.
+        #[source]
+        source: MapError,
+    },
+    /// The flow records could not be mapped into memory.
+    #[error("the flow records could not be mapped into memory")]
+    Mmap(#[source] io::Error),
+}
+
+/// What to do about a load error, as far as it can be told.
+fn advice(error: &EbpfError) -> &'static str {
+    let denied = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    if denied {
+        "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (`sctp-monitor check` shows what is missing)"
+    } else {
+        "`sctp-monitor check` shows what this kernel allows"
+    }
+}

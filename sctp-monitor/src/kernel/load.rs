@@ -1,0 +1,88 @@
+//! How the maps are made and the programs opened.
+//!
+//! The programs read the seed of the index from frozen memory, which the verifier turns into constants: a look-up in a map
+//! for each packet would cost more than its hash. Nobody can read it back from there without the object's own names, so the
+//! agent stores it in the map TABLE as well, beside the table that it belongs to. Who adopts the maps takes it from there
+//! and opens its own programs with it.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use aya::{Ebpf, EbpfLoader};
+use sctp_monitor_common::{
+    abi::{TABLE_LAYOUT, TableFacts, limits},
+    wire::sctp::UDP_ENCAPSULATION_PORT,
+};
+
+use super::{Kernel, KernelError, maps::Maps, shared::Shared};
+
+/// The programs as [`aya_build`] left them.
+static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-ebpf"));
+
+/// How the programs are loaded.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// Flows that can be tracked at a time; two make a path. A slot takes 576 bytes, its index entry about 80.
+    pub max_flows: u32,
+    /// UDP port of SCTP in UDP; 0 looks at no UDP packet.
+    pub udp_port: u16,
+    /// Bytes of the ring buffer, a power of two and at least a page.
+    pub ring_bytes: u32,
+    /// New flows that one CPU opens in a second.
+    pub new_flows_per_second: u64,
+    /// Control packets that one CPU hands to user space in a second.
+    pub control_per_second: u64,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            max_flows: limits::DEFAULT_FLOWS,
+            udp_port: UDP_ENCAPSULATION_PORT,
+            ring_bytes: limits::DEFAULT_RING_BYTES,
+            new_flows_per_second: limits::DEFAULT_NEW_FLOWS_PER_SECOND,
+            control_per_second: limits::DEFAULT_CONTROL_PER_SECOND,
+        }
+    }
+}
+
+impl Kernel {
+    /// Makes the maps and gives every slot to the programs. Programs are loaded when they are first attached or tested.
+    ///
+    /// # Errors
+    /// [`KernelError`]: usually a missing privilege or a kernel without a feature.
+    pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
+        let facts = new_table(options.max_flows);
+        let mut ebpf = open(options, &facts)?;
+        let mut maps = Maps::take(&mut ebpf, facts.flows)?;
+        maps.fill(&facts)?;
+        Ok(Self {
+            facts: maps.facts()?,
+            ebpf,
+            maps,
+        })
+    }
+}
+
+/// A table that no agent has made yet, under a seed of its own.
+fn new_table(flows: u32) -> TableFacts {
+    TableFacts {
+        index_seed: [(); 2].map(|()| RandomState::new().build_hasher().finish()),
+        flows,
+        layout: TABLE_LAYOUT,
+    }
+}
+
+/// Opens the programs over the maps of a table.
+fn open(options: &LoadOptions, table: &TableFacts) -> Result<Ebpf, KernelError> {
+    EbpfLoader::new()
+        .override_global("INDEX_SEED", &Shared(table.index_seed), true)
+        .override_global("UDP_PORT", &options.udp_port, true)
+        .override_global("NEW_FLOWS_PER_SECOND", &options.new_flows_per_second, true)
+        .override_global("CONTROL_PER_SECOND", &options.control_per_second, true)
+        .map_max_entries("FLOW_INDEX", table.flows)
+        .map_max_entries("FLOWS", table.flows)
+        .map_max_entries("FREE_SLOTS", table.flows)
+        .map_max_entries("RING", options.ring_bytes)
+        .load(PROGRAMS)
+        .map_err(KernelError::Load)
+}

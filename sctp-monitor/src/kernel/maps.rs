@@ -1,0 +1,107 @@
+//! The maps, each under its type.
+//!
+//! Taking them changes nothing in them: they may hold a table that another agent made. Only [`Maps::fill`] makes a table of
+//! them.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, Queue, RingBuf},
+};
+use sctp_monitor_common::abi::{Counters, IndexKey, TableFacts};
+
+use super::{KernelError, flows::Flows, shared::Shared};
+
+/// The maps.
+pub(super) struct Maps {
+    pub(super) flows: Flows,
+    table: Array<MapData, Shared<TableFacts>>,
+    index: HashMap<MapData, Shared<IndexKey>, u32>,
+    free_slots: Queue<MapData, u32>,
+    counters: PerCpuArray<MapData, Shared<Counters>>,
+    ring: RingBuf<MapData>,
+}
+
+impl Maps {
+    /// Takes the maps out of an object that was opened; `flows` is how many slots the table has.
+    pub(super) fn take(ebpf: &mut Ebpf, flows: u32) -> Result<Self, KernelError> {
+        Ok(Self {
+            flows: Flows::map(take(ebpf, "FLOWS")?, flows)?,
+            table: typed(ebpf, "TABLE")?,
+            index: typed(ebpf, "FLOW_INDEX")?,
+            free_slots: typed(ebpf, "FREE_SLOTS")?,
+            counters: typed(ebpf, "COUNTERS")?,
+            ring: typed(ebpf, "RING")?,
+        })
+    }
+
+    /// Makes a table of maps that nobody has used: says what it is, and offers every slot.
+    pub(super) fn fill(&mut self, facts: &TableFacts) -> Result<(), KernelError> {
+        self.table.set(0, Shared(*facts), 0).map_err(map_error("TABLE"))?;
+        (0..facts.flows).try_for_each(|slot| self.push_slot(slot))
+    }
+
+    /// What the table was made with.
+    pub(super) fn facts(&self) -> Result<TableFacts, KernelError> {
+        let Shared(facts) = self.table.get(&0, 0).map_err(map_error("TABLE"))?;
+        Ok(facts)
+    }
+
+    /// Sums the counters of all CPUs.
+    pub(super) fn counters(&self) -> Result<Counters, KernelError> {
+        let values = self.counters.get(&0, 0).map_err(map_error("COUNTERS"))?;
+        let mut sum = Counters::default();
+        for Shared(counters) in values.iter() {
+            sum.merge(counters);
+        }
+        Ok(sum)
+    }
+
+    /// Takes the oldest record from the ring buffer; `false` if there was none.
+    pub(super) fn with_ring_record(&mut self, use_record: impl FnOnce(&[u8])) -> bool {
+        match self.ring.next() {
+            Some(record) => {
+                use_record(&record);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The ring buffer's descriptor, for whoever waits for it.
+    pub(super) fn ring_descriptor(&self) -> io::Result<OwnedFd> {
+        self.ring.as_fd().try_clone_to_owned()
+    }
+
+    /// Removes a flow from the index; one that is not there is no error.
+    pub(super) fn forget(&mut self, key: IndexKey) -> Result<(), KernelError> {
+        match self.index.remove(&Shared(key)) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(source) => Err(map_error("FLOW_INDEX")(source)),
+        }
+    }
+
+    /// Offers a slot that belongs to no flow, empty.
+    pub(super) fn offer(&mut self, slot: u32) -> Result<(), KernelError> {
+        self.flows.clear(slot);
+        self.push_slot(slot)
+    }
+
+    fn push_slot(&mut self, slot: u32) -> Result<(), KernelError> {
+        self.free_slots.push(slot, 0).map_err(map_error("FREE_SLOTS"))
+    }
+}
+
+fn typed<M: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, KernelError> {
+    take(ebpf, name)?.try_into().map_err(map_error(name))
+}
+
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, KernelError> {
+    ebpf.take_map(name).ok_or(KernelError::NoMap(name))
+}
+
+fn map_error(name: &'static str) -> impl FnOnce(MapError) -> KernelError {
+    move |source| KernelError::Map { name, source }
+}

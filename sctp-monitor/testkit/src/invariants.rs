@@ -1,0 +1,63 @@
+//! What holds of the engine's reports whatever it was told. Shared by the properties and the fuzz targets.
+
+use std::collections::BTreeSet;
+
+use sctp_monitor_engine::model::{Event, EventKind, Evidence, GreyLoss, PathState, Reason, Status};
+
+/// A state changes for a reason that is of its kind.
+///
+/// # Panics
+/// If not.
+pub fn check_reason(event: &Event) {
+    let EventKind::PathStateChanged { from, to, reason, .. } = &event.kind else {
+        return;
+    };
+    assert_ne!(from, to);
+    let missing = matches!(
+        reason,
+        Reason::HeartbeatUnanswered { .. } | Reason::DataUnacknowledged { .. } | Reason::AnswersLost { .. }
+    );
+    let answered = matches!(
+        reason,
+        Reason::HeartbeatAnswered { .. } | Reason::DataAcknowledged { .. } | Reason::PeerHeartbeatAnswered
+    );
+    let nic = matches!(reason, Reason::LinkDown { .. } | Reason::InterfaceGone { .. });
+    let icmp = matches!(reason, Reason::IcmpError { .. });
+    let fits = match to {
+        PathState::Unconfirmed => false,
+        PathState::Active => answered,
+        PathState::PotentiallyFailed => missing || icmp,
+        PathState::Inactive => missing || nic,
+    };
+    assert!(fits, "{from} -> {to}: {reason}");
+}
+
+/// Panics unless findings and incidents are opened, updated and closed in this order; gives the number of those that
+/// are still open.
+pub fn left_open(events: &[Event]) -> usize {
+    let mut open = BTreeSet::new();
+    for event in events {
+        let (name, status) = match &event.kind {
+            EventKind::Finding { status, finding } => {
+                let association = event.association.expect("whose it is").id;
+                let way = match &finding.evidence {
+                    Evidence::GreyLoss(GreyLoss { direction, .. }) => format!("{direction:?}"),
+                    Evidence::SpoofingSuspected(suspicion) => format!("{:?}", suspicion.forgery),
+                    _ => String::new(),
+                };
+                let object = finding.object;
+                let name = format!("{association} {object:?} {} {way}", finding.evidence.name());
+                (name, *status)
+            }
+            EventKind::Incident { status, incident } => (format!("incident {}", incident.id), *status),
+            _ => continue,
+        };
+        let known = open.contains(&name);
+        match status {
+            Status::Opened => assert!(!known && open.insert(name.clone()), "opened twice: {name}"),
+            Status::Updated => assert!(known, "updated, but not open: {name}"),
+            Status::Closed => assert!(open.remove(&name), "closed, but not open: {name}"),
+        }
+    }
+    open.len()
+}

@@ -1,0 +1,117 @@
+//! A flow table in memory whose slots stay taken, as the kernel's do for a while, so that tests can ask which flows were
+//! forgotten; and records that no program wrote.
+
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
+
+use sctp_monitor_common::{
+    abi::{FlowKey, FlowLinks, FlowRecord, RingRecord},
+    memory::MemoryTable,
+};
+use sctp_monitor_engine::{
+    model::Timestamp,
+    session::{FlowStore, News},
+};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Store {
+    /// What the tracker writes into.
+    pub table: MemoryTable,
+    /// Slots of flows that were forgotten.
+    pub released: BTreeSet<u32>,
+    /// Records that are seen in place of the table's in the next turn.
+    forged: BTreeMap<u32, FlowRecord>,
+    /// Ring records that are taken behind the table's.
+    forged_ring: Vec<Vec<u8>>,
+}
+
+impl Store {
+    /// Around a table.
+    #[must_use]
+    pub fn new(table: MemoryTable) -> Self {
+        Self {
+            table,
+            ..Self::default()
+        }
+    }
+
+    /// The next turn finds this record in a slot, whatever the programs wrote there.
+    pub fn forge(&mut self, slot: u32, record: FlowRecord) {
+        self.forged.insert(slot, record);
+    }
+
+    /// The next turn finds this in the ring.
+    pub fn forge_ring(&mut self, bytes: Vec<u8>) {
+        self.forged_ring.push(bytes);
+    }
+
+    /// The ring overflows: what waits in it is lost.
+    pub fn lose_ring(&mut self) {
+        while self.table.pop_record().is_some() {}
+    }
+
+    /// Offers the slots of forgotten flows to new ones.
+    pub fn offer_released(&mut self) {
+        for slot in std::mem::take(&mut self.released) {
+            self.table.release(slot);
+        }
+    }
+}
+
+impl FlowStore for Store {
+    type Error = Infallible;
+
+    fn take_ring(&mut self, mut take: impl FnMut(&RingRecord<'_>)) {
+        self.table.take_ring(&mut take);
+        for bytes in self.forged_ring.drain(..) {
+            if let Ok(record) = RingRecord::parse(&bytes) {
+                take(&record);
+            }
+        }
+    }
+
+    fn news(&self) -> News {
+        let forged = !self.forged.is_empty() || !self.forged_ring.is_empty();
+        self.table
+            .news()
+            .max(if forged { News::Some } else { News::None })
+    }
+
+    fn take_changed(&mut self, changed: &mut Vec<u32>) {
+        self.table.take_changed(changed);
+        changed.extend(self.forged.keys());
+    }
+
+    fn record(&self, slot: u32) -> Option<impl Borrow<FlowRecord>> {
+        self.forged
+            .get(&slot)
+            .or_else(|| self.table.records().get(slot as usize))
+    }
+
+    fn link(&mut self, slot: u32, links: &FlowLinks) {
+        self.table.link(slot, links);
+    }
+
+    /// # Panics
+    /// If anybody refers to the slot still: the programs would write into the record of whoever has it next.
+    fn release(&mut self, slot: u32, key: &FlowKey, _now: Timestamp) -> Result<(), Infallible> {
+        let referring = self
+            .table
+            .all_links()
+            .iter()
+            .position(|links| links.refer_to(slot));
+        assert_eq!(referring, None, "refers to slot {slot}, which is released");
+        self.table.forget(key);
+        self.released.insert(slot);
+        Ok(())
+    }
+
+    fn end_turn(&mut self, _now: Timestamp) -> Result<(), Infallible> {
+        self.forged.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,293 @@
+//! A world in virtual time: packets go through the tracker into a table in memory, as in the kernel, and the engine
+//! sees what the agent would see, when it would see it.
+
+use std::time::Duration;
+
+use crate::{
+    frames::{self, Packet},
+    store::Store,
+};
+use sctp_monitor_common::{
+    abi::Interface,
+    track::{MAX_CHUNKS, Options, observe},
+    wire::{Frame, LinkType, ParseOptions},
+};
+use sctp_monitor_engine::{
+    Engine, NicState, Session,
+    config::{Config, Vantage},
+    model::{EndReason, Event, EventKind, Origin, PathId, PathState, Reason, Timestamp},
+    session::Pace,
+};
+
+/// The local endpoint's tag, in packets to it.
+pub const LOCAL_TAG: u32 = 0x10ca_1000;
+/// The remote endpoint's tag, in packets to it.
+pub const REMOTE_TAG: u32 = 0x4e01_e000;
+/// The interface index of path 1; path 2 uses the next one.
+pub const NIC: u32 = 11;
+
+/// How often the agent sweeps.
+pub const SWEEP: Duration = Pace::LIVE.sweep;
+
+/// The agent's, but for stalls: tests leave time out as they like, and say themselves when the agent stood still.
+pub const PACE: Pace = Pace {
+    stall: None,
+    ..Pace::LIVE
+};
+
+/// Milliseconds.
+#[must_use]
+pub fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// Everything between the first packet and the last event.
+pub struct World {
+    /// The flow records.
+    pub store: Store,
+    /// What judges them.
+    pub session: Session,
+    /// The time.
+    pub now: Timestamp,
+    /// What was reported.
+    pub events: Vec<Event>,
+    /// All paths have one next hop.
+    pub one_next_hop: bool,
+    vantage: Vantage,
+    next_info: u8,
+}
+
+impl World {
+    /// A world in which nothing was seen yet.
+    #[must_use]
+    pub fn new(vantage: Vantage) -> Self {
+        let config = Config {
+            vantage,
+            ..Config::default()
+        };
+        Self {
+            store: Store::default(),
+            session: Session::new(config, Duration::from_nanos(1), PACE),
+            now: Timestamp::from_nanos(1_000_000_000_000),
+            events: Vec::new(),
+            one_next_hop: false,
+            vantage,
+            next_info: 1,
+        }
+    }
+
+    /// A world with an endpoint's association over two paths, both confirmed by a heartbeat.
+    #[must_use]
+    pub fn with_two_paths() -> Self {
+        let mut world = Self::new(Vantage::Endpoint);
+        world.handshake();
+        for path in [1, 2] {
+            world.heartbeat_answered(path, ms(1));
+        }
+        world.advance(ms(100));
+        assert_eq!(world.states(), [PathState::Active, PathState::Active]);
+        world.events.clear();
+        world
+    }
+
+    /// Local address of a path.
+    #[must_use]
+    pub fn local(path: u8) -> String {
+        format!("10.{path}.0.1")
+    }
+
+    /// Remote address of a path.
+    #[must_use]
+    pub fn remote(path: u8) -> String {
+        format!("10.{path}.0.2")
+    }
+
+    /// The address pair of a path.
+    #[must_use]
+    pub fn path_id(path: u8) -> PathId {
+        PathId {
+            local: Self::local(path).parse().expect("an IP address"),
+            remote: Self::remote(path).parse().expect("an IP address"),
+        }
+    }
+
+    /// A packet from the local endpoint over a path.
+    pub fn sent(&mut self, path: u8, tag: u32, chunks: Vec<Vec<u8>>) {
+        let packet = Packet::v4(tag, chunks).between(&Self::local(path), &Self::remote(path));
+        self.packet(&packet, path, true);
+    }
+
+    /// A packet from the remote endpoint over a path.
+    pub fn received(&mut self, path: u8, tag: u32, chunks: Vec<Vec<u8>>) {
+        let packet = Packet::v4(tag, chunks).between(&Self::remote(path), &Self::local(path));
+        self.packet(&packet, path, false);
+    }
+
+    /// Any packet on a path's NIC.
+    pub fn packet(&mut self, packet: &Packet, path: u8, leaves: bool) {
+        self.frame(&packet.ethernet(), path, leaves);
+    }
+
+    /// Any frame on a path's NIC.
+    pub fn frame(&mut self, frame: &[u8], path: u8, leaves: bool) {
+        let if_index = NIC - 1 + u32::from(path);
+        let interface = match (self.vantage, leaves) {
+            (Vantage::Endpoint, true) => Interface::egress(if_index),
+            // A gateway has a NIC on each side, and sees what arrives there.
+            (Vantage::Gateway, false) => Interface::ingress(if_index + 100),
+            _ => Interface::ingress(if_index),
+        };
+        let options = Options {
+            link: LinkType::Ethernet,
+            parse: ParseOptions::default(),
+            max_chunks: MAX_CHUNKS,
+        };
+        let mut frame = frame.to_vec();
+        let router = if self.one_next_hop { 0 } else { path };
+        let next_hop_at = if leaves { 0 } else { 6 };
+        frame[next_hop_at..next_hop_at + 6].copy_from_slice(&[2, 0, 0, 0, 0, router]);
+        self.store.table.set_now(self.now.as_nanos());
+        observe(&Frame(&frame), interface, &options, &mut self.store.table);
+    }
+
+    /// INIT to COOKIE ACK over path 1; both endpoints list two addresses.
+    pub fn handshake(&mut self) {
+        let local = [Self::local(1), Self::local(2)];
+        let remote = [Self::remote(1), Self::remote(2)];
+        let local: Vec<&str> = local.iter().map(String::as_str).collect();
+        let remote: Vec<&str> = remote.iter().map(String::as_str).collect();
+        self.handshake_with(LOCAL_TAG, &local, REMOTE_TAG, &remote);
+    }
+
+    /// INIT to COOKIE ACK over path 1, with these tags and addresses.
+    pub fn handshake_with(&mut self, local_tag: u32, local: &[&str], remote_tag: u32, remote: &[&str]) {
+        self.sent(1, 0, vec![frames::init(local_tag, local)]);
+        self.received(1, local_tag, vec![frames::init_ack(remote_tag, remote)]);
+        self.sent(1, remote_tag, vec![frames::cookie_echo()]);
+        self.received(1, local_tag, vec![frames::cookie_ack()]);
+        self.sweep();
+    }
+
+    /// A heartbeat that nobody answers; gives its information.
+    pub fn heartbeat(&mut self, path: u8) -> Vec<u8> {
+        self.next_info = self.next_info.wrapping_add(1);
+        let info = vec![self.next_info; 40];
+        self.sent(path, REMOTE_TAG, vec![frames::heartbeat(&info)]);
+        info
+    }
+
+    /// A heartbeat of the local endpoint that is answered after `rtt`.
+    pub fn heartbeat_answered(&mut self, path: u8, rtt: Duration) {
+        let info = self.heartbeat(path);
+        self.advance(rtt);
+        self.received(path, LOCAL_TAG, vec![frames::heartbeat_ack(&info)]);
+        self.sweep();
+    }
+
+    /// Sends one DATA chunk.
+    pub fn data(&mut self, path: u8, tsn: u32) {
+        self.sent(path, REMOTE_TAG, vec![frames::data(tsn, 100)]);
+    }
+
+    /// The peer acknowledges up to `tsn`.
+    pub fn sack(&mut self, path: u8, tsn: u32) {
+        self.received(path, LOCAL_TAG, vec![frames::sack(tsn, &[])]);
+    }
+
+    /// Lets time pass, with a sweep every 20 ms as the agent does.
+    pub fn advance(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now + SWEEP <= end {
+            self.now = self.now + SWEEP;
+            self.sweep();
+        }
+        self.now = end;
+        self.sweep();
+    }
+
+    /// What the agent's loop does.
+    pub fn sweep(&mut self) {
+        let Ok(()) = self.session.turn(&mut self.store, self.now);
+        self.events
+            .extend(std::iter::from_fn(|| self.session.poll_event()));
+    }
+
+    /// The state of a NIC.
+    pub fn nic(&mut self, if_index: u32, name: &str, state: NicState) {
+        self.session.handle_nic(if_index, name, state, self.now);
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.session.engine()
+    }
+
+    /// States of path 1 and path 2 of the first association.
+    #[must_use]
+    pub fn states(&self) -> [PathState; 2] {
+        [1, 2].map(|path| self.state(path))
+    }
+
+    /// The state of a path of the first association.
+    #[must_use]
+    pub fn state(&self, path: u8) -> PathState {
+        let association = self.engine().associations().next().expect("an association");
+        let (_, path) = association
+            .paths()
+            .find(|(id, _)| **id == Self::path_id(path))
+            .expect("the path");
+        path.state()
+    }
+
+    /// State changes since the events were last taken, as (path, from, to, reason).
+    pub fn take_changes(&mut self) -> Vec<(PathId, PathState, PathState, Reason)> {
+        std::mem::take(&mut self.events)
+            .into_iter()
+            .filter_map(|event| match event.kind {
+                EventKind::PathStateChanged {
+                    path,
+                    from,
+                    to,
+                    reason,
+                } => Some((path, from, to, reason)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// What was reported.
+#[must_use]
+pub fn kinds(world: &World) -> Vec<EventKind> {
+    world.events.iter().map(|event| event.kind.clone()).collect()
+}
+
+/// Associations that were reported as up: how they became known, and how many addresses each side has.
+#[must_use]
+pub fn ups(world: &World) -> Vec<(Origin, usize, usize)> {
+    kinds(world)
+        .into_iter()
+        .filter_map(|kind| match kind {
+            EventKind::AssociationUp {
+                origin,
+                local,
+                remote,
+                ..
+            } => Some((origin, local.len(), remote.len())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Why associations ended.
+#[must_use]
+pub fn downs(world: &World) -> Vec<EndReason> {
+    kinds(world)
+        .into_iter()
+        .filter_map(|kind| match kind {
+            EventKind::AssociationDown { reason } => Some(reason),
+            _ => None,
+        })
+        .collect()
+}
