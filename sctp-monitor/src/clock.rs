@@ -29,6 +29,12 @@ impl Clock {
     }
 }
 
+/// The time of day now.
+#[must_use]
+pub fn time_of_day() -> Timestamp {
+    nanoseconds(ClockId::CLOCK_REALTIME).map_or(Timestamp::default(), Timestamp::from_nanos)
+}
+
 /// One tick of the coarse clock in flow records: a jiffy, which is what the kernel's coarse clocks advance by
 /// (`KTIME_LOW_RES`, kernel/time/posix-timers.c).
 ///

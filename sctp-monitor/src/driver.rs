@@ -1,6 +1,7 @@
 //! The one loop: what the programs saw goes into the engine, what the engine decides goes out.
 //!
-//! Nothing blocks here and nothing is decided here. The ring buffer wakes the loop for what is urgent; the session says when
+//! Nothing blocks here and nothing is decided here: what is to be reported is handed to the writers' queues, and whether a
+//! writer hangs or fails is never seen in the loop. The ring buffer wakes the loop for what is urgent; the session says when
 //! its next turn is due.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -9,7 +10,8 @@ use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters};
 use sctp_monitor_engine::{
     NicState, Session,
-    model::{Timestamp, WallClock},
+    model::{Snapshot, Timestamp, WallClock},
+    session::Pace,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -21,9 +23,11 @@ use crate::{
     clock::Clock,
     flows::KernelFlows,
     kernel::{Attachment, HookChoice, Kernel},
+    lag::LagGauge,
+    log::Log,
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
-    report::{FlowTable, Interface, Line, NoticeKind, Report, Summary},
+    report::{FlowTable, Interface, Line, NoticeKind, Summary, WriterStatus, Writers},
 };
 
 /// What to watch, and how.
@@ -45,8 +49,11 @@ pub struct Driver {
     attachments: BTreeMap<u32, Attachment>,
     /// NICs that went away, by name: they are watched again if they come back.
     lost: Vec<String>,
-    reports: Vec<Box<dyn Report>>,
+    reports: Writers,
+    log: Log,
     clock: WallClock,
+    lag: LagGauge,
+    turned_at: Option<Timestamp>,
     ring_records_lost: u64,
     pressure: PressureGauge,
 }
@@ -60,7 +67,8 @@ impl Driver {
         kernel: Kernel,
         session: Session,
         watch: Watch,
-        reports: Vec<Box<dyn Report>>,
+        reports: Writers,
+        log: Log,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             flows: KernelFlows::new(kernel),
@@ -69,17 +77,20 @@ impl Driver {
             attachments: BTreeMap::new(),
             lost: Vec::new(),
             reports,
+            log,
             clock: Clock::read()?,
+            lag: LagGauge::default(),
+            turned_at: None,
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
         })
     }
 
-    /// Attaches to the NICs and runs until SIGINT, SIGTERM or the end of the duration; then takes the programs off and
-    /// writes the summary.
+    /// Attaches to the NICs and runs until SIGINT, SIGTERM, the end of the duration, or until nobody is left who reads a
+    /// report; then takes the programs off and reports the summary.
     ///
     /// # Errors
-    /// If a NIC cannot be watched, a map fails, or a report cannot be written.
+    /// If a NIC cannot be watched, or a map fails.
     pub async fn run(mut self, interfaces: &[String]) -> anyhow::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -116,12 +127,8 @@ impl Driver {
                 .session
                 .next_turn(&self.flows, now)
                 .map_or(Duration::MAX, |at| at.since(now));
-            if until_turn.is_zero() {
-                self.turn()?;
-                continue;
-            }
             tokio::select! {
-                () = tokio::time::sleep(until_turn) => self.turn()?,
+                () = pause(until_turn) => self.turn()?,
                 ready = ring.readable() => {
                     self.session.take_ring(&mut self.flows);
                     ready?.clear_ready();
@@ -131,6 +138,7 @@ impl Driver {
                     None => bail!("the kernel closed the netlink socket"),
                 },
                 _ = refresh.tick() => self.refresh()?,
+                () = self.reports.all_gone() => break,
                 () = &mut ended => break,
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
@@ -153,24 +161,28 @@ impl Driver {
             reason: attachment.why().to_owned(),
             egress: attachment.sees_egress(),
         };
-        self.notice(watching, now)?;
+        self.notice(watching, now);
         self.attachments.insert(attachment.if_index(), attachment);
         Ok(())
     }
 
     /// Everything that the programs saw until now.
     fn turn(&mut self) -> anyhow::Result<()> {
+        let began = Clock::now()?;
         self.session.take_ring(&mut self.flows);
-        self.session.turn(&mut self.flows, Clock::now()?)?;
-        self.tell()
+        self.session.turn(&mut self.flows, began)?;
+        self.tell();
+        let due = self.turned_at.map_or(began, |last| last + Pace::LIVE.sweep);
+        self.turned_at = Some(began);
+        self.lag.on_turn(due, began, Clock::now()?);
+        Ok(())
     }
 
     /// Reports what the engine found out.
-    fn tell(&mut self) -> anyhow::Result<()> {
+    fn tell(&mut self) {
         while let Some(event) = self.session.poll_event() {
-            self.say(&Line::Event(event.dated(&self.clock)))?;
+            self.reports.event(Line::Event(event.dated(&self.clock)));
         }
-        Ok(())
     }
 
     fn on_nic(&mut self, change: &NicChange) -> anyhow::Result<()> {
@@ -182,34 +194,32 @@ impl Driver {
         if watched {
             let interface = change.name.clone();
             let state = change.state;
-            self.notice(NoticeKind::InterfaceStateChanged { interface, state }, now)?;
+            self.notice(NoticeKind::InterfaceStateChanged { interface, state }, now);
         }
         if watched && change.state == NicState::Gone {
-            self.on_gone(change, now)?;
+            self.on_gone(change, now);
         } else if !watched && change.state != NicState::Gone && self.lost.contains(&change.name) {
-            self.on_back(change, now)?;
+            self.on_back(change, now);
         }
-        self.tell()
+        self.tell();
+        Ok(())
     }
 
     /// A NIC that vanishes ends its own watch only.
-    fn on_gone(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
+    fn on_gone(&mut self, change: &NicChange, now: Timestamp) {
         self.attachments.remove(&change.if_index);
         self.lost.push(change.name.clone());
         let reason = "the interface is gone; it is watched again if it comes back".to_owned();
         let interface = change.name.clone();
-        self.notice(NoticeKind::WatchEnded { interface, reason }, now)
+        self.notice(NoticeKind::WatchEnded { interface, reason }, now);
     }
 
-    fn on_back(&mut self, change: &NicChange, now: Timestamp) -> anyhow::Result<()> {
+    fn on_back(&mut self, change: &NicChange, now: Timestamp) {
         self.lost.retain(|name| *name != change.name);
-        match self.attach(&change.name) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let interface = change.name.clone();
-                let reason = format!("it came back, but {error:#}");
-                self.notice(NoticeKind::WatchEnded { interface, reason }, now)
-            }
+        if let Err(error) = self.attach(&change.name) {
+            let interface = change.name.clone();
+            let reason = format!("it came back, but {error:#}");
+            self.notice(NoticeKind::WatchEnded { interface, reason }, now);
         }
     }
 
@@ -220,9 +230,20 @@ impl Driver {
         let now = Clock::now()?;
         let flows = (self.flows.slots.in_use(), self.flows.kernel.max_flows());
         if let Some(pressure) = self.pressure.read(&counters, flows, now) {
-            self.notice(NoticeKind::pressure(pressure), now)?;
+            self.notice(NoticeKind::pressure(pressure), now);
         }
-        self.show(now)
+        if let Some(behind) = self.lag.poll(now) {
+            self.notice(NoticeKind::behind(behind, self.clock), now);
+        }
+        self.reports.tell_losses(now);
+        if self.reports.wants_snapshot(now) {
+            // The engine's own figures are new enough for those who look every second; only the summary reads all records.
+            let known = self.session.engine().snapshot(now, |_| None);
+            let is_empty = known.associations.is_empty();
+            let summary = self.summary(known, &counters, self.watched());
+            self.reports.show(summary, is_empty, now);
+        }
+        Ok(())
     }
 
     /// Flows whose ring record was lost.
@@ -238,70 +259,47 @@ impl Driver {
         }
     }
 
+    /// Takes the programs off before anything waits for a writer.
     fn stop(mut self) -> anyhow::Result<()> {
         let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
         self.session.take_ring(&mut self.flows);
         self.session.finish(&mut self.flows, Clock::now()?)?;
-        self.tell()?;
-        let summary = self.summary(Clock::now()?)?;
-        for report in &mut self.reports {
-            report.finish(&summary)?;
-        }
+        self.tell();
+        let watched = self.watched();
+        let now = Clock::now()?;
+        let counters = self.flows.kernel.counters()?;
         self.attachments.clear();
-        let names: Vec<_> = summary
-            .interfaces
-            .into_iter()
-            .map(|watched| watched.interface)
-            .collect();
+        let names: Vec<_> = watched.iter().map(|watched| watched.interface.as_str()).collect();
         debug!(interfaces = names.join(","), "detached");
+        self.reports.settle();
+        let kernel = &self.flows.kernel;
+        let known = self.session.engine().snapshot(now, |slot| kernel.record(slot));
+        let summary = self.summary(known, &counters, watched);
+        self.reports.finish(summary);
         Ok(())
     }
 
-    fn notice(&mut self, notice: NoticeKind, time: Timestamp) -> anyhow::Result<()> {
-        self.say(&notice.at(self.clock.date(time)))
+    fn notice(&self, notice: NoticeKind, time: Timestamp) {
+        self.reports.event(notice.at(self.clock.date(time)));
     }
 
-    fn say(&mut self, line: &Line) -> anyhow::Result<()> {
-        for report in &mut self.reports {
-            report.line(line)?;
-        }
-        Ok(())
-    }
-
-    /// Shows how things are to those who look now.
-    fn show(&mut self, now: Timestamp) -> anyhow::Result<()> {
-        let today = self.clock.date(now);
-        if !self.reports.iter().any(|report| report.wants_refresh(today)) {
-            return Ok(());
-        }
-        let summary = self.summary(now)?;
-        for report in self
-            .reports
-            .iter_mut()
-            .filter(|report| report.wants_refresh(today))
-        {
-            report.refresh(&summary)?;
-        }
-        Ok(())
-    }
-
-    /// How things are, dated.
-    fn summary(&self, now: Timestamp) -> anyhow::Result<Summary> {
-        let KernelFlows { kernel, slots } = &self.flows;
-        let counters = kernel.counters()?;
-        let counted = counters.iter().filter(|(_, value)| *value > 0);
+    fn watched(&self) -> Vec<Interface> {
         let interface = |watched: &Attachment| Interface {
             interface: watched.interface().to_owned(),
             hook: watched.hook().to_string(),
         };
-        Ok(Summary {
-            snapshot: self
-                .session
-                .engine()
-                .snapshot(now, |slot| kernel.record(slot))
-                .dated(&self.clock),
-            interfaces: self.attachments.values().map(interface).collect(),
+        self.attachments.values().map(interface).collect()
+    }
+
+    /// How things are, dated.
+    fn summary(&self, known: Snapshot, counters: &Counters, interfaces: Vec<Interface>) -> Summary {
+        let KernelFlows { kernel, slots } = &self.flows;
+        let counted = counters.iter().filter(|(_, value)| *value > 0);
+        let statuses = self.reports.statuses();
+        Summary {
+            snapshot: known.dated(&self.clock),
+            interfaces,
             flows: FlowTable {
                 slots: kernel.max_flows(),
                 in_use: slots.in_use(),
@@ -310,6 +308,21 @@ impl Driver {
             counters: counted
                 .map(|(counter, value)| (counter.name().to_owned(), value))
                 .collect(),
-        })
+            reports: statuses
+                .map(|(name, status)| WriterStatus::new(name, status))
+                .collect(),
+            lag: self.lag.lag(),
+            log_lines_lost: self.log.status().lost,
+        }
+    }
+}
+
+/// Waits until a turn is due. One that is due at once still lets the others have their say, so that an agent that never
+/// catches up hears signals too.
+async fn pause(until_turn: Duration) {
+    if until_turn.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(until_turn).await;
     }
 }

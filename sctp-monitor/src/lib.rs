@@ -8,6 +8,8 @@ pub mod config;
 pub mod driver;
 pub mod flows;
 pub mod kernel;
+pub mod lag;
+pub mod log;
 pub mod nic;
 pub mod pcap;
 pub mod pressure;

@@ -1,53 +1,78 @@
 //! The agent's command line.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::Parser as _;
 use sctp_monitor::{
     audit::{self, Outcome},
     check,
     cli::{AuditArgs, Cli, Command},
+    log::Log,
     pcap, run,
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.verbose);
-    let result = match &cli.command {
-        Command::Run(args) => run::run(args),
-        Command::Check(args) => check::check(args, cli.verbose),
-        Command::Pcap(args) => return done(pcap::pcap(args)),
-        Command::Audit(args) => return audit(args),
-    };
-    done(result.map(|()| ExitCode::SUCCESS))
+    match &cli.command {
+        Command::Run(args) => with_log(cli.verbose, |log| {
+            done(run::run(args, log).map(|()| ExitCode::SUCCESS), |line| {
+                log.say(line);
+            })
+        }),
+        Command::Audit(args) => with_log(cli.verbose, |log| audit(args, log)),
+        Command::Check(args) => {
+            log_to(io::stderr, cli.verbose);
+            let result = check::check(args, cli.verbose);
+            done(result.map(|()| ExitCode::SUCCESS), |line| eprintln!("{line}"))
+        }
+        Command::Pcap(args) => {
+            log_to(io::stderr, cli.verbose);
+            done(pcap::pcap(args), |line| eprintln!("{line}"))
+        }
+    }
 }
 
-fn done(result: anyhow::Result<ExitCode>) -> ExitCode {
+/// Nobody who watches waits for standard error.
+fn with_log(verbose: u8, command: impl FnOnce(&Log) -> ExitCode) -> ExitCode {
+    let log = match Log::start() {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("sctp-monitor: standard error cannot be used: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    log_to(log.clone(), verbose);
+    let code = command(&log);
+    log.end();
+    code
+}
+
+fn done(result: anyhow::Result<ExitCode>, say: impl FnOnce(&str)) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sctp-monitor: {error:#}");
+            say(&format!("sctp-monitor: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
 /// Scripts tell by the exit status what was found, and whether anything was looked at.
-fn audit(args: &AuditArgs) -> ExitCode {
-    match audit::audit(args) {
+fn audit(args: &AuditArgs, log: &Log) -> ExitCode {
+    match audit::audit(args, log) {
         Ok(Outcome::NothingFound) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("sctp-monitor: {error:#}");
+            log.say(&format!("sctp-monitor: {error:#}"));
             ExitCode::from(2)
         }
     }
 }
 
 /// What crates log through `log` comes here too.
-fn log_to_stderr(verbose: u8) {
+fn log_to(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, verbose: u8) {
     let default = match verbose {
         0 => "warn",
         1 => "info,sctp_monitor=debug",
@@ -56,7 +81,7 @@ fn log_to_stderr(verbose: u8) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .init();
 }
 
@@ -64,7 +89,7 @@ fn log_to_stderr(verbose: u8) {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
 }

@@ -1,7 +1,6 @@
 //! `sctp-monitor run`.
 
 use std::{
-    fs::OpenOptions,
     io::{self, IsTerminal as _},
     path::Path,
     time::Duration,
@@ -19,23 +18,33 @@ use crate::{
     clock, config,
     driver::{Driver, Watch},
     kernel::{Kernel, LoadOptions},
-    report::{Report, json::JsonLines, table::Tables},
+    log::Log,
+    report::{
+        Line, Outlet, Report, Summary, Writers,
+        json::JsonLines,
+        outlet::{self, Descriptor, WholeLines},
+        table::Tables,
+    },
 };
 
 /// Watches the NICs until it is told to stop.
 ///
 /// # Errors
 /// Whatever keeps the agent from watching, with what to do about it.
-pub fn run(args: &RunArgs) -> anyhow::Result<()> {
-    let mut reports: Vec<Box<dyn Report>> = vec![match args.format {
-        Format::Table => Box::new(Tables::new(io::stdout(), io::stdout().is_terminal())),
-        Format::Json => Box::new(JsonLines::new(io::stdout())),
-    }];
+pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
+    let mut outlets = vec![stdout(args.format)?];
     if let Some(path) = &args.events {
-        reports.push(Box::new(events_file(path)?));
+        outlets.push(events_file(path)?);
     }
     let detector = config::detector(args.watch.config.as_deref())?;
-    watch(&args.interfaces, &args.watch, args.duration, detector, reports)
+    watch(
+        &args.interfaces,
+        &args.watch,
+        args.duration,
+        detector,
+        outlets,
+        log,
+    )
 }
 
 /// Watches the NICs, for `duration` at most, and reports to `reports`.
@@ -47,7 +56,8 @@ pub(crate) fn watch(
     args: &WatchArgs,
     duration: Option<Duration>,
     mut detector: Config,
-    reports: Vec<Box<dyn Report>>,
+    outlets: Vec<Outlet<Line, Summary>>,
+    log: &Log,
 ) -> anyhow::Result<()> {
     let kernel = Kernel::load(&LoadOptions {
         max_flows: args.max_flows,
@@ -66,18 +76,41 @@ pub(crate) fn watch(
         duration,
     };
     let session = Session::new(detector, clock::tick()?, Pace::LIVE);
-    let driver = Driver::new(kernel, session, watch, reports)?;
+    let reports = Writers::start(outlets).context("no thread to write the reports")?;
+    let driver = Driver::new(kernel, session, watch, reports, log.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(driver.run(interfaces))
 }
 
-fn events_file(path: &Path) -> anyhow::Result<JsonLines<std::fs::File>> {
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .with_context(|| format!("{} cannot be written", path.display()))?;
-    Ok(JsonLines::new(file))
+fn stdout(format: Format) -> anyhow::Result<Outlet<Line, Summary>> {
+    let out = WholeLines::new(Descriptor::of(&io::stdout()).context("standard output cannot be used")?);
+    let progress = out.progress();
+    let (every, report): (_, Box<dyn Report<Line, Summary>>) = match format {
+        Format::Table => {
+            let tables = Tables::new(out, io::stdout().is_terminal());
+            (Some(tables.interval()), Box::new(tables))
+        }
+        Format::Json => (None, Box::new(JsonLines::new(out))),
+    };
+    Ok(Outlet {
+        name: "stdout".into(),
+        report,
+        progress,
+        every,
+        ends_with_reader: true,
+    })
+}
+
+/// Opened at once, so that a wrong path is an error and no loss.
+fn events_file(path: &Path) -> anyhow::Result<Outlet<Line, Summary>> {
+    let out = outlet::append(path).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(Outlet {
+        name: path.display().to_string(),
+        progress: out.progress(),
+        report: Box::new(JsonLines::new(out)),
+        every: None,
+        ends_with_reader: false,
+    })
 }

@@ -59,7 +59,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub one_sided_data: Duration,
 
-    /// How long one direction alone must be seen until an association counts as up. The other direction may pass
+    /// How long one direction alone must be seen until an association counts as established. The other direction may pass
     /// elsewhere, or its first packet may be late.
     #[serde(with = "humantime_serde")]
     pub one_sided_after: Duration,

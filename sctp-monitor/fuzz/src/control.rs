@@ -169,7 +169,7 @@ fn handshake(world: &mut World) {
     }
     world.sweep();
     assert!(
-        world.engine().associations().any(Association::is_up),
+        world.engine().associations().any(Association::is_established),
         "the handshake was understood"
     );
 }

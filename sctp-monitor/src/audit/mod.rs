@@ -22,7 +22,10 @@ use sctp_monitor_engine::model::{Snapshot, words};
 
 pub(crate) use self::render::Document;
 use self::{judge::Audit, watch::Watched};
-use crate::cli::{AuditArgs, Format};
+use crate::{
+    cli::{AuditArgs, Format},
+    log::Log,
+};
 
 /// What an audit came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +40,11 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Whatever kept it from looking.
-pub fn audit(args: &AuditArgs) -> anyhow::Result<Outcome> {
+pub fn audit(args: &AuditArgs, log: &Log) -> anyhow::Result<Outcome> {
     let (snapshot, source) = match &args.events {
-        Some(path) => read(path)?,
+        Some(path) => read(path, log)?,
         None => {
-            let Watched { snapshot, duration } = watch::watch(args)?;
+            let Watched { snapshot, duration } = watch::watch(args, log)?;
             let interfaces = args.interfaces.join(", ");
             let time = humantime::format_duration(duration);
             (snapshot, format!("on {interfaces}, watched for {time}"))
@@ -61,12 +64,12 @@ pub fn audit(args: &AuditArgs) -> anyhow::Result<Outcome> {
     Ok(audit.outcome(args.strict))
 }
 
-fn read(path: &Path) -> anyhow::Result<(Snapshot, String)> {
+fn read(path: &Path, log: &Log) -> anyhow::Result<(Snapshot, String)> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("{name} cannot be read"))?;
     let last = summary::last(BufReader::new(file)).with_context(|| name.to_string())?;
     if last.lines_since > 0 {
-        say(&format!(
+        log.say(&format!(
             "{name} goes on for {} lines after its last summary: a later run has not ended yet",
             last.lines_since
         ));
@@ -76,9 +79,4 @@ fn read(path: &Path) -> anyhow::Result<(Snapshot, String)> {
         words::date_time(last.summary.snapshot.time)
     );
     Ok((last.summary.snapshot, source))
-}
-
-/// Standard output is for the audit alone; nobody needs to read this.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -1,6 +1,10 @@
 //! Watches NICs for a while, as `run` does, and keeps nothing but the summary at the end.
 
-use std::{cell::RefCell, io, rc::Rc, time::Duration};
+use std::{
+    io,
+    sync::mpsc::{self, Sender},
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use sctp_monitor_engine::{
@@ -8,11 +12,11 @@ use sctp_monitor_engine::{
     model::{Snapshot, Timestamp, words::plural},
 };
 
-use super::say;
 use crate::{
     cli::AuditArgs,
     config, kernel,
-    report::{Line, NoticeKind, Report, Summary},
+    log::Log,
+    report::{Line, NoticeKind, Outlet, Report, Summary, outlet::Progress},
     run,
 };
 
@@ -24,7 +28,7 @@ pub(super) struct Watched {
 }
 
 /// Watches, with the progress on standard error.
-pub(super) fn watch(args: &AuditArgs) -> anyhow::Result<Watched> {
+pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
     let detector = config::detector(args.watch.config.as_deref())?;
     // There, attaching removes a filter of the same name first: it may be a running agent's.
     ensure!(
@@ -33,14 +37,15 @@ pub(super) fn watch(args: &AuditArgs) -> anyhow::Result<Watched> {
          (`run --duration 90s --events FILE`), then `audit --events FILE`"
     );
     if args.duration < WORTHWHILE {
-        say(&format!(
+        log.say(&format!(
             "idle paths may not show in {}: by default a path has a heartbeat every 30 s",
             humantime::format_duration(args.duration)
         ));
     }
-    let watched = Rc::default();
+    let (watched, at_the_end) = mpsc::channel();
     let report = LastSummary {
-        watched: Rc::clone(&watched),
+        watched,
+        log: log.clone(),
         duration: args.duration,
         began_at: None,
         told: 0,
@@ -50,9 +55,16 @@ pub(super) fn watch(args: &AuditArgs) -> anyhow::Result<Watched> {
         &args.watch,
         Some(args.duration),
         in_time(detector, args.duration),
-        vec![Box::new(report)],
+        vec![Outlet {
+            name: "audit".to_owned(),
+            report: Box::new(report),
+            progress: Progress::default(),
+            every: Some(PROGRESS),
+            ends_with_reader: false,
+        }],
+        log,
     )?;
-    watched.take().context("the watch ended without a summary")
+    at_the_end.try_recv().context("the watch ended without a summary")
 }
 
 /// What the detector finds by waiting, it must find before the watch ends.
@@ -66,26 +78,26 @@ fn in_time(mut detector: Config, duration: Duration) -> Config {
 
 /// A report that keeps how things were at the end.
 struct LastSummary {
-    watched: Rc<RefCell<Option<Watched>>>,
+    watched: Sender<Watched>,
+    log: Log,
     duration: Duration,
     began_at: Option<Timestamp>,
     /// Progress lines so far.
     told: u32,
 }
 
-impl Report for LastSummary {
-    fn line(&mut self, line: &Line) -> io::Result<()> {
+impl Report<Line, Summary> for LastSummary {
+    fn event(&mut self, line: &Line) -> io::Result<()> {
         if let Line::Notice(notice) = line
             && !matches!(notice.kind, NoticeKind::InterfaceStateChanged { .. })
         {
-            say(&notice.kind.to_string());
+            self.log.say(&notice.kind.to_string());
         }
         Ok(())
     }
 
-    fn wants_refresh(&self, now: Timestamp) -> bool {
-        self.began_at
-            .is_none_or(|began_at| now.since(began_at) >= PROGRESS * (self.told + 1))
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 
     fn refresh(&mut self, summary: &Summary) -> io::Result<()> {
@@ -97,7 +109,7 @@ impl Report for LastSummary {
         }
         self.told += 1;
         let known = snapshot.associations.iter().filter(|known| known.is_up()).count();
-        say(&format!(
+        self.log.say(&format!(
             "{} s of {}: {} so far",
             elapsed.as_secs(),
             humantime::format_duration(self.duration),
@@ -113,8 +125,8 @@ impl Report for LastSummary {
             seconds if seconds + 1 < self.duration.as_secs() => Duration::from_secs(seconds),
             _ => self.duration,
         };
-        *self.watched.borrow_mut() = Some(Watched { snapshot, duration });
-        Ok(())
+        let watched = Watched { snapshot, duration };
+        self.watched.send(watched).map_err(io::Error::other)
     }
 }
 

@@ -25,9 +25,17 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
-impl<W: Write> Report for JsonLines<W> {
-    fn line(&mut self, line: &Line) -> io::Result<()> {
+impl<W: Write + Send> Report<Line, Summary> for JsonLines<W> {
+    fn event(&mut self, line: &Line) -> io::Result<()> {
         self.write(line)
+    }
+
+    fn refresh(&mut self, _summary: &Summary) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {

@@ -7,11 +7,19 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use sctp_monitor_engine::{
     NicState,
-    model::{AssociationView, Event, Schema, Snapshot, Timestamp},
+    model::{AssociationView, Event, Schema, Snapshot, Status, Timestamp, WallClock},
 };
 use serde::{Deserialize, Serialize};
 
-use super::pressure::Pressure;
+use super::{
+    loss::{LossReason, ReportLost},
+    pressure::Pressure,
+    queue::{Message, Status as WriterState},
+};
+use crate::{
+    clock,
+    lag::{AgentBehind, Lag, Lateness},
+};
 
 /// A line. `event` tells them apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,9 +95,46 @@ pub enum NoticeKind {
         /// What to check next.
         next: String,
     },
+    /// A writer lost lines.
+    ReportLost(ReportLost),
+    /// The loop of the agent itself is late, or keeps up again.
+    AgentBehind {
+        /// Whether it begins, lasts or is over.
+        status: Status,
+        /// Since when.
+        since: Timestamp,
+        /// In words.
+        reason: String,
+        /// In figures.
+        evidence: Lateness,
+        /// What to check next.
+        next: String,
+    },
+}
+
+impl Message for Line {
+    fn at(&self) -> Timestamp {
+        self.time()
+    }
+
+    fn lost(lost: ReportLost) -> Self {
+        NoticeKind::ReportLost(lost).at(clock::time_of_day())
+    }
 }
 
 impl NoticeKind {
+    /// The agent is behind, or keeps up again.
+    #[must_use]
+    pub fn behind(behind: AgentBehind, clock: WallClock) -> Self {
+        Self::AgentBehind {
+            status: behind.status,
+            since: clock.date(behind.since),
+            reason: behind.to_string(),
+            evidence: behind.lateness,
+            next: AgentBehind::check().to_owned(),
+        }
+    }
+
     /// The flow table fills up.
     #[must_use]
     pub fn pressure(pressure: Pressure) -> Self {
@@ -124,6 +169,15 @@ pub struct Summary {
     pub flows: FlowTable,
     /// What was not understood or not kept, by name; those that are zero are left out.
     pub counters: BTreeMap<String, u64>,
+    /// How the writers do.
+    #[serde(default)]
+    pub reports: Vec<WriterStatus>,
+    /// How late the agent's own loop was.
+    #[serde(default)]
+    pub lag: Lag,
+    /// Lines of the agent's log that were lost.
+    #[serde(default)]
+    pub log_lines_lost: u64,
 }
 
 impl Summary {
@@ -153,4 +207,118 @@ pub struct FlowTable {
     pub in_use: u32,
     /// Flows that ever got one.
     pub opened: u64,
+}
+
+/// How a writer does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WriterStatus {
+    /// `stdout`, or the path of a file.
+    pub writer: String,
+    /// Lines that were written.
+    pub written: u64,
+    /// Lines that wait.
+    pub waiting: u64,
+    /// Lines that were lost.
+    pub lost: u64,
+    /// Why the last one was lost.
+    pub reason: Option<LossReason>,
+}
+
+impl WriterStatus {
+    /// Of the writer with this name.
+    pub(crate) fn new(writer: &str, state: WriterState) -> Self {
+        Self {
+            writer: writer.to_owned(),
+            written: state.written,
+            waiting: state.waiting,
+            lost: state.lost,
+            reason: state.reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::report::loss::Loss;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    /// As JSON, read back and in words.
+    fn said(notice: NoticeKind) -> (serde_json::Value, String) {
+        let line = notice.at(at(60));
+        let json = serde_json::to_value(&line).unwrap();
+        assert_eq!(serde_json::from_value::<Line>(json.clone()).unwrap(), line);
+        (json, line.words().unwrap())
+    }
+
+    #[test]
+    fn a_loss_is_said_with_its_writer_and_reason() {
+        for (reason, words) in [
+            (LossReason::QueueFull, "queue full"),
+            (
+                LossReason::System("No space left on device".to_owned()),
+                "No space left on device",
+            ),
+        ] {
+            let loss = Loss {
+                lines: 3,
+                ..Loss::one(at(1), reason)
+            };
+            let writer = "/var/log/events".to_owned();
+            let (json, text) = said(NoticeKind::ReportLost(ReportLost { writer, loss }));
+            let expected = json!({
+                "schema": 1,
+                "event": "report_lost",
+                "time": "1970-01-01T00:01:00.000000000Z",
+                "writer": "/var/log/events",
+                "lines": 3,
+                "since": "1970-01-01T00:00:01.000000000Z",
+                "reason": words,
+            });
+            assert_eq!(json, expected);
+            let expected = format!("report to /var/log/events: 3 lines lost since 00:00:01.000Z: {words}");
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn an_agent_that_is_behind_says_how_late_and_what_to_check() {
+        let lateness = Lateness {
+            late: Duration::from_millis(320),
+            turn: Duration::from_millis(200),
+        };
+        let behind = |status| {
+            let since = at(1);
+            let behind = AgentBehind {
+                status,
+                since,
+                lateness,
+            };
+            said(NoticeKind::behind(behind, WallClock::default()))
+        };
+        let (json, text) = behind(Status::Opened);
+        assert_eq!(json["event"], "agent_behind");
+        assert_eq!(json["status"], "opened");
+        assert_eq!(json["since"], "1970-01-01T00:00:01.000000000Z");
+        assert_eq!(json["evidence"], json!({ "late_ms": 320.0, "turn_ms": 200.0 }));
+        assert!(
+            text.starts_with(
+                "the agent is behind: its loop ran 320 ms late (the longest turn took 200 ms); failures are reported late. \
+                 Check: CPU time of this process"
+            ),
+            "{text}"
+        );
+        let (_, text) = behind(Status::Closed);
+        assert_eq!(
+            text,
+            "the agent keeps up again: its loop ran 320 ms late at most (the longest turn took 200 ms)"
+        );
+    }
 }

@@ -1,44 +1,21 @@
 //! What the agent shows: lines and tables for people, JSON lines for programs.
 
+pub mod desk;
 pub mod json;
 pub mod line;
+pub mod loss;
+pub mod outlet;
 mod pressure;
+pub mod queue;
 pub mod table;
 mod words;
-
-use std::io;
-
-use sctp_monitor_engine::model::Timestamp;
+pub mod writer;
 
 pub use self::{
-    line::{FlowTable, Interface, Line, Notice, NoticeKind, Summary},
+    line::{FlowTable, Interface, Line, Notice, NoticeKind, Summary, WriterStatus},
     pressure::Pressure,
+    writer::{Outlet, Report},
 };
 
-/// Somebody to report to.
-pub trait Report {
-    /// Reports something at once.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn line(&mut self, line: &Line) -> io::Result<()>;
-
-    /// Whether it shows how things are at this time of day: a summary is not made for nobody.
-    fn wants_refresh(&self, _now: Timestamp) -> bool {
-        false
-    }
-
-    /// Shows how things are.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn refresh(&mut self, _summary: &Summary) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Shows how things were at the end.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn finish(&mut self, summary: &Summary) -> io::Result<()>;
-}
+/// The writers of the agent's reports.
+pub type Writers = desk::Reports<Line, Summary>;

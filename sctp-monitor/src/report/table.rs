@@ -23,7 +23,6 @@ pub struct Tables<W> {
     out: W,
     terminal: bool,
     lines: VecDeque<String>,
-    drawn_at: Option<Timestamp>,
 }
 
 impl<W: Write> Tables<W> {
@@ -33,13 +32,18 @@ impl<W: Write> Tables<W> {
             out,
             terminal,
             lines: VecDeque::new(),
-            drawn_at: None,
         }
+    }
+
+    /// How often it is to be shown how things are.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        if self.terminal { REDRAWN_AFTER } else { INTERVAL }
     }
 }
 
-impl<W: Write> Report for Tables<W> {
-    fn line(&mut self, line: &Line) -> io::Result<()> {
+impl<W: Write + Send> Report<Line, Summary> for Tables<W> {
+    fn event(&mut self, line: &Line) -> io::Result<()> {
         let Some(words) = line.words() else {
             return Ok(());
         };
@@ -55,10 +59,6 @@ impl<W: Write> Report for Tables<W> {
         self.out.flush()
     }
 
-    fn wants_refresh(&self, now: Timestamp) -> bool {
-        self.terminal || self.drawn_at.is_none_or(|at| now.since(at) >= INTERVAL)
-    }
-
     fn refresh(&mut self, summary: &Summary) -> io::Result<()> {
         if self.terminal {
             write!(self.out, "{HOME_AND_CLEAR}")?;
@@ -69,12 +69,15 @@ impl<W: Write> Report for Tables<W> {
             }
             return self.out.flush();
         }
-        if !summary.snapshot.associations.is_empty() {
-            self.drawn_at = Some(summary.snapshot.time);
-            draw(&mut self.out, summary)?;
-            self.out.flush()?;
+        if summary.snapshot.associations.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        draw(&mut self.out, summary)?;
+        self.out.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
@@ -88,6 +91,7 @@ impl<W: Write> Report for Tables<W> {
         for (counter, value) in &summary.counters {
             writeln!(self.out, "{value:>12} {}", counter.replace('_', " "))?;
         }
+        draw_agent(&mut self.out, summary)?;
         self.out.flush()
     }
 }
@@ -111,6 +115,25 @@ fn draw(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         let words = incident.words(Status::Updated);
         let open_for = Short(snapshot.time.since(incident.since));
         writeln!(out, "{words}, for {open_for}")?;
+    }
+    Ok(())
+}
+
+/// What the agent says of itself at the end.
+fn draw_agent(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    let (late, turn) = (Short(summary.lag.max), Short(summary.lag.turn_max));
+    writeln!(
+        out,
+        "agent: its loop ran {late} late at most, the longest turn took {turn}"
+    )?;
+    for report in &summary.reports {
+        if let Some(reason) = &report.reason {
+            let (writer, lines) = (&report.writer, plural(report.lost, "line"));
+            writeln!(out, "report to {writer}: {lines} lost; the last one: {reason}")?;
+        }
+    }
+    if summary.log_lines_lost > 0 {
+        writeln!(out, "log: {} lost", plural(summary.log_lines_lost, "line"))?;
     }
     Ok(())
 }
@@ -220,3 +243,4 @@ fn rtt(forward: Option<&FlowView>, back: Option<&FlowView>) -> String {
 const HOME_AND_CLEAR: &str = "\x1b[H\x1b[J";
 const LINES_KEPT: usize = 12;
 const INTERVAL: Duration = Duration::from_secs(10);
+const REDRAWN_AFTER: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sctp_monitor_engine::NicState;
+use sctp_monitor_engine::{NicState, model::Status};
 
 use super::line::{Line, NoticeKind};
 
@@ -30,6 +30,13 @@ impl fmt::Display for NoticeKind {
                 };
                 write!(f, "interface {interface} {state}")
             }
+            Self::ReportLost(lost) => lost.fmt(f),
+            Self::AgentBehind {
+                status: Status::Closed,
+                reason,
+                ..
+            } => f.write_str(reason),
+            Self::AgentBehind { reason, next, .. } => write!(f, "{reason}. Check: {next}"),
             Self::FlowTablePressure { reason, next, .. } => write!(f, "flow table: {reason}. Check: {next}"),
         }
     }

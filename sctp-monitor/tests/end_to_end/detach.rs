@@ -10,7 +10,7 @@ use crate::setup::{SOON, monitor};
 const NICS: [&str; 2] = ["path1", "path2"];
 
 /// Programs attached to the NICs of a namespace: (XDP, TC).
-fn attached(namespace: &Namespace) -> (usize, usize) {
+pub(crate) fn attached(namespace: &Namespace) -> (usize, usize) {
     let links = output(namespace, "ip", &["-details", "link", "show"]);
     (links.matches("prog/xdp").count(), tc_programs(namespace))
 }

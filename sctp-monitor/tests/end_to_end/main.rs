@@ -14,6 +14,7 @@ mod icmp;
 mod incidents;
 mod linux;
 mod paths;
+mod reports;
 mod scene;
 mod schema;
 mod setup;

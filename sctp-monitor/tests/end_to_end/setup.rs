@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(crate) const SOON: Duration = Duration::from_secs(15);
 
 /// The verifier takes milliseconds, and ten seconds where the machine is emulated.
-const VERIFIED_WITHIN: Duration = Duration::from_secs(90);
+pub(crate) const VERIFIED_WITHIN: Duration = Duration::from_secs(90);
 
 /// Diameter's port.
 pub(crate) const PORT: u16 = 3868;

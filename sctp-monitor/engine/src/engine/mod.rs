@@ -206,7 +206,7 @@ impl Engine {
         let member = self.flows.get(slot).and_then(|flow| flow.member);
         member
             .and_then(|member| self.registry.get(member.association))
-            .is_some_and(Association::is_up)
+            .is_some_and(Association::is_established)
     }
 
     /// The MTU that an ICMP error named last for what the flow in a slot sends.
@@ -265,7 +265,7 @@ impl Engine {
             self.config.vantage,
             accuse_from,
         );
-        let awaited = association.is_some_and(Association::is_up);
+        let awaited = association.is_some_and(Association::is_established);
         self.flows.observe(slot, record, seen, awaited, &self.config, now);
         member
     }
@@ -301,7 +301,7 @@ impl Engine {
 
     /// Draws the conclusion for one path of an established association, and what is wrong with it.
     fn conclude(&mut self, id: AssociationId, path_id: PathId, now: Timestamp) {
-        let Some(association) = self.registry.get_mut(id).filter(|known| known.is_up()) else {
+        let Some(association) = self.registry.get_mut(id).filter(|known| known.is_established()) else {
             return;
         };
         let reference = association.reference();

@@ -156,7 +156,7 @@ impl Findings {
             .into_iter()
             .chain(self.zombie(association, around));
         let mut found: Vec<_> = whole.map(|evidence| (Object::Association, evidence)).collect();
-        if association.is_up() {
+        if association.is_established() {
             found.extend(weaknesses(association, around, &self.config));
             let suspected = spoofing_suspected::rule(suspected, around);
             found.extend(suspected.map(|evidence| (Object::Association, evidence)));

@@ -33,6 +33,6 @@ pub(super) fn rule(association: &Association) -> Option<Evidence> {
         .filter(|path| path.state() != PathState::Unconfirmed);
     let paths = known.clone().count();
     let all_down = known.clone().all(|path| path.state() == PathState::Inactive);
-    let is_down = association.is_up() && paths > 1 && all_down && !known.all(Path::is_cut_off);
+    let is_down = association.is_established() && paths > 1 && all_down && !known.all(Path::is_cut_off);
     is_down.then_some(Evidence::PeerDown(PeerDown { paths }))
 }

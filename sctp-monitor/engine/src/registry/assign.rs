@@ -103,7 +103,7 @@ impl Registry {
         let Some(apart) = apart else {
             return;
         };
-        let (part, was_established) = (apart.id, apart.is_up());
+        let (part, was_established) = (apart.id, apart.is_established());
         let slots: Vec<_> = apart.slots().collect();
         for slot in slots {
             self.associations.join(flows, slot, id, direction.reversed(), now);

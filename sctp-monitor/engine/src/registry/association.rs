@@ -116,9 +116,9 @@ impl Association {
         self.origin
     }
 
-    /// Whether it was reported as up and is not over.
+    /// Whether it was reported as established and is not over.
     #[must_use]
-    pub fn is_up(&self) -> bool {
+    pub fn is_established(&self) -> bool {
         matches!(self.phase, Phase::Established | Phase::ShuttingDown { .. })
     }
 

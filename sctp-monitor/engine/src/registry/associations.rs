@@ -161,7 +161,7 @@ impl Associations {
             .or_insert_with(|| Path::new(now))
             .set_flow(direction, Some(slot));
         association.flows_mut(direction).push(slot);
-        if association.is_up() {
+        if association.is_established() {
             association.list_paths(now);
         }
         if association.tag(direction).is_none() {
@@ -250,7 +250,7 @@ impl Associations {
         let Some(association) = self.by_id.get_mut(&id).filter(|known| !known.is_ended()) else {
             return;
         };
-        let was_up = association.is_up();
+        let was_established = association.is_established();
         association.phase = Phase::Ended {
             at: now,
             end: reason.clone(),
@@ -261,7 +261,7 @@ impl Associations {
                 self.tags.remove(association.ports(direction), tag, id, direction);
             }
         }
-        if was_up {
+        if was_established {
             let kind = EventKind::AssociationDown { reason };
             self.changes.push_back(association.report(kind, now));
         }
@@ -279,7 +279,7 @@ impl Associations {
         let Some(association) = self.by_id.get_mut(&id) else {
             return;
         };
-        if association.is_up() {
+        if association.is_established() {
             association.list_paths(now);
         }
         let gone: Vec<PathId> = association
@@ -304,7 +304,7 @@ impl Associations {
             self.leave(flows, slot);
         }
         // What changes before an association is reported as established is in that report.
-        if let Some(association) = self.by_id.get(&id).filter(|known| known.is_up())
+        if let Some(association) = self.by_id.get(&id).filter(|known| known.is_established())
             && changed.any()
         {
             let AddressesChanged {

@@ -183,10 +183,10 @@ impl Registry {
             let Some(old) = self.associations.get(id).filter(|old| !old.is_ended()) else {
                 continue;
             };
-            if old.is_up() && old.is_restarted_by(new) {
+            if old.is_established() && old.is_restarted_by(new) {
                 restarted = Some(id);
                 self.associations.end(id, EndReason::Restarted, now);
-            } else if !old.is_up() || old.overlaps(new) {
+            } else if !old.is_established() || old.overlaps(new) {
                 self.associations.end(id, EndReason::Replaced, now);
             }
         }

@@ -149,7 +149,7 @@ impl Registry {
             .associations
             .get_mut(id)
             // Packets of an earlier association between the same addresses and ports may still come.
-            .filter(|known| known.is_up() && now.since(known.known_since) >= settled_after)
+            .filter(|known| known.is_established() && now.since(known.known_since) >= settled_after)
         {
             association
                 .suspicions

@@ -31,7 +31,7 @@ impl Registry {
             primary.on_acked(member.path, at);
         }
         let moved = primary.on_new_data(member.path, new_data_at?)?;
-        association.is_up().then_some(EventKind::DataMoved {
+        association.is_established().then_some(EventKind::DataMoved {
             direction: member.direction,
             from: moved.from,
             to: moved.to,

@@ -20,7 +20,7 @@ impl Registry {
             .associations
             .iter()
             .filter(|association| slice.has(association.id.0))
-            .filter(|association| association.is_up() && is_restarted(flows, association))
+            .filter(|association| association.is_established() && is_restarted(flows, association))
             .map(|association| (association.id, association.slots().collect()))
             .collect();
         for (id, slots) in restarted {
@@ -51,7 +51,7 @@ impl Registry {
     pub(crate) fn relearn_tags(&mut self, flows: &mut Flows, slice: Slice) {
         let mut wrong = Vec::new();
         for association in self.associations.iter() {
-            let joined = association.is_up() && association.origin == Origin::MidLife;
+            let joined = association.is_established() && association.origin == Origin::MidLife;
             if !joined || !slice.has(association.id.0) {
                 continue;
             }

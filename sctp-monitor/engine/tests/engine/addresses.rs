@@ -227,7 +227,7 @@ fn tags_that_collide_between_other_hosts_do_not_merge() {
         let up = world
             .engine()
             .associations()
-            .find(|association| association.is_up());
+            .find(|association| association.is_established());
         assert_eq!(up.unwrap().reference().local_tag, Some(0x88));
     }
 }

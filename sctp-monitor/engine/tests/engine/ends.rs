@@ -65,7 +65,7 @@ fn shutdown_says_who_asked_and_ends_when_complete() {
         "once"
     );
     let association = world.engine().associations().next().unwrap();
-    assert!(association.is_up(), "its paths still matter");
+    assert!(association.is_established(), "its paths still matter");
     assert_eq!(association.shutting_down(), Some(Side::Remote));
     world.sent(1, REMOTE_TAG, vec![frames::shutdown_ack()]);
     world.received(1, LOCAL_TAG, vec![frames::shutdown_complete()]);

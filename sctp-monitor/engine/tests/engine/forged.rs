@@ -51,7 +51,7 @@ fn assert_untouched(world: &World) {
     assert_eq!(downs(world), []);
     assert_eq!(world.states(), [Active, Active]);
     let known = world.engine().associations().next().unwrap();
-    assert!(known.is_up() && known.shutting_down().is_none());
+    assert!(known.is_established() && known.shutting_down().is_none());
     let known = known.reference();
     let tags = (known.local_tag, known.remote_tag);
     assert_eq!(tags, (Some(LOCAL_TAG), Some(REMOTE_TAG)));

@@ -67,7 +67,7 @@ fn a_restart_replaces_the_association() {
         let association = world
             .engine()
             .associations()
-            .find(|association| association.is_up());
+            .find(|association| association.is_established());
         let paths = association.unwrap().paths();
         paths.map(|(_, path)| path.state()).collect()
     };
@@ -83,7 +83,7 @@ fn a_restart_replaces_the_association() {
     let up: Vec<_> = world
         .engine()
         .associations()
-        .filter(|association| association.is_up())
+        .filter(|association| association.is_established())
         .collect();
     assert_eq!(up.len(), 1);
     assert_eq!(up[0].restarts(), Some(before));
@@ -103,7 +103,7 @@ fn a_restart_that_nobody_saw_is_noticed_by_the_tags() {
     let known = world
         .engine()
         .associations()
-        .find(|association| association.is_up())
+        .find(|association| association.is_established())
         .unwrap()
         .reference();
     assert_eq!((known.local_tag, known.remote_tag), (Some(0x1111), Some(0x2222)));
@@ -164,7 +164,7 @@ fn a_late_packet_of_the_old_association_changes_nothing() {
     let up = world
         .engine()
         .associations()
-        .filter(|association| association.is_up());
+        .filter(|association| association.is_established());
     assert_eq!(up.count(), 1);
 }
 
@@ -276,7 +276,7 @@ fn a_restart_begins_with_other_tsns() {
     let up = world
         .engine()
         .associations()
-        .find(|association| association.is_up());
+        .find(|association| association.is_established());
     let (_, path) = up
         .unwrap()
         .paths()

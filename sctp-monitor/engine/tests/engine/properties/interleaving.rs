@@ -131,7 +131,7 @@ fn verdicts(world: &World) -> String {
     let mut lines = Vec::new();
     for association in world.engine().associations() {
         let known = association.reference();
-        lines.push(format!("{known:?} {}", association.is_up()));
+        lines.push(format!("{known:?} {}", association.is_established()));
         for (id, path) in association.paths() {
             let names: Vec<_> = world
                 .engine()

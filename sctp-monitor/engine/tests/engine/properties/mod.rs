@@ -76,7 +76,7 @@ proptest! {
                 world.advance(ms(400));
             }
         }
-        let up: Vec<_> = world.engine().associations().filter(|association| association.is_up()).collect();
+        let up: Vec<_> = world.engine().associations().filter(|association| association.is_established()).collect();
         let paths = up
             .iter()
             .flat_map(|association| association.paths().map(|(id, path)| (association.id(), id, path)));
