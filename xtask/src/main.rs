@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod cargo;
+mod counts;
 mod demo;
 mod fuzz;
 mod house;

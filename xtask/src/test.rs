@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     cargo::{cargo, require_root, run, target},
+    counts::Counts,
     fuzz, lint,
     setup::{self, Need},
     skips::{self, Skip, in_ci},
@@ -205,14 +206,6 @@ impl Args {
     }
 }
 
-/// What the test harness counts.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) passed: u64,
-    pub(crate) failed: u64,
-    pub(crate) ignored: u64,
-}
-
 /// Runs `cargo test`, shows what it prints, and adds up what it counts.
 fn counted(command: &mut Command) -> anyhow::Result<(Counts, bool)> {
     let mut child = command
@@ -229,32 +222,6 @@ fn counted(command: &mut Command) -> anyhow::Result<(Counts, bool)> {
     Ok((counts, child.wait()?.success()))
 }
 
-impl Counts {
-    fn merge(&mut self, other: &Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.ignored += other.ignored;
-    }
-
-    /// `test result: ok. 63 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.03s`
-    pub(crate) fn add(&mut self, line: &str) {
-        let Some(result) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        for part in result.split([';', '.']) {
-            let mut words = part.split_whitespace();
-            if let (Some(Ok(count)), Some(what)) = (words.next().map(str::parse::<u64>), words.next()) {
-                match what {
-                    "passed" => self.passed += count,
-                    "failed" => self.failed += count,
-                    "ignored" => self.ignored += count,
-                    _ => {}
-                }
-            }
-        }
-    }
-}
-
 /// A test run tries the same inputs each time, as far as a run that is bounded by time can: whoever wants others calls
 /// `cargo xtask fuzz`.
 const SEED: u32 = 1;
@@ -262,17 +229,6 @@ const SEED: u32 = 1;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn results_are_added_up() {
-        let mut counts = Counts::default();
-        counts.add("running 3 tests");
-        counts.add(
-            "test result: ok. 63 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.03s",
-        );
-        counts.add("test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.3s");
-        assert_eq!((counts.passed, counts.failed, counts.ignored), (67, 2, 1));
-    }
 
     fn args() -> Args {
         Args {

@@ -78,7 +78,7 @@ struct NoteTsns<'a, R> {
 impl<R: ReadPacket> Visit for NoteTsns<'_, R> {
     #[inline(always)]
     fn visit(&mut self, chunk: &Chunk) {
-        if is_data(chunk)
+        if chunk.is_data()
             && let Some(tsn) = self.reader.read_u32(chunk.value_at())
         {
             self.scratch.note_tsn(tsn, &mut self.canonical.sender);
@@ -164,11 +164,6 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
 const LATE: i32 = 3;
 
 pub(super) const DATA: u32 = bit(ChunkKind::Data) | bit(ChunkKind::IData);
-
-#[inline(always)]
-pub(super) fn is_data(chunk: &Chunk) -> bool {
-    chunk.is(ChunkKind::Data) || chunk.is(ChunkKind::IData)
-}
 
 impl Scratch {
     /// Enters a TSN into the state of its direction, and notes what it was there.

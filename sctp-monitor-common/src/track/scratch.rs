@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 use network_types::sctp::SctpHdr;
 
-use super::{FlowTable, data::is_data, tag_check::TAG_CHECKS};
+use super::FlowTable;
 use crate::{
     abi::{Counter, FlowRecord},
     wire::{
@@ -70,13 +70,6 @@ impl Scratch {
         self.new_tsns = 0;
         self.old_tsns = 0;
         self.late_tsns = 0;
-    }
-
-    /// What the packet's tag makes of it: its [`TagCheck`](super::TagCheck) as an index below [`TAG_CHECKS`].
-    #[inline(always)]
-    #[must_use]
-    pub fn tag_check(&self) -> usize {
-        self.tag_check as usize % TAG_CHECKS
     }
 
     #[inline(always)]
@@ -163,7 +156,7 @@ impl Visit for CountChunks<'_> {
         let scratch = &mut *self.scratch;
         scratch.kinds |= 1 << chunk.slot();
         scratch.last[chunk.slot()] = *chunk;
-        if is_data(chunk) {
+        if chunk.is_data() {
             scratch.data_count += 1;
             scratch.data_bytes += Data::payload_length(chunk);
         }

@@ -28,6 +28,15 @@ pub enum TagCheck {
 /// How many outcomes there are.
 pub const TAG_CHECKS: usize = 4;
 
+impl Scratch {
+    /// What the packet's tag makes of it: its [`TagCheck`] as an index below [`TAG_CHECKS`].
+    #[inline(always)]
+    #[must_use]
+    pub fn tag_check(&self) -> usize {
+        self.tag_check as usize % TAG_CHECKS
+    }
+}
+
 impl TagCheck {
     /// The first tag that comes is the flow's tag, until user space knows better.
     #[inline(always)]

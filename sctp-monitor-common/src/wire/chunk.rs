@@ -32,6 +32,13 @@ impl Chunk {
         }
     }
 
+    /// Whether it carries user data: DATA or I-DATA.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_data(&self) -> bool {
+        self.is(ChunkKind::Data) || self.is(ChunkKind::IData)
+    }
+
     /// Whether it is of this kind.
     #[inline(always)]
     #[must_use]

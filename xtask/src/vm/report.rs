@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{skips::Skip, test::Counts};
+use crate::{counts::Counts, skips::Skip};
 
 /// What came of one guest.
 #[derive(Debug, Default)]
