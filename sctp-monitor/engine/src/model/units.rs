@@ -11,7 +11,6 @@ pub mod ms {
     ///
     /// # Errors
     /// The serializer's.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(time.as_nanos() as f64 / NANOS)
     }
@@ -63,7 +62,6 @@ pub mod tag {
     ///
     /// # Errors
     /// The serializer's.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub fn serialize<S: Serializer>(tag: &u32, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{tag:#010x}"))
     }
@@ -125,7 +123,6 @@ pub(crate) mod ethernet {
 
     use crate::model::words::Ethernet;
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub(crate) fn serialize<S: Serializer>(address: &[u8; 6], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&Ethernet(*address))
     }
@@ -279,7 +276,6 @@ pub(crate) mod icmp {
         icmp_code: u8,
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub(crate) fn serialize<S: Serializer>(message: &IcmpMessage, serializer: S) -> Result<S::Ok, S::Error> {
         let icmp = Icmp {
             icmp_version: message.version,
@@ -327,7 +323,6 @@ pub(crate) mod extensions {
     use sctp_monitor_common::wire::{ChunkKind, init::Extensions};
     use serde::{Deserializer, Serializer};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub(crate) fn serialize<S: Serializer>(
         extensions: &Extensions,
         serializer: S,
