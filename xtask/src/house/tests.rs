@@ -80,6 +80,11 @@ fn each_forbidden_direction_is_found() {
             "sctp-monitor/engine/src/a.rs:2: engine -> clock: std::time::Instant",
         ),
         (
+            "sctp-monitor/engine/src/a.rs",
+            "use jiff::Timestamp as Wall; fn f() -> Wall { Wall::now() }",
+            "sctp-monitor/engine/src/a.rs:1: engine -> clock: jiff::Timestamp::now",
+        ),
+        (
             "sctp-monitor/engine/src/deep/a.rs",
             "fn f() { std::fs::read(x); }",
             "sctp-monitor/engine/src/deep/a.rs:1: engine -> I/O: std::fs::read",
@@ -95,9 +100,9 @@ fn each_forbidden_direction_is_found() {
             "sctp-monitor/src/report/json.rs:1: report -> kernel: crate::kernel::Hook",
         ),
         (
-            "sctp-monitor/src/export/json.rs",
+            "sctp-monitor/src/report/json.rs",
             "use super::super::driver::SWEEP;",
-            "sctp-monitor/src/export/json.rs:1: report -> driver: crate::driver::SWEEP",
+            "sctp-monitor/src/report/json.rs:1: report -> driver: crate::driver::SWEEP",
         ),
         (
             "sctp-monitor/src/report/json.rs",
@@ -105,9 +110,9 @@ fn each_forbidden_direction_is_found() {
             "sctp-monitor/src/report/json.rs:1: report -> ABI: sctp_monitor_common::abi::FlowRecord",
         ),
         (
-            "sctp-monitor/src/offline/analysis.rs",
+            "sctp-monitor/src/pcap/analysis.rs",
             "use crate::driver::SWEEP;",
-            "sctp-monitor/src/offline/analysis.rs:1: pcap -> driver: crate::driver::SWEEP",
+            "sctp-monitor/src/pcap/analysis.rs:1: pcap -> driver: crate::driver::SWEEP",
         ),
         (
             "sctp-monitor/src/pcap/mod.rs",
@@ -195,7 +200,7 @@ fn a_room_that_has_moved_is_a_fault() {
     let faults = judge(folder.path(), &[]).unwrap();
     let has = |words: &str| faults.iter().any(|fault| fault.contains(words));
     assert!(
-        has("pcap -> driver: there is no source in sctp-monitor/src/pcap or in sctp-monitor/src/offline"),
+        has("pcap -> driver: there is no source in sctp-monitor/src/pcap"),
         "{faults:?}"
     );
     assert!(has("sctp-monitor/src/driver is gone"), "{faults:?}");

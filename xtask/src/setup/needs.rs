@@ -167,7 +167,7 @@ pub(crate) const PACKAGES: [Package; 15] = [
     },
 ];
 
-/// Who builds the lab, which links libusrsctp. `simulate` does because the engine's tests use the lab's frames.
+/// Who builds the lab, which links libusrsctp.
 const LAB: &[Need] = &[
     Need::Demo,
     Need::Lint,
@@ -178,7 +178,6 @@ const LAB: &[Need] = &[
     Need::BenchDetection,
     Need::BenchPcap,
     Need::BenchPeers,
-    Need::Simulate,
 ];
 
 /// The packages that one or more of `needs` ask for.
