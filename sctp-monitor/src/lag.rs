@@ -1,7 +1,7 @@
 //! Whether the loop keeps up with its own plan, and what an operator is told when it does not.
 //!
 //! Each turn of the loop says when the next one is due; what a turn finds late, it reports late. A turn that is some
-//! milliseconds late is a busy machine's. The agent is behind when those that are later than that add up to [`LIMIT`]
+//! milliseconds late is a busy machine's. The agent is behind when those that are later than that add up to a limit
 //! within a second: that is one long stall as well as a loop whose every turn takes too long, which an average would hide
 //! or cry at. It keeps up again when it was not late for some seconds, so that a loop at the limit is told of once.
 
