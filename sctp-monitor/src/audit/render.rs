@@ -153,13 +153,7 @@ fn object(finding: &Finding) -> String {
 fn evidence(finding: &Finding) -> String {
     let figures = figures(finding);
     let figures = figures.iter().map(|(name, value)| {
-        let value = match value {
-            Value::Number(number) if number.is_f64() => number
-                .as_f64()
-                .map_or_else(String::new, |number| format!("{number:.1}")),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let value = shown(value);
         match name.strip_suffix("_ms") {
             Some(name) => format!("{} {value} ms", name.replace('_', " ")),
             None => format!("{} {value}", name.replace('_', " ")),
@@ -169,6 +163,23 @@ fn evidence(finding: &Finding) -> String {
     let mut parts = vec![format!("since {} UTC", date_time(finding.since))];
     parts.extend(figures.chain(incident));
     parts.join("; ")
+}
+
+/// A figure as people read it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Number(number) if number.is_f64() => number
+            .as_f64()
+            .map_or_else(String::new, |number| format!("{number:.1}")),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let named = fields.map(|(name, value)| format!("{} {}", name.replace('_', " "), shown(value)));
+            named.collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The figures by their names in JSON.

@@ -191,6 +191,7 @@ fn findings_are_told_in_full_and_the_worst_come_first() {
         "known for 35000.0 ms",
         "since 2026-11-23 16:00:00.000 UTC; lost bytes 1400; incident 7",
         "Check: whether 10.1.2.2 is reachable",
+        "since 2026-11-23 16:00:00.000 UTC; shared interface path1",
         "3 associations on path1: 2 at risk, 0 not proven, 1 fine",
     ] {
         assert!(table.contains(words), "{words}: {table}");
