@@ -2,7 +2,7 @@
 //!
 //! An ack is matched by the Heartbeat Information, not by addresses: it may come from another address of the peer.
 
-use super::{FlowTable, MAX_SIBLINGS, links::reverse_of};
+use super::{FlowTable, MAX_SIBLINGS, links::choose_reverse};
 use crate::{
     abi::{
         AckOutcome, Counter, FlowKey, FlowRecord, HeartbeatAcked, HeartbeatSent, NO_SLOT,
@@ -72,8 +72,9 @@ pub(super) fn on_heartbeat_ack<T: FlowTable>(slot: u32, info: HeartbeatInfo, tab
         reserved: 0,
         rtt_ns: 0,
     };
-    if let Some(key) = table.record(slot).map(|record| record.key) {
-        let first = reverse_of(slot, table);
+    let flow = table.flow(slot);
+    if let Some((key, pair, reverse)) = flow.map(|(record, links)| (record.key, record.pair, links.reverse)) {
+        let first = choose_reverse(slot, pair, reverse, table);
         let mut at = first;
         for _ in 0..MAX_SIBLINGS {
             let Some((record, links)) = table.flow(at) else {

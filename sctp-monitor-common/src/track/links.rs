@@ -14,17 +14,20 @@ pub(super) fn tag_of<T: FlowTable>(slot: u32, table: &mut T) -> u32 {
 }
 
 /// A flow of the opposite direction of this one's association, or [`NO_SLOT`].
+#[inline(always)]
+pub(super) fn reverse_of<T: FlowTable>(slot: u32, table: &mut T) -> u32 {
+    match table.flow(slot) {
+        Some((record, links)) => choose_reverse(slot, record.pair, links.reverse, table),
+        None => NO_SLOT,
+    }
+}
+
+/// The same for who has looked the flow up: its `pair`, and the `reverse` that its links name.
 ///
 /// The one that user space names, unless the opposite flow of the same address pair began since and has no links yet.
 /// What that one is, its slot says: it may have passed to another flow, and then refers to another pair.
 #[inline(always)]
-pub(super) fn reverse_of<T: FlowTable>(slot: u32, table: &mut T) -> u32 {
-    let Some((pair, reverse)) = table
-        .flow(slot)
-        .map(|(record, links)| (record.pair, links.reverse))
-    else {
-        return NO_SLOT;
-    };
+pub(super) fn choose_reverse<T: FlowTable>(slot: u32, pair: SlotRef, reverse: SlotRef, table: &mut T) -> u32 {
     if pair == reverse {
         return reverse.slot();
     }

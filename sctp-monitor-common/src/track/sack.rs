@@ -2,7 +2,7 @@
 //!
 //! A SACK speaks for the flow that carried the TSN, whatever flow the SACK itself came over.
 
-use super::{FlowTable, MAX_SIBLINGS, links::reverse_of, scratch::bit};
+use super::{FlowTable, MAX_SIBLINGS, links::choose_reverse, scratch::bit};
 use crate::{
     abi::{Counter, FlowRecord, TimedTsn, tsn_after, tsn_at_or_before},
     wire::{ChunkKind, ReadPacket, sack::Sack},
@@ -25,11 +25,12 @@ pub(super) fn on_sack_chunk<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, 
 /// Acknowledges for the flows whose timed chunk the SACK reaches, whatever flow the SACK came over.
 #[inline(always)]
 fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
-    let Some(record) = table.record(slot) else {
+    let Some((record, links)) = table.flow(slot) else {
         return;
     };
     record.a_rwnd = sack.a_rwnd;
-    let first = reverse_of(slot, table);
+    let (pair, reverse) = (record.pair, links.reverse);
+    let first = choose_reverse(slot, pair, reverse, table);
     let Some(tsn_slot) = table.flow(first).map(|(_, links)| links.tsn_slot(first)) else {
         return;
     };

@@ -63,8 +63,8 @@ impl TagCheck {
     }
 }
 
-/// Counts a packet without the flow's own tag: it is evidence of nothing. A reflected tag is a wrong one if it is not that of the opposite direction;
-/// where that is not known, nothing speaks against it.
+/// Counts a packet without the flow's own tag: it is evidence of nothing. A reflected tag is a wrong one if it is not that
+/// of the opposite direction; where that is not known, nothing speaks against it.
 #[inline(always)]
 pub(super) fn count_unproven<T: FlowTable>(slot: u32, table: &mut T) {
     let (tag, tag_check) = (table.scratch().tag, table.scratch().tag_check);
