@@ -1,8 +1,8 @@
 //! Packets with control chunks: user space gets them as bytes, because they carry lists, or change the association.
 
 use super::{
-    FlowTable,
     scratch::{Found, bit},
+    table::FlowTable,
     tag_check::TagCheck,
 };
 use crate::{

@@ -1,8 +1,8 @@
 //! DATA and I-DATA: which TSNs are new, which are sent again or come late, and which one is timed.
 
 use super::{
-    FlowTable, MAX_SIBLINGS,
     scratch::{Scratch, bit},
+    table::{FlowTable, MAX_SIBLINGS},
 };
 use crate::{
     abi::{Counter, FlowRecord, SenderState, tsn_after},

@@ -1,6 +1,6 @@
 //! From a frame to what is done with it: the one place where programs, slices and captures decide that.
 
-use super::{FlowTable, icmp::track_icmp_error, track};
+use super::{icmp::track_icmp_error, packet::track, table::FlowTable};
 use crate::{
     abi::{Counter, Interface},
     wire::{LinkType, ParseOptions, Pass, ReadPacket, SctpPacket, icmp, parse},

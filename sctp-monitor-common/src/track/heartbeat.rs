@@ -2,7 +2,10 @@
 //!
 //! An ack is matched by the Heartbeat Information, not by addresses: it may come from another address of the peer.
 
-use super::{FlowTable, MAX_SIBLINGS, links::choose_reverse};
+use super::{
+    links::choose_reverse,
+    table::{FlowTable, MAX_SIBLINGS},
+};
 use crate::{
     abi::{
         AckOutcome, Counter, FlowKey, FlowRecord, HeartbeatAcked, HeartbeatSent, NO_SLOT,

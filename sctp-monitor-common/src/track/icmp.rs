@@ -1,6 +1,6 @@
 //! ICMP errors that quote a packet of a known flow.
 
-use super::{FlowTable, links::tag_of};
+use super::{links::tag_of, table::FlowTable};
 use crate::{
     abi::{Counter, FlowKey, IcmpErrorSeen, NO_SLOT, RingHeader, RingKind},
     wire::icmp::IcmpError,

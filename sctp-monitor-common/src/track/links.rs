@@ -1,6 +1,6 @@
 //! How flows of one association are found from each other.
 
-use super::FlowTable;
+use super::table::FlowTable;
 use crate::abi::{NO_SLOT, SlotRef};
 
 /// A flow's tag; 0 while it is unknown, or if there is no flow.

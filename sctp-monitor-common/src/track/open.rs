@@ -1,8 +1,8 @@
 //! A flow's first packet.
 
 use super::{
-    FlowTable,
     links::{reverse_of, tag_of},
+    table::FlowTable,
 };
 use crate::{
     abi::{Counter, FlowKey, FlowOpened, Interface, RingHeader, RingKind, SlotRef},

@@ -2,7 +2,11 @@
 //!
 //! A SACK speaks for the flow that carried the TSN, whatever flow the SACK itself came over.
 
-use super::{FlowTable, MAX_SIBLINGS, links::choose_reverse, scratch::bit};
+use super::{
+    links::choose_reverse,
+    scratch::bit,
+    table::{FlowTable, MAX_SIBLINGS},
+};
 use crate::{
     abi::{Counter, FlowRecord, TimedTsn, tsn_after, tsn_at_or_before},
     wire::{ChunkKind, ReadPacket, sack::Sack},

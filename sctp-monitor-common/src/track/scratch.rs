@@ -3,12 +3,11 @@
 use bytemuck::{Pod, Zeroable};
 use network_types::sctp::SctpHdr;
 
-use super::FlowTable;
 use crate::{
-    abi::{Counter, FlowRecord},
+    abi::FlowRecord,
     wire::{
         Chunk, ChunkKind, ReadPacket, SctpPacket,
-        chunk::{KIND_SLOTS, Visit, WalkEnd, walk},
+        chunk::{KIND_SLOTS, Visit, walk},
         data::Data,
     },
 };
@@ -164,26 +163,5 @@ impl Visit for CountChunks<'_> {
             let count = &mut self.record.chunks[chunk.slot()];
             *count = count.wrapping_add(1);
         }
-    }
-}
-
-#[inline(always)]
-pub(super) fn count_oddities<T: FlowTable>(end: u32, found: Found, table: &mut T) {
-    if end != WalkEnd::Complete as u32 {
-        let counter = if end == WalkEnd::NoChunks as u32 {
-            Counter::NoChunks
-        } else if end == WalkEnd::HeaderTruncated as u32 {
-            Counter::ChunkHeaderTruncated
-        } else if end == WalkEnd::LengthTooShort as u32 {
-            Counter::ChunkLengthTooShort
-        } else if end == WalkEnd::LengthPastEnd as u32 {
-            Counter::ChunkLengthPastEnd
-        } else {
-            Counter::ChunksTooMany
-        };
-        table.count(counter);
-    }
-    if found.any(bit(ChunkKind::Other)) {
-        table.count(Counter::ChunkUnknown);
     }
 }

@@ -1,9 +1,9 @@
 //! The tag check: whether a packet speaks for its flow's association.
 
 use super::{
-    FlowTable,
     links::{reverse_of, tag_of},
     scratch::Scratch,
+    table::FlowTable,
 };
 use crate::{
     abi::{Counter, FlowRecord},

@@ -9,7 +9,14 @@ use sctp_monitor_engine::model::{
     AssociationRef, AssociationView, Finding, FindingKind, Object, PathState, PathView, Snapshot, Timestamp,
 };
 
-use super::Outcome;
+/// What an audit came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing is at risk.
+    NothingFound,
+    /// Something is.
+    Found,
+}
 
 /// What an audit found.
 #[derive(Debug, Clone)]

@@ -20,21 +20,13 @@ use anyhow::Context as _;
 
 use sctp_monitor_engine::model::{Snapshot, words};
 
+pub use self::judge::Outcome;
 pub(crate) use self::render::Document;
 use self::{judge::Audit, watch::Watched};
 use crate::{
     cli::{AuditArgs, Format},
     log::Log,
 };
-
-/// What an audit came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing is at risk.
-    NothingFound,
-    /// Something is.
-    Found,
-}
 
 /// Lists what would break.
 ///
