@@ -68,39 +68,79 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// The packets of the last second.
-#[derive(Debug, Default)]
+/// The packets that may still come again.
+#[derive(Debug)]
 pub struct Duplicates {
     hasher: RandomState,
-    /// By the hash of a packet's identity, when it was last captured. Two generations: what is not in the younger one is
-    /// looked up in the older one, and what is in neither is older than a second.
-    young: HashMap<u64, u64, NoHash>,
-    old: HashMap<u64, u64, NoHash>,
-    young_since_ns: u64,
+    with_identification: Recent,
+    /// Few, so that they stay in a processor's cache.
+    without_identification: Recent,
+}
+
+impl Default for Duplicates {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::default(),
+            with_identification: Recent::new(WITH_IDENTIFICATION_NS),
+            without_identification: Recent::new(WITHOUT_IDENTIFICATION_NS),
+        }
+    }
 }
 
 impl Duplicates {
     /// Whether a packet was captured before. It is remembered.
     pub fn is_repeated(&mut self, identity: &Identity<'_>, now_ns: u64) -> bool {
+        let hash = identity.hash(&self.hasher);
+        let recent = if identity.identification == 0 {
+            &mut self.without_identification
+        } else {
+            &mut self.with_identification
+        };
+        recent.is_repeated(hash, now_ns)
+    }
+}
+
+/// Packets of one window of time.
+#[derive(Debug)]
+struct Recent {
+    window_ns: u64,
+    /// By the hash of a packet's identity, when it was last captured. Two generations: what is not in the younger one is
+    /// looked up in the older one, and what is in neither is older than the window.
+    young: Times,
+    old: Times,
+    young_since_ns: u64,
+}
+
+type Times = HashMap<u64, u64, NoHash>;
+
+impl Recent {
+    fn new(window_ns: u64) -> Self {
+        Self {
+            window_ns,
+            young: Times::default(),
+            old: Times::default(),
+            young_since_ns: 0,
+        }
+    }
+
+    fn is_repeated(&mut self, hash: u64, now_ns: u64) -> bool {
         // A clock that was set back begins anew.
         let young_for_ns = now_ns.abs_diff(self.young_since_ns);
-        if young_for_ns > WITH_IDENTIFICATION_NS || self.young.len() >= MOST_KEPT {
+        if young_for_ns > self.window_ns || self.young.len() >= MOST_KEPT {
             std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
             self.young_since_ns = now_ns;
+            // What a burst needed takes time to clear.
+            if self.young.capacity() > MUCH.max(8 * self.young.len()) {
+                self.young = Times::default();
+            }
+            self.young.clear();
         }
-        let hash = identity.hash(&self.hasher);
         let before = self.young.insert(hash, now_ns);
         let Some(before) = before.or_else(|| self.old.get(&hash).copied()) else {
             return false;
         };
-        let window_ns = if identity.identification == 0 {
-            WITHOUT_IDENTIFICATION_NS
-        } else {
-            WITH_IDENTIFICATION_NS
-        };
         // A capture of several sources need not be in order.
-        now_ns.saturating_sub(before) < window_ns
+        now_ns.saturating_sub(before) < self.window_ns
     }
 }
 
@@ -108,8 +148,10 @@ const WITH_IDENTIFICATION_NS: u64 = 1_000_000_000;
 const WITHOUT_IDENTIFICATION_NS: u64 = 1_000_000;
 /// Holds the common header and what differs from chunk to chunk: a TSN, a cumulative TSN ack with its first gap block.
 pub const CUT_PREFIX: usize = 32;
-/// Packets that are remembered, twice: some 4 MiB. At more than 65,536 packets a second the window is shorter than a second.
+/// Packets that are remembered, twice in each window: some 4 MiB. At more than 65,536 packets a second the window is shorter than a second.
 const MOST_KEPT: usize = 65_536;
+/// Packets for which room is kept whatever comes.
+const MUCH: usize = 1_024;
 
 /// The keys are hashes already.
 #[derive(Debug, Clone, Copy, Default)]
@@ -219,6 +261,7 @@ mod tests {
             };
             assert!(!duplicates.is_repeated(&packet, 5));
         }
-        assert!(duplicates.young.len() + duplicates.old.len() <= 2 * MOST_KEPT);
+        let recent = duplicates.with_identification;
+        assert!(recent.young.len() + recent.old.len() <= 2 * MOST_KEPT);
     }
 }

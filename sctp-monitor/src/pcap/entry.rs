@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sctp_monitor_capture::Chain;
 use sctp_monitor_common::{
     abi::{FlowKey, Rtt},
-    wire::{ChunkKind, chunk::KIND_SLOTS},
+    wire::{Chunk, ChunkKind, chunk::KIND_SLOTS, data::Data},
 };
 
 use super::series::Series;
@@ -36,7 +36,7 @@ pub(crate) struct Entry {
     pub(crate) data_bytes: u64,
     pub(crate) data_retransmissions: u64,
     pub(crate) capture_duplicates: u64,
-    pub(crate) copies: Copies,
+    pub(crate) copies: Box<Copies>,
     pub(crate) heartbeats_answered: u64,
     /// Those of them whose ack came over another path.
     pub(crate) answered_elsewhere: u64,
@@ -59,6 +59,16 @@ pub(crate) struct Copies {
     /// By [`ChunkKind`].
     pub(crate) chunks: [u64; KIND_SLOTS],
     pub(crate) data_bytes: u64,
+}
+
+impl Copies {
+    #[cold]
+    pub(super) fn count(&mut self, chunk: &Chunk) {
+        self.chunks[chunk.slot()] += 1;
+        if chunk.is(ChunkKind::Data) || chunk.is(ChunkKind::IData) {
+            self.data_bytes += u64::from(Data::payload_length(chunk));
+        }
+    }
 }
 
 /// What the tracker found out beside, from the flow's record.
@@ -85,7 +95,7 @@ impl Entry {
             data_bytes: 0,
             data_retransmissions: 0,
             capture_duplicates: 0,
-            copies: Copies::default(),
+            copies: Box::default(),
             heartbeats_answered: 0,
             answered_elsewhere: 0,
             heartbeat_rtts_ns: Vec::new(),

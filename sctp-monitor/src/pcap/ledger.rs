@@ -194,14 +194,10 @@ impl Visit for Count<'_> {
         let entry = &mut self.ledger.entries[self.at];
         entry.chunks[chunk.slot()] += 1;
         if self.is_duplicate {
-            entry.copies.chunks[chunk.slot()] += 1;
+            entry.copies.count(chunk);
         }
         if chunk.is(ChunkKind::Data) || chunk.is(ChunkKind::IData) {
-            let length = u64::from(Data::payload_length(chunk));
-            entry.data_bytes += length;
-            if self.is_duplicate {
-                entry.copies.data_bytes += length;
-            }
+            entry.data_bytes += u64::from(Data::payload_length(chunk));
             self.on_data(chunk);
         } else if chunk.is(ChunkKind::Heartbeat) || chunk.is(ChunkKind::HeartbeatAck) {
             self.on_heartbeat(chunk);
