@@ -31,11 +31,16 @@ pub(crate) struct Known {
 }
 
 /// All of them. They concern this machine alone: the guests' kernels are chosen here, so nothing is skipped there.
-pub(crate) const KNOWN: [Known; 3] = [
+pub(crate) const KNOWN: [Known; 4] = [
     Known {
         reason: "SCTP_MONITOR_CORPUS is not set",
         why: "the corpus is not part of the repository, whose own small captures are always tried",
         applies: || std::env::var_os("SCTP_MONITOR_CORPUS").is_none(),
+    },
+    Known {
+        reason: "SCTP_MONITOR_FIELD is not set",
+        why: "captures of known failures are not part of the repository, generated ones are always tried",
+        applies: || std::env::var_os("SCTP_MONITOR_FIELD").is_none(),
     },
     Known {
         reason: "this kernel has no netem",

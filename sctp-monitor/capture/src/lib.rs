@@ -2,7 +2,8 @@
 //!
 //! - [`source`]: a file or standard input, unpacked if it is compressed.
 //! - [`reader`]: the [`record`]s of one file: pcap in all its dialects, pcapng.
-//! - [`merge`]: the records of several files in the order of time.
+//! - [`merge`]: the records of several files in the order of time; [`reorder`] puts those in order that are a little out
+//!   of order within a file.
 //! - [`unwrap`]: from a record to the innermost packet: [`fragments`] are put together, tunnels ([`tunnel`]) looked into;
 //!   [`chain`] names what was around it.
 //! - [`duplicates`]: the same packet captured twice, as captures on the "any" device do.
@@ -19,6 +20,7 @@ pub mod fragments;
 pub mod merge;
 pub mod reader;
 pub mod record;
+pub mod reorder;
 pub mod source;
 pub mod tunnel;
 pub mod unwrap;

@@ -1,7 +1,8 @@
 //! The records of several files, in the order of time.
 //!
 //! A file is opened when its first record is due, and closed behind its last one, so that a thousand files of a ring of
-//! captures take no more memory than one.
+//! captures take no more memory than one. Records that are a little out of order within a file are put in order behind
+//! that (`reorder`): what is late in a file is as late among the records of all.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +10,18 @@ use crate::{
     error::CaptureError,
     reader::Reader,
     record::Record,
+    reorder::Reorder,
     source::{Progress, Source},
 };
 
 /// Several captures read as one.
 pub struct Captures {
+    files: Files,
+    reorder: Reorder,
+}
+
+/// Several files, each as it is.
+struct Files {
     /// Files whose first record is still to come, the earliest one last.
     waiting: Vec<Waiting>,
     open: Vec<Reader>,
@@ -34,7 +42,44 @@ impl Captures {
     /// being read: see [`Captures::take_errors`].
     #[must_use]
     pub fn open(paths: &[PathBuf]) -> Self {
-        let mut captures = Self {
+        Self {
+            files: Files::open(paths),
+            reorder: Reorder::default(),
+        }
+    }
+
+    /// The next record; `None` at the end of all files.
+    pub fn advance(&mut self) -> Option<Record<'_>> {
+        while !self.reorder.is_due() {
+            let Some(record) = self.files.advance() else {
+                break;
+            };
+            self.reorder.hold(&record);
+        }
+        self.reorder.take()
+    }
+
+    /// What was wrong with files so far, each once.
+    pub fn take_errors(&mut self) -> Vec<CaptureError> {
+        std::mem::take(&mut self.files.errors)
+    }
+
+    /// Packets that were passed over because their link type is not understood: file, link type, how many.
+    #[must_use]
+    pub fn unknown_links(&self) -> &[(String, u32, u64)] {
+        &self.files.unknown_links
+    }
+
+    /// Bytes read of the files opened so far.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.files.progress.iter().map(Progress::read).sum()
+    }
+}
+
+impl Files {
+    fn open(paths: &[PathBuf]) -> Self {
+        let mut files = Self {
             waiting: Vec::new(),
             open: Vec::new(),
             at: None,
@@ -43,12 +88,12 @@ impl Captures {
             progress: Vec::new(),
         };
         for path in paths {
-            captures.look_at(path, paths.len() > 1);
+            files.look_at(path, paths.len() > 1);
         }
-        captures
+        files
             .waiting
             .sort_by_key(|waiting| std::cmp::Reverse(waiting.starts_at_ns));
-        captures
+        files
     }
 
     fn look_at(&mut self, path: &Path, may_wait: bool) {
@@ -72,8 +117,7 @@ impl Captures {
         }
     }
 
-    /// The next record; `None` at the end of all files.
-    pub fn advance(&mut self) -> Option<Record<'_>> {
+    fn advance(&mut self) -> Option<Record<'_>> {
         if let Some(at) = self.at.take() {
             match self.open[at].advance() {
                 Ok(true) => {}
@@ -107,23 +151,6 @@ impl Captures {
             .enumerate()
             .filter_map(|(at, reader)| Some((at, reader.time_ns()?)))
             .min_by_key(|(_, time_ns)| *time_ns)
-    }
-
-    /// What was wrong with files so far, each once.
-    pub fn take_errors(&mut self) -> Vec<CaptureError> {
-        std::mem::take(&mut self.errors)
-    }
-
-    /// Packets that were passed over because their link type is not understood: file, link type, how many.
-    #[must_use]
-    pub fn unknown_links(&self) -> &[(String, u32, u64)] {
-        &self.unknown_links
-    }
-
-    /// Bytes read of the files opened so far.
-    #[must_use]
-    pub fn bytes_read(&self) -> u64 {
-        self.progress.iter().map(Progress::read).sum()
     }
 
     fn remove(&mut self, at: usize) {

@@ -14,7 +14,7 @@ use sctp_monitor_common::{
     abi::Interface,
     memory::MemoryTable,
     track::{Options, dispatch},
-    wire::{ParseOptions, ReadPacket as _},
+    wire::ParseOptions,
 };
 
 /// Runs one input.
@@ -47,13 +47,7 @@ pub fn run(bytes: &[u8]) {
         if let Look::Sctp(layers) = unwrapper.look(&record) {
             let frame = layers.inner.frame();
             let packet = &layers.packet;
-            let identity = Identity {
-                addresses: [packet.src, packet.dst],
-                identification: layers.identification,
-                total_length: layers.total_length,
-                checksum: frame.read_u32(packet.at + 8).unwrap_or(0),
-                tag: packet.tag,
-            };
+            let identity = Identity::new(&layers);
             if !duplicates.is_repeated(&identity, record.time_ns) {
                 let options = Options {
                     link: layers.inner.link,

@@ -59,7 +59,7 @@ pub use netem::Netem;
 pub use netns::{Namespace, NetnsError};
 pub use process::{JsonProcess, NoSuchEvent};
 pub use relay::RelayError;
-pub use skip::{corpus, skip};
+pub use skip::{corpus, field, skip};
 pub use tool::ToolError;
 pub use topology::Lab;
 pub use uml::UmlError;

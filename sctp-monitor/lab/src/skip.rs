@@ -46,3 +46,23 @@ pub fn corpus(test: &str, folder: &str) -> Option<PathBuf> {
     );
     Some(folder)
 }
+
+/// The captures of known failures that are not part of the repository either, found by `SCTP_MONITOR_FIELD`.
+///
+/// Without that variable the answer is `None`, and `test` is counted as skipped.
+///
+/// # Panics
+/// If the variable names no folder of captures.
+pub fn field(test: &str) -> Option<PathBuf> {
+    let Some(field) = std::env::var_os("SCTP_MONITOR_FIELD").map(PathBuf::from) else {
+        skip(test, "SCTP_MONITOR_FIELD is not set");
+        return None;
+    };
+    let captures = field.join("pcaps");
+    assert!(
+        captures.is_dir(),
+        "SCTP_MONITOR_FIELD is set, but there is no folder {}",
+        captures.display()
+    );
+    Some(captures)
+}

@@ -166,14 +166,7 @@ impl Analysis {
         let packet = &layers.packet;
         let key = FlowKey::from(packet);
         let frame = layers.inner.frame();
-        let identity = Identity {
-            addresses: [packet.src, packet.dst],
-            identification: layers.identification,
-            total_length: layers.total_length,
-            checksum: frame.read_u32(packet.at + CHECKSUM_AT).unwrap_or(0),
-            tag: packet.tag,
-        };
-        let is_duplicate = self.duplicates.is_repeated(&identity, time_ns);
+        let is_duplicate = self.duplicates.is_repeated(&Identity::new(layers), time_ns);
         if is_duplicate {
             self.seen.capture_duplicates += 1;
         } else {
@@ -271,8 +264,6 @@ impl Analysis {
     }
 }
 
-/// The checksum's place in the common header (RFC 9260 section 3.1).
-const CHECKSUM_AT: usize = 8;
 /// A capture that shows nothing for longer was interrupted, or is of a host that was off. What five minutes of silence
 /// bring about is known by then.
 const LONGEST_GAP: Duration = Duration::from_secs(300);

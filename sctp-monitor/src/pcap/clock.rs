@@ -1,11 +1,10 @@
 //! The capture's own clock, made to run forwards.
 //!
-//! The engine's time never goes back; a capture's may: packets of several queues or files come a little out of order, and
-//! the host's clock may have been set while it was captured. A packet that comes a little late is taken for simultaneous
-//! with the one before. A clock that was set back goes on from there, and how far it was off is remembered.
+//! The engine's time never goes back; a capture's may: the host's clock may have been set while it was captured, and not all
+//! records that come late can be put in order. A packet that still comes late is taken for simultaneous with the one
+//! before, and counted. A clock that was set back goes on from there, and how far it was off is remembered.
 
-use std::time::Duration;
-
+use sctp_monitor_capture::reorder::SET_BACK_NS;
 use sctp_monitor_engine::model::{Timestamp, WallClock};
 
 /// Turns the times of records into times of the engine.
@@ -14,7 +13,7 @@ pub(crate) struct CaptureClock {
     now_ns: u64,
     /// What is added to the capture's times, because its clock was set back.
     shift_ns: u64,
-    /// Records that came late.
+    /// Records that came too late to be put in order.
     pub(crate) late: u64,
     /// Times that the clock was set back.
     pub(crate) set_back: u64,
@@ -26,7 +25,7 @@ impl CaptureClock {
         let mut now_ns = time_ns.saturating_add(self.shift_ns).min(LATEST_NS);
         if now_ns < self.now_ns {
             let behind_ns = self.now_ns - now_ns;
-            if behind_ns > LATE.as_nanos() as u64 {
+            if behind_ns > SET_BACK_NS {
                 self.set_back += 1;
                 self.shift_ns = self.shift_ns.saturating_add(behind_ns);
             } else {
@@ -44,9 +43,6 @@ impl CaptureClock {
         WallClock::with_zero_at(-i128::from(self.shift_ns))
     }
 }
-
-/// How late a record may come: queues and files are merged within milliseconds, and clocks are set by seconds.
-const LATE: Duration = Duration::from_secs(1);
 
 /// A damaged time stamp may be the last one there is; what follows some time later must still be later.
 const LATEST_NS: u64 = u64::MAX - 86_400_000_000_000;

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     analysis::{Analysis, Seen},
+    entry::Entry,
     figures::wall,
-    ledger::Entry,
     story::{Stories, Story},
 };
 
@@ -197,8 +197,8 @@ fn unfinished(flows: &[Flow]) -> Vec<Unfinished> {
         .collect();
     let mut sums: BTreeMap<(IpAddr, IpAddr, u16), Unfinished> = BTreeMap::new();
     for ((src, dst, src_port, dst_port), flow) in &by_key {
-        let inits = flow.sum.count(ChunkKind::Init);
-        let more = flow.sum.packets > inits;
+        let inits = flow.sum.count_once(ChunkKind::Init);
+        let more = flow.sum.packets_once() > inits;
         if inits == 0 || more {
             continue;
         }

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     conclusion::{Conclusion, Flow, Unfinished},
+    entry::Entry,
     figures::{Rtts, wall},
-    ledger::{Entry, Ledger},
+    ledger::Ledger,
     story::{Change, Found, PathNumbers, Story},
 };
 
@@ -79,7 +80,7 @@ struct PathStory {
     r#return: Option<Counts>,
 }
 
-/// What crossed one direction of a path.
+/// What crossed one direction of a path. Packets that were captured twice count once.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct Counts {
     packets: u64,
@@ -106,7 +107,8 @@ struct Counts {
     last: Timestamp,
 }
 
-/// What crossed one direction of an address pair, whatever its tags.
+/// What crossed one direction of an address pair, whatever its tags, as the capture has it: packets that were captured twice
+/// count twice.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FlowCounts {
     src: IpAddr,
@@ -239,12 +241,12 @@ impl PathStory {
 
 impl Counts {
     fn new(entry: &Entry) -> Self {
-        let heartbeats = entry.count(ChunkKind::Heartbeat);
+        let heartbeats = entry.count_once(ChunkKind::Heartbeat);
         Self {
-            packets: entry.packets,
-            bytes: entry.bytes,
-            data_chunks: entry.data_chunks(),
-            data_bytes: entry.data_bytes,
+            packets: entry.packets_once(),
+            bytes: entry.bytes - entry.copies.bytes,
+            data_chunks: entry.data_chunks_once(),
+            data_bytes: entry.data_bytes - entry.copies.data_bytes,
             data_retransmissions: entry.data_retransmissions,
             data_lost: entry.lost(),
             loss: entry.loss(),
@@ -252,7 +254,7 @@ impl Counts {
             heartbeats_answered: entry.heartbeats_answered,
             heartbeats_unanswered: heartbeats.saturating_sub(entry.heartbeats_answered),
             answered_elsewhere: entry.answered_elsewhere,
-            heartbeat_rtt: Rtts::of(&entry.heartbeat_rtts_ns),
+            heartbeat_rtt: Rtts::of(&entry.heartbeat_rtts_once()),
             data_rtt: entry.data_rtt_view(),
             ppid: entry.tracked.ppid,
             first: wall(entry.first_ns),

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use sctp_monitor_engine::model::{RttView, Timestamp, units::ms};
 use serde::{Deserialize, Serialize};
 
-use super::ledger::Entry;
+use super::entry::Entry;
 
 /// The round-trip times of a flow's heartbeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,7 +54,7 @@ impl Entry {
 
     /// The share of the DATA that was lost; `None` without DATA.
     pub(crate) fn loss(&self) -> Option<f64> {
-        let sent = self.data_chunks();
+        let sent = self.data_chunks_once();
         (sent > 0).then(|| (self.lost() as f64 / sent as f64).min(1.0))
     }
 

@@ -2,141 +2,26 @@
 //!
 //! An entry is a flow, a verification tag, and what the packets were wrapped in; so the packets of an association are told
 //! from those of the one before it on the same ports. Packets that were captured twice are counted as the capture has
-//! them, and how many they are stands beside; their DATA is no retransmission.
+//! them, and how many they are stands beside; their DATA is no retransmission, and no HEARTBEAT waits for a second answer.
 
-use std::{collections::BTreeMap, collections::HashMap};
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use sctp_monitor_capture::{Chain, Layers};
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowRecord, NO_SLOT, Rtt},
+    abi::{FlowKey, FlowRecord, NO_SLOT},
     wire::{
         Chunk, ChunkKind, CutFrame, ReadPacket as _,
-        chunk::{KIND_SLOTS, Visit, walk},
+        chunk::{Visit, walk},
         data::Data,
     },
 };
 
-use super::{heartbeats::Heartbeats, series::Series, tsns::TsnSet};
-
-/// Names an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct EntryKey {
-    pub(crate) flow: FlowKey,
-    pub(crate) chain: Chain,
-    pub(crate) tag: u32,
-}
-
-/// What crossed a flow with one verification tag.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) key: EntryKey,
-    pub(crate) first_ns: u64,
-    pub(crate) last_ns: u64,
-    pub(crate) packets: u64,
-    pub(crate) bytes: u64,
-    /// By [`ChunkKind`].
-    pub(crate) chunks: [u64; KIND_SLOTS],
-    /// Chunks of types without a kind, by type.
-    pub(crate) other_chunks: BTreeMap<u8, u64>,
-    pub(crate) data_bytes: u64,
-    pub(crate) data_retransmissions: u64,
-    pub(crate) capture_duplicates: u64,
-    pub(crate) heartbeats_answered: u64,
-    /// Those of them whose ack came over another path.
-    pub(crate) answered_elsewhere: u64,
-    /// From HEARTBEAT to HEARTBEAT ACK, in the order of the acks, nanoseconds. At most [`MOST_RTTS`].
-    pub(crate) heartbeat_rtts_ns: Vec<i64>,
-    pub(crate) tracked: Tracked,
-    pub(crate) series: Option<Box<Series>>,
-    /// Of its direction of the association.
-    tsns: usize,
-    /// The next entry of the same slot of the flow table.
-    next: usize,
-}
-
-/// What the tracker found out beside, from the flow's record.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tracked {
-    /// DATA chunks that were sent again, or came late: lost on the way.
-    pub(crate) lost: u64,
-    /// Chunks that were sent again although they had arrived, by the peer's word.
-    pub(crate) spurious: u64,
-    pub(crate) data_rtt: Rtt,
-    pub(crate) ppid: u32,
-}
-
-impl Entry {
-    fn new(key: EntryKey, tsns: usize, time_ns: u64, with_series: bool) -> Self {
-        Self {
-            key,
-            first_ns: time_ns,
-            last_ns: time_ns,
-            packets: 0,
-            bytes: 0,
-            chunks: [0; KIND_SLOTS],
-            other_chunks: BTreeMap::new(),
-            data_bytes: 0,
-            data_retransmissions: 0,
-            capture_duplicates: 0,
-            heartbeats_answered: 0,
-            answered_elsewhere: 0,
-            heartbeat_rtts_ns: Vec::new(),
-            tracked: Tracked::default(),
-            series: with_series.then(Box::default),
-            tsns,
-            next: NONE,
-        }
-    }
-
-    /// Chunks of a kind.
-    pub(crate) fn count(&self, kind: ChunkKind) -> u64 {
-        self.chunks[kind as usize % KIND_SLOTS]
-    }
-
-    /// DATA and I-DATA chunks.
-    pub(crate) fn data_chunks(&self) -> u64 {
-        self.count(ChunkKind::Data) + self.count(ChunkKind::IData)
-    }
-
-    /// Chunks by the RFC's names; `TYPE_n` if there is none.
-    pub(crate) fn chunks_by_name(&self) -> impl Iterator<Item = (String, u64)> + '_ {
-        let named = ChunkKind::ALL
-            .iter()
-            .filter(|kind| **kind != ChunkKind::Other)
-            .map(|kind| (kind.name().to_owned(), self.count(*kind)));
-        let others = self
-            .other_chunks
-            .iter()
-            .map(|(number, count)| (format!("TYPE_{number}"), *count));
-        named.chain(others).filter(|(_, count)| *count > 0)
-    }
-
-    /// Adds what crossed the same flow with another tag.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.first_ns = self.first_ns.min(other.first_ns);
-        self.last_ns = self.last_ns.max(other.last_ns);
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        for (sum, count) in self.chunks.iter_mut().zip(other.chunks) {
-            *sum += count;
-        }
-        for (number, count) in &other.other_chunks {
-            *self.other_chunks.entry(*number).or_default() += count;
-        }
-        self.data_bytes += other.data_bytes;
-        self.data_retransmissions += other.data_retransmissions;
-        self.capture_duplicates += other.capture_duplicates;
-        self.heartbeats_answered += other.heartbeats_answered;
-        self.answered_elsewhere += other.answered_elsewhere;
-        self.heartbeat_rtts_ns.extend(&other.heartbeat_rtts_ns);
-        self.tracked.lost += other.tracked.lost;
-        self.tracked.spurious += other.tracked.spurious;
-        if let (Some(series), Some(other)) = (&mut self.series, &other.series) {
-            series.merge(other);
-        }
-    }
-}
+use super::{
+    entry::{Entry, EntryKey, MOST_RTTS, NONE, Tracked},
+    heartbeats::Heartbeats,
+    tsns::TsnSet,
+};
 
 /// All entries.
 #[derive(Debug, Default)]
@@ -194,9 +79,12 @@ impl Ledger {
         entry.bytes += u64::from(layers.total_length);
         entry.first_ns = entry.first_ns.min(time_ns);
         entry.last_ns = entry.last_ns.max(time_ns);
-        entry.capture_duplicates += u64::from(is_duplicate);
-        if let Some(series) = &mut entry.series {
-            series.on_packet(time_ns, u64::from(layers.total_length));
+        let bytes = u64::from(layers.total_length);
+        if is_duplicate {
+            entry.capture_duplicates += 1;
+            entry.copies.bytes += bytes;
+        } else if let Some(series) = &mut entry.series {
+            series.on_packet(time_ns, bytes);
         }
         let frame = layers.inner.frame();
         let mut count = Count {
@@ -289,10 +177,6 @@ impl Ledger {
     }
 }
 
-/// No entry.
-const NONE: usize = usize::MAX;
-/// Round-trip times that are kept of one entry: half a megabyte, three weeks of heartbeats.
-pub(crate) const MOST_RTTS: usize = 65_536;
 /// Runs of TSNs that are kept in all. A capture that needs more was made to need them.
 const MOST_RUNS: usize = 1 << 20;
 
@@ -309,6 +193,9 @@ impl Visit for Count<'_> {
     fn visit(&mut self, chunk: &Chunk) {
         let entry = &mut self.ledger.entries[self.at];
         entry.chunks[chunk.slot()] += 1;
+        if self.is_duplicate {
+            entry.copies.count(chunk);
+        }
         if chunk.is(ChunkKind::Data) || chunk.is(ChunkKind::IData) {
             entry.data_bytes += u64::from(Data::payload_length(chunk));
             self.on_data(chunk);
@@ -357,11 +244,17 @@ impl Count<'_> {
             return;
         };
         let entry = &mut ledger.entries[answered.entry];
-        entry.heartbeats_answered += 1;
-        entry.answered_elsewhere += u64::from(!answered.same_path);
         if entry.heartbeat_rtts_ns.len() < MOST_RTTS {
+            if self.is_duplicate {
+                entry.copied_rtts.push(entry.heartbeat_rtts_ns.len());
+            }
             entry.heartbeat_rtts_ns.push(answered.rtt_ns);
         }
+        if self.is_duplicate {
+            return;
+        }
+        entry.heartbeats_answered += 1;
+        entry.answered_elsewhere += u64::from(!answered.same_path);
         if let Some(series) = &mut entry.series {
             series.on_rtt(self.time_ns, answered.rtt_ns);
         }

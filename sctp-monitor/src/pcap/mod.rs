@@ -8,6 +8,7 @@ mod analysis;
 mod clock;
 mod conclusion;
 pub mod document;
+mod entry;
 mod figures;
 mod heartbeats;
 mod html;

@@ -16,7 +16,7 @@ use sctp_monitor_engine::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Entry, Ledger};
+use super::{entry::Entry, ledger::Ledger};
 
 /// One association.
 #[derive(Debug, Clone)]

@@ -12,8 +12,8 @@ use sctp_monitor_engine::model::{
 use super::{
     Sink,
     conclusion::{Answer, Conclusion},
+    entry::Entry,
     figures::Rtts,
-    ledger::Entry,
     story::{Found, PathNumbers, Story},
 };
 
@@ -204,7 +204,7 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
         format!("{}/{}", one(forward), one(back))
     };
     let heartbeats = |entry: &Entry| {
-        let sent = entry.count(ChunkKind::Heartbeat);
+        let sent = entry.count_once(ChunkKind::Heartbeat);
         format!("{} of {sent}", entry.heartbeats_answered)
     };
     [
@@ -212,8 +212,8 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
         path.id.remote.to_string(),
         path.view
             .map_or_else(|| "-".to_owned(), |view| view.state.words().to_owned()),
-        both(&|entry| entry.packets.to_string()),
-        both(&|entry| entry.data_chunks().to_string()),
+        both(&|entry| entry.packets_once().to_string()),
+        both(&|entry| entry.data_chunks_once().to_string()),
         both(&|entry| entry.data_retransmissions.to_string()),
         both(&|entry| {
             entry
@@ -223,7 +223,7 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
         [forward, back]
             .into_iter()
             .flatten()
-            .filter(|entry| entry.count(ChunkKind::Heartbeat) > 0)
+            .filter(|entry| entry.count_once(ChunkKind::Heartbeat) > 0)
             .map(heartbeats)
             .collect::<Vec<_>>()
             .join(", "),
@@ -239,7 +239,7 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
 /// By the heartbeats of either side, or else by DATA.
 fn rtt(forward: Option<&Entry>, back: Option<&Entry>) -> String {
     let entries = || [forward, back].into_iter().flatten();
-    let heartbeats = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_ns));
+    let heartbeats = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_once()));
     if let Some(rtts) = heartbeats {
         return format!(
             "{} / {} / {}",

@@ -18,6 +18,7 @@ pub(crate) struct TsnSet {
 
 impl TsnSet {
     /// Enters a TSN; `false` if it was there already.
+    #[inline]
     pub(crate) fn insert(&mut self, tsn: u32) -> bool {
         let Some((first, last)) = self.newest else {
             self.newest = Some((tsn, tsn));

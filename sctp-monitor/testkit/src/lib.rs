@@ -2,6 +2,7 @@
 //! What does need them is the lab's.
 //!
 //! - [`frames`], [`capture_file`]: packets and files, byte by byte. They share no code with the parsers under test.
+//! - [`exchange`]: associations that nothing is wrong with, captured in many ways.
 //! - [`dissect`]: what tshark says of a capture, to be held against those parsers.
 //! - [`choices`], [`traffic`]: frames that make sense now and then, and lie in every field otherwise.
 //! - [`store`], [`world`]: flow tables in memory, and the engine in virtual time.
@@ -12,6 +13,7 @@
 pub mod capture_file;
 pub mod choices;
 pub mod dissect;
+pub mod exchange;
 pub mod frames;
 pub mod invariants;
 pub mod store;

@@ -40,6 +40,8 @@ pub(crate) struct Path {
     /// Seconds.
     pub(crate) hb_rtts: Vec<f64>,
     pub(crate) vtags: BTreeMap<String, u64>,
+    /// Packets by what their checksum is.
+    pub(crate) checksum: BTreeMap<String, u64>,
     pub(crate) malformed_frames: u64,
     pub(crate) fragmented_datagrams: u64,
 }

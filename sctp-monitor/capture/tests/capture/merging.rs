@@ -1,6 +1,9 @@
 //! Several files are one capture.
 
-use sctp_monitor_testkit::capture_file::Dialect;
+use sctp_monitor_testkit::{
+    capture_file::Dialect,
+    exchange::{Exchange, Form, disordered},
+};
 
 use crate::support::{File, SECOND, merged};
 
@@ -37,4 +40,28 @@ fn files_are_opened_when_they_are_due() {
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(times.len(), 600);
     assert!(times.is_sorted());
+}
+
+#[test]
+fn records_out_of_order_within_a_file_come_in_order() {
+    for seed in 0..50 {
+        let records = Exchange::from_seed(seed).records(Form::from_seed(seed));
+        let expected: Vec<_> = records.iter().map(|(time, _)| *time).collect();
+        let halves = |records: &[(u64, Vec<u8>)]| {
+            let part = |rest| {
+                let part = records
+                    .iter()
+                    .enumerate()
+                    .filter(move |(number, _)| number % 2 == rest);
+                let part: Vec<_> = part.map(|(_, record)| record.clone()).collect();
+                File::new(&Dialect::default().file(&part))
+            };
+            [part(0), part(1)]
+        };
+        let disorder = disordered(&records, 90_000_000, seed);
+        let whole = File::new(&Dialect::default().file(&disorder));
+        assert_eq!(merged(&[&whole.0]).0, expected, "seed {seed}");
+        let [one, other] = halves(&disorder);
+        assert_eq!(merged(&[&one.0, &other.0]).0, expected, "seed {seed}, two files");
+    }
 }

@@ -8,8 +8,8 @@ use sctp_monitor_engine::model::{Direction, PathId, PathState, Short};
 
 use super::{
     super::{
+        entry::Entry,
         figures::Rtts,
-        ledger::Entry,
         story::{PathNumbers, Story},
     },
     spans::{self, Span},
@@ -120,9 +120,9 @@ fn rows(path: &PathNumbers<'_>) -> Markup {
             @if let Some(rtt) = rtt(forward, back) {
                 dt title="median (shortest to longest) of HEARTBEATs" { "RTT" } dd { (rtt) }
             }
-            dt { "packets" } dd { (both(&|entry| entry.packets.to_string())) }
+            dt { "packets" } dd { (both(&|entry| entry.packets_once().to_string())) }
             @if has_data {
-                dt { "DATA" } dd { (both(&|entry| entry.data_chunks().to_string())) }
+                dt { "DATA" } dd { (both(&|entry| entry.data_chunks_once().to_string())) }
                 dt { "retransmitted" } dd { (both(&|entry| entry.data_retransmissions.to_string())) }
                 dt { "lost" }
                 dd {
@@ -130,10 +130,10 @@ fn rows(path: &PathNumbers<'_>) -> Markup {
                 }
             }
             @for (entry, what) in [(forward, "HB forward"), (back, "HB return")] {
-                @if let Some(entry) = entry.filter(|entry| entry.count(ChunkKind::Heartbeat) > 0) {
+                @if let Some(entry) = entry.filter(|entry| entry.count_once(ChunkKind::Heartbeat) > 0) {
                     dt title="HEARTBEATs answered" { (what) }
                     dd {
-                        (entry.heartbeats_answered) " of " (entry.count(ChunkKind::Heartbeat)) " answered"
+                        (entry.heartbeats_answered) " of " (entry.count_once(ChunkKind::Heartbeat)) " answered"
                         @if entry.answered_elsewhere > 0 {
                             ", " (entry.answered_elsewhere) " over another path"
                         }
@@ -147,7 +147,7 @@ fn rows(path: &PathNumbers<'_>) -> Markup {
 /// By the heartbeats of either side, or else by DATA.
 fn rtt(forward: Option<&Entry>, back: Option<&Entry>) -> Option<String> {
     let entries = || [forward, back].into_iter().flatten();
-    if let Some(rtts) = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_ns)) {
+    if let Some(rtts) = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_once())) {
         return Some(match rtts.count {
             1 => Short(rtts.median).to_string(),
             _ => format!(

@@ -7,8 +7,8 @@ use sctp_monitor_engine::model::{Direction, Object, PathState, Short};
 
 use super::{
     super::{
+        entry::Entry,
         figures::wall,
-        ledger::Entry,
         series::{Interval, Series},
         story::{PathNumbers, Story},
     },

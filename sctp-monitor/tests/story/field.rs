@@ -1,0 +1,36 @@
+//! Captures made after public reports and real captures, which `SCTP_MONITOR_FIELD` names.
+
+use std::path::Path;
+
+use crate::case::Case;
+
+#[test]
+fn what_people_ran_into_is_told_right() {
+    let cases = cases();
+    assert!(cases.len() >= 4, "{} cases", cases.len());
+    let test = "what_people_ran_into_is_told_right";
+    let Some(field) = sctp_monitor_lab::field(test) else {
+        return;
+    };
+    let differences: Vec<String> = cases
+        .iter()
+        .flat_map(|(name, case)| {
+            let differences = case.differences(&field);
+            differences
+                .into_iter()
+                .map(move |difference| format!("{name}: {difference}"))
+        })
+        .collect();
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+}
+
+fn cases() -> Vec<(String, Case)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/story/field");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let name = |file: &Path| file.file_stem().unwrap().to_str().unwrap().to_owned();
+    files.iter().map(|file| (name(file), Case::read(file))).collect()
+}
