@@ -74,7 +74,7 @@ impl AgentBehind {
     /// What to check next.
     #[must_use]
     pub fn check() -> &'static str {
-        "CPU time of this process: other load on its CPU, a CPU quota (cgroup, container), a paused virtual machine; then \
+        "CPU time of this process (`top`): other load on its CPU, a CPU quota (cgroup, container), a paused virtual machine; then \
          the number of flows"
     }
 }
@@ -85,11 +85,11 @@ impl fmt::Display for AgentBehind {
         match self.status {
             Status::Opened | Status::Updated => write!(
                 f,
-                "the agent is behind: its loop ran {late} late (the longest turn took {turn}); failures are reported late"
+                "the agent is late by {late} (the longest turn of its loop took {turn}); failures are reported late"
             ),
             Status::Closed => write!(
                 f,
-                "the agent keeps up again: its loop ran {late} late at most (the longest turn took {turn})"
+                "the agent is on time again; it was late by at most {late} (the longest turn of its loop took {turn})"
             ),
         }
     }

@@ -21,10 +21,10 @@ pub(super) enum SummaryError {
     #[error(transparent)]
     Read(#[from] std::io::Error),
     /// No agent that wrote to it has ended.
-    #[error("no `summary` line in it: an agent writes one when it ends (SIGINT, SIGTERM, --duration)")]
+    #[error("the file has no `summary` line: the agent writes it when it ends (SIGINT, SIGTERM, --duration)")]
     None,
     /// Written by another version, or by somebody else.
-    #[error("line {line} is no summary that this version understands: {source}")]
+    #[error("line {line}: this version does not understand the summary: {source}")]
     NotUnderstood { line: usize, source: serde_json::Error },
 }
 

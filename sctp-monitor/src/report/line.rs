@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(json["evidence"], json!({ "late_ms": 320.0, "turn_ms": 200.0 }));
         assert!(
             text.starts_with(
-                "the agent is behind: its loop ran 320 ms late (the longest turn took 200 ms); failures are reported late. \
+                "the agent is late by 320 ms (the longest turn of its loop took 200 ms); failures are reported late. \
                  Check: CPU time of this process"
             ),
             "{text}"
@@ -318,7 +318,7 @@ mod tests {
         let (_, text) = behind(Status::Closed);
         assert_eq!(
             text,
-            "the agent keeps up again: its loop ran 320 ms late at most (the longest turn took 200 ms)"
+            "the agent is on time again; it was late by at most 320 ms (the longest turn of its loop took 200 ms)"
         );
     }
 }
