@@ -36,7 +36,7 @@ pub enum NetnsError {
     Create {
         /// Its name.
         namespace: String,
-        /// Why.
+        /// The reason.
         source: ToolError,
     },
     /// The namespace exists but cannot be entered.

@@ -82,7 +82,7 @@ pub enum EventKind {
     Stats(Traffic),
     /// Something went wrong; the endpoint goes on.
     Error {
-        /// What.
+        /// The error in words.
         message: String,
     },
     /// The last line before the process ends.
