@@ -1,6 +1,6 @@
 //! The records of several files, in the order of time.
 //!
-//! A file is opened when its first record is due, and closed behind its last one, so that a thousand files of a ring of
+//! A file is opened when its first record is due, and closed after its last one, so that a thousand files of a ring of
 //! captures take no more memory than one.
 
 use std::path::{Path, PathBuf};

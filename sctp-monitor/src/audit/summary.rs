@@ -10,7 +10,7 @@ use crate::report::Summary;
 #[derive(Debug)]
 pub(super) struct Last {
     pub(super) summary: Summary,
-    /// Lines behind it: an agent that was started later has not ended yet.
+    /// Lines after it: an agent that was started later has not ended yet.
     pub(super) lines_since: usize,
 }
 

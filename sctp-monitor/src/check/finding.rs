@@ -7,7 +7,7 @@ use serde::Serialize;
 /// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// How severe it is.
     pub level: Level,
     /// The subject, in a word.
     pub topic: &'static str,

@@ -46,7 +46,7 @@ pub struct RestLine {
     what: Rest,
 }
 
-/// What stands behind all events.
+/// What stands after all events.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Rest {

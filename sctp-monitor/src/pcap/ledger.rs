@@ -58,9 +58,9 @@ pub(crate) struct Entry {
 /// What the tracker found out beside, from the flow's record.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tracked {
-    /// DATA chunks that were sent again, or came late: lost on the way.
+    /// DATA chunks that were retransmitted, or came late: lost on the way.
     pub(crate) lost: u64,
-    /// Chunks that were sent again although they had arrived, by the peer's word.
+    /// Chunks that were retransmitted although they had arrived (the peer reports duplicates).
     pub(crate) spurious: u64,
     pub(crate) data_rtt: Rtt,
     pub(crate) ppid: u32,

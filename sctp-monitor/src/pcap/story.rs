@@ -202,7 +202,7 @@ impl Story {
         }
     }
 
-    /// Its number.
+    /// The number of the association.
     pub(crate) fn id(&self) -> AssociationId {
         self.view.reference.id
     }

@@ -263,8 +263,8 @@ mod tests {
             InfoKind::Veth,
             &[LinkAttribute::Link(3), LinkAttribute::LinkNetNsId(0)],
         );
-        let stranger = link(3, "eth0", InfoKind::Dummy, &[]);
-        assert_eq!(facts(&a, &[a.clone(), stranger]).ties.peer, None);
+        let other = link(3, "eth0", InfoKind::Dummy, &[]);
+        assert_eq!(facts(&a, &[a.clone(), other]).ties.peer, None);
     }
 
     #[test]

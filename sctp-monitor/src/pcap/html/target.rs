@@ -19,7 +19,7 @@ pub(crate) enum TargetError {
     Open {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The page could not be written to its end.
@@ -27,7 +27,7 @@ pub(crate) enum TargetError {
     Write {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
