@@ -19,7 +19,7 @@ use sctp_monitor_common::wire::ReadPacket;
 pub(crate) trait Linear {
     /// Address of the first byte.
     fn start(&self) -> usize;
-    /// Address behind the last byte.
+    /// Address after the last byte.
     fn end(&self) -> usize;
     /// See [`ReadPacket::segments`].
     fn segments(&self) -> u32;

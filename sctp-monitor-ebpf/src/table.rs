@@ -150,7 +150,7 @@ impl FlowTable for KernelTable {
         let per_second = NEW_FLOWS_PER_SECOND.load();
         let kept = per_second / KEPT_PART;
         // A flood of forged flows uses the second up in its first moments. A genuine flow is sent by this host, or answers
-        // what was sent, or at least comes again: for such there is a share that strangers cannot use up.
+        // what was sent, or at least comes again: for such there is a share that forged flows cannot use up.
         if !limits.new_flows.admits(now_ns, per_second - kept)
             && !((self.egress
                 || self.find(&key.reversed()) != NO_SLOT

@@ -15,10 +15,10 @@ use crate::kernel::HookChoice;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub struct Cli {
-    /// More about what the agent itself does (on standard error); RUST_LOG refines it.
+    /// Log more about the agent itself, on standard error (-vv: even more); RUST_LOG selects parts.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -26,31 +26,31 @@ pub struct Cli {
 /// The agent's commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch NICs until interrupted.
+    /// Watch NICs until interrupted (Ctrl-C), and report failures, findings and incidents.
     Run(RunArgs),
-    /// List what would break: associations without redundancy, addresses that would not take over, black holes, losses.
+    /// List associations that are at risk: no redundancy, addresses that would not take over, path MTU black holes, loss.
     #[command(after_help = AUDIT_EXIT_CODES)]
     Audit(AuditArgs),
-    /// Tell the story of capture files: associations, paths, failures, by the same judgement as live.
+    /// Analyse capture files: associations, paths, failures and findings, as `run` would report them.
     #[command(after_help = PCAP_EXIT_CODES)]
     Pcap(PcapArgs),
-    /// Say what this kernel, these privileges and these NICs allow, without attaching anything.
+    /// Say whether `run` would work with this kernel, these privileges and these NICs; attaches nothing.
     Check(CheckArgs),
 }
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// NIC to watch; repeat it for each.
+    /// NIC to watch; may be repeated.
     #[arg(long = "iface", value_name = "NIC", required = true)]
     pub interfaces: Vec<String>,
-    /// How to watch.
+    /// Options of watching.
     #[command(flatten)]
     pub watch: WatchArgs,
-    /// How to report.
+    /// Format of the report on standard output.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Also append every event to this file, as JSON lines.
+    /// Also append every event to this file, as JSON lines (docs/schema.json describes them).
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
     /// Stop after this time, e.g. 30s or 10min.
@@ -62,56 +62,56 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("source").required(true).args(["interfaces", "events"]))]
 pub struct AuditArgs {
-    /// NIC to watch for a while, beside whatever watches it already; repeat it for each.
+    /// NIC to watch for a while; may be repeated. Another agent may watch it at the same time.
     #[arg(long = "iface", value_name = "NIC")]
     pub interfaces: Vec<String>,
-    /// Attach to nothing: read the last summary in this file, which an agent wrote by --events or --format json.
+    /// Attach nothing: read the last summary in this file, written by `run --events` or `run --format json`.
     #[arg(
         long,
         value_name = "FILE",
         conflicts_with_all = ["duration", "hook", "vantage", "udp_port", "max_flows", "config"]
     )]
     pub events: Option<PathBuf>,
-    /// How long to watch. An idle path shows itself once in HB.interval (30 s unless configured) only.
+    /// How long to watch. An idle path has packets only once in HB.interval (30 s by default).
     #[arg(long = "for", value_name = "TIME", default_value = "40s", value_parser = humantime::parse_duration)]
     pub duration: Duration,
-    /// How to watch.
+    /// Options of watching.
     #[command(flatten)]
     pub watch: WatchArgs,
-    /// How to report: lines for people, or one JSON object.
+    /// Format of the report: lines for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Exit with 1 also if no association was seen, or one could not be judged.
+    /// Exit with 1 also if no association was seen, or one was seen too little to be judged.
     #[arg(long)]
     pub strict: bool,
 }
 
 const AUDIT_EXIT_CODES: &str = "\
 Exit status:
-  0  nothing was found (or no association was seen: it says so; 1 with --strict)
+  0  nothing was found (with --strict: and every association could be judged)
   1  something was found
-  2  it could not look: no such NIC or file, a privilege is missing";
+  2  the audit could not run: no such NIC or file, or a privilege is missing";
 
 /// Arguments of `pcap`.
 #[derive(Debug, Args)]
 pub struct PcapArgs {
-    /// Captures: pcap or pcapng, plain or packed by gzip or zstd; `-` is standard input. Several are read in the order of
+    /// Captures: pcap or pcapng, also compressed by gzip or zstd; `-` is standard input. Several files are merged by
     /// time.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// How to report: text for people, one JSON object, or JSON lines.
+    /// Format of the report: text for people, one JSON object, or JSON lines.
     #[arg(long, value_enum, default_value_t = PcapFormat::Table)]
     pub format: PcapFormat,
-    /// Also write a page for the browser to this file, which needs nothing else: path matrix, plots, timeline.
+    /// Also write an HTML page to this file: path matrix, plots, timeline. The page needs no other file.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Look into tunnels: GTP-U, VXLAN, Geneve, GRE, ERSPAN, IP in IP, MPLS.
+    /// Also analyse SCTP inside of tunnels: GTP-U, VXLAN, Geneve, GRE, ERSPAN, IP in IP, MPLS.
     #[arg(long)]
     pub decap: bool,
-    /// Show only this association, by its number in the report; repeat it for each.
+    /// Show only the association with this number in the report; may be repeated.
     #[arg(long = "assoc", value_name = "NUMBER")]
     pub associations: Vec<u64>,
-    /// Show only associations and flows with this address; repeat it for each.
+    /// Show only associations and flows with this address; may be repeated.
     #[arg(long = "address", value_name = "IP")]
     pub addresses: Vec<IpAddr>,
     /// Read only packets from this time on, e.g. 2026-11-26T03:00:00Z.
@@ -120,13 +120,13 @@ pub struct PcapArgs {
     /// Read only packets up to this time.
     #[arg(long, value_name = "TIME")]
     pub to: Option<WallTime>,
-    /// UDP port of SCTP in UDP (RFC 6951); 0 looks at no UDP packet.
+    /// UDP port of SCTP over UDP (RFC 6951); 0 ignores UDP.
     #[arg(long, default_value_t = UDP_ENCAPSULATION_PORT)]
     pub udp_port: u16,
-    /// Flows to track at a time; two make a path.
+    /// Size of the flow table; a path has two flows, one for each direction.
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(FLOWS))]
     pub max_flows: u32,
-    /// How to judge: a TOML file (docs/configuration.md lists its keys).
+    /// Thresholds and time-outs, in TOML (docs/configuration.md lists the keys).
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -134,10 +134,10 @@ pub struct PcapArgs {
 const PCAP_EXIT_CODES: &str = "\
 Exit status:
   0  every file was read to its end
-  1  a file is damaged or cut: what was read before is in the report
-  2  a file could not be read at all; the others are in the report";
+  1  a file is damaged or truncated; the report has what was read before
+  2  a file could not be read at all; the report has the other files";
 
-/// How the story of a capture is told.
+/// Formats of the report on captures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PcapFormat {
     /// Text, for people.
@@ -148,22 +148,22 @@ pub enum PcapFormat {
     Ndjson,
 }
 
-/// How NICs are watched.
+/// Options of watching NICs.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Hook for what arrives.
+    /// Hook for incoming packets.
     #[arg(long, value_enum, default_value_t = HookArg::Auto)]
     pub hook: HookArg,
-    /// Where the monitor stands.
+    /// Where the watched NICs are.
     #[arg(long, value_enum, default_value_t = VantageArg::Endpoint)]
     pub vantage: VantageArg,
-    /// UDP port of SCTP in UDP (RFC 6951); 0 looks at no UDP packet.
+    /// UDP port of SCTP over UDP (RFC 6951); 0 ignores UDP.
     #[arg(long, default_value_t = UDP_ENCAPSULATION_PORT)]
     pub udp_port: u16,
-    /// Flows to track at a time; two make a path.
+    /// Size of the flow table; a path has two flows, one for each direction.
     #[arg(long, default_value_t = DEFAULT_FLOWS, value_parser = clap::value_parser!(u32).range(FLOWS))]
     pub max_flows: u32,
-    /// How to judge: a TOML file (docs/configuration.md lists its keys).
+    /// Thresholds and time-outs, in TOML (docs/configuration.md lists the keys).
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -171,21 +171,21 @@ pub struct WatchArgs {
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// NIC to look at; all of this network namespace if none is named.
+    /// NIC to check; may be repeated. Default: all NICs of this network namespace.
     #[arg(long = "iface", value_name = "NIC")]
     pub interfaces: Vec<String>,
-    /// How to report: lines for people, or one JSON object.
+    /// Format of the report: lines for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }
 
-/// Flows that a table may have.
+/// Smallest and largest size of the flow table.
 const FLOWS: RangeInclusive<i64> = LEAST_FLOWS as i64..=MOST_FLOWS as i64;
 
-/// Hook for what arrives at a NIC.
+/// Hooks for the incoming packets of a NIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum HookArg {
-    /// Native XDP, or TC ingress where the NIC cannot take it.
+    /// Native XDP, or TC ingress if the NIC does not support it.
     Auto,
     /// Native XDP only.
     XdpNative,
@@ -206,16 +206,16 @@ impl From<HookArg> for HookChoice {
     }
 }
 
-/// Where the monitor stands.
+/// Where the watched NICs are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum VantageArg {
-    /// On the host that terminates the associations; what it sends is watched by TC egress.
+    /// On a host that terminates the associations: its outgoing packets are watched by TC egress.
     Endpoint,
-    /// Between the hosts: router, bump in the wire, mirror port.
+    /// Between the hosts: on a router, a bump in the wire or a mirror port.
     Gateway,
 }
 
-/// How to report.
+/// Formats of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Lines and a table, for people.
@@ -233,6 +233,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_is_said_in_these_words() {
+        let mut cli = Cli::command().term_width(100);
+        cli.build();
+        let helps: Vec<_> = cli
+            .get_subcommands_mut()
+            .filter(|command| command.get_name() != "help")
+            .map(|command| command.render_long_help().to_string())
+            .collect();
+        insta::assert_snapshot!(helps.join("\n---\n\n"));
     }
 
     #[test]

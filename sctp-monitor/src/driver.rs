@@ -94,7 +94,7 @@ impl Driver {
     pub async fn run(mut self, interfaces: &[String]) -> anyhow::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let mut nics = NicWatch::start().context("no netlink socket to watch the interfaces")?;
+        let mut nics = NicWatch::start().context("cannot open a netlink socket to watch the interfaces")?;
         let known = nics
             .all()
             .await
@@ -102,7 +102,7 @@ impl Driver {
         for interface in interfaces {
             if known.values().any(|nic| nic.name == *interface && !nic.ethernet) {
                 bail!(
-                    "{interface} has no Ethernet header in front of its packets, and only Ethernet can be watched yet"
+                    "{interface} has no Ethernet header in front of its packets; only Ethernet NICs can be watched"
                 );
             }
             self.attach(interface)?;
@@ -252,7 +252,7 @@ impl Driver {
         if lost != self.ring_records_lost {
             warn!(
                 records = lost - self.ring_records_lost,
-                "ring buffer full; the flow records still tell"
+                "ring buffer full; the agent reads these flows from their records instead"
             );
             self.ring_records_lost = lost;
             self.flows.find_unannounced();

@@ -14,7 +14,7 @@ use crate::{
     slots::Slots,
 };
 
-/// See the module.
+/// The flow table that the kernel programs fill, as a store of the session.
 pub struct KernelFlows {
     /// The programs and their maps.
     pub kernel: Kernel,

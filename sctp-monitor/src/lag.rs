@@ -23,48 +23,48 @@ pub struct LagGauge {
     episode: Option<Episode>,
 }
 
-/// How late the loop was.
+/// How late the turns of the agent's loop were.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lag {
-    /// The most that a turn was late, within about the last second.
+    /// By how much the most delayed turn of about the last second was late.
     #[serde(rename = "recent_ms", with = "ms")]
     #[schemars(with = "f64")]
     pub recent: Duration,
-    /// The same since the agent began.
+    /// By how much the most delayed turn since the agent started was late.
     #[serde(rename = "max_ms", with = "ms")]
     #[schemars(with = "f64")]
     pub max: Duration,
-    /// The longest that a turn took, within about the last second.
+    /// Duration of the longest turn of about the last second.
     #[serde(rename = "turn_recent_ms", with = "ms")]
     #[schemars(with = "f64")]
     pub turn_recent: Duration,
-    /// The same since the agent began.
+    /// Duration of the longest turn since the agent started.
     #[serde(rename = "turn_max_ms", with = "ms")]
     #[schemars(with = "f64")]
     pub turn_max: Duration,
-    /// How often the agent fell behind.
+    /// How often `agent_behind` was reported as opened.
     pub behind: u64,
 }
 
-/// The agent is behind, or keeps up again.
+/// The agent itself is late, or is on time again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AgentBehind {
-    /// Whether it begins, lasts or is over.
+    /// Whether it began, goes on or has ended.
     pub status: Status,
-    /// When the first turn was due that came late.
+    /// When the first late turn was due.
     pub since: Timestamp,
-    /// In figures.
+    /// How late the agent is, in figures.
     pub lateness: Lateness,
 }
 
-/// How late the loop was since the agent fell behind.
+/// How late the agent has been since `agent_behind` was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lateness {
-    /// The most that a turn was late.
+    /// By how much the most delayed turn was late.
     #[serde(rename = "late_ms", with = "ms")]
     #[schemars(with = "f64")]
     pub late: Duration,
-    /// The longest that a turn took.
+    /// Duration of the longest turn.
     #[serde(rename = "turn_ms", with = "ms")]
     #[schemars(with = "f64")]
     pub turn: Duration,
@@ -74,7 +74,7 @@ impl AgentBehind {
     /// What to check next.
     #[must_use]
     pub fn check() -> &'static str {
-        "CPU time of this process: other load on its CPU, a CPU quota (cgroup, container), a paused virtual machine; then \
+        "CPU time of this process (`top`): other load on its CPU, a CPU quota (cgroup, container), a paused virtual machine; then \
          the number of flows"
     }
 }
@@ -85,11 +85,11 @@ impl fmt::Display for AgentBehind {
         match self.status {
             Status::Opened | Status::Updated => write!(
                 f,
-                "the agent is behind: its loop ran {late} late (the longest turn took {turn}); failures are reported late"
+                "the agent is late by {late} (the longest turn of its loop took {turn}); failures are reported late"
             ),
             Status::Closed => write!(
                 f,
-                "the agent keeps up again: its loop ran {late} late at most (the longest turn took {turn})"
+                "the agent is on time again; it was late by at most {late} (the longest turn of its loop took {turn})"
             ),
         }
     }

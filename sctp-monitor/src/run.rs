@@ -76,7 +76,7 @@ pub(crate) fn watch(
         duration,
     };
     let session = Session::new(detector, clock::tick()?, Pace::LIVE);
-    let reports = Writers::start(outlets).context("no thread to write the reports")?;
+    let reports = Writers::start(outlets).context("cannot start a thread for the reports")?;
     let driver = Driver::new(kernel, session, watch, reports, log.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

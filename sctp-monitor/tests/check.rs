@@ -197,9 +197,9 @@ fn without_capabilities_it_tells_what_everybody_may_know_and_how_to_get_the_rest
     assert!(!stderr.contains("panicked"), "{stderr}");
     for words in [
         "lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON",
-        "unknown without CAP_BPF",
+        "could not be tested: this process lacks CAP_BPF",
         "AmbientCapabilities",
-        "Otherwise: xdp-native",
+        "Without this problem: xdp-native",
         "veth, MTU 1500, up",
     ] {
         assert!(text.contains(words), "{words:?} is missing in\n{text}");

@@ -33,25 +33,25 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what the other commands need and this machine lacks (each of them first installs what it needs itself).
+    /// Install what all other commands need; each command also installs what it needs itself.
     Setup(setup::Args),
     /// Build the agent with its programs.
     Build(build::Args),
-    /// Build the agent and run it with the arguments behind `--`.
+    /// Build the agent and run it with the arguments after `--`.
     Run(run::Args),
-    /// Show the agent at work: two hosts, two paths, one of which dies and comes back; needs root.
+    /// Show the agent at work: two hosts, two paths; one path breaks and recovers. Needs root.
     Demo,
-    /// Check format, lints and documentation, for the host and for the BPF target.
+    /// Check format, lints, documentation, the structure of the code and the dependencies.
     Lint,
-    /// Run all tests; needs root, for network namespaces.
+    /// Run all tests. Needs root, for network namespaces.
     Test(test::Args),
-    /// Run the tests that depend on the kernel on other kernels, in virtual machines; needs root.
+    /// Run the tests that depend on the kernel on other kernels, in virtual machines. Needs root.
     Vm(vm::Args),
-    /// Throw hostile input at the parser, the decoder of control chunks and the engine, by libFuzzer.
+    /// Feed hostile input to the parser, the decoder of control chunks, the engine and the capture reader (libFuzzer).
     Fuzz(fuzz::Args),
-    /// Measure what a packet costs in each program; needs root.
+    /// Measure the cost of a packet, a path and a capture, and how soon a break is reported. Needs root.
     Bench(bench::Args),
-    /// Show how soon the detector reports a break, and how often it is wrong, in simulated worlds.
+    /// Measure detection time and false reports in simulated worlds.
     Simulate(simulate::Args),
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn in_ci() -> bool {
 pub(crate) struct Skip {
     /// The guest in which it could not run; `None` on this machine.
     pub(crate) guest: Option<&'static str>,
-    /// The test's name and, behind a colon, why.
+    /// The test's name and, after a colon, why.
     pub(crate) words: String,
 }
 

@@ -4,7 +4,7 @@
 //! a DATA packet touches the first two, a HEARTBEAT the third as well, what is rarer the others.
 //!
 //! Only the programs write a record while its slot belongs to a flow; what user space has to say stands in
-//! [`FlowLinks`], behind it. Several CPUs share a record without locks: most fields are written for packets of one
+//! [`FlowLinks`], after it. Several CPUs share a record without locks: most fields are written for packets of one
 //! direction only, which one CPU processes at a time, and readers must stand a value that is one packet old.
 
 use bytemuck::{Pod, Zeroable};
@@ -97,11 +97,11 @@ pub struct FlowRecord {
     pub second_at_ns: u64,
     /// The first TSN of the newest run of TSNs that this flow was the first to carry; it ends at `highest_sent`.
     pub run_start: u32,
-    /// TSNs of that run that were sent again, on whatever flow: lost behind the place where the program stands.
+    /// TSNs of that run that were retransmitted, on whatever flow: lost after this hook saw them.
     pub lost: u32,
     /// TSNs of that run that came late: lost before the place where the program stands.
     pub late: u32,
-    /// TSNs of that run that were sent again although they had arrived: the peer reports them as duplicates.
+    /// TSNs of that run that were retransmitted although they had arrived: the peer reports them as duplicates.
     pub spurious: u32,
     /// Chunks whose wait ended with a SACK that acknowledges what only this flow carried.
     pub acknowledgements: u32,

@@ -189,7 +189,7 @@ pub enum AckOutcome {
 
 /// A packet with control chunks that carry lists or change the association, as bytes from its common header on.
 ///
-/// The record holds [`CONTROL_SHORT`] or [`CONTROL_LONG`] bytes behind this header, of which `captured_length` are
+/// The record holds [`CONTROL_SHORT`] or [`CONTROL_LONG`] bytes after this header, of which `captured_length` are
 /// the packet's.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
@@ -235,7 +235,7 @@ pub struct IcmpErrorSeen {
 }
 
 impl IcmpErrorSeen {
-    /// What the error says.
+    /// The ICMP version, type and code.
     #[must_use]
     pub fn message(&self) -> IcmpMessage {
         IcmpMessage {

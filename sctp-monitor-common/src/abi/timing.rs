@@ -15,7 +15,7 @@ pub struct TimedTsn {
 }
 
 impl TimedTsn {
-    /// It was sent again, so nothing can be learned from its ack (Karn's algorithm, RFC 9260 section 6.3.1 rule C5).
+    /// It was retransmitted, so nothing can be learned from its ack (Karn's algorithm, RFC 9260 section 6.3.1 rule C5).
     const RESENT: u32 = 1 << 31;
     /// Its ack is no round-trip time.
     const UNTIMED: u32 = 1 << 30;
@@ -54,7 +54,7 @@ impl TimedTsn {
         self.state & Self::LEFT_OVER != 0
     }
 
-    /// Whether its ack is a round-trip time, if it was not sent again.
+    /// Whether its ack is a round-trip time, if it was not retransmitted.
     #[inline(always)]
     #[must_use]
     pub fn is_timed(&self) -> bool {
@@ -91,13 +91,13 @@ impl TimedTsn {
         self.state & Self::PACKETS
     }
 
-    /// The chunk was sent again.
+    /// The chunk was retransmitted.
     #[inline(always)]
     pub fn mark_resent(&mut self) {
         self.state |= Self::RESENT;
     }
 
-    /// Whether the chunk was sent again.
+    /// Whether the chunk was retransmitted.
     #[inline(always)]
     #[must_use]
     pub fn is_resent(&self) -> bool {

@@ -1,4 +1,4 @@
-//! DATA and I-DATA: which TSNs are new, which are sent again or come late, and which one is timed.
+//! DATA and I-DATA: which TSNs are new, which are retransmitted or come late, and which one is timed.
 
 use super::{
     scratch::{Scratch, bit},
@@ -159,7 +159,7 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
     }
 }
 
-/// A TSN that comes so many behind the highest one was lost and sent again; one that comes less late may just have been
+/// A TSN that is so far below the highest one was lost and retransmitted; one that comes less late may just have been
 /// overtaken. A sender waits for three reports of a gap before it sends again (RFC 9260 section 7.2.4).
 const LATE: i32 = 3;
 

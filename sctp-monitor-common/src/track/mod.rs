@@ -4,7 +4,7 @@
 //! memory. It never decides that a packet must not pass. [`dispatch`] leads from a frame to it.
 //!
 //! The order is forced by the verifier and by aliasing: one record is borrowed at a time, and the walk over the chunks
-//! only collects what is needed, so that its states stay few. What a chunk means is decided behind the walk.
+//! only collects what is needed, so that its states stay few. What a chunk means is decided after the walk.
 
 mod control;
 mod data;

@@ -15,14 +15,14 @@ use crate::{
 /// The packet at hand: where it is, and what the walks over its chunks found.
 ///
 /// The programs keep it in a map: what the verifier loads from there it knows nothing about, so the many ways through
-/// the headers, and through a walk, become one state behind it. On the stack, or in registers, every header length,
+/// the headers, and through a walk, become one state after it. On the stack, or in registers, every header length,
 /// every chunk count and every order of chunks would be followed to the end of the program.
 #[repr(C, align(8))]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub struct Scratch {
     /// Offset of the common header.
     pub(super) at: u32,
-    /// Offset behind the last byte of the SCTP packet.
+    /// Offset after the last byte of the SCTP packet.
     pub(super) end: u32,
     /// Bytes by the IP header.
     pub(super) total_length: u32,

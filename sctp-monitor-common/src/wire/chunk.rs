@@ -46,7 +46,7 @@ impl Chunk {
         self.index == kind as u8
     }
 
-    /// Its kind.
+    /// The kind of the chunk.
     #[must_use]
     pub fn kind(&self) -> ChunkKind {
         ChunkKind::ALL
@@ -76,7 +76,7 @@ impl Chunk {
         self.at() + CHUNK_HEADER_LEN
     }
 
-    /// Offset behind the value.
+    /// Offset after the value.
     #[inline(always)]
     #[must_use]
     pub fn end(&self) -> usize {
@@ -108,13 +108,13 @@ pub const CHUNK_HEADER_LEN: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum WalkEnd {
-    /// Behind the last chunk.
+    /// After the last chunk.
     Complete,
     /// The packet has no chunk.
     NoChunks,
     /// Fewer bytes than a chunk header remain, or the frame was cut in one.
     HeaderTruncated,
-    /// A length field below 4; nothing behind it can be found.
+    /// A length field below 4; nothing after it can be found.
     LengthTooShort,
     /// A length field that reaches past the end of the packet. That chunk was visited, as the last one.
     LengthPastEnd,

@@ -52,7 +52,7 @@ pub fn asconf_serial<R: ReadPacket>(reader: &R, chunk: &Chunk) -> Option<u32> {
 /// One request of an ASCONF chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressChange {
-    /// What is asked.
+    /// The change that is requested.
     pub kind: AddressChangeKind,
     /// The address it is about.
     pub address: Address,
@@ -97,7 +97,7 @@ pub fn address_changes<'r, R: ReadPacket>(
 }
 
 /// The address by which the receiver of an ASCONF chunk finds the association, where the packet's source is not known
-/// yet (RFC 5061 section 4.1.1): the first parameter.
+/// yet: the first parameter.
 pub fn asconf_lookup_address<R: ReadPacket>(reader: &R, chunk: &Chunk) -> Option<Address> {
     param::params(reader, chunk.value_at() + SERIAL_LEN, chunk.end())
         .next()?
@@ -107,7 +107,7 @@ pub fn asconf_lookup_address<R: ReadPacket>(reader: &R, chunk: &Chunk) -> Option
 /// What an ASCONF ACK chunk says of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressAnswer {
-    /// The request's.
+    /// The correlation ID of the request.
     pub correlation_id: u32,
     /// Why it was refused, as an error cause code (0 if none is given); `None` if it was done.
     pub refused: Option<u16>,

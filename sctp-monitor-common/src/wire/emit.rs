@@ -208,7 +208,7 @@ pub struct HeartbeatFrame<'a> {
     pub from: [u8; 6],
     /// The IP header.
     pub ip: IpHeader,
-    /// What it carries.
+    /// The HEARTBEAT that the packet carries.
     pub heartbeat: Heartbeat<'a>,
 }
 
@@ -253,7 +253,7 @@ pub enum EmitError {
     },
     /// The Heartbeat Info does not fit into a chunk.
     InfoTooLong {
-        /// Its bytes.
+        /// Length of the packet in bytes.
         length: usize,
     },
     /// The packet does not fit into an IP packet.
@@ -285,7 +285,7 @@ impl fmt::Display for EmitError {
 
 impl core::error::Error for EmitError {}
 
-/// Writes one field behind the other; the caller has made room for them all.
+/// Writes one field after the other; the caller has made room for them all.
 struct Fields<'a> {
     packet: &'a mut [u8],
     at: usize,
@@ -322,7 +322,7 @@ static CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
 const CHECKSUM_AT: usize = 8;
 const CHECKSUM_LEN: usize = 4;
-/// Bytes of padding behind a chunk, at most.
+/// Bytes of padding after a chunk, at most.
 const PADDING: usize = 3;
 
 const V4_VERSION_AND_LENGTH: u8 = 0x45;

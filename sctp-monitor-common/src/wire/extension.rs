@@ -9,7 +9,7 @@ use super::ReadPacket;
 /// programs and captures alike.
 pub const MAX_EXTENSION_HEADERS: usize = 8;
 
-/// What stands behind an IPv6 header.
+/// What stands after an IPv6 header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extensions {
     /// What the headers stand in front of, by IANA number. Of a later fragment, what its datagram's fragment header names.
@@ -58,7 +58,7 @@ impl Extensions {
 
     /// Follows the headers from offset `at`, where the first one is `next_header`, which the byte at `named_at` says.
     ///
-    /// Behind the header of a later fragment comes the datagram's middle, so the walk ends there.
+    /// After the header of a later fragment comes the datagram's middle, so the walk ends there.
     ///
     /// # Errors
     /// [`ExtensionError`].

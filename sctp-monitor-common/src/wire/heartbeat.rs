@@ -28,7 +28,7 @@ impl HeartbeatInfo {
         }
         let rest = length % WORD;
         if rest != 0 {
-            // Bytes behind the value are padding, which the ack need not repeat. Where the rest begins follows from
+            // Bytes after the value are padding, which the ack need not repeat. Where the rest begins follows from
             // the length, not from the loop, which would give the verifier one more state for every round.
             let word = reader.read_u32(chunk.value_at() + length - rest)?;
             hash = mix(hash, word >> (8 * (WORD - rest)));

@@ -1,6 +1,6 @@
 //! ICMP errors that quote an SCTP packet (RFC 792, RFC 1191, RFC 1812, RFC 4443).
 //!
-//! A router that cannot forward a packet says so, and quotes it: its IP header and at least the eight bytes behind, which
+//! A router that cannot forward a packet says so, and quotes it: its IP header and at least the eight bytes after it, which
 //! are SCTP's ports and verification tag. Whoever did not see the packet does not know the tag, so a quote with the right
 //! one is worth believing (RFC 9260 section 10).
 
@@ -15,7 +15,7 @@ use super::{Address, ParseOptions, Pass, ReadPacket, Unparsed, link::NetworkLaye
 /// An ICMP error and the SCTP packet that it quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IcmpError {
-    /// What it says.
+    /// The ICMP version, type and code.
     pub message: IcmpMessage,
     /// The MTU of the next hop; 0 if the message names none.
     pub mtu: u32,
@@ -273,7 +273,7 @@ struct Quote {
     protocol: u8,
     /// Offset of the quoted transport header.
     at: usize,
-    /// Offset behind the message's last byte.
+    /// Offset after the message's last byte.
     end: usize,
     is_later_fragment: bool,
 }

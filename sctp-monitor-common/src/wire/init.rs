@@ -32,7 +32,7 @@ impl Init {
         })
     }
 
-    /// The parameters behind the fixed part.
+    /// The parameters after the fixed part.
     pub fn params<'r, R: ReadPacket>(
         reader: &'r R,
         chunk: &Chunk,

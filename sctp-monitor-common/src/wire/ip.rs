@@ -21,7 +21,7 @@ pub struct IpPacket {
     pub protocol: u8,
     /// Offset of the transport header.
     pub payload_at: usize,
-    /// Offset behind the last byte that the IP header claims; the frame may be longer (padding) or shorter (cut).
+    /// Offset after the last byte that the IP header claims; the frame may be longer (padding) or shorter (cut).
     pub end: usize,
     /// Bytes by the IP header: IPv4 total length, or 40 plus the IPv6 payload length.
     pub total_length: u32,

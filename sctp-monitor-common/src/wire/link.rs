@@ -20,7 +20,7 @@ pub enum LinkType {
     /// `LINKTYPE_LINUX_SLL2` (276): cooked capture, version 2.
     LinuxCooked2,
     /// `LINKTYPE_NULL` (0) and `LINKTYPE_LOOP` (108): an address family, in whatever byte order, whose numbers differ from
-    /// system to system. The IP header behind it tells its own version.
+    /// system to system. The IP header after it tells its own version.
     Loopback,
 }
 
@@ -49,7 +49,7 @@ pub struct NetworkLayer {
     pub version: u8,
 }
 
-/// Finds the IP header behind the link header and up to [`MAX_VLAN_TAGS`] VLAN tags.
+/// Finds the IP header after the link header and up to [`MAX_VLAN_TAGS`] VLAN tags.
 ///
 /// # Errors
 /// [`Pass::NotSctp`] if the frame carries another protocol; a counted reason if it ends or nests too early.

@@ -20,7 +20,7 @@ impl Param {
         self.at + HEADER_LEN
     }
 
-    /// Offset behind the value.
+    /// Offset after the value.
     #[must_use]
     pub fn end(&self) -> usize {
         self.at + self.length as usize

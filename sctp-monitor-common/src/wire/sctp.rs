@@ -75,7 +75,7 @@ pub struct SctpPacket {
     pub total_length: u32,
     /// Offset of the common header.
     pub at: usize,
-    /// Offset behind the last byte of the SCTP packet, by the IP or UDP header.
+    /// Offset after the last byte of the SCTP packet, by the IP or UDP header.
     pub end: usize,
     /// The packet came in UDP.
     pub in_udp: bool,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// A file that cannot be read, or not any further. What was read before stands.
+/// A capture file that cannot be read, or not to its end. The packets read before are valid.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {}{problem}", Place(*offset, *unpacked))]
 pub struct CaptureError {
@@ -12,7 +12,7 @@ pub struct CaptureError {
     pub offset: Option<u64>,
     /// Whether the file is compressed.
     pub unpacked: bool,
-    /// What is wrong.
+    /// The fault.
     #[source]
     pub problem: Problem,
 }
@@ -32,56 +32,57 @@ impl CaptureError {
     }
 }
 
-/// What is wrong.
+/// Faults of a capture file.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// It cannot be opened.
+    /// The file cannot be opened.
     #[error("cannot be opened")]
     Open(#[source] io::Error),
-    /// It cannot be read, or not be unpacked.
-    #[error("cannot be read any further: {0}")]
+    /// The file cannot be read, or not be decompressed.
+    #[error("reading failed here: {0}")]
     Read(#[source] io::Error),
-    /// It has no bytes.
-    #[error("is empty: not even a capture's header is there")]
+    /// The file has no bytes.
+    #[error("the file is empty")]
     Empty,
-    /// It begins with something else.
-    #[error("is no capture: it begins with {}, which neither pcap, pcapng, gzip nor zstd does", hex(.0))]
+    /// The file begins with the bytes of no known format.
+    #[error("not a capture: it begins with {}; pcap, pcapng, gzip and zstd begin otherwise", hex(.0))]
     NotACapture(Vec<u8>),
-    /// It ends within its header.
-    #[error("the file ends within its header")]
+    /// The file ends within its header.
+    #[error("the file ends within its header: it is truncated")]
     HeaderCut,
-    /// Its packets begin with something that is not understood.
+    /// The link type of its packets is not supported.
     #[error(
-        "packets of link type {0} cannot be read (1 Ethernet, 0 and 108 loopback, 12, 14, 101, 228 and 229 raw IP, 113 and \
-         276 Linux cooked can; see https://www.tcpdump.org/linktypes.html)"
+        "packets of link type {0} are not supported. Supported are Ethernet (1), loopback (0, 108), raw IP (12, 14, 101, 228, \
+         229) and Linux cooked (113, 276); see https://www.tcpdump.org/linktypes.html"
     )]
     LinkType(u32),
-    /// It ends within a record.
+    /// The file ends within a record.
     #[error(
-        "the file ends within a record, {left} bytes after the record's beginning: it was cut, or is still written"
+        "the file ends within a record, {left} bytes after the record's beginning: it is truncated, or still being written"
     )]
     RecordCut {
-        /// Bytes of it that are there.
+        /// Bytes of the record that the file has.
         left: u64,
     },
     /// A record that claims to be larger than any packet.
-    #[error("a record claims {claimed} bytes, more than any packet has: the file is damaged here")]
+    #[error("a record claims to have {claimed} bytes, more than any packet: the file is damaged here")]
     RecordTooLarge {
-        /// Bytes that it claims.
+        /// Length that it claims, in bytes.
         claimed: u64,
     },
     /// A pcapng block whose length fields or contents contradict each other.
     #[error(
-        "a block of type {block_type:#010x} has impossible lengths (it claims {claimed} bytes): the file is damaged here"
+        "a block of type {block_type:#010x} has lengths that contradict each other (it claims to have {claimed} bytes): the file is \
+         damaged here"
     )]
     BlockInvalid {
-        /// Its type.
+        /// The type of the block.
         block_type: u32,
-        /// Bytes that it claims.
+        /// Length that it claims, in bytes.
         claimed: u32,
     },
     /// A packet of an interface that the file does not describe.
-    #[error("a packet is said to be of interface {0}, which the file does not describe: it is damaged")]
+    #[error("a packet belongs to interface {0}, which the file does not describe: the file is damaged")]
     InterfaceUnknown(u32),
 }
 
@@ -92,7 +93,7 @@ impl std::fmt::Display for Place {
         match self {
             Self(None, _) => Ok(()),
             Self(Some(offset), false) => write!(f, "at byte {offset}: "),
-            Self(Some(offset), true) => write!(f, "at byte {offset} of its unpacked contents: "),
+            Self(Some(offset), true) => write!(f, "at byte {offset} of the decompressed contents: "),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The records of several files, in the order of time.
 //!
-//! A file is opened when its first record is due, and closed behind its last one, so that a thousand files of a ring of
+//! A file is opened when its first record is due, and closed after its last one, so that a thousand files of a ring of
 //! captures take no more memory than one. Records that are a little out of order within a file are put in order behind
 //! that (`reorder`): what is late in a file is as late among the records of all.
 

@@ -233,7 +233,7 @@ impl ReadError {
 /// The source, with what was read of it already, and its error kept.
 struct Watched {
     first: Cursor<Vec<u8>>,
-    /// What happened behind the first bytes.
+    /// What happened after the first bytes.
     failed: Option<io::Error>,
     bytes: Box<dyn Read + Send>,
     error: ReadError,

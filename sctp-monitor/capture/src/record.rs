@@ -9,7 +9,7 @@ use sctp_monitor_common::wire::LinkType;
 pub struct Record<'a> {
     /// When it was captured, nanoseconds since 1970.
     pub time_ns: u64,
-    /// What it begins with.
+    /// The link type of its first header.
     pub link: LinkType,
     /// The bytes that were captured.
     pub bytes: &'a [u8],

@@ -145,11 +145,11 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Zstandard frames, one behind the other: `pzstd` and `zstd` on several files write such.
+/// Zstandard frames, one after the other: `pzstd` and `zstd` on several files write such.
 enum Zstandard<R: Read> {
     Before(BufReader<R>),
     Within(Box<StreamingDecoder<BufReader<R>, FrameDecoder>>),
-    /// At the end, or behind what cannot be unpacked.
+    /// At the end, or after what cannot be unpacked.
     Over,
 }
 

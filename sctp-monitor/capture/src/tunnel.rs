@@ -7,7 +7,7 @@ use std::fmt;
 
 use sctp_monitor_common::wire::{LinkType, ReadPacket, extension::Extensions, link::NetworkLayer};
 
-/// What carries another packet.
+/// Kinds of tunnels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TunnelKind {
     /// GTP version 1, user plane (3GPP TS 29.281).
@@ -60,11 +60,11 @@ impl fmt::Display for TunnelKind {
 /// A packet within a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tunnel {
-    /// What carries it.
+    /// The kind of the tunnel.
     pub kind: TunnelKind,
     /// Where it begins.
     pub at: usize,
-    /// What it begins with.
+    /// The link type of its first header.
     pub link: LinkType,
 }
 
@@ -80,7 +80,7 @@ pub fn in_ip<R: ReadPacket>(reader: &R, protocol: u8, at: usize) -> Option<Tunne
     }
 }
 
-/// Looks for MPLS behind an Ethernet or cooked header, VLAN tags included.
+/// Looks for MPLS after an Ethernet or cooked header, VLAN tags included.
 pub fn in_link<R: ReadPacket>(reader: &R, link: LinkType) -> Option<Tunnel> {
     let (mut type_at, mut at) = match link {
         LinkType::Ethernet => (12, 14),
@@ -130,7 +130,7 @@ fn labels<R: ReadPacket>(reader: &R, mut at: usize) -> Option<Tunnel> {
         }
         return match reader.read_u8(at)? >> 4 {
             4 | 6 => ip(reader, TunnelKind::Mpls, at),
-            // A control word, and Ethernet behind it (RFC 4385 section 3).
+            // A control word, and Ethernet after it (RFC 4385 section 3).
             0 => Some(Tunnel {
                 kind: TunnelKind::Mpls,
                 at: at + 4,
@@ -189,7 +189,7 @@ fn udp<R: ReadPacket>(reader: &R, at: usize) -> Option<Tunnel> {
     }
 }
 
-/// A G-PDU, behind its optional fields and extension headers (3GPP TS 29.281 sections 5.1 and 5.2).
+/// A G-PDU, after its optional fields and extension headers (3GPP TS 29.281 sections 5.1 and 5.2).
 fn gtp<R: ReadPacket>(reader: &R, at: usize) -> Option<Tunnel> {
     let [flags, message] = [reader.read_u8(at)?, reader.read_u8(at + 1)?];
     if flags & GTP_VERSION_AND_TYPE != GTP_V1 || message != GTP_G_PDU {

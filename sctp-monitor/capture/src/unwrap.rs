@@ -59,12 +59,12 @@ pub struct Inner<'a> {
     bytes: Cow<'a, [u8]>,
     at: usize,
     original_length: usize,
-    /// What it begins with.
+    /// The link type of its first header.
     pub link: LinkType,
 }
 
 impl Inner<'_> {
-    /// Its bytes.
+    /// The frame.
     #[must_use]
     pub fn frame(&self) -> CutFrame<'_> {
         let bytes = self.bytes.get(self.at..).unwrap_or(&[]);

@@ -27,109 +27,116 @@ pub struct Config {
     #[serde(skip, default = "unbounded")]
     pub max_flows: u32,
 
-    /// The time-out of a path of which no round-trip time is known. Longer than any terrestrial one.
+    /// The time-out of a path whose round-trip time is not known yet. Longer than the round-trip time of any
+    /// terrestrial path.
     #[serde(with = "humantime_serde")]
     pub rto_initial: Duration,
-    /// The least that SRTT + 4 RTTVAR (RFC 9260 section 6.3.1) counts for: interrupt coalescing, sweeps, and the 4 ms
-    /// clock of the flow records.
+    /// The least time-out. SRTT + 4 RTTVAR (RFC 9260 section 6.3.1) is raised to it, because interrupt coalescing, the
+    /// agent's sweeps and the 4 ms clock of the flow records add to what is measured.
     #[serde(with = "humantime_serde")]
     pub rto_min: Duration,
-    /// The most: a path that answers later than this is of no use to a session.
+    /// The largest time-out. A path that answers later than this is of no use to a session.
     #[serde(with = "humantime_serde")]
     pub rto_max: Duration,
-    /// How long the peer may stand still without being called dead, on top of the time-out. With `rto_min` this makes
-    /// 160 ms: at 20 messages a second the packet that obliges the peer to acknowledge follows a break within 100 ms, and
-    /// a failure is to be reported within 300 ms.
+    /// How long the peer may pause (a busy CPU, a paused virtual machine) before it counts as silent, in addition to
+    /// the time-out. With `rto_min` this makes 160 ms. At 20 messages a second the second DATA packet after a break,
+    /// which the peer must acknowledge at once, is sent within 100 ms; so a failure is reported within 300 ms.
     #[serde(with = "humantime_serde")]
     pub stall_allowance: Duration,
-    /// How long the receiver of a single packet may wait before it acknowledges it (RFC 9260 section 6.2 allows
-    /// 500 ms; Linux and FreeBSD wait 200 ms). From the second packet on it may not.
+    /// How long a receiver may delay the SACK for a single packet (RFC 9260 section 6.2 allows 500 ms; Linux and
+    /// FreeBSD wait 200 ms). It must acknowledge every second packet at once.
     #[serde(with = "humantime_serde")]
     pub delayed_ack: Duration,
 
-    /// How rarely DATA that stays unacknowledged by chance may be called a failure. A path with 20 messages a second has
-    /// 36,000 acknowledgements an hour: one false alarm in 280 hours, if every loss were independent.
+    /// The largest probability of a false failure each time SACKs are missing, if packets are lost independently. A
+    /// path with 20 messages a second has 36,000 SACKs an hour: at 1e-7 that is one false alarm in 280 hours.
     pub data_chance: f32,
-    /// The same for heartbeats, of which a path has 120 an hour.
+    /// The same for HEARTBEATs. A path has 120 of them an hour at the default HB.interval.
     pub heartbeat_chance: f32,
-    /// How rarely either may make a path potentially failed. A heartbeat always does, when it is not answered in time.
+    /// The same for the state potentially failed, for DATA and HEARTBEATs. A HEARTBEAT that is not answered in time
+    /// always leads to that state.
     pub doubt_chance: f32,
-    /// How long DATA must have stayed unacknowledged, never retransmitted while more is sent, until it is clear that the
-    /// acknowledgements pass elsewhere: no sender waits longer than RTO.Initial without sending again.
+    /// How long DATA must stay unacknowledged while more is sent and none is retransmitted, before it is clear that the
+    /// SACKs take a route that is not seen here. A sender without SACKs retransmits after RTO.Initial (1 s) at the
+    /// latest.
     #[serde(with = "humantime_serde")]
     pub one_sided_data: Duration,
 
-    /// How long one direction alone must be seen until an association counts as established. The other direction may pass
-    /// elsewhere, or its first packet may be late.
+    /// How long only one direction is seen before the association counts as established all the same. The other
+    /// direction may take a route that is not seen here, or its first packet may be late.
     #[serde(with = "humantime_serde")]
     pub one_sided_after: Duration,
-    /// How long a flow must be silent until it is forgotten. Longer than any heartbeat interval in use (30 s by
-    /// default, RFC 9260 section 16) with the largest RTO (60 s) on top.
+    /// How long a flow must be silent before it is forgotten. Longer than any HEARTBEAT interval in use: HB.interval
+    /// (30 s by default, RFC 9260 section 16) plus the largest RTO (60 s).
     #[serde(with = "humantime_serde")]
     pub idle_after: Duration,
-    /// How long a flow is kept that never saw an answer, and had a few packets only: a scan, or forged packets.
+    /// How long a flow is kept that had a few packets only and was never answered: a scan, or forged packets.
     #[serde(with = "humantime_serde")]
     pub unanswered_after: Duration,
-    /// How long a flow is kept after its association ended, for packets that come late.
+    /// How long a flow is kept after its association has ended, for late packets.
     #[serde(with = "humantime_serde")]
     pub ended_after: Duration,
 
-    /// Failures within `flap_window` that make a path a flapping one.
+    /// How many failures within `flap_window` make a path a flapping one.
     pub flap_failures: u32,
-    /// See `flap_failures`: long enough for the failures of a link that comes and goes every ten seconds.
+    /// The time within which `flap_failures` failures are counted. Long enough for a link that goes down every ten
+    /// seconds.
     #[serde(with = "humantime_serde")]
     pub flap_window: Duration,
-    /// How long a flapping path must work without a failure until it is active again.
+    /// How long a flapping path must work without a failure before it is active again.
     #[serde(with = "humantime_serde")]
     pub flap_hold: Duration,
 
-    /// The loss, in percent, that a path must exceed beyond doubt (three standard deviations) to be reported as lossy.
-    /// A session over SCTP stands 1 % without anyone noticing.
+    /// The loss in percent above which a path is reported as lossy. The measured loss must exceed it by three standard
+    /// deviations. At 1 % loss a session over SCTP still works well.
     pub grey_loss_percent: f32,
-    /// DATA chunks that must have been sent since the first loss: with fewer the rate is not known to
-    /// 5 points. At 20 messages a second that takes less than ten seconds.
+    /// How many DATA chunks must have been sent since the first loss. With fewer, the measured loss is uncertain by
+    /// more than 5 percentage points. At 20 messages a second that takes less than ten seconds.
     pub grey_loss_chunks: u32,
 
-    /// Losses in a row, all of packets larger than any that passed meanwhile, that make a path MTU black hole: by chance
-    /// only if nearly all packets are large.
+    /// How many packets in a row must be lost, each larger than any that arrived meanwhile, before a path MTU black
+    /// hole is reported. Chance does this only where nearly all packets are large.
     pub black_hole_losses: u32,
-    /// Chunks that arrive twice by the peer's word, while nothing comes back on the path, that make the way back a
-    /// broken one: not just one SACK that was lost.
-    pub way_back_duplicates: u32,
-    /// For how long, at least. A path whose SACKs all go another way sends nothing twice.
+    /// How many chunks the peer must report as duplicates, while no packet returns on the path, before the return
+    /// direction counts as broken. One lost SACK makes a duplicate as well.
+    pub return_duplicates: u32,
+    /// How long those duplicates must go on. Where the SACKs take another route, nothing is retransmitted, so there are
+    /// no duplicates.
     #[serde(with = "humantime_serde")]
-    pub way_back_silence: Duration,
-    /// After how long without a sign of either direction both count as broken: RTO.Min (1 s, RFC 9260 section 16) has
-    /// passed for either side, and what was retransmitted would have told.
+    pub return_silence: Duration,
+    /// How long there must be no evidence for either direction before both count as broken. By then RTO.Min (1 s, RFC
+    /// 9260 section 16) has passed for both endpoints, and a retransmission would have arrived.
     #[serde(with = "humantime_serde")]
     pub direction_after: Duration,
 
-    /// How many times its usual round-trip time a path must need to be reported as slow.
+    /// How many times its usual round-trip time a path must need before it is reported as slow.
     pub latency_factor: f32,
-    /// And how much more, at least: a path inside a rack doubles its 50 us with every burst.
+    /// How much the round-trip time must have grown as well. The 50 us of a path inside a rack double with every burst.
     #[serde(with = "humantime_serde")]
     pub latency_margin: Duration,
-    /// Seconds with DATA, or heartbeats, in a row that must be slow: a route that changes, not a burst.
+    /// How many seconds with DATA, or HEARTBEATs, must be slow in a row. That tells a changed route from a burst.
     pub latency_in_a_row: u32,
 
-    /// How long an association is left alone before it is called not redundant: its first heartbeats are under way.
+    /// How old an association must be before it can be reported as not redundant. Its first HEARTBEATs need that time.
     #[serde(with = "humantime_serde")]
     pub settled_after: Duration,
-    /// How long an address of the peer may stay without any confirmed path. Stacks send a heartbeat to every address
-    /// when the association begins, and at the latest every HB.interval (30 s).
+    /// How long an address of the peer may have no confirmed path. A stack sends a HEARTBEAT to every address when the
+    /// association begins, and every HB.interval (30 s) at the latest.
     #[serde(with = "humantime_serde")]
     pub unconfirmed_after: Duration,
-    /// How long a peer may advertise a receiver window of zero, or not finish a shutdown, while it answers heartbeats.
+    /// How long a peer may advertise a receiver window of zero, or leave a shutdown unfinished, while it answers
+    /// HEARTBEATs.
     #[serde(with = "humantime_serde")]
     pub zombie_after: Duration,
-    /// How long apart failures may be that have one cause. What fails later belongs to an open incident only if it gave
-    /// no sign of life since that began: heartbeats notice late.
+    /// How long after the first failure another one can belong to the same incident. A later failure belongs to an open
+    /// incident only if its path has had no answer since the incident began: HEARTBEATs find a failure late.
     #[serde(with = "humantime_serde")]
     pub incident_window: Duration,
-    /// Packets in an endpoint's name, but none of its own, that make spoofing suspected: not the one that a restart or an
-    /// earlier association left under way. Some blind attacks need no more than three.
+    /// How many packets that claim to come from an endpoint, but did not, make spoofing suspected. One may be left from
+    /// a restart or an earlier association. Some blind attacks need no more than three.
     pub spoofing_packets: u32,
-    /// How long none of them must have come until that is over. Whoever tries tags slowly is still one attacker.
+    /// How long no such packet must arrive before the suspicion is over. An attacker who tries tags slowly is one
+    /// attacker.
     #[serde(with = "humantime_serde")]
     pub spoofing_over_after: Duration,
 }
@@ -174,7 +181,7 @@ impl Config {
             ("unconfirmed_after", self.unconfirmed_after),
             ("zombie_after", self.zombie_after),
             ("incident_window", self.incident_window),
-            ("way_back_silence", self.way_back_silence),
+            ("return_silence", self.return_silence),
             ("direction_after", self.direction_after),
             ("settled_after", self.settled_after),
             ("spoofing_over_after", self.spoofing_over_after),
@@ -210,7 +217,7 @@ impl Config {
             ("flap_failures", self.flap_failures),
             ("grey_loss_chunks", self.grey_loss_chunks),
             ("black_hole_losses", self.black_hole_losses),
-            ("way_back_duplicates", self.way_back_duplicates),
+            ("return_duplicates", self.return_duplicates),
             ("latency_in_a_row", self.latency_in_a_row),
             ("spoofing_packets", self.spoofing_packets),
         ] {
@@ -233,15 +240,15 @@ impl Config {
     }
 }
 
-/// A value that makes no sense.
+/// A value with which the detector cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} cannot be {value}: it must be {allowed}")]
 pub struct ConfigError {
-    /// The key.
+    /// The name of the key.
     pub key: &'static str,
-    /// What it was given.
+    /// The value that was given.
     pub value: String,
-    /// What it may be.
+    /// What is allowed, in words.
     pub allowed: &'static str,
 }
 
@@ -270,8 +277,8 @@ impl Default for Config {
             grey_loss_chunks: 170,
             latency_factor: 2.0,
             black_hole_losses: 4,
-            way_back_duplicates: 5,
-            way_back_silence: Duration::from_millis(500),
+            return_duplicates: 5,
+            return_silence: Duration::from_millis(500),
             direction_after: Duration::from_secs(5),
             latency_margin: Duration::from_millis(10),
             latency_in_a_row: 3,

@@ -40,9 +40,9 @@ pub enum CaptureError {
     /// No folder for the file.
     #[error("cannot make a folder for the capture in {}", folder.display())]
     Folder {
-        /// Where.
+        /// The folder.
         folder: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// tcpdump could not be started.
@@ -51,7 +51,7 @@ pub enum CaptureError {
     /// tcpdump ended by itself.
     #[error("tcpdump ended: {message}")]
     Ended {
-        /// What it said.
+        /// The words of its standard error.
         message: String,
     },
     /// Packets were lost between the kernel and tcpdump, or not all were read in time.

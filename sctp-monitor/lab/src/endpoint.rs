@@ -54,7 +54,7 @@ pub enum EndpointError {
     Start {
         /// The program.
         binary: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// User Mode Linux could not be started.
@@ -65,7 +65,7 @@ pub enum EndpointError {
     Command {
         /// The command.
         command: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
         /// The process's standard error.
         stderr: String,

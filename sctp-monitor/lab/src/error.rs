@@ -15,7 +15,7 @@ pub enum LabError {
     Tool {
         /// The host, router or switch, or `net` for the middle.
         node: String,
-        /// Its words.
+        /// The error of the tool.
         source: ToolError,
     },
     /// A kernel setting could not be written.
@@ -25,7 +25,7 @@ pub enum LabError {
         node: String,
         /// The file under `/proc/sys/net`.
         setting: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// An interface could not be changed.

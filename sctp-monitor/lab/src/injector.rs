@@ -33,11 +33,11 @@ pub enum InjectError {
     /// The packet socket could not be opened, or the frame not be sent.
     #[error("cannot {what} `{device}`")]
     Socket {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
         /// The device in the middle.
         device: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -166,7 +166,7 @@ fn is_full(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
-/// The transmit side's `drop` of a device in `/proc/net/dev`: the twelfth number behind the colon.
+/// The transmit side's `drop` of a device in `/proc/net/dev`: the twelfth number after the colon.
 fn sent_and_dropped(text: &str, device: &str) -> Option<u64> {
     let line = text
         .lines()

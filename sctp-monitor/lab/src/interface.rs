@@ -18,11 +18,11 @@ pub(crate) struct Control(UdpSocket);
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what} interface `{interface}`")]
 pub struct InterfaceError {
-    /// What was tried.
+    /// The operation that failed.
     pub what: &'static str,
     /// The interface's name.
     pub interface: String,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 

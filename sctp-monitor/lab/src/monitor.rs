@@ -23,7 +23,7 @@ impl Monitor {
     /// Starts the agent in a namespace, with the arguments behind `run --format json`.
     ///
     /// # Errors
-    /// What the system said.
+    /// The system's error.
     pub fn spawn(
         namespace: &Namespace,
         binary: &Path,

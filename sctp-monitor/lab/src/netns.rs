@@ -34,17 +34,17 @@ pub enum NetnsError {
     /// `ip netns add` did not work.
     #[error("cannot create network namespace `{namespace}`; the lab must run as root")]
     Create {
-        /// Its name.
+        /// The name of the namespace.
         namespace: String,
-        /// Why.
+        /// The reason.
         source: ToolError,
     },
     /// The namespace exists but cannot be entered.
     #[error("cannot enter network namespace `{namespace}`; the lab must run as root")]
     Enter {
-        /// Its name.
+        /// The name of the namespace.
         namespace: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -57,7 +57,7 @@ impl<E: DeserializeOwned + Clone + Debug + Send + 'static> JsonProcess<E> {
     /// Starts a process.
     ///
     /// # Errors
-    /// What the system said.
+    /// The system's error.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())

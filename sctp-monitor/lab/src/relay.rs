@@ -40,7 +40,7 @@ pub enum RelayError {
     Socket {
         /// The device.
         device: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// No event descriptor or thread.

@@ -10,15 +10,15 @@ pub enum ToolError {
     /// The program is not installed.
     #[error("`{program}` is not installed; run `cargo xtask setup`")]
     Missing {
-        /// Its name.
+        /// The name of the program.
         program: String,
     },
     /// The program could not be started or fed.
     #[error("cannot run `{program}`; the lab must run as root")]
     Run {
-        /// Its name.
+        /// The name of the program.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The program ended with an error.
@@ -26,7 +26,7 @@ pub enum ToolError {
     Failed {
         /// The command line.
         command: String,
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
         /// Its standard error.
         message: String,

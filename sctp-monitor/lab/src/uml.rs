@@ -38,7 +38,7 @@ pub enum UmlError {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The host's addresses could not be taken from it.

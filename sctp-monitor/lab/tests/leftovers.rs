@@ -30,7 +30,7 @@ fn everything(pids: &mut Vec<u32>) -> (Lab, [Endpoint; 2], Capture) {
     let config = EndpointConfig::listen(lab.addresses("mme").to_vec(), 3868);
     let linux = lab.spawn("mme", &Backend::user_mode_linux(), &config).unwrap();
     let capture = Capture::start(lab.host("gateway"), "left1").unwrap();
-    // The shell leaves its child behind, of which nobody here knows.
+    // The shell leaves its child running, of which nobody here knows.
     lab.host("mme")
         .command("sh")
         .args(["-c", "sleep 1000 &"])

@@ -10,7 +10,7 @@ use crate::report::Summary;
 #[derive(Debug)]
 pub(super) struct Last {
     pub(super) summary: Summary,
-    /// Lines behind it: an agent that was started later has not ended yet.
+    /// Lines after it: an agent that was started later has not ended yet.
     pub(super) lines_since: usize,
 }
 
@@ -21,10 +21,10 @@ pub(super) enum SummaryError {
     #[error(transparent)]
     Read(#[from] std::io::Error),
     /// No agent that wrote to it has ended.
-    #[error("no `summary` line in it: an agent writes one when it ends (SIGINT, SIGTERM, --duration)")]
+    #[error("the file has no `summary` line: the agent writes it when it ends (SIGINT, SIGTERM, --duration)")]
     None,
     /// Written by another version, or by somebody else.
-    #[error("line {line} is no summary that this version understands: {source}")]
+    #[error("line {line}: this version does not understand the summary: {source}")]
     NotUnderstood { line: usize, source: serde_json::Error },
 }
 

@@ -33,12 +33,12 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
     // There, attaching removes a filter of the same name first: it may be a running agent's.
     ensure!(
         kernel::has_tcx(),
-        "before Linux 6.6 an audit would take the filters of a running agent off. Let an agent write its events \
-         (`run --duration 90s --events FILE`), then `audit --events FILE`"
+        "before Linux 6.6 an audit would remove the TC filters of a running agent. Use `sctp-monitor run --duration 90s \
+         --events FILE`, then `sctp-monitor audit --events FILE`"
     );
     if args.duration < WORTHWHILE {
         log.say(&format!(
-            "idle paths may not show in {}: by default a path has a heartbeat every 30 s",
+            "idle paths may not be seen within {}: by default a path has a HEARTBEAT every 30 s only",
             humantime::format_duration(args.duration)
         ));
     }

@@ -104,8 +104,7 @@ const DRIVERS: &[Driver] = &[
     Driver {
         names: &["veth"],
         disturbance: Some(
-            "as long as native XDP is attached, the peer's segmentation offload (GSO) is off: what it sends costs more \
-             CPU",
+            "while native XDP is attached, the peer's segmentation offload (GSO) is off: the peer needs more CPU to send",
         ),
         ..QUIET
     },
@@ -120,7 +119,7 @@ const DRIVERS: &[Driver] = &[
         names: &["bond"],
         mtu: MtuLimit::None,
         disturbance: Some(
-            "native XDP goes into the driver of every member, with the side effects that it has there",
+            "native XDP is attached to the driver of every member, with that driver's side effects",
         ),
         ..QUIET
     },
@@ -129,8 +128,8 @@ const DRIVERS: &[Driver] = &[
         names: &["virtio_net"],
         refuses: Refuses::FixedGroHw,
         disturbance: Some(
-            "attaching native XDP pauses its queues for a moment, and as long as it is attached hardware GRO is off: TCP \
-             costs more CPU",
+            "attaching native XDP pauses the queues for a moment; while it is attached, hardware GRO is off and TCP needs more \
+             CPU",
         ),
         ..QUIET
     },
@@ -139,14 +138,14 @@ const DRIVERS: &[Driver] = &[
         names: &["mlx5_core", "mlx5_core.sf"],
         refuses: Refuses::LroAndGroHw,
         disturbance: Some(
-            "attaching native XDP opens its queues anew: packets are lost for some milliseconds, the link stays",
+            "attaching native XDP re-creates the queues: packets are lost for some milliseconds, the link stays up",
         ),
         ..QUIET
     },
     // drivers/net/ethernet/mellanox/mlx4/en_netdev.c
     Driver {
         names: &["mlx4_core"],
-        disturbance: Some("attaching native XDP stops and starts the port: packets are lost for a moment"),
+        disturbance: Some("attaching native XDP restarts the port: packets are lost for a moment"),
         ..QUIET
     },
     // drivers/net/ethernet/intel/ixgbe/ixgbe_main.c
@@ -154,37 +153,35 @@ const DRIVERS: &[Driver] = &[
         names: &["ixgbe"],
         refuses: Refuses::Lro,
         disturbance: Some(
-            "attaching native XDP resets the device: the link goes down for seconds (it is refused \
-             while SR-IOV or DCB is on)",
+            "attaching native XDP resets the device: the link goes down for seconds (while SR-IOV or DCB is on, the driver \
+             refuses native XDP)",
         ),
         ..QUIET
     },
     // drivers/net/ethernet/intel/ixgbevf/ixgbevf_main.c, igb/igb_main.c
     Driver {
         names: &["ixgbevf", "igb"],
-        disturbance: Some("attaching native XDP closes and opens the device: the link goes down for seconds"),
+        disturbance: Some("attaching native XDP restarts the device: the link goes down for seconds"),
         ..QUIET
     },
     // drivers/net/ethernet/intel/igc/igc_xdp.c
     Driver {
         names: &["igc"],
         mtu: MtuLimit::Bytes(1500),
-        disturbance: Some("attaching native XDP closes and opens the device: the link goes down for seconds"),
+        disturbance: Some("attaching native XDP restarts the device: the link goes down for seconds"),
         ..QUIET
     },
     // drivers/net/ethernet/intel/i40e/i40e_main.c
     Driver {
         names: &["i40e"],
-        disturbance: Some(
-            "attaching native XDP resets and rebuilds the device: no packet passes for about a second",
-        ),
+        disturbance: Some("attaching native XDP resets the device: no packet passes for about a second"),
         ..QUIET
     },
     // drivers/net/ethernet/intel/ice/ice_main.c
     Driver {
         names: &["ice"],
         disturbance: Some(
-            "attaching native XDP takes its queues down and up: packets are lost, and the link may be toggled",
+            "attaching native XDP restarts the queues: packets are lost, and the link may go down for a moment",
         ),
         ..QUIET
     },
@@ -193,8 +190,7 @@ const DRIVERS: &[Driver] = &[
         names: &["bnxt_en"],
         queues: Queues::Combined,
         disturbance: Some(
-            "attaching native XDP closes and opens the device: packets are lost for a moment; LRO is off as long as it is \
-             attached",
+            "attaching native XDP restarts the device: packets are lost for a moment; while it is attached, LRO is off",
         ),
         ..QUIET
     },
@@ -203,8 +199,7 @@ const DRIVERS: &[Driver] = &[
         names: &["ena"],
         queues: Queues::HalfOfMax,
         disturbance: Some(
-            "attaching native XDP takes its queues down and up: packets are lost for a moment; the MTU is limited as long as \
-             it is attached",
+            "attaching native XDP restarts the queues: packets are lost for a moment; while it is attached, the MTU is limited",
         ),
         ..QUIET
     },
@@ -214,7 +209,7 @@ const DRIVERS: &[Driver] = &[
         native_since: Some(Version::new(6, 4)),
         mtu: MtuLimit::Bytes(2032),
         refuses: Refuses::Lro,
-        disturbance: Some("attaching native XDP takes its queues down and up: packets are lost for a moment"),
+        disturbance: Some("attaching native XDP restarts the queues: packets are lost for a moment"),
         ..QUIET
     },
     // drivers/net/hyperv/netvsc_bpf.c
@@ -222,7 +217,7 @@ const DRIVERS: &[Driver] = &[
         names: &["hv_netvsc"],
         refuses: Refuses::Lro,
         disturbance: Some(
-            "native XDP goes into the virtual function behind it too, with the side effects of its driver",
+            "native XDP is also attached to the virtual function behind it, with that driver's side effects",
         ),
         ..QUIET
     },
@@ -231,8 +226,8 @@ const DRIVERS: &[Driver] = &[
         names: &["mana"],
         native_since: Some(Version::new(5, 17)),
         disturbance: Some(
-            "attaching native XDP makes its queues anew: packets are lost for a moment; the MTU is limited as long as it is \
-             attached",
+            "attaching native XDP re-creates the queues: packets are lost for a moment; while it is attached, the MTU is \
+             limited",
         ),
         ..QUIET
     },
@@ -241,7 +236,7 @@ const DRIVERS: &[Driver] = &[
         names: &["vmxnet3"],
         native_since: Some(Version::new(6, 6)),
         disturbance: Some(
-            "attaching native XDP resets the device: packets are lost for a moment; LRO goes off and stays off",
+            "attaching native XDP resets the device: packets are lost for a moment; LRO is switched off and stays off",
         ),
         ..QUIET
     },

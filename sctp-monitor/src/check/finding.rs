@@ -7,15 +7,15 @@ use serde::Serialize;
 /// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// How severe it is.
     pub level: Level,
-    /// What it is about, in a word.
+    /// The subject, in a word.
     pub topic: &'static str,
-    /// What was found.
+    /// The fact, in words.
     pub says: String,
     /// What to do about it.
     pub advice: Option<String>,
-    /// What only a programmer wants to read.
+    /// The verifier's log, for programmers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub detail: Vec<String>,
 }
@@ -24,7 +24,7 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// As it should be.
+    /// All is well.
     Ok,
     /// `run` works, with a drawback.
     Limitation,

@@ -5,7 +5,7 @@ use super::{
     finding::{Finding, Level},
 };
 
-/// What is to be told of the kernel and this process. A problem here keeps `run` from every NIC.
+/// What `check` reports about the kernel and this process. With a problem here `run` cannot watch any NIC.
 pub(super) fn host(host: &HostFacts) -> Vec<Finding> {
     let mut findings = vec![kernel(host), privileges(host), maps(host)];
     findings.extend(host.programs.iter().map(|program| self::program(program, host)));
@@ -32,17 +32,17 @@ fn kernel(host: &HostFacts) -> Finding {
         Some(_) if everything_loads(host) => Finding::new(
             Level::Limitation,
             "kernel",
-            format!("{says}, older than the oldest supported, {OLDEST}; the programs load all the same"),
+            format!("{says}: older than {OLDEST}, the oldest supported release; the programs can be loaded nevertheless"),
         )
         .advise(advice),
         Some(_) => Finding::new(
             Level::Problem,
             "kernel",
-            format!("{says}, older than the oldest supported, {OLDEST}"),
+            format!("{says}: older than {OLDEST}, the oldest supported release"),
         )
         .advise(advice),
         None => {
-            Finding::new(Level::Unknown, "kernel", format!("{says}: not a release number")).advise(advice)
+            Finding::new(Level::Unknown, "kernel", format!("{says}: the release number was not understood")).advise(advice)
         }
     }
 }
@@ -60,7 +60,7 @@ fn privileges(host: &HostFacts) -> Finding {
     let missing = missing.join(", ");
     let says = format!("uid {} lacks {missing}", host.privileges.uid);
     if host.privileges.net_admin && everything_loads(host) {
-        let says = format!("{says}; the programs load all the same");
+        let says = format!("{says}; the programs can be loaded nevertheless");
         return Finding::new(Level::Limitation, "privileges", says).advise(PRIVILEGE_ADVICE);
     }
     Finding::new(Level::Problem, "privileges", says).advise(PRIVILEGE_ADVICE)
@@ -69,15 +69,18 @@ fn privileges(host: &HostFacts) -> Finding {
 fn maps(host: &HostFacts) -> Finding {
     let refusal = match &host.maps {
         Maps::Made => {
-            return Finding::ok("maps", "ring buffer, mapped records, index and queue can be made");
+            return Finding::ok(
+                "maps",
+                "all maps can be created (ring buffer, flow records, index, free list)",
+            );
         }
         Maps::Refused(refusal) => refusal,
     };
     if refusal.denied {
         return denied("maps", host.privileges);
     }
-    Finding::new(Level::Problem, "maps", format!("the kernel refused a map: {}", refusal.why)).advise(
-        "ring buffers and mapped arrays need CONFIG_BPF_SYSCALL and Linux 5.8; ENOMEM means the memory limit of the \
+    Finding::new(Level::Problem, "maps", format!("the kernel did not create a map: {}", refusal.why)).advise(
+        "use a kernel with CONFIG_BPF_SYSCALL, Linux 5.8 or later; if the error is ENOMEM, raise the memory limit of the \
          service or the container",
     )
 }
@@ -103,7 +106,7 @@ fn program(program: &Program, host: &HostFacts) -> Finding {
             return Finding::ok("program", format!("{name} ({of}): {count}"));
         }
         Load::NotTried => {
-            let says = format!("{name} ({of}): unknown without the maps");
+            let says = format!("{name} ({of}): could not be tested without the maps");
             return Finding::new(Level::Unknown, "program", says);
         }
         Load::Refused(refusal) => refusal,
@@ -121,7 +124,7 @@ fn program(program: &Program, host: &HostFacts) -> Finding {
 }
 
 fn rejected(level: Level, program: &str, refusal: &Refusal, privileges: Privileges) -> Finding {
-    let says = format!("{program}: the kernel refused it: {}", refusal.why);
+    let says = format!("{program}: the kernel did not load it: {}", refusal.why);
     let advice = if privileges.missing().contains(&"CAP_PERFMON") {
         // The verifier is stricter then (pointer comparisons, speculation).
         PRIVILEGE_ADVICE
@@ -137,23 +140,26 @@ fn rejected(level: Level, program: &str, refusal: &Refusal, privileges: Privileg
 fn denied(topic: &'static str, privileges: Privileges) -> Finding {
     let missing = privileges.missing();
     if !missing.is_empty() {
-        let says = format!("unknown without {}", missing.join(", "));
+        let says = format!("could not be tested: this process lacks {}", missing.join(", "));
         return Finding::new(Level::Unknown, topic, says).advise(PRIVILEGE_ADVICE);
     }
     if privileges.user_namespace {
-        let says = "the kernel does not permit it: capabilities of a user namespace do not count for BPF";
+        let says = "the kernel does not permit it: BPF needs capabilities of the initial user namespace";
         return Finding::new(Level::Problem, topic, says)
-            .advise("run it in the first user namespace: as root of the host, not of a rootless container");
+            .advise("run it as root of the host, not in a rootless container");
     }
-    Finding::new(Level::Problem, topic, "the kernel does not permit it in spite of the capabilities").advise(
-        "a seccomp profile or a security module forbids bpf(2): allow it (in a container, seccomp=unconfined tells whether \
-         it is that)",
+    Finding::new(Level::Problem, topic, "the kernel does not permit it, although the capabilities are there").advise(
+        "allow bpf(2) in the seccomp profile and the security module (in a container, try seccomp=unconfined to see whether \
+         that is the reason)",
     )
 }
 
 fn tc(tc: Tc) -> Finding {
     let Tc::Clsact { qdisc, filter } = tc else {
-        return Finding::ok("tc", "TCX: the programs leave with the agent, however it ends");
+        return Finding::ok(
+            "tc",
+            "TCX: the programs are removed when the agent ends, also when it is killed",
+        );
     };
     if qdisc == Module::Absent || filter == Module::Absent {
         let absent = if qdisc == Module::Absent {
@@ -161,23 +167,24 @@ fn tc(tc: Tc) -> Finding {
         } else {
             "cls_bpf"
         };
-        let says = format!("this kernel has no {absent}, which TC programs need before Linux 6.6");
+        let says = format!("this kernel has no {absent}; before Linux 6.6, TC programs need it");
         return Finding::new(Level::Problem, "tc", says)
-            .advise("install the kernel's extra modules, or build it with CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF");
+            .advise("install the kernel's extra modules, or build the kernel with CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF");
     }
-    let says = "clsact, as before Linux 6.6: an agent that is killed leaves its programs on the NIC until the next one runs";
-    Finding::new(Level::Limitation, "tc", says).advise("Linux 6.6 has TCX, which has no such drawback")
+    let says =
+        "clsact: if the agent is killed, its programs stay on the NIC until the next start of the agent";
+    Finding::new(Level::Limitation, "tc", says).advise("use Linux 6.6 or later, which has TCX")
 }
 
 fn fragments(kernel: &KernelFacts) -> Finding {
     if kernel.xdp_fragments {
         return Finding::ok(
             "fragments",
-            "XDP programs may see packets that span buffers (large MTUs)",
+            "supported: XDP programs see packets that span several buffers (large MTU)",
         );
     }
-    let says = "XDP programs see no packet that spans buffers: NICs with a large MTU are watched by TC";
-    Finding::new(Level::Limitation, "fragments", says).advise("Linux 5.18 has XDP fragments")
+    let says = "not supported: NICs with a large MTU are watched by TC";
+    Finding::new(Level::Limitation, "fragments", says).advise("use Linux 5.18 or later for XDP on such NICs")
 }
 
 /// What became of our own programs is better evidence than the setting, which shows in one namespace only.
@@ -187,17 +194,17 @@ fn jit(host: &HostFacts) -> Finding {
         Load::Refused(_) | Load::NotTried => None,
     });
     match compiled.or(host.kernel.jit_sysctl.map(|value| value != 0)) {
-        Some(true) => Finding::ok("jit", "programs are compiled"),
+        Some(true) => Finding::ok("jit", "BPF programs are compiled"),
         Some(false) => Finding::new(
             Level::Limitation,
             "jit",
-            "programs are interpreted, which costs several times as much a packet",
+            "BPF programs are interpreted: each packet costs several times as much",
         )
         .advise("sysctl net.core.bpf_jit_enable=1"),
         None => Finding::new(
             Level::Unknown,
             "jit",
-            "net.core.bpf_jit_enable shows in the first network namespace only",
+            "not known: net.core.bpf_jit_enable is visible only in the initial network namespace",
         )
         .advise(PRIVILEGE_ADVICE),
     }
@@ -207,9 +214,9 @@ fn btf(kernel: &KernelFacts) -> Finding {
     Finding::ok(
         "btf",
         if kernel.btf {
-            "the kernel describes its types (/sys/kernel/btf/vmlinux)"
+            "present (/sys/kernel/btf/vmlinux); not needed"
         } else {
-            "the kernel does not describe its types; the programs do not need it"
+            "absent; not needed"
         },
     )
 }
@@ -220,7 +227,7 @@ fn lockdown(kernel: &KernelFacts) -> Option<Finding> {
         "lockdown",
         match mode {
             "none" => "none".to_owned(),
-            mode => format!("{mode}; the programs use nothing that it forbids"),
+            mode => format!("{mode}: it does not affect these programs"),
         },
     ))
 }
@@ -232,7 +239,8 @@ const OLDEST: Version = Version::new(5, 15);
 const MAX_INSTRUCTIONS: u32 = 1_000_000;
 
 /// For a program that the verifier rejects.
-pub(super) const VERIFIER_ADVICE: &str = "this build and this kernel do not fit: try another kernel, and report it with `sctp-monitor -v check` and `uname -a`";
+pub(super) const VERIFIER_ADVICE: &str =
+    "try another kernel, and report this with the output of `sctp-monitor -v check` and `uname -a`";
 
-const PRIVILEGE_ADVICE: &str = "run it as root or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (AmbientCapabilities= in a \
+const PRIVILEGE_ADVICE: &str = "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (AmbientCapabilities= in a \
                                 systemd unit, capabilities.add in a pod, setcap on the file)";

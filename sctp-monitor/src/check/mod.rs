@@ -1,4 +1,4 @@
-//! `sctp-monitor check`: what `run` would do here, told without attaching anything.
+//! `sctp-monitor check`: says what `run` would do here, without attaching anything.
 //!
 //! In three steps: collect facts, judge them, show the verdicts. Only the first asks the kernel, so the others are
 //! tested on made-up facts.
@@ -26,7 +26,7 @@ use crate::cli::{CheckArgs, Format};
 /// # Errors
 /// If `run` would not work on every NIC that was looked at, or the report cannot be written.
 pub fn check(args: &CheckArgs, verbose: u8) -> anyhow::Result<()> {
-    let facts = collect::collect(&args.interfaces).context("no runtime to ask the kernel by")?;
+    let facts = collect::collect(&args.interfaces).context("cannot start the asynchronous runtime")?;
     let mut report = assess::assess(&facts);
     if verbose == 0 {
         report.drop_details();

@@ -6,14 +6,14 @@ use super::{
     facts::{Framing, HostFacts, NicFacts, Offload, XdpMode},
 };
 
-/// Something in the way of native XDP.
+/// A reason why a NIC cannot take a native XDP program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Obstacle {
-    /// What it is.
+    /// The reason, in words.
     pub(super) why: String,
-    /// What would remove it, if anything does.
+    /// What to do to get native XDP, if anything helps.
     pub(super) advice: Option<String>,
-    /// Whether the kernel refuses for certain.
+    /// Whether the kernel will certainly refuse the program.
     pub(super) certain: bool,
 }
 
@@ -39,7 +39,7 @@ impl Obstacle {
     }
 }
 
-/// The first thing in the way of native XDP on this NIC; `None` if nothing is known to be.
+/// The first known reason why this NIC cannot take native XDP; `None` if none is known.
 pub(super) fn to_native_xdp(name: &str, nic: &NicFacts, host: &HostFacts) -> Option<Obstacle> {
     let driver = nic.maker().and_then(drivers::by_name);
     occupied(nic)
@@ -54,14 +54,16 @@ fn occupied(nic: &NicFacts) -> Option<Obstacle> {
     if let Some(program) = attached(XdpMode::Native) {
         let whose = describe(program.id, program.name.as_deref());
         return Some(
-            Obstacle::certain(format!("another XDP program is attached in the driver ({whose})"))
-                .advise("native XDP needs that program off the NIC; TC beside it sees what it lets pass"),
+            Obstacle::certain(format!("another XDP program is attached in the driver ({whose})")).advise(
+                "for native XDP: remove that program from the NIC; TC sees the packets that it lets pass",
+            ),
         );
     }
     if let Some(upper) = nic.ties.uppers_with_xdp.first() {
         return Some(
-            Obstacle::certain(format!("{upper}, on top of it, has an XDP program"))
-                .advise(format!("watch {upper} instead, or take its program off")),
+            Obstacle::certain(format!("{upper}, an interface above it, has an XDP program")).advise(format!(
+                "watch {upper} instead, or remove the XDP program from {upper}"
+            )),
         );
     }
     let program = attached(XdpMode::Generic)?;
@@ -70,7 +72,7 @@ fn occupied(nic: &NicFacts) -> Option<Obstacle> {
         Obstacle::certain(format!(
             "another XDP program is attached in generic mode ({whose})"
         ))
-        .advise("native XDP needs that program off the NIC; TC beside it sees what it lets pass"),
+        .advise("for native XDP: remove that program from the NIC; TC sees the packets that it lets pass"),
     )
 }
 
@@ -79,7 +81,7 @@ pub(super) fn describe(id: u32, name: Option<&str>) -> String {
     match name {
         // The kernel cuts names after 15 bytes.
         Some(name) if name.starts_with("xdp_ingress") => {
-            format!("id {id}, {name}: another sctp-monitor by its name")
+            format!("id {id}, {name}: by its name another sctp-monitor")
         }
         Some(name) => format!("id {id}, {name}"),
         None => format!("id {id}"),
@@ -99,14 +101,14 @@ fn not_supported(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &Hos
         // A bond tells what its members have, and takes a program while it has none (tried on Linux 6.1).
         Some(_) if maker == "bond" && nic.ties.members.is_empty() => None,
         Some(_) if maker == "bond" => {
-            let why = "a member of the bond does not support it, or the bond's mode does not allow it";
+            let why = "a member of the bond does not support it, or the mode of the bond does not allow it";
             Some(Obstacle::certain(why))
         }
         // It says so when the rule below is broken, also where the other end cannot be seen.
         Some(_) if maker == "veth" => Some(veth_queues(name, nic).unwrap_or_else(|| {
-            let why = "it has fewer receive queues than its other end sends by";
+            let why = "it has fewer receive queues than its peer has transmit queues";
             Obstacle::certain(why).advise(format!(
-                "for native XDP: ethtool -L {name} rx N, N being the other end's tx"
+                "for native XDP: ethtool -L {name} rx N, where N is the peer's number of transmit queues"
             ))
         })),
         Some(_) => not_supported(),
@@ -127,23 +129,23 @@ fn merging(name: &str, nic: &NicFacts, driver: Option<&Driver>) -> Option<Obstac
     let gro_hw = merging.gro_hw != Offload::Off;
     match refuses {
         Some(Refuses::Lro | Refuses::LroAndGroHw) if lro => {
-            Some(off(Obstacle::certain("the driver refuses it while LRO is on"), name, "lro", merging.lro))
+            Some(off(Obstacle::certain("the driver does not accept it while LRO is on"), name, "lro", merging.lro))
         }
         Some(Refuses::LroAndGroHw) if gro_hw => Some(off(
-            Obstacle::certain("the driver refuses it while hardware GRO is on"),
+            Obstacle::certain("the driver does not accept it while hardware GRO is on"),
             name,
             "rx-gro-hw",
             merging.gro_hw,
         )),
         Some(Refuses::FixedGroHw) if merging.gro_hw == Offload::Fixed => Some(
-            Obstacle::certain("the device merges packets (hardware GRO), and the driver cannot switch that off")
+            Obstacle::certain("the device merges packets (hardware GRO), and the driver cannot disable that")
                 .advise(
-                    "for native XDP give the virtual machine's NIC a control queue (VIRTIO_NET_F_CTRL_GUEST_OFFLOADS), or \
-                     switch its guest_tso4 and guest_tso6 off",
+                    "for native XDP: in the hypervisor, give this NIC a control queue (VIRTIO_NET_F_CTRL_GUEST_OFFLOADS), or disable its \
+                     guest_tso4 and guest_tso6",
                 ),
         ),
         None if lro => {
-            Some(off(Obstacle::likely("LRO is on, and most drivers refuse it then"), name, "lro", merging.lro))
+            Some(off(Obstacle::likely("LRO is on, and most drivers do not accept it then"), name, "lro", merging.lro))
         }
         _ => None,
     }
@@ -163,17 +165,16 @@ fn channels(name: &str, nic: &NicFacts, driver: Option<&Driver>) -> Option<Obsta
     let channels = nic.channels?;
     match driver?.queues {
         Queues::Combined if channels.combined == 0 => Some(
-            Obstacle::certain("the driver wants queues for both directions (combined) for it").advise(
-                format!(
+            Obstacle::certain("the driver needs combined queues for it (each for receiving and sending)")
+                .advise(format!(
                     "for native XDP: ethtool -L {name} rx 0 tx 0 combined {}",
                     channels.rx.max(1)
-                ),
-            ),
+                )),
         ),
         Queues::HalfOfMax if channels.combined * 2 > channels.combined_max && channels.combined_max > 0 => {
             Some(
                 Obstacle::certain(format!(
-                    "{} of at most {} queues are in use, and the driver wants as many again for it",
+                    "{} of at most {} queues are in use, and the driver needs the same number again for it",
                     channels.combined, channels.combined_max
                 ))
                 .advise(format!(
@@ -194,7 +195,7 @@ fn veth_queues(name: &str, nic: &NicFacts) -> Option<Obstacle> {
     let sends_by = peer.tx_queues?;
     (receives_by < sends_by).then(|| {
         Obstacle::certain(format!(
-            "it has {receives_by} receive queues, fewer than the {sends_by} that {} sends by",
+            "it has {receives_by} receive queues, fewer than the {sends_by} transmit queues of {}",
             peer.name
         ))
         .advise(format!("for native XDP: ethtool -L {name} rx {sends_by}"))
@@ -225,17 +226,17 @@ fn mtu(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &HostFacts) ->
     let advice = format!("for native XDP: ip link set {name} mtu {}", limit.min(mtu));
     match fragments {
         Some(false) if mtu > limit => {
-            let why = format!("an MTU of {mtu} bytes is more than the {limit} that fit one buffer");
+            let why = format!("the MTU is {mtu} bytes, and one buffer holds {limit}");
             let why = if host.kernel.xdp_fragments {
-                format!("{why}, and the driver has no XDP fragments")
+                format!("{why}; the driver does not support XDP fragments")
             } else {
-                format!("{why}, and XDP fragments need Linux 5.18")
+                format!("{why}; XDP fragments need Linux 5.18")
             };
             Some(Obstacle::certain(why).advise(advice))
         }
         None if mtu > limit => Some(
             Obstacle::likely(format!(
-                "an MTU of {mtu} bytes needs XDP fragments, and this kernel does not say whether the driver has them"
+                "an MTU of {mtu} bytes needs XDP fragments, and this kernel does not say whether the driver supports them"
             ))
             .advise(advice),
         ),

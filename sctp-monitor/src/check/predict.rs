@@ -9,18 +9,18 @@ use super::{
 };
 use crate::kernel::Hook;
 
-/// What `run` would do with a NIC, its hook left to it.
+/// What `run --hook auto` would do with a NIC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prediction {
-    /// It watches it.
+    /// `run` would watch the NIC.
     Watched(Attached),
-    /// It ends with an error.
+    /// `run` would end with an error.
     Refused {
-        /// Why.
+        /// The reason, in words.
         why: String,
-        /// What to do.
+        /// What to do about it.
         advice: String,
-        /// How it would attach once that is done, as far as it can be told.
+        /// How `run` would attach without this problem, if known.
         otherwise: Option<Attached>,
     },
 }
@@ -28,26 +28,26 @@ pub enum Prediction {
 /// How `run` attaches to a NIC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attached {
-    /// The hook for what arrives.
+    /// The hook for incoming packets.
     pub hook: Hook,
-    /// Whether nothing can come in between; a driver has the last word otherwise.
+    /// Whether this is certain; otherwise the driver may still refuse native XDP.
     pub certain: bool,
-    /// Why it is this hook.
+    /// Why this hook is used, in words.
     pub why: String,
-    /// How to get native XDP, where it can be got.
+    /// What to do to get native XDP, if anything helps.
     pub advice: Option<String>,
-    /// The hook for what the host sends.
+    /// The hook for outgoing packets.
     pub egress: Tc,
 }
 
 impl Prediction {
-    /// Whether `run` would do its work.
+    /// Whether `run` would watch the NIC.
     #[must_use]
     pub fn works(&self) -> bool {
         matches!(self, Self::Watched(_))
     }
 
-    /// How it attaches, or would if nothing kept it from that.
+    /// How `run` would attach, or would without the problem.
     #[must_use]
     pub fn attached(&self) -> Option<&Attached> {
         match self {
@@ -63,17 +63,17 @@ pub fn predict(nic: &Nic, host: &HostFacts) -> Prediction {
     let Some(facts) = nic.facts.as_deref() else {
         return Prediction::Refused {
             why: format!("there is no interface {} in this network namespace", nic.name),
-            advice: "`ip link` lists those there are".to_owned(),
+            advice: "`ip link` lists the interfaces".to_owned(),
             otherwise: None,
         };
     };
     if let Framing::Other(framing) = &facts.framing {
         return Prediction::Refused {
             why: format!(
-                "its packets have no Ethernet header ({framing}), and only Ethernet can be watched yet"
+                "its packets have no Ethernet header ({framing}); only Ethernet NICs can be watched"
             ),
             advice: format!(
-                "leave {} out, and watch the Ethernet NIC that its packets go through, if they are not encrypted there",
+                "do not watch {}; watch the Ethernet NIC that its packets take, unless they are encrypted there",
                 nic.name
             ),
             otherwise: None,
@@ -101,7 +101,7 @@ fn blocked(nic: &NicFacts, attached: &Attached, host: &HostFacts) -> Option<(Str
     }
     if host.tc == Tc::Tcx && nic.tcx == TcxPrograms::NotThere {
         return Some((
-            "this kernel takes no TC program: it was built without CONFIG_NET_XGRESS".to_owned(),
+            "this kernel has no TC hook: it was built without CONFIG_NET_XGRESS".to_owned(),
             "use a kernel with CONFIG_NET_CLS_ACT".to_owned(),
         ));
     }
@@ -109,7 +109,7 @@ fn blocked(nic: &NicFacts, attached: &Attached, host: &HostFacts) -> Option<(Str
     (attached.hook == Hook::Tc).then(|| {
         (
             format!(
-                "{}, and the kernel refused the program for TC ingress: {}",
+                "{}, and the kernel did not load the program for TC ingress: {}",
                 attached.why, refusal.why
             ),
             VERIFIER_ADVICE.to_owned(),
@@ -126,13 +126,16 @@ fn native(nic: &NicFacts, host: &HostFacts) -> Attached {
                 || (features.fragments() && host.kernel.xdp_fragments)
                 || driver.is_some_and(|driver| driver.mtu == MtuLimit::None);
             let software = nic.kind.as_deref().is_some_and(|kind| kind != "bond");
-            let why = format!("the {maker} driver has native XDP, and nothing known is in its way");
+            let why = format!("the {maker} driver supports native XDP");
             (software && fits, why)
         }
-        None if driver.is_some() => (false, format!("the {maker} driver is known to have native XDP")),
+        None if driver.is_some() => (
+            false,
+            format!("the {maker} driver is known to support native XDP"),
+        ),
         None => {
-            let why = "this kernel does not say whether the driver has native XDP (Linux 6.3 does): run tries it, and \
-                       takes TC if it is refused";
+            let why = "this kernel does not say whether the driver supports native XDP (Linux 6.3 and later do): run tries \
+                       it, and uses TC if it is refused";
             (false, why.to_owned())
         }
     };

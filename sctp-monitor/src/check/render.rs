@@ -93,7 +93,7 @@ fn prediction(nic: &NicReport) -> Finding {
         } => {
             let then = otherwise
                 .as_ref()
-                .map(|attached| format!(". Otherwise: {}", words(attached)))
+                .map(|attached| format!(". Without this problem: {}", words(attached)))
                 .unwrap_or_default();
             Finding::new(Level::Problem, "run", format!("would fail: {why}{then}")).advise(advice)
         }
@@ -109,10 +109,7 @@ fn words(attached: &Attached) -> String {
         ..
     } = attached;
     let probably = if *certain { "" } else { "probably " };
-    format!(
-        "{probably}{hook} ({why}); what the host sends by {}",
-        egress.name()
-    )
+    format!("{probably}{hook} ({why}); outgoing packets by {}", egress.name())
 }
 
 fn prediction_json(prediction: &Prediction) -> Value {

@@ -1,4 +1,4 @@
-//! Which hook a NIC gets, and why.
+//! Chooses the hook of a NIC: native XDP, TC ingress, or what was asked for.
 //!
 //! Native XDP sees a packet first and costs least. Where it cannot be had (a driver without it, another XDP program on
 //! the NIC, too large an MTU), TC ingress sees the same packets a little later. Generic XDP is slower than TC and
@@ -16,20 +16,20 @@ use nix::net::if_::if_nametoindex;
 
 use super::{Kernel, KernelError, XDP_FRAGS_SINCE};
 
-/// Which hook is asked for.
+/// The hook that the operator asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HookChoice {
     /// Native XDP, or TC ingress where that cannot be had.
     Auto,
-    /// Native XDP or nothing.
+    /// Native XDP only.
     XdpNative,
-    /// Generic XDP or nothing.
+    /// Generic XDP only.
     XdpGeneric,
-    /// TC ingress or nothing.
+    /// TC ingress only.
     Tc,
 }
 
-/// Which hook a NIC got.
+/// The hook that a NIC got, for incoming packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
     /// XDP in the driver.
@@ -53,13 +53,13 @@ impl fmt::Display for Hook {
 /// Why a NIC is not watched.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    /// There is no such interface here.
-    #[error("there is no interface {0} in this network namespace (`ip link` lists those there are)")]
+    /// This network namespace has no such interface.
+    #[error("there is no interface {0} in this network namespace (`ip link` lists the interfaces)")]
     NoInterface(String),
-    /// The hook that was asked for cannot be had.
+    /// The NIC does not accept the hook that was asked for.
     #[error("{interface} cannot take {hook}: {why}")]
     Refused {
-        /// The NIC.
+        /// The name of the NIC.
         interface: String,
         /// The hook that was tried.
         hook: &'static str,
@@ -98,19 +98,19 @@ impl Attachment {
         self.if_index
     }
 
-    /// The hook that sees what arrives.
+    /// The hook that sees incoming packets.
     #[must_use]
     pub fn hook(&self) -> Hook {
         self.hook
     }
 
-    /// Why it is this hook.
+    /// Why this hook is used, in words.
     #[must_use]
     pub fn why(&self) -> &str {
         &self.why
     }
 
-    /// Whether a program sees what the host sends.
+    /// Whether a program sees outgoing packets.
     #[must_use]
     pub fn sees_egress(&self) -> bool {
         self.egress.is_some()
@@ -171,7 +171,7 @@ impl Kernel {
             HookChoice::Auto => match self.attach_xdp(interface, XdpMode::Driver) {
                 Ok(link) => Ok((
                     Hook::XdpNative,
-                    "the driver takes it".to_owned(),
+                    "the driver supports it".to_owned(),
                     IngressLink::Xdp(link),
                 )),
                 Err(AttachError::Refused { why, .. }) => {
@@ -278,16 +278,20 @@ fn explain(error: &ProgramError) -> String {
         .find_map(|error| error.downcast_ref::<io::Error>())
         .and_then(io::Error::raw_os_error);
     match errno {
-        Some(libc::EBUSY) => "another XDP program is attached (`ip -details link show` names it)".to_owned(),
-        Some(libc::EEXIST) => "a program is attached in another XDP mode".to_owned(),
+        Some(libc::EBUSY) => "another XDP program is attached (`ip -details link show` shows it)".to_owned(),
+        Some(libc::EEXIST) => {
+            "another XDP program is attached in another mode (`ip -details link show` shows it)".to_owned()
+        }
         Some(libc::EOPNOTSUPP) => "the driver does not support it".to_owned(),
-        Some(libc::EPERM | libc::EACCES) => "not permitted; run as root or with CAP_BPF and CAP_NET_ADMIN".to_owned(),
+        Some(libc::EPERM | libc::EACCES) => {
+            "not permitted; run as root, or with CAP_BPF and CAP_NET_ADMIN".to_owned()
+        }
         Some(libc::EINVAL | libc::ERANGE | libc::EFBIG | libc::E2BIG) => {
-            "the driver refused it, as drivers do over a large MTU, LRO or too few queues (the kernel log says more)"
+            "the driver refused it; common reasons are a large MTU, LRO or too few queues (see `dmesg`)"
                 .to_owned()
         }
         Some(libc::ENODEV) => "the interface is gone".to_owned(),
-        Some(libc::ENOMEM | libc::ENOSPC) => "no memory or no queues left for it".to_owned(),
+        Some(libc::ENOMEM | libc::ENOSPC) => "there is no memory or no queue left for it".to_owned(),
         _ => chain(error),
     }
 }

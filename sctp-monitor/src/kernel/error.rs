@@ -8,16 +8,16 @@ use aya::{EbpfError, maps::MapError, programs::ProgramError};
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// The object was refused before any program.
-    #[error("the kernel refused the maps; {}", advice(.0))]
+    #[error("the kernel did not create the BPF maps; {}", advice(.0))]
     Load(#[source] EbpfError),
     /// A program is not in the object: the agent and its programs are of different builds.
-    #[error("the program {0} is missing from this build")]
+    #[error("this build has no BPF program {0}: build it again with `cargo xtask build`")]
     NoProgram(&'static str),
     /// A map is not in the object: the agent and its programs are of different builds.
-    #[error("the map {0} is missing from this build")]
+    #[error("this build has no BPF map {0}: build it again with `cargo xtask build`")]
     NoMap(&'static str),
     /// The verifier, or the lack of a privilege, kept a program out.
-    #[error("the kernel refused the program {name}")]
+    #[error("the kernel did not load the BPF program {name}")]
     Program {
         /// The program.
         name: &'static str,
@@ -26,7 +26,7 @@ pub enum KernelError {
         source: Box<ProgramError>,
     },
     /// A map operation failed.
-    #[error("the map {name} failed")]
+    #[error("the BPF map {name} cannot be used")]
     Map {
         /// The map.
         name: &'static str,

@@ -37,7 +37,7 @@ pub(crate) struct Options {
 
 /// Whoever wants to know what the engine finds out.
 pub(crate) trait Audience {
-    /// Takes a dated event, with the engine as it is just behind it and the clock that dates it.
+    /// Takes a dated event, with the engine as it is just after it and the clock that dates it.
     fn on_event(&mut self, event: &Event, engine: &Engine, clock: &WallClock) -> std::io::Result<()>;
 }
 
@@ -125,7 +125,7 @@ impl Analysis {
     /// Takes the next record.
     ///
     /// # Errors
-    /// The audience's.
+    /// Errors of the audience.
     pub(crate) fn handle_record(
         &mut self,
         record: &Record<'_>,
@@ -223,10 +223,10 @@ impl Analysis {
         Ok(())
     }
 
-    /// Behind the last record.
+    /// After the last record.
     ///
     /// # Errors
-    /// The audience's.
+    /// Errors of the audience.
     pub(crate) fn finish(&mut self, audience: &mut impl Audience) -> std::io::Result<()> {
         let mut flows = Flows {
             table: &mut self.table,

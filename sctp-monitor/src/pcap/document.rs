@@ -17,7 +17,7 @@ use super::{
     story::{Change, Found, PathNumbers, Story},
 };
 
-/// The whole of a capture in one object.
+/// All of a capture in one object.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "CaptureDocument")]
 pub struct Document {
@@ -29,17 +29,17 @@ pub struct Document {
     summary: CaptureSummary,
 }
 
-/// A line of a capture. `event` tells them apart.
+/// A line about a capture; `event` says which kind it is.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum CaptureLine {
-    /// The engine found something.
+    /// An event of the engine.
     Event(Event),
-    /// What the capture holds, behind all events.
+    /// A line that follows all events.
     Rest(RestLine),
 }
 
-/// A line behind all events.
+/// A line that follows all events.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RestLine {
     schema: Schema,
@@ -47,7 +47,7 @@ pub struct RestLine {
     what: Rest,
 }
 
-/// What stands behind all events.
+/// What stands after all events.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Rest {
@@ -56,74 +56,74 @@ enum Rest {
     Summary(CaptureSummary),
 }
 
-/// An association, as it was at its end or at the capture's, with what it went through.
+/// An association at its end, or at the end of the capture, with its history.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AssociationStory {
     #[serde(flatten)]
     view: AssociationView,
-    /// Everything that was wrong with it.
+    /// All findings, also those that are over.
     found: Vec<Found>,
-    /// What crossed its paths.
+    /// Packets and state changes of each path.
     captured: Vec<PathStory>,
 }
 
-/// What crossed a path, and what happened to it.
+/// Packets and state changes of a path.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct PathStory {
     #[serde(flatten)]
     id: PathId,
-    /// Every change of its state.
+    /// All changes of the path's state.
     changes: Vec<Change>,
-    /// What the local endpoint sent.
+    /// Counts from the local to the remote address.
     forward: Option<Counts>,
-    /// What the remote endpoint sent.
+    /// Counts from the remote to the local address.
     r#return: Option<Counts>,
 }
 
-/// What crossed one direction of a path. Packets that were captured twice count once.
+/// Counts of one direction of a path. Packets that were captured twice count once.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct Counts {
     packets: u64,
-    /// By the IP header.
+    /// Bytes of these packets (IP total length).
     bytes: u64,
     data_chunks: u64,
-    /// User data.
+    /// Bytes of user data.
     data_bytes: u64,
     /// DATA chunks whose TSN had been seen before.
     data_retransmissions: u64,
     data_lost: u64,
-    /// The lost share of the DATA chunks; null without DATA.
+    /// The lost share of the DATA chunks, from 0 to 1; null without DATA.
     loss: Option<f64>,
     heartbeats: u64,
     heartbeats_answered: u64,
     heartbeats_unanswered: u64,
-    /// Heartbeats that were answered over another path.
+    /// HEARTBEATs that were answered by another path.
     answered_elsewhere: u64,
     heartbeat_rtt: Option<Rtts>,
     data_rtt: Option<RttView>,
-    /// Of the last DATA chunk.
+    /// Payload protocol identifier of the last DATA chunk.
     ppid: u32,
     first: Timestamp,
     last: Timestamp,
 }
 
-/// What crossed one direction of an address pair, whatever its tags, as the capture has it: packets that were captured twice
-/// count twice.
+/// Counts of one direction of an address and port pair, whatever the tags, as the capture has them: packets that were
+/// captured twice count twice.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FlowCounts {
     src: IpAddr,
     dst: IpAddr,
     sport: u16,
     dport: u16,
-    /// What it was wrapped in.
+    /// The tunnels around these packets; empty if none.
     encapsulation: String,
     packets: u64,
-    /// By the IP header.
+    /// Bytes of these packets (IP total length).
     bytes: u64,
-    /// By name.
+    /// Chunks by their names in the RFCs.
     chunks: BTreeMap<String, u64>,
     data_chunks: u64,
-    /// User data.
+    /// Bytes of user data.
     data_bytes: u64,
     /// DATA chunks whose TSN had been seen before.
     data_retransmissions: u64,
@@ -148,17 +148,17 @@ struct Tag(
     u32,
 );
 
-/// What else there is to say of a capture.
+/// What belongs to no association.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CaptureSummary {
-    /// Handshakes that were begun and not finished.
+    /// Handshakes that were not completed.
     unfinished_handshakes: Vec<Unfinished>,
-    /// Incidents that were not over by the end.
+    /// Incidents that were open at the end of the capture.
     open_incidents: Vec<IncidentView>,
     capture: CaptureFacts,
-    /// What was not understood or not kept, by name.
+    /// Packets that were not understood or not kept, by reason.
     counters: BTreeMap<String, u64>,
-    /// What could not be read.
+    /// Faults of the capture files.
     errors: Vec<ReadError>,
 }
 
@@ -171,12 +171,12 @@ struct CaptureFacts {
     bytes: u64,
     sctp_packets: u64,
     capture_duplicates: u64,
-    /// SCTP packets in tunnels that were not looked into, by the kind of tunnel.
+    /// SCTP packets in tunnels that were not analysed, by the kind of tunnel.
     tunnelled: BTreeMap<String, u64>,
     link_types_passed_over: Vec<PassedOver>,
 }
 
-/// Packets of a link type that cannot be read.
+/// Packets of a link type that is not supported.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct PassedOver {
     file: String,
@@ -187,7 +187,7 @@ struct PassedOver {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct ReadError {
     file: String,
-    /// In bytes.
+    /// The offset of the fault in the file, in bytes.
     offset: Option<u64>,
     reason: String,
     message: String,

@@ -47,7 +47,7 @@ impl Rtts {
 }
 
 impl Entry {
-    /// DATA chunks that were lost: sent again, or late, but for those that had arrived.
+    /// DATA chunks that were lost: retransmitted, or late, but for those that had arrived.
     pub(crate) fn lost(&self) -> u64 {
         self.tracked.lost.saturating_sub(self.tracked.spurious)
     }

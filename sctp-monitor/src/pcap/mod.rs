@@ -47,7 +47,7 @@ use crate::{
 
 /// Where the story is written.
 trait Sink {
-    /// Something happened.
+    /// Takes an event of the engine.
     fn event(&mut self, event: &Event) -> io::Result<()>;
     /// The capture is at its end.
     fn finish(&mut self, conclusion: &Conclusion<'_>) -> io::Result<()>;

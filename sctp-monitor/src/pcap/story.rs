@@ -32,11 +32,11 @@ pub(crate) struct Story {
 /// A change of a path's state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Change {
-    /// When it was found out.
+    /// When the change was found.
     pub(crate) time: Timestamp,
-    /// Its state from then on.
+    /// The state from then on.
     pub(crate) to: PathState,
-    /// Why.
+    /// The evidence for the new state.
     #[serde(flatten, with = "told")]
     #[schemars(with = "told::Told<Reason>")]
     pub(crate) reason: Reason,
@@ -202,7 +202,7 @@ impl Story {
         }
     }
 
-    /// Its number.
+    /// The number of the association.
     pub(crate) fn id(&self) -> AssociationId {
         self.view.reference.id
     }

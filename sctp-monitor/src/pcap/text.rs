@@ -1,4 +1,4 @@
-//! A capture as text: what happened, and then the story of each association.
+//! A capture as text: the events in order of time, then each association.
 
 use std::io::{self, Write};
 
@@ -59,7 +59,7 @@ impl<W: Write> Text<W> {
             None => writeln!(out, "  ended     not within the capture")?,
         }
         if view.one_sided {
-            writeln!(out, "  seen      in one direction only")?;
+            writeln!(out, "  seen      only in one direction")?;
         }
         for direction in Direction::BOTH {
             if let Some(path) = view.primary(direction) {
@@ -109,7 +109,9 @@ impl<W: Write> Text<W> {
                     format!("no answer. Check: ping {to} from {from}; filters on IP protocol 132")
                 }
                 Answer::Abort => {
-                    format!("answered by ABORT. Check: whether a process listens on {to} port {port}")
+                    format!(
+                        "answered by ABORT. Check: whether a process on {to} listens on SCTP port {port} (`ss --sctp -l`)"
+                    )
                 }
                 Answer::InitAck => {
                     format!(
@@ -144,13 +146,13 @@ impl<W: Write> Text<W> {
         )?;
         for (kind, packets) in conclusion.tunnelled() {
             let packets = plural(*packets, "SCTP packet");
-            writeln!(out, "{packets} in {kind} tunnels not looked into: --decap does")?;
+            writeln!(out, "{packets} in {kind} tunnels not analysed: use --decap")?;
         }
         for (file, link, packets) in conclusion.unknown_links {
             let packets = plural(*packets, "packet");
             writeln!(
                 out,
-                "{file}: {packets} of link type {link}, which cannot be read, passed over"
+                "{file}: {packets} skipped, link type {link} is not supported"
             )?;
         }
         for (name, value) in &conclusion.counters {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub(crate) struct TsnSet {
     /// First and last TSN of the run that grows; it is not among the others.
     newest: Option<(u32, u32)>,
-    /// First TSN of the next run behind it.
+    /// First TSN of the next run after it.
     following: Option<u32>,
     /// The other runs, last TSN by first.
     runs: BTreeMap<u32, u32>,

@@ -212,10 +212,10 @@ impl<E: Message, S> Desk<E, S> {
         }
         if !self.queue.wait_until_ended(Duration::ZERO) {
             warn!(
-                "report to {name}: it takes no more; {waiting} lines and the summary are not written, {lost} were lost before"
+                "report to {name}: it accepts no more lines; {waiting} lines and the summary were not written, {lost} lines were lost before"
             );
         } else if let Some(reason) = reason {
-            warn!("report to {name}: {lost} lines were lost in all; the last one: {reason}");
+            warn!("report to {name}: {lost} lines were lost in total; last reason: {reason}");
         }
     }
 }

@@ -21,15 +21,15 @@ use crate::{
     lag::{AgentBehind, Lag, Lateness},
 };
 
-/// A line. `event` tells them apart.
+/// A line of a report; `event` says which kind it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Line {
-    /// The engine found something.
+    /// An event of the engine.
     Event(Event),
-    /// The agent says something of itself.
+    /// A message of the agent about itself.
     Notice(Notice),
-    /// How things are.
+    /// The state of everything, at the end.
     Summary(Box<Summary>),
 }
 
@@ -45,67 +45,67 @@ impl Line {
     }
 }
 
-/// What the agent says of itself.
+/// A message of the agent about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
-    /// Of the whole line.
+    /// The version of the line's schema.
     pub schema: Schema,
-    /// When it was.
+    /// The time of the message.
     pub time: Timestamp,
-    /// What it is.
+    /// The kind of the message, with its figures.
     #[serde(flatten)]
     pub kind: NoticeKind,
 }
 
-/// What the agent has to say of itself.
+/// Kinds of messages of the agent about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum NoticeKind {
     /// A NIC is watched from now on.
     WatchStarted {
-        /// Its name.
+        /// The name of the NIC.
         interface: String,
-        /// The hook that sees what arrives.
+        /// The hook for incoming packets.
         hook: String,
-        /// Why it is this one.
+        /// Why this hook is used, in words.
         reason: String,
-        /// Whether a program sees what the host sends.
+        /// Whether a program sees outgoing packets.
         egress: bool,
     },
     /// A NIC is not watched any more.
     WatchEnded {
-        /// Its name.
+        /// The name of the NIC.
         interface: String,
-        /// Why.
+        /// Why the NIC is no longer watched, in words.
         reason: String,
     },
     /// A watched NIC changed its state.
     InterfaceStateChanged {
-        /// Its name.
+        /// The name of the NIC.
         interface: String,
-        /// Its state now.
+        /// The state from now on.
         state: NicState,
     },
-    /// The flow table fills up, or packets of new flows are not tracked.
+    /// The flow table is nearly full, or packets of new flows are not tracked.
     FlowTablePressure {
-        /// In words.
+        /// The state of the flow table, in words.
         reason: String,
-        /// In figures.
+        /// The state of the flow table, in figures.
         evidence: Pressure,
         /// What to check next.
         next: String,
     },
     /// A writer lost lines.
     ReportLost(ReportLost),
-    /// The loop of the agent itself is late, or keeps up again.
+    /// The agent itself is late, or is on time again.
     AgentBehind {
-        /// Whether it begins, lasts or is over.
+        /// Whether it began, goes on or has ended.
         status: Status,
-        /// Since when.
+        /// When the agent was late first.
         since: Timestamp,
-        /// In words.
+        /// How late the agent is, in words.
         reason: String,
-        /// In figures.
+        /// How late the agent is, in figures.
         evidence: Lateness,
         /// What to check next.
         next: String,
@@ -156,7 +156,7 @@ impl NoticeKind {
     }
 }
 
-/// How things are: what the engine knows, and what the agent knows of itself.
+/// The state of everything: what the engine knows, and what the agent knows of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename = "summary")]
 pub struct Summary {
@@ -165,17 +165,17 @@ pub struct Summary {
     pub snapshot: Snapshot,
     /// The NICs that are watched.
     pub interfaces: Vec<Interface>,
-    /// How the flow table is used.
+    /// The use of the flow table.
     pub flows: FlowTable,
-    /// What was not understood or not kept, by name; those that are zero are left out.
+    /// Packets that were not understood or not kept, by reason; those that are zero are left out.
     pub counters: BTreeMap<String, u64>,
-    /// How the writers do.
+    /// Each writer's lines.
     #[serde(default)]
     pub reports: Vec<WriterStatus>,
-    /// How late the agent's own loop was.
+    /// How late the agent was.
     #[serde(default)]
     pub lag: Lag,
-    /// Lines of the agent's log that were lost.
+    /// The number of lost lines of the agent's log.
     #[serde(default)]
     pub log_lines_lost: u64,
 }
@@ -192,35 +192,35 @@ impl Summary {
 /// A NIC that is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Interface {
-    /// Its name.
+    /// The name of the NIC.
     pub interface: String,
-    /// The hook that sees what arrives.
+    /// The hook for incoming packets.
     pub hook: String,
 }
 
-/// How the flow table is used.
+/// The use of the flow table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowTable {
-    /// Slots.
+    /// The number of slots; a flow needs one.
     pub slots: u32,
-    /// Slots that no new flow can get now.
+    /// The number of slots that are not free.
     pub in_use: u32,
-    /// Flows that ever got one.
+    /// The number of flows that were ever tracked.
     pub opened: u64,
 }
 
-/// How a writer does.
+/// A writer's lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WriterStatus {
     /// `stdout`, or the path of a file.
     pub writer: String,
-    /// Lines that were written.
+    /// The number of lines that were written.
     pub written: u64,
-    /// Lines that wait.
+    /// The number of lines that wait to be written.
     pub waiting: u64,
-    /// Lines that were lost.
+    /// The number of lines that were lost.
     pub lost: u64,
-    /// Why the last one was lost.
+    /// Why the last lost line was lost.
     pub reason: Option<LossReason>,
 }
 
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(json["evidence"], json!({ "late_ms": 320.0, "turn_ms": 200.0 }));
         assert!(
             text.starts_with(
-                "the agent is behind: its loop ran 320 ms late (the longest turn took 200 ms); failures are reported late. \
+                "the agent is late by 320 ms (the longest turn of its loop took 200 ms); failures are reported late. \
                  Check: CPU time of this process"
             ),
             "{text}"
@@ -318,7 +318,7 @@ mod tests {
         let (_, text) = behind(Status::Closed);
         assert_eq!(
             text,
-            "the agent keeps up again: its loop ran 320 ms late at most (the longest turn took 200 ms)"
+            "the agent is on time again; it was late by at most 320 ms (the longest turn of its loop took 200 ms)"
         );
     }
 }

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 /// Lines that a writer lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Loss {
-    /// How many.
+    /// The number of lost lines.
     pub lines: u64,
-    /// The time of day at which what the first of them told happened.
+    /// The time of the first lost event.
     pub since: Timestamp,
-    /// Why; of several reasons, the last one.
+    /// Why the last of them was lost.
     pub reason: LossReason,
 }
 
@@ -44,7 +44,7 @@ impl Loss {
 pub struct ReportLost {
     /// The writer: `stdout`, or the path of a file.
     pub writer: String,
-    /// What it lost.
+    /// The lost lines.
     #[serde(flatten)]
     pub loss: Loss,
 }
@@ -62,14 +62,14 @@ impl fmt::Display for ReportLost {
     }
 }
 
-/// Why a line was lost: in JSON `queue full`, or the system's words.
+/// Why a line was lost: in JSON `queue full`, or the system's error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "String", into = "String")]
 #[schemars(with = "String")]
 pub enum LossReason {
     /// The writer was too slow, or hung.
     QueueFull,
-    /// What the system said when it was written.
+    /// The system's error when the line was written.
     System(String),
 }
 

@@ -1,6 +1,6 @@
 //! Whole lines or none: what stands between a report and its file descriptor.
 //!
-//! A full disk takes the first half of a line and refuses the rest. Whoever writes the next line behind that half spoils
+//! A full disk takes the first half of a line and refuses the rest. Whoever writes the next line after that half spoils
 //! two. So a report hands over everything that belongs together and flushes; what was begun is finished before anything
 //! else is written, and what was not begun is dropped as a whole, with an error.
 
@@ -146,7 +146,7 @@ impl Write for Descriptor {
     }
 }
 
-/// Opens a file to append lines to, behind what it holds already.
+/// Opens a file to append lines to, after what it holds already.
 ///
 /// # Errors
 /// If it cannot be opened.

@@ -1,4 +1,4 @@
-//! The flow table under pressure, as it is reported.
+//! Reports that the flow table is nearly full, or that packets of new flows are not tracked.
 
 use std::{fmt, time::Duration};
 
@@ -6,23 +6,23 @@ use schemars::JsonSchema;
 use sctp_monitor_engine::model::{Short, units::optional_ms};
 use serde::{Deserialize, Serialize};
 
-/// The flow table under pressure.
+/// The flow table is nearly full, or packets of new flows are not tracked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pressure {
-    /// Packets since the last report that found the table full.
+    /// Packets that were not tracked since the last report because the table was full.
     #[serde(rename = "flow_table_full")]
     pub table_full: u64,
-    /// Packets since the last report that came beyond the rate at which flows are opened.
+    /// Packets that were not tracked since the last report because of the rate limit for new flows.
     #[serde(rename = "new_flows_limited")]
     pub limited: u64,
-    /// Since when these packets are counted; `None` for the first report.
+    /// The time in which these packets were counted; `None` for the first report.
     #[serde(rename = "within_ms", with = "optional_ms")]
     #[schemars(with = "Option<f64>")]
     pub within: Option<Duration>,
-    /// Slots in use.
+    /// Number of slots used; a flow needs one.
     #[serde(rename = "slots_in_use")]
     pub in_use: u32,
-    /// Slots.
+    /// Number of slots of the table.
     #[serde(rename = "slots")]
     pub max_flows: u32,
 }
@@ -31,7 +31,8 @@ impl Pressure {
     /// What to check next.
     #[must_use]
     pub fn check() -> String {
-        "whether so many SCTP flows are genuine: if they are, --max-flows; if not, a scan or a flood of forged packets"
+        "whether so many SCTP flows are genuine (`tcpdump -i NIC sctp`): if they are, raise --max-flows; if not, find the source \
+         of the scan or of the forged packets"
             .to_owned()
     }
 }
@@ -45,13 +46,13 @@ impl fmt::Display for Pressure {
             max_flows,
             within,
         } = self;
-        write!(f, "{in_use} of {max_flows} slots in use; packets not tracked")?;
+        write!(f, "{in_use} of {max_flows} slots used; packets not tracked")?;
         if let Some(within) = within {
             write!(f, " in {}", Short(*within))?;
         }
         write!(
             f,
-            ": {table_full} without a slot, {limited} beyond the rate of new flows; known flows stay tracked"
+            ": {table_full} because the table was full, {limited} because of the rate limit for new flows; known flows are still tracked"
         )
     }
 }

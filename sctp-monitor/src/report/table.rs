@@ -124,12 +124,12 @@ fn draw_agent(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     let (late, turn) = (Short(summary.lag.max), Short(summary.lag.turn_max));
     writeln!(
         out,
-        "agent: its loop ran {late} late at most, the longest turn took {turn}"
+        "agent: late by at most {late}; the longest turn of its loop took {turn}"
     )?;
     for report in &summary.reports {
         if let Some(reason) = &report.reason {
             let (writer, lines) = (&report.writer, plural(report.lost, "line"));
-            writeln!(out, "report to {writer}: {lines} lost; the last one: {reason}")?;
+            writeln!(out, "report to {writer}: {lines} lost; last reason: {reason}")?;
         }
     }
     if summary.log_lines_lost > 0 {

@@ -15,9 +15,9 @@ impl fmt::Display for NoticeKind {
                 reason,
                 egress,
             } => {
-                write!(f, "watching {interface} by {hook} ({reason})")?;
+                write!(f, "watching {interface}: incoming packets by {hook} ({reason})")?;
                 if *egress {
-                    f.write_str(", and what the host sends by tc")?;
+                    f.write_str(", outgoing packets by tc")?;
                 }
                 Ok(())
             }
@@ -67,7 +67,7 @@ mod tests {
         let watch_started = |egress| NoticeKind::WatchStarted {
             interface: interface(),
             hook: "xdp-native".to_owned(),
-            reason: "the driver can".to_owned(),
+            reason: "the driver supports it".to_owned(),
             egress,
         };
         let state = |state| NoticeKind::InterfaceStateChanged {
@@ -94,13 +94,13 @@ mod tests {
         ];
         let lines: Vec<_> = notices.iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
-        watching path1 by xdp-native (the driver can), and what the host sends by tc
-        watching path1 by xdp-native (the driver can)
+        watching path1: incoming packets by xdp-native (the driver supports it), outgoing packets by tc
+        watching path1: incoming packets by xdp-native (the driver supports it)
         no longer watching path1: the interface is gone
         interface path1 has a link
         interface path1 has no link
         interface path1 is gone
-        flow table: 16000 of 16384 slots in use; packets not tracked in 10.0 s: 7 without a slot, 1200 beyond the rate of new flows; known flows stay tracked. Check: whether so many SCTP flows are genuine: if they are, --max-flows; if not, a scan or a flood of forged packets
+        flow table: 16000 of 16384 slots used; packets not tracked in 10.0 s: 7 because the table was full, 1200 because of the rate limit for new flows; known flows are still tracked. Check: whether so many SCTP flows are genuine (`tcpdump -i NIC sctp`): if they are, raise --max-flows; if not, find the source of the scan or of the forged packets
         ");
     }
 }

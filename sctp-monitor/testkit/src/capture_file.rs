@@ -43,7 +43,7 @@ impl Dialect {
     /// The header of a file.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn write_header(self, out: &mut impl Write) -> io::Result<()> {
         let magic = match (self.modified, self.nanoseconds) {
             (true, _) => 0xa1b2_cd34,
@@ -69,7 +69,7 @@ impl Dialect {
     /// One record.
     ///
     /// # Errors
-    /// The writer's.
+    /// Errors of the writer.
     pub fn write_record(self, out: &mut impl Write, time_ns: u64, frame: &[u8]) -> io::Result<()> {
         let (seconds, rest) = (time_ns / 1_000_000_000, time_ns % 1_000_000_000);
         let fraction = if self.nanoseconds && !self.modified {

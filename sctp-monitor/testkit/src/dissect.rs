@@ -44,9 +44,9 @@ pub struct Flow {
 /// A chunk of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Its type.
+    /// The chunk type.
     pub chunk_type: ChunkType,
-    /// Its length field.
+    /// The chunk length field, in bytes.
     pub length: u16,
     /// The TSN of a DATA or I-DATA chunk.
     pub tsn: Option<u32>,

@@ -86,7 +86,7 @@ impl Packet {
         self.frame(&[], IpNumber::SCTP, &self.sctp())
     }
 
-    /// In an Ethernet frame, behind one or two VLAN tags.
+    /// In an Ethernet frame, after one or two VLAN tags.
     #[must_use]
     pub fn vlan(&self, ids: &[u16]) -> Vec<u8> {
         self.frame(ids, IpNumber::SCTP, &self.sctp())

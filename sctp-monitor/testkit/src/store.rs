@@ -16,7 +16,7 @@ use sctp_monitor_engine::{
     session::{FlowStore, News},
 };
 
-/// See the module.
+/// A flow table in memory, as a store of the session.
 #[derive(Debug, Default)]
 pub struct Store {
     /// What the tracker writes into.
@@ -25,7 +25,7 @@ pub struct Store {
     pub released: BTreeSet<u32>,
     /// Records that are seen in place of the table's in the next turn.
     forged: BTreeMap<u32, FlowRecord>,
-    /// Ring records that are taken behind the table's.
+    /// Ring records that are taken after the table's.
     forged_ring: Vec<Vec<u8>>,
 }
 

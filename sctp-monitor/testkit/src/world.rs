@@ -45,11 +45,11 @@ pub fn ms(milliseconds: u64) -> Duration {
 pub struct World {
     /// The flow records.
     pub store: Store,
-    /// What judges them.
+    /// The session that judges the flows.
     pub session: Session,
-    /// The time.
+    /// The virtual time.
     pub now: Timestamp,
-    /// What was reported.
+    /// The events that were reported.
     pub events: Vec<Event>,
     /// All paths have one next hop.
     pub one_next_hop: bool,
@@ -217,7 +217,7 @@ impl World {
         self.session.handle_nic(if_index, name, state, self.now);
     }
 
-    /// What is known.
+    /// The engine, to ask for what it knows.
     #[must_use]
     pub fn engine(&self) -> &Engine {
         self.session.engine()
@@ -257,7 +257,7 @@ impl World {
     }
 }
 
-/// What was reported.
+/// The events that were reported.
 #[must_use]
 pub fn kinds(world: &World) -> Vec<EventKind> {
     world.events.iter().map(|event| event.kind.clone()).collect()

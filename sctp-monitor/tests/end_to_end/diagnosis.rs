@@ -60,7 +60,7 @@ fn a_break_of_the_way_there_is_told_from_others() {
 }
 
 #[test]
-fn a_break_of_the_way_back_is_told_from_others() {
+fn a_break_of_the_return_direction_is_told_from_others() {
     let defaults = |endpoint: EndpointConfig| endpoint.timers(Timers::default());
     let scene = Scene::with(defaults, defaults);
     scene.lab.path("path1").drop_direction("hss").unwrap();
@@ -70,7 +70,7 @@ fn a_break_of_the_way_back_is_told_from_others() {
 }
 
 #[test]
-fn a_break_of_the_way_back_is_found_although_a_second_copy_of_each_message_is_acknowledged() {
+fn a_break_of_the_return_direction_is_found_although_a_second_copy_of_each_message_is_acknowledged() {
     // With short timers usrsctp sends each message again on path2, 100 ms after path1 has carried it in vain as far as it
     // knows. The SACKs come back over path2 and list the duplicates; DATA never leaves path1.
     let scene = Scene::new();
@@ -229,7 +229,7 @@ fn loss_on_the_way_there_is_reported_with_its_rate() {
 }
 
 #[test]
-fn loss_on_the_way_back_is_reported_with_its_rate() {
+fn loss_in_return_direction_is_reported_with_its_rate() {
     let client = |client: EndpointConfig| client.rate(200.0).timers(Timers::default());
     let scene = Scene::with(client, |server| server.timers(Timers::default()).echo());
     loss_is_measured(&scene, "hss", "return");

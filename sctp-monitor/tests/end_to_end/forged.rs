@@ -189,7 +189,7 @@ fn forged_answers_do_not_hide_a_break() {
         let forging = scope.spawn(|| {
             let mut number = 0_u32;
             while !done.load(Ordering::Relaxed) {
-                // Acknowledgements of all that may be, plain and behind what needs no tag or brings its own.
+                // Acknowledgements of all that may be, plain and after what needs no tag or brings its own.
                 let answers = || {
                     vec![
                         frames::sack(number.wrapping_mul(0x9e37_79b9), &[]),

@@ -91,8 +91,8 @@ fn broken_captures_have_their_reasons() {
             2,
             "packets of link type 147 cannot be read",
         ),
-        ("random.pcap", 2, "is no capture: it begins with"),
-        ("wrong-magic.pcap", 2, "is no capture: it begins with de ad be ef"),
+        ("random.pcap", 2, "not a capture: it begins with"),
+        ("wrong-magic.pcap", 2, "not a capture: it begins with de ad be ef"),
     ];
     for (name, code, reason) in cases {
         let output = pcap(&[], &[&folder.join(name)]);

@@ -47,7 +47,7 @@ fn the_head_says_what_is_wrong(page: &Page) {
     assert!(page.all("#verdict.alarm").len() == 1);
     let verdict = page.words("#verdict");
     assert!(
-        verdict.contains("Wrong at the end of the capture: path down 10.1.2.1 > 10.1.2.2"),
+        verdict.contains("Failed at the end of the capture: path down 10.1.2.1 > 10.1.2.2"),
         "{verdict}"
     );
     assert!(

@@ -77,7 +77,7 @@ impl Walk {
         }
     }
 
-    /// Takes in one branch of a `use` tree, and gives the place behind it.
+    /// Takes in one branch of a `use` tree, and gives the place after it.
     fn tree(&mut self, tokens: &[TokenTree], mut at: usize, stem: &[String], module: &[String]) -> usize {
         let mut path = stem.to_vec();
         let mut line = 0;
@@ -135,7 +135,7 @@ impl Walk {
     }
 }
 
-/// The path that begins here, and the place behind it.
+/// The path that begins here, and the place after it.
 fn path(tokens: &[TokenTree], start: usize) -> (Vec<String>, usize) {
     let mut path = vec![tokens[start].to_string()];
     let mut at = start + 1;
@@ -185,7 +185,7 @@ fn is_test_attribute(tokens: &[TokenTree]) -> bool {
         && group.stream().to_string().replace(' ', "") == "cfg(test)"
 }
 
-/// The place behind the item that begins here: behind its body, or its semicolon.
+/// The place after the item that begins here: after its body, or its semicolon.
 fn behind_item(tokens: &[TokenTree], start: usize) -> usize {
     let is_end = |token: &TokenTree| match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,

@@ -36,7 +36,7 @@ pub(crate) fn initramfs(image: &Image) -> anyhow::Result<PathBuf> {
     pack(&root, &image.folder.join("initramfs.cpio"))
 }
 
-/// The files of the modules, each behind those that it needs. What is built in needs none.
+/// The files of the modules, each after those that it needs. What is built in needs none.
 fn modules(image: &Image) -> anyhow::Result<Vec<PathBuf>> {
     let output = Command::new("modprobe")
         .arg("--dirname")

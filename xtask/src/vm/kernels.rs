@@ -167,7 +167,7 @@ fn extract_vmlinux(vmlinuz: &Path, vmlinux: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The packed kernel in a bzImage, without the four bytes of its unpacked size behind it.
+/// The packed kernel in a bzImage, without the four bytes of its unpacked size after it.
 fn payload(image: &[u8]) -> Option<&[u8]> {
     const BOOT_SECTOR: usize = 512;
     let word = |at: usize| {

@@ -44,7 +44,7 @@ fn a_header_that_was_cut_and_an_empty_file_are_told_apart() {
     let (_, error) = read(b"Host,Time\n".to_vec());
     let message = error.unwrap().to_string();
     assert!(
-        message.contains("is no capture: it begins with 48 6f 73 74"),
+        message.contains("not a capture: it begins with 48 6f 73 74"),
         "{message}"
     );
 }

@@ -113,7 +113,7 @@ fn tunnels_that_are_cut_hold_nothing() {
                 original_length: frame.len(),
                 ..record(&frame[..length])
             };
-            // A tunnel that is cut behind the common header still shows its packet.
+            // A tunnel that is cut after the common header still shows its packet.
             if let Look::Sctp(layers) = unwrapper.look(&cut) {
                 assert_eq!(layers.packet.tag, 7, "{kind} cut to {length}");
             }

@@ -47,7 +47,7 @@ pub(crate) enum Output {
     Release {
         /// The flow.
         slot: u32,
-        /// Its key.
+        /// The addresses and ports of the flow.
         key: FlowKey,
     },
 }

@@ -2,7 +2,7 @@
 //!
 //! Findings of one kind at about the same time are one incident if there is something that all their paths share: the
 //! NIC, the local address, the remote address, or the association. What fails later joins an open incident only if it
-//! gave no sign of life since that began. An incident is reported when it opens, when it has grown, and once when its
+//! has had no answer since that began. An incident is reported when it opens, when it has grown, and once when its
 //! last member is well again.
 
 use crate::model::{IncidentView, Scope, ScopeKind};
@@ -249,5 +249,5 @@ impl Incident {
     }
 }
 
-/// How long changes of an incident are gathered before they are reported: 500 failures are found within a few sweeps.
+/// How long changes of an incident are collected before they are reported: 500 failures are found within a few sweeps.
 const GROWTH: Duration = Duration::from_millis(500);

@@ -49,7 +49,7 @@ impl Finding {
 }
 
 impl Evidence {
-    /// How bad it is.
+    /// How severe it is.
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {

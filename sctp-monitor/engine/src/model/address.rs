@@ -5,13 +5,13 @@ use std::{fmt, net::IpAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How an address is known.
+/// How an address became known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AddressSource {
     /// The endpoint listed it in INIT, INIT ACK or ASCONF.
     Listed,
-    /// Packets from or to it carried the association's tag.
+    /// Packets from or to this address had the association's verification tag.
     Learned,
 }
 
@@ -24,11 +24,11 @@ impl fmt::Display for AddressSource {
     }
 }
 
-/// An address that a translator between two watched NICs replaces.
+/// An address that NAT between two watched NICs replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Translation {
-    /// The endpoint's own.
+    /// The endpoint's own address.
     pub address: IpAddr,
-    /// As the other endpoint sees it.
+    /// The address that the other endpoint sees.
     pub seen_as: IpAddr,
 }

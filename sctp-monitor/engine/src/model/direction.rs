@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::PathId;
 
-/// Which way a flow goes.
+/// The direction of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// From the local endpoint to the remote one.
+    /// From the local to the remote endpoint.
     Forward,
-    /// From the remote endpoint to the local one.
+    /// From the remote to the local endpoint.
     Return,
 }
 
 impl Direction {
-    /// Both of them.
+    /// Forward, then return.
     pub const BOTH: [Self; 2] = [Self::Forward, Self::Return];
 
     /// The opposite direction.
@@ -44,14 +44,14 @@ impl fmt::Display for Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// The local one.
+    /// The local endpoint.
     Local,
-    /// The remote one.
+    /// The remote endpoint.
     Remote,
 }
 
 impl Side {
-    /// The one that sends what goes this way.
+    /// The endpoint that sends in this direction.
     pub(crate) fn sending(direction: Direction) -> Self {
         match direction {
             Direction::Forward => Self::Local,
@@ -66,7 +66,7 @@ impl Side {
         }
     }
 
-    /// Its address of a path.
+    /// The address of this endpoint on a path.
     pub(crate) fn of(self, path: &PathId) -> IpAddr {
         match self {
             Self::Local => path.local,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AssociationId, units};
 
-/// Why an association is over.
+/// Why an association has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EndReason {
@@ -15,28 +15,28 @@ pub enum EndReason {
     Shutdown,
     /// ABORT was seen.
     Abort {
-        /// Its error causes.
+        /// The error causes in the ABORT, in words.
         causes: Vec<String>,
     },
-    /// A handshake between the same addresses and ports began it anew.
+    /// A new handshake between the same addresses and ports restarted it.
     Restarted,
-    /// A new association took its ports and addresses.
+    /// A new association uses the same ports and addresses.
     Replaced,
-    /// Its packets turned out to be those of another association.
+    /// Its packets were found to belong to another association.
     PartOf {
-        /// That one.
+        /// The other association.
         association: AssociationId,
     },
-    /// Nothing was seen of it for long.
+    /// No packet was seen for a long time.
     Silent {
-        /// For how long.
+        /// Time since the last packet.
         #[serde(rename = "silent_for_ms", with = "units::ms")]
         #[schemars(with = "f64")]
         silent_for: Duration,
     },
-    /// The flow table fills up, and it was silent and never confirmed.
+    /// It was removed because the flow table fills up; it was silent and never confirmed.
     CrowdedOut {
-        /// For how long it was silent.
+        /// Time since the last packet.
         #[serde(rename = "silent_for_ms", with = "units::ms")]
         #[schemars(with = "f64")]
         silent_for: Duration,

@@ -10,14 +10,14 @@ use crate::model::{
     PathState, Reason, Schema, Side, Timestamp, units,
 };
 
-/// Something changed.
+/// A change of an association, a path, a finding or an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
-    /// Of the whole line.
+    /// The version of the line's schema.
     pub schema: Schema,
-    /// When the engine found out.
+    /// When the engine found the change.
     pub time: Timestamp,
-    /// The association it is about; an incident may have many.
+    /// The association that the event is about; `None` for an incident, which may have many.
     #[serde(flatten)]
     pub association: Option<AssociationRef>,
     /// What changed.
@@ -25,13 +25,13 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What changed.
+/// The kinds of events, each with its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
-    /// An association is known.
+    /// An association is established.
     AssociationUp {
-        /// How it became known.
+        /// Whether the handshake was seen.
         origin: Origin,
         /// Addresses of the local endpoint.
         #[serde(rename = "local_addresses")]
@@ -39,50 +39,50 @@ pub enum EventKind {
         /// Addresses of the remote endpoint.
         #[serde(rename = "remote_addresses")]
         remote: Vec<IpAddr>,
-        /// What the endpoints offered, if the handshake was seen.
+        /// Streams and extensions that each endpoint offered, if the handshake was seen.
         #[serde(flatten)]
         offers: Option<Offers>,
-        /// The association that the handshake restarted.
+        /// The association that this handshake restarted, if it did.
         restarts: Option<AssociationId>,
-        /// Only one direction was seen.
+        /// Whether only one direction was seen.
         one_sided: bool,
     },
-    /// An endpoint asked for the end of an association by SHUTDOWN.
+    /// An endpoint sent SHUTDOWN.
     #[serde(rename = "association_shutting_down")]
     ShuttingDown {
-        /// The one that asked.
+        /// The endpoint that sent SHUTDOWN.
         by: Side,
     },
-    /// An endpoint reported an error by ERROR.
+    /// An endpoint sent ERROR.
     AssociationError {
-        /// The one that reported it.
+        /// The endpoint that sent ERROR.
         by: Side,
-        /// The error causes.
+        /// The error causes in the chunk, in words (RFC 9260 section 3.3.10).
         causes: Vec<String>,
     },
-    /// An endpoint has other addresses (RFC 5061), or better is known of them.
+    /// The addresses of an endpoint changed (RFC 5061), or more of them became known.
     AddressesChanged {
-        /// The one whose addresses they are.
+        /// The endpoint whose addresses changed.
         side: Side,
-        /// Those that it has now.
+        /// Addresses that were added.
         added: Vec<IpAddr>,
-        /// Those that it has no longer.
+        /// Addresses that were removed.
         removed: Vec<IpAddr>,
-        /// Where it wants its DATA, if it said so.
+        /// The address to which the endpoint asks for DATA (Set Primary IP Address, RFC 5061), if it does.
         primary: Option<IpAddr>,
     },
-    /// A translator between two watched NICs gives an endpoint another address.
+    /// NAT between two watched NICs changes an address of an endpoint.
     Translated {
-        /// The one whose address it is.
+        /// The endpoint whose address is translated.
         side: Side,
-        /// Its own address; paths are named by it.
+        /// The endpoint's own address; paths are named by it.
         address: IpAddr,
-        /// As the other endpoint sees it.
+        /// The address that the other endpoint sees.
         seen_as: IpAddr,
     },
-    /// An association is over.
+    /// An association has ended.
     AssociationDown {
-        /// Why.
+        /// Why the association has ended.
         #[serde(flatten, with = "units::ended")]
         #[schemars(with = "units::ended::Ended<EndReason>")]
         reason: EndReason,
@@ -92,41 +92,41 @@ pub enum EventKind {
         /// The path.
         #[serde(flatten)]
         path: PathId,
-        /// Its state before.
+        /// The state before.
         from: PathState,
-        /// Its state now.
+        /// The state from now on.
         to: PathState,
-        /// Why.
+        /// The evidence for the new state.
         #[serde(flatten, with = "units::told")]
         #[schemars(with = "units::told::Told<Reason>")]
         reason: Reason,
     },
-    /// New DATA goes over another path than before.
+    /// New DATA takes another path than before.
     DataMoved {
-        /// Whose DATA.
+        /// The direction of the DATA.
         direction: Direction,
-        /// The path that it left.
+        /// The path that DATA took before.
         from: PathId,
-        /// The path that it took.
+        /// The path that DATA takes now.
         to: PathId,
-        /// From the last DATA that was acknowledged on the old path to the first on the new one.
+        /// Time from the last acknowledged DATA on the old path to the first DATA on the new one.
         #[serde(rename = "gap_ms", with = "units::optional_ms")]
         #[schemars(with = "Option<f64>")]
         gap: Option<Duration>,
     },
-    /// Something is wrong, or no longer.
+    /// A finding began, changed or ended.
     Finding {
-        /// Whether it is new.
+        /// Whether the finding began, changed or ended.
         status: Status,
-        /// What it is.
+        /// The finding.
         #[serde(flatten)]
         finding: Finding,
     },
-    /// Failures with one cause.
+    /// An incident began, changed or ended.
     Incident {
-        /// Whether it is new.
+        /// Whether the incident began, changed or ended.
         status: Status,
-        /// What they have in common.
+        /// The incident.
         #[serde(flatten)]
         incident: IncidentView,
     },
@@ -136,11 +136,11 @@ pub enum EventKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It began.
+    /// The finding or incident began.
     Opened,
-    /// More is known of it.
+    /// The figures or the members changed.
     Updated,
-    /// It is over.
+    /// The finding or incident has ended.
     Closed,
 }
 

@@ -12,22 +12,22 @@ use crate::model::{
     Direction, FindingKind, IncidentId, PathId, Rate, Reason, Severity, Slow, Suspicion, Timestamp, units,
 };
 
-/// Something that is wrong, as long as it is.
+/// Something that is wrong, as long as it lasts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    /// What was found, and by what.
+    /// The kind of the finding, and the figures that prove it.
     #[serde(flatten)]
     pub evidence: Evidence,
-    /// How bad it is.
+    /// How severe it is.
     pub severity: Severity,
-    /// What it is about.
+    /// The association, address or path that it is about.
     #[serde(flatten)]
     pub object: Object,
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
-    /// The incident that it is part of.
+    /// The incident that it belongs to, if any.
     pub incident: Option<IncidentId>,
-    /// In words.
+    /// The finding in words, with its figures.
     #[serde(rename = "reason")]
     pub text: String,
     /// What to check next.
@@ -40,7 +40,7 @@ pub struct Finding {
 #[serde(from = "Addresses", into = "Addresses")]
 #[schemars(with = "Addresses")]
 pub enum Object {
-    /// All of it.
+    /// The association as a whole.
     Association,
     /// One address of the remote endpoint.
     Remote(IpAddr),
@@ -78,93 +78,93 @@ impl From<Object> for Addresses {
     }
 }
 
-/// What was found, by kind.
+/// Kinds of findings, each with the figures that prove it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "finding", content = "evidence", rename_all = "snake_case")]
 pub enum Evidence {
-    /// The path carries nothing, in one direction at least.
+    /// The path is inactive.
     PathDown(PathDown),
-    /// All paths to the peer are down.
+    /// All paths to the peer are inactive.
     PeerDown(PeerDown),
-    /// The local NIC has no link, or is gone.
+    /// The local NIC has no link, or does not exist any more.
     LinkDown(LinkDown),
-    /// Heartbeats and small packets pass, large ones do not.
+    /// HEARTBEATs and small packets pass, large ones do not.
     PathMtuBlackHole(PathMtuBlackHole),
     /// Part of the DATA is lost.
     GreyLoss(GreyLoss),
-    /// The path has become slow.
+    /// The round-trip time has grown.
     LatencyDegraded(Slow),
-    /// The path comes and goes.
+    /// The path fails and recovers again and again.
     Flapping(Flapping),
-    /// Heartbeats are answered from another address than the one that they went to.
+    /// HEARTBEATs are answered from another address than the one that they were sent to.
     AnsweredElsewhere(AnsweredElsewhere),
     /// No path to this address of the peer was ever confirmed.
     SecondaryUnconfirmed(SecondaryUnconfirmed),
-    /// The peer's host lives, the association does not.
+    /// The peer answers HEARTBEATs, but does not serve the association.
     Zombie(Zombie),
-    /// Somebody sends packets in an endpoint's name.
+    /// Packets claim to come from an endpoint, but did not.
     SpoofingSuspected(Suspicion),
-    /// One failure would end the association.
+    /// A single failure would end the association.
     NotRedundant(NotRedundant),
-    /// A kind that a later version added. The engine itself finds none.
+    /// A kind that a later version added; this version never finds one.
     #[serde(untagged)]
     Unknown {
-        /// Its name.
+        /// The name of the kind.
         #[serde(deserialize_with = "unknown_name")]
         finding: String,
     },
 }
 
-/// The path carries nothing, in one direction at least.
+/// The path is inactive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PathDown {
-    /// In which direction.
+    /// The direction that is broken.
     #[serde(rename = "direction")]
     pub broken: Broken,
-    /// By what it was noticed.
+    /// The evidence for the failure.
     #[serde(flatten)]
     pub reason: Reason,
 }
 
-/// The direction in which a path is broken, as far as the evidence tells.
+/// The direction in which a path is broken, as far as the evidence shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Broken {
-    /// Not known yet.
+    /// The evidence does not show the direction yet.
     Unknown,
-    /// What the local endpoint sends does not arrive.
+    /// Packets from the local endpoint do not arrive.
     Forward,
-    /// What the remote endpoint sends does not arrive.
+    /// Packets from the remote endpoint do not arrive.
     Return,
-    /// Neither.
+    /// Packets of neither endpoint arrive.
     Both,
 }
 
-/// All paths to the peer are down.
+/// All paths to the peer are inactive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PeerDown {
-    /// How many.
+    /// The number of paths.
     pub paths: usize,
 }
 
-/// The local NIC has no link, or is gone.
+/// The local NIC has no link, or does not exist any more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkDown {
-    /// Which of the two.
+    /// No link, or no NIC.
     #[serde(flatten)]
     pub reason: Reason,
 }
 
-/// Heartbeats and small packets pass, large ones do not.
+/// HEARTBEATs and small packets pass, large ones do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PathMtuBlackHole {
-    /// The smallest packet that was lost, bytes by the IP header; none while no size is known.
+    /// Size of the smallest lost packet, in bytes (IP total length); `None` while no size is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_bytes: Option<u32>,
-    /// The largest one that passed since.
+    /// Size of the largest packet that has passed since, in bytes (IP total length).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed_bytes: Option<u32>,
-    /// What the network itself said, by ICMP.
+    /// The MTU that ICMP reported, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_mtu: Option<u32>,
 }
@@ -172,28 +172,28 @@ pub struct PathMtuBlackHole {
 /// Part of the DATA is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GreyLoss {
-    /// Of which direction.
+    /// The direction of the lost DATA.
     pub direction: Direction,
-    /// How much.
+    /// The share of DATA chunks that is lost.
     #[serde(flatten)]
     pub rate: Rate,
 }
 
-/// The path comes and goes.
+/// The path fails and recovers again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Flapping {
-    /// Failures in the window.
+    /// The number of failures within the window.
     pub failures: usize,
-    /// The window.
+    /// The length of the window.
     #[serde(rename = "within_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub within: Duration,
 }
 
-/// Heartbeats are answered from another address than the one that they went to.
+/// HEARTBEATs are answered from another address than the one that they were sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnsweredElsewhere {
-    /// From which.
+    /// The address that the last such HEARTBEAT ACK came from.
     #[serde(rename = "ack_source")]
     pub source: IpAddr,
 }
@@ -201,38 +201,38 @@ pub struct AnsweredElsewhere {
 /// No path to this address of the peer was ever confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondaryUnconfirmed {
-    /// How long it is known.
+    /// How long the address has been known.
     #[serde(rename = "known_for_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub known_for: Duration,
 }
 
-/// How an association is dead alive.
+/// Why an association is not served although the peer answers HEARTBEATs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Zombie {
-    /// The peer advertises a window of zero: nobody reads.
+    /// The peer advertises a receiver window of zero: its application reads nothing.
     NobodyReads {
-        /// For so long.
+        /// How long the window has been zero.
         #[serde(rename = "window_zero_for_ms", with = "units::ms")]
         #[schemars(with = "f64")]
         window_zero_for: Duration,
     },
-    /// It was ended, but heartbeats are still answered.
+    /// The association has ended, but its HEARTBEATs are still answered.
     AnswersAfterEnd,
-    /// A shutdown does not come to its end.
+    /// A shutdown is not finished.
     ShutdownPending {
-        /// For so long.
+        /// Time since SHUTDOWN was seen.
         #[serde(rename = "shutdown_pending_ms", with = "units::ms")]
         #[schemars(with = "f64")]
         pending: Duration,
     },
 }
 
-/// One failure would end the association.
+/// A single failure would end the association.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotRedundant {
-    /// What all its paths share.
+    /// What all paths share.
     pub shared: Vec<Shared>,
 }
 
@@ -240,24 +240,24 @@ pub struct NotRedundant {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shared {
-    /// There is only one local address.
+    /// All paths have this local address.
     LocalAddress(IpAddr),
-    /// There is only one remote address.
+    /// All paths have this remote address.
     RemoteAddress(IpAddr),
-    /// The local NIC.
+    /// All paths use this local NIC.
     Interface(String),
-    /// The next hop's Ethernet address.
+    /// All paths use the next hop with this Ethernet address.
     NextHop(
         #[serde(with = "units::ethernet")]
         #[schemars(with = "String")]
         [u8; 6],
     ),
-    /// The local addresses' subnet, as its first address: of 24 bits for IPv4, of 64 bits for IPv6.
+    /// All local addresses are in one subnet, of which this is the first address: 24 bits for IPv4, 64 bits for IPv6.
     Subnet(IpAddr),
 }
 
 impl Evidence {
-    /// Of what kind it is.
+    /// The kind of the finding.
     #[must_use]
     pub fn kind(&self) -> FindingKind {
         match self {
@@ -277,7 +277,7 @@ impl Evidence {
         }
     }
 
-    /// Its name in reports.
+    /// The name of the kind in reports.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -304,7 +304,7 @@ impl Evidence {
         })
     }
 
-    /// Whether `other` is about the same trouble, with other figures perhaps.
+    /// Whether `other` is of the same kind; its figures may differ.
     #[must_use]
     pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {

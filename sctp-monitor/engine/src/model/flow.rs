@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ChunkCounts, Timestamp, units};
 
-/// One direction of a path, in figures.
+/// Counts and figures of one direction of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowView {
-    /// Where its packets come from, as they show it.
+    /// Source address in the packets.
     pub source: IpAddr,
-    /// Where they go, as they show it.
+    /// Destination address in the packets.
     pub destination: IpAddr,
-    /// The SCTP port that they come from.
+    /// Source SCTP port.
     pub source_port: u16,
-    /// The SCTP port that they go to.
+    /// Destination SCTP port.
     pub destination_port: u16,
     /// The verification tag; 0 while unknown.
     #[serde(with = "units::tag")]
@@ -24,48 +24,48 @@ pub struct FlowView {
     pub tag: u32,
     /// The NIC on which the last packet was seen, if its name is known.
     pub interface: Option<String>,
-    /// SCTP packets.
+    /// Number of SCTP packets.
     pub packets: u64,
-    /// Their bytes, by the IP header.
+    /// Bytes of these packets (IP total length).
     pub bytes: u64,
-    /// Chunks by their name; those that were not seen are left out.
+    /// Number of chunks by their names in the RFCs; those that are zero are left out.
     pub chunks: ChunkCounts,
-    /// DATA and I-DATA chunks.
+    /// Number of DATA and I-DATA chunks.
     pub data_chunks: u64,
     /// Bytes of user data.
     pub data_bytes: u64,
     /// DATA chunks whose TSN had been seen before.
     #[serde(rename = "data_retransmissions")]
     pub retransmissions: u64,
-    /// HEARTBEAT chunks.
+    /// Number of HEARTBEAT chunks.
     pub heartbeats: u64,
-    /// Those of them that were answered.
+    /// Number of HEARTBEATs that were answered.
     pub heartbeats_answered: u64,
-    /// Those of them that were answered from another address.
+    /// Number of HEARTBEATs that were answered from another address.
     pub answered_elsewhere: u64,
-    /// The last such address.
+    /// The address that the last such HEARTBEAT ACK came from.
     pub ack_source: Option<IpAddr>,
-    /// Packets with another tag.
+    /// Number of packets with a wrong verification tag.
     pub tag_mismatches: u64,
-    /// The last DATA chunk's payload protocol identifier.
+    /// Payload protocol identifier of the last DATA chunk.
     pub ppid: u32,
-    /// The receiver window in the last SACK, if there was one.
+    /// Advertised receiver window of the last SACK in bytes, if there was one.
     pub a_rwnd: Option<u32>,
-    /// From HEARTBEAT to HEARTBEAT ACK, if measured.
+    /// Round-trip time from HEARTBEAT to HEARTBEAT ACK, if measured.
     pub heartbeat_rtt: Option<RttView>,
-    /// From the DATA packet that obliges the peer to acknowledge (the second one, RFC 9260 section 6.2) to the SACK, if
-    /// measured; from a single one with the peer's delayed ack.
+    /// Round-trip time from DATA to SACK, if measured: from the second of two packets, which the peer must acknowledge
+    /// at once (RFC 9260 section 6.2); from a single packet it contains the peer's delayed acknowledgement.
     pub data_rtt: Option<RttView>,
-    /// When the first packet passed.
+    /// When the first packet was seen.
     pub first_seen: Timestamp,
-    /// When the last packet passed, to one tick of the kernel's coarse clock.
+    /// When the last packet was seen, to one tick of the kernel's coarse clock.
     pub last_seen: Timestamp,
-    /// What it carries at present.
+    /// Packets and bytes per second at present.
     #[serde(flatten)]
     pub throughput: Throughput,
 }
 
-/// A round-trip time, smoothed (RFC 9260 section 6.3.1).
+/// A round-trip time (RFC 9260 section 6.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RttView {
     /// The last sample.
@@ -76,11 +76,11 @@ pub struct RttView {
     #[serde(rename = "min_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub min: Duration,
-    /// Smoothed.
+    /// The smoothed round-trip time (SRTT).
     #[serde(rename = "srtt_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub srtt: Duration,
-    /// Its variation.
+    /// The round-trip time variation (RTTVAR).
     #[serde(rename = "rttvar_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub rttvar: Duration,
@@ -91,6 +91,6 @@ pub struct RttView {
 pub struct Throughput {
     /// SCTP packets per second.
     pub packets_per_second: u64,
-    /// Their bytes per second, by the IP header.
+    /// Bytes per second (IP total length).
     pub bytes_per_second: u64,
 }

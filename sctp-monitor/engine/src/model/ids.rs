@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::units;
 
-/// Names an association in reports.
+/// An association in reports: number, ports and tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AssociationRef {
-    /// Unique while the engine runs.
+    /// The number of the association, unique while the engine runs.
     #[serde(rename = "association")]
     pub id: AssociationId,
     /// SCTP port of the local endpoint.

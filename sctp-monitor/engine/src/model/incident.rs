@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AssociationId, FindingKind, IncidentId, Severity, Timestamp, units};
 
-/// An incident as it is reported.
+/// An incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentView {
-    /// Its number.
+    /// The number of the incident.
     #[serde(rename = "incident")]
     pub id: IncidentId,
-    /// The kind of the findings that it consists of: of the first one, if they differ; `peer_down` once all that they share
-    /// is the peer, and no path to it is left.
+    /// The kind of its findings (of the first one, if they differ); `peer_down` when they share only the peer, and no
+    /// path to it is left.
     pub finding: FindingKind,
-    /// How bad they are.
+    /// How severe the incident is.
     pub severity: Severity,
-    /// What all of them share.
+    /// What all members share.
     #[serde(serialize_with = "units::in_words::serialize")]
     #[schemars(with = "units::in_words::InWords<Scope>")]
     pub scope: Scope,
-    /// Findings that are part of it now.
+    /// The number of findings that belong to it now.
     pub members: usize,
-    /// The most that ever were.
+    /// The largest number of findings that belonged to it at a time.
     pub most_members: usize,
-    /// Associations that they belong to.
+    /// The number of associations that these findings are about.
     pub associations: usize,
-    /// Since when.
+    /// When its first finding began.
     pub since: Timestamp,
-    /// The first finding, in words, or what all of them come to.
+    /// The first finding in words, or all of them in one sentence.
     pub reason: String,
     /// What to check next.
     pub next: String,
@@ -39,7 +39,7 @@ pub struct IncidentView {
 /// What the members of an incident share: everything that is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scope {
-    /// What stands out.
+    /// The most telling of the shared things.
     pub kind: ScopeKind,
     /// The local NIC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,12 +53,12 @@ pub struct Scope {
     /// The association.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub association: Option<AssociationId>,
-    /// All addresses of the remote endpoint; none if there are several endpoints.
+    /// All addresses of the remote endpoint; empty if there are several endpoints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peer: Vec<IpAddr>,
 }
 
-/// What the members of an incident share most remarkably.
+/// What the members of an incident share, the most telling of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScopeKind {

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Direction, units};
 
-/// What one endpoint offered.
+/// Streams and extensions that one endpoint offered in INIT or INIT ACK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Offer {
-    /// Streams to the other endpoint that it wants.
+    /// Number of Outbound Streams (RFC 9260 section 3.3.2).
     pub outbound_streams: u16,
-    /// Streams from the other endpoint that it allows.
+    /// Number of Inbound Streams (RFC 9260 section 3.3.2).
     pub inbound_streams: u16,
-    /// Extensions that it understands, as the chunks that they bring.
+    /// Chunk types of the extensions that it supports (RFC 5061 section 4.2.7).
     #[serde(with = "units::extensions")]
     #[schemars(with = "Vec<String>")]
     pub extensions: Extensions,
@@ -29,14 +29,14 @@ impl Offer {
     }
 }
 
-/// What both endpoints offered.
+/// The offers of both endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Agreed", into = "Agreed")]
 #[schemars(with = "Agreed")]
 pub struct Offers {
-    /// The local endpoint's.
+    /// The local endpoint's offer.
     pub local: Offer,
-    /// The remote endpoint's.
+    /// The remote endpoint's offer.
     pub remote: Offer,
 }
 

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::units;
 
-/// A path that is slower than it was.
+/// A round-trip time that has grown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Slow {
-    /// Round-trip time now.
+    /// The round-trip time now.
     #[serde(rename = "rtt_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub rtt: Duration,
-    /// What it used to be.
+    /// The usual round-trip time.
     #[serde(rename = "baseline_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub baseline: Duration,
@@ -23,9 +23,9 @@ pub struct Slow {
 /// A loss rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rate {
-    /// In percent of the DATA chunks.
+    /// Lost DATA chunks in percent.
     #[serde(rename = "loss_percent")]
     pub percent: f32,
-    /// DATA chunks that it was taken from.
+    /// The number of DATA chunks that were examined.
     pub chunks: u32,
 }

@@ -21,7 +21,7 @@ pub enum Reason {
     },
     /// DATA was acknowledged.
     DataAcknowledged {
-        /// Time since the path last worked, if it did before.
+        /// Time since the last answer on this path, if there was one.
         #[serde(
             rename = "last_alive_ago_ms",
             with = "units::optional_ms",
@@ -31,11 +31,11 @@ pub enum Reason {
         #[schemars(with = "Option<f64>")]
         after: Option<Duration>,
     },
-    /// A HEARTBEAT of the peer was answered: it arrives, and the answer leaves.
+    /// A HEARTBEAT of the peer arrived and was answered.
     PeerHeartbeatAnswered,
     /// A HEARTBEAT was not answered in time.
     HeartbeatUnanswered {
-        /// Time since it was sent.
+        /// Time since the HEARTBEAT was sent.
         #[serde(rename = "sent_ago_ms", with = "units::ms")]
         #[schemars(with = "f64")]
         sent_ago: Duration,
@@ -43,10 +43,10 @@ pub enum Reason {
         #[serde(rename = "timeout_ms", with = "units::ms")]
         #[schemars(with = "f64")]
         timeout: Duration,
-        /// Heartbeats in a row without an answer.
+        /// HEARTBEATs in a row without an answer.
         #[serde(rename = "heartbeats_unanswered")]
         misses: u32,
-        /// Time since the path last worked, if it did before.
+        /// Time since the last answer on this path, if there was one.
         #[serde(
             rename = "last_alive_ago_ms",
             with = "units::optional_ms",
@@ -58,11 +58,11 @@ pub enum Reason {
     },
     /// DATA was not acknowledged in time, on any path.
     DataUnacknowledged {
-        /// The TSN that is waited for.
+        /// The TSN that is not acknowledged.
         tsn: u32,
-        /// The highest cumulative TSN ack of the peer.
+        /// The highest Cumulative TSN Ack of the peer.
         cum_tsn_ack: u32,
-        /// Time since it was sent.
+        /// Time since this TSN was sent.
         #[serde(rename = "sent_ago_ms", with = "units::ms")]
         #[schemars(with = "f64")]
         sent_ago: Duration,
@@ -70,12 +70,12 @@ pub enum Reason {
         #[serde(rename = "timeout_ms", with = "units::ms")]
         #[schemars(with = "f64")]
         timeout: Duration,
-        /// Packets with new DATA on the path since then.
+        /// Packets with new DATA that were sent on the path since then.
         packets: u32,
-        /// Acknowledgements that should have come by now.
+        /// SACKs that are overdue.
         #[serde(rename = "sacks_missing")]
         missed: u32,
-        /// Time since the path last worked, if it did before.
+        /// Time since the last answer on this path, if there was one.
         #[serde(
             rename = "last_alive_ago_ms",
             with = "units::optional_ms",
@@ -85,33 +85,33 @@ pub enum Reason {
         #[schemars(with = "Option<f64>")]
         last_alive_ago: Option<Duration>,
     },
-    /// A router or the remote host answered a packet with an ICMP error that quotes it, with the association's tag.
+    /// An ICMP error quotes a packet of the association, with its verification tag.
     IcmpError {
-        /// What it says.
+        /// The ICMP version, type and code.
         #[serde(flatten, with = "units::icmp")]
         #[schemars(with = "units::icmp::Icmp")]
         what: IcmpMessage,
-        /// Who sent it.
+        /// The address that sent the ICMP error.
         reporter: IpAddr,
     },
-    /// DATA arrives, but its SACKs do not come back.
+    /// DATA arrives, but no SACK for it returns.
     AnswersLost {
-        /// Chunks that were sent again although they had arrived, by the peer's word.
+        /// Chunks that were retransmitted although the peer had received them (it reports them as duplicates).
         #[serde(rename = "duplicates")]
         chunks: u32,
-        /// Time since anything came back on this path, at least.
+        /// Least time since the last packet in return direction on this path.
         #[serde(rename = "silent_for_ms", with = "units::ms")]
         #[schemars(with = "f64")]
         silent_for: Duration,
     },
     /// The NIC that the path uses has no link.
     LinkDown {
-        /// Its name.
+        /// The name of the NIC.
         interface: String,
     },
-    /// The NIC that the path uses is gone.
+    /// The NIC that the path uses does not exist any more.
     InterfaceGone {
-        /// Its name.
+        /// The name of the NIC.
         interface: String,
     },
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 /// The version: it grows when a name or a meaning changes, not when something is added.
 pub const SCHEMA: u32 = 1;
 
-/// Stands in every line and document, as the number [`SCHEMA`]. Another number is not read.
+/// The schema's version in every line and document: the number [`SCHEMA`]. Reading refuses any other number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Schema;
 

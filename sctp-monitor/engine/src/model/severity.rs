@@ -5,11 +5,11 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How bad a finding is; the worst last.
+/// How severe a finding is, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth knowing.
+    /// Worth knowing; nothing is lost.
     Info,
     /// Redundancy or quality is lost.
     Warning,
@@ -17,40 +17,40 @@ pub enum Severity {
     Critical,
 }
 
-/// What can be found; the worst first.
+/// Kinds of findings, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 pub enum FindingKind {
-    /// All paths to the peer are down.
+    /// All paths to the peer are inactive.
     PeerDown,
-    /// The peer's host lives, the association does not.
+    /// The peer answers HEARTBEATs, but does not serve the association.
     Zombie,
-    /// Heartbeats and small packets pass, large ones do not.
+    /// HEARTBEATs and small packets pass, large ones do not.
     PathMtuBlackHole,
-    /// The path carries nothing, in one direction at least.
+    /// The path is inactive.
     PathDown,
-    /// The local NIC has no link, or is gone.
+    /// The local NIC has no link, or does not exist any more.
     LinkDown,
-    /// Somebody sends packets in an endpoint's name.
+    /// Packets claim to come from an endpoint, but did not.
     SpoofingSuspected,
     /// No path to this address of the peer was ever confirmed.
     SecondaryUnconfirmed,
-    /// One failure would end the association.
+    /// A single failure would end the association.
     NotRedundant,
-    /// The path comes and goes.
+    /// The path fails and recovers again and again.
     Flapping,
     /// Part of the DATA is lost.
     GreyLoss,
-    /// Heartbeats are answered from another address than the one that they went to.
+    /// HEARTBEATs are answered from another address than the one that they were sent to.
     AnsweredElsewhere,
-    /// The path has become slow.
+    /// The round-trip time has grown.
     LatencyDegraded,
-    /// A kind that a later version added. The engine itself finds none.
+    /// A kind that a later version added; this version never finds one.
     Unknown,
 }
 
 impl FindingKind {
-    /// All that this version knows.
+    /// All kinds that this version finds.
     pub const ALL: [Self; 12] = [
         Self::PeerDown,
         Self::Zombie,
@@ -66,7 +66,7 @@ impl FindingKind {
         Self::LatencyDegraded,
     ];
 
-    /// Its name in reports.
+    /// The name in reports, as `path_down`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -86,7 +86,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether it is a weakness of the set-up: nothing has failed.
+    /// Whether it is a risk for the future only: nothing has failed yet.
     #[must_use]
     pub const fn is_weakness(self) -> bool {
         matches!(self, Self::NotRedundant | Self::SecondaryUnconfirmed)
@@ -103,7 +103,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// As people read it: `path down`.
+/// For people: `path down`.
 impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.name().replace('_', " "))

@@ -15,9 +15,9 @@ use crate::model::{
 /// Associations, paths, flows and incidents at a moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
-    /// Of this and all that is in it.
+    /// The version of the snapshot's schema.
     pub schema: Schema,
-    /// The moment.
+    /// The time of the snapshot.
     pub time: Timestamp,
     /// The associations that are known, by number.
     pub associations: Vec<AssociationView>,
@@ -25,62 +25,62 @@ pub struct Snapshot {
     pub incidents: Vec<IncidentView>,
 }
 
-/// An association.
+/// An association at the time of the snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AssociationView {
-    /// Its name.
+    /// Number, ports and tags.
     #[serde(flatten)]
     pub reference: AssociationRef,
-    /// How it became known.
+    /// Whether the handshake was seen.
     pub origin: Origin,
-    /// Since when it is known.
+    /// When the association was first seen.
     #[serde(rename = "began")]
     pub since: Timestamp,
-    /// Where it is in its life.
+    /// The phase of the association.
     #[serde(flatten)]
     pub phase: PhaseView,
-    /// Only one direction was seen: the other one passes elsewhere, or a translator between two watched NICs gives it
-    /// other addresses.
+    /// Whether only one direction was seen: the other one takes a route that is not watched, or NAT between two watched
+    /// NICs gives it other addresses.
     pub one_sided: bool,
-    /// The association that its handshake restarted.
+    /// The association that this handshake restarted, if it did.
     pub restarts: Option<AssociationId>,
     /// Addresses of the local endpoint.
     pub local_addresses: Vec<AddressView>,
     /// Addresses of the remote endpoint.
     pub remote_addresses: Vec<AddressView>,
-    /// What the endpoints agreed on, if the handshake was seen.
+    /// Streams and extensions that each endpoint offered, if the handshake was seen.
     #[serde(flatten)]
     pub offers: Option<Offers>,
     /// The path of new DATA to the remote endpoint, if any was seen.
     pub primary_forward: Option<PathId>,
     /// The path of new DATA from the remote endpoint, if any was seen.
     pub primary_return: Option<PathId>,
-    /// What is wrong with it as a whole, or with one address of the remote endpoint.
+    /// Findings about the association itself or about one address of the remote endpoint.
     pub findings: Vec<Finding>,
-    /// Its paths, by their addresses.
+    /// The paths, ordered by their addresses.
     pub paths: Vec<PathView>,
 }
 
-/// Where an association is in its life.
+/// The phases of an association.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum PhaseView {
-    /// A few packets were seen, and nothing is reported of it yet.
+    /// A few packets were seen; nothing was reported yet.
     Opening,
-    /// It was reported.
+    /// The association is established and was reported.
     Established,
-    /// SHUTDOWN was seen; until it is complete, the paths are what they were.
+    /// SHUTDOWN was seen; the paths are judged until the shutdown is complete.
     ShuttingDown {
-        /// The endpoint that asked for it.
+        /// The endpoint that sent SHUTDOWN.
         #[serde(rename = "shutdown_by")]
         by: Side,
     },
-    /// It is over.
+    /// The association has ended.
     Ended {
-        /// When that was found out.
+        /// When the end was found.
         #[serde(rename = "ended")]
         at: Timestamp,
-        /// Why.
+        /// Why the association has ended.
         #[serde(flatten, with = "units::how_it_ended")]
         #[schemars(with = "units::how_it_ended::Ended<EndReason>")]
         end: EndReason,
@@ -92,27 +92,27 @@ pub enum PhaseView {
 pub struct AddressView {
     /// The address, as the endpoint itself has it.
     pub address: IpAddr,
-    /// How it is known.
+    /// How the address became known.
     pub source: AddressSource,
-    /// As the other endpoint sees it, if a translator replaces it.
+    /// The address that the other endpoint sees, if NAT replaces it.
     pub seen_as: Option<IpAddr>,
 }
 
 /// One path of an association.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PathView {
-    /// Its addresses.
+    /// The addresses of the path.
     #[serde(flatten)]
     pub id: PathId,
-    /// Its state.
+    /// The state of the path.
     pub state: PathState,
-    /// Since when it has this state.
+    /// When the path entered this state.
     pub since: Timestamp,
-    /// Why it has this state; `None` while nothing was found out.
+    /// The evidence for this state; `None` while there is none.
     #[serde(flatten, with = "units::optionally_told")]
     #[schemars(with = "units::optionally_told::Told<Reason>")]
     pub reason: Option<Reason>,
-    /// What is wrong with it.
+    /// Findings about this path.
     pub findings: Vec<Finding>,
     /// From the local to the remote address, if any packet was seen.
     pub forward: Option<FlowView>,

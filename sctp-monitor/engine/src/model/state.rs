@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PathState {
-    /// Nothing proves yet that the path works.
+    /// No answer has been seen on the path yet.
     Unconfirmed,
     /// The path works.
     Active,
-    /// An answer is missing.
+    /// An answer is overdue.
     PotentiallyFailed,
-    /// The path does not work.
+    /// The path has failed.
     Inactive,
 }
 
@@ -34,9 +34,9 @@ impl fmt::Display for PathState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// Its handshake was seen; the addresses are those of INIT and INIT ACK.
+    /// The handshake was seen; the addresses are those of INIT and INIT ACK.
     Handshake,
-    /// It was there already; the addresses are those that were seen.
+    /// The handshake was not seen; the addresses are those of its packets.
     #[serde(rename = "mid-life")]
     MidLife,
 }

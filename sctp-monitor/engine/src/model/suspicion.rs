@@ -9,15 +9,16 @@ use sctp_monitor_common::wire::ChunkKind;
 
 use crate::model::units;
 
-/// What kind of packets is suspected to be forged.
+/// Kinds of packets that may be forged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Forgery {
-    /// Packets between the association's addresses and ports with a verification tag that is not its own.
+    /// Packets between the association's addresses and ports with a wrong verification tag.
     WrongTag,
-    /// INITs between its addresses and ports, of an endpoint that goes on as before: they would have restarted it.
+    /// INITs between the association's addresses and ports that would have restarted it, while their endpoint goes on
+    /// as before.
     Init,
-    /// ICMP errors that quote a packet with a tag that is not its own.
+    /// ICMP errors that quote a packet with a wrong verification tag.
     IcmpError,
 }
 
@@ -31,28 +32,28 @@ impl fmt::Display for Forgery {
     }
 }
 
-/// What is known of packets that may be forged.
+/// Figures about packets that may be forged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Suspicion {
-    /// What kind they are of.
+    /// The kind of the packets.
     #[serde(rename = "kind")]
     pub forgery: Forgery,
-    /// How many.
+    /// The number of such packets.
     pub packets: u64,
-    /// The tag of the last one; of an INIT the one that it would have brought.
+    /// The verification tag of the last packet; for an INIT its Initiate Tag.
     #[serde(with = "units::tag")]
     #[schemars(with = "String")]
     pub tag: u32,
-    /// Control chunks that were found in them. Of a flood only a sample is looked into.
+    /// Control chunks that were found in these packets. Of a flood only a sample is read.
     #[serde(with = "units::chunk_names", default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub chunks: Vec<ChunkKind>,
-    /// Where they claim to come from, a few addresses at most; of an ICMP error, who claims to report it.
+    /// Source addresses of these packets, a few at most.
     pub sources: Vec<IpAddr>,
     /// The NIC on which the last one was seen, if its name is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
-    /// From the first to the last.
+    /// Time from the first such packet to the last.
     #[serde(rename = "lasting_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub lasting: Duration,

@@ -13,18 +13,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// Nanoseconds on the clock of whoever feeds the engine: CLOCK_MONOTONIC live, the capture's clock offline.
 ///
-/// Behind [`WallClock`](crate::model::WallClock) nanoseconds since 1970; JSON has them as RFC 3339 with nine digits.
+/// After conversion by [`WallClock`](crate::model::WallClock): nanoseconds since 1970, in JSON as RFC 3339 with nine digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// From nanoseconds.
+    /// This many nanoseconds on that clock.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// In nanoseconds.
+    /// Nanoseconds on that clock.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
@@ -107,7 +107,7 @@ impl JsonSchema for Timestamp {
     }
 }
 
-/// A text is no time since 1970.
+/// The text is not a time since 1970 in the form of RFC 3339.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no time since 1970 as RFC 3339 writes it")]
 pub struct NoTime(String);

@@ -7,15 +7,15 @@ pub mod ms {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    /// Writes it.
+    /// Writes the value.
     ///
     /// # Errors
-    /// The serializer's.
+    /// Errors of the serializer.
     pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(time.as_nanos() as f64 / NANOS)
     }
 
-    /// Reads it.
+    /// Reads the value.
     ///
     /// # Errors
     /// The deserializer's, and what is no duration.
@@ -37,15 +37,15 @@ pub mod optional_ms {
     #[derive(Serialize, Deserialize)]
     struct Ms(#[serde(with = "super::ms")] Duration);
 
-    /// Writes it.
+    /// Writes the value.
     ///
     /// # Errors
-    /// The serializer's.
+    /// Errors of the serializer.
     pub fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
         time.map(Ms).serialize(serializer)
     }
 
-    /// Reads it.
+    /// Reads the value.
     ///
     /// # Errors
     /// The deserializer's, and what is no duration.
@@ -58,15 +58,15 @@ pub mod optional_ms {
 pub mod tag {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    /// Writes it.
+    /// Writes the value.
     ///
     /// # Errors
-    /// The serializer's.
+    /// Errors of the serializer.
     pub fn serialize<S: Serializer>(tag: &u32, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{tag:#010x}"))
     }
 
-    /// Reads it.
+    /// Reads the value.
     ///
     /// # Errors
     /// The deserializer's, and what is no tag.
@@ -148,16 +148,16 @@ pub mod told {
     /// The words and the figures.
     #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
     pub struct Told<T> {
-        /// In words.
+        /// In words, for people.
         reason: String,
-        /// In figures.
+        /// The figures, for programs.
         evidence: T,
     }
 
     /// Writes both.
     ///
     /// # Errors
-    /// The serializer's.
+    /// Errors of the serializer.
     pub fn serialize<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
         let told = Told {
             reason: reason.to_string(),
@@ -169,7 +169,7 @@ pub mod told {
     /// Reads the figures.
     ///
     /// # Errors
-    /// The deserializer's.
+    /// Errors of the deserializer.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Reason, D::Error> {
         Ok(Told::deserialize(deserializer)?.evidence)
     }
@@ -183,9 +183,9 @@ pub(crate) mod optionally_told {
 
     #[derive(Serialize, Deserialize, schemars::JsonSchema)]
     pub(crate) struct Told<T> {
-        /// In words.
+        /// In words, for people.
         reason: Option<String>,
-        /// In figures.
+        /// The figures, for programs.
         evidence: Option<T>,
     }
 
@@ -215,9 +215,9 @@ pub(crate) mod ended {
 
     #[derive(Serialize, Deserialize, schemars::JsonSchema)]
     pub(crate) struct Ended<T> {
-        /// In words.
+        /// In words, for people.
         reason: String,
-        /// What it was.
+        /// The end with its figures, for programs.
         end: T,
     }
 
@@ -242,9 +242,9 @@ pub(crate) mod how_it_ended {
 
     #[derive(Serialize, Deserialize, schemars::JsonSchema)]
     pub(crate) struct Ended<T> {
-        /// In words.
+        /// In words, for people.
         end_reason: String,
-        /// What it was.
+        /// The end with its figures, for programs.
         end: T,
     }
 
@@ -270,9 +270,9 @@ pub(crate) mod icmp {
     pub(crate) struct Icmp {
         /// 4 for ICMP, 6 for ICMPv6.
         icmp_version: u8,
-        /// Its type.
+        /// The ICMP type.
         icmp_type: u8,
-        /// Its code.
+        /// The ICMP code.
         icmp_code: u8,
     }
 
@@ -305,7 +305,7 @@ pub(crate) mod in_words {
     pub(crate) struct InWords<T> {
         #[serde(flatten)]
         typed: T,
-        /// In words.
+        /// In words, for people.
         words: String,
     }
 

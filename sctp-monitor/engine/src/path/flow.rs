@@ -255,14 +255,14 @@ impl Flow {
 /// Whether all that passed were INITs, and answers to packets out of the blue (RFC 9260 sections 5.1, 8.4). A host sends
 /// such an answer to whoever sends it anything.
 fn is_out_of_the_blue(record: &FlowRecord) -> bool {
-    let aside = [
+    let uncounted = [
         ChunkKind::Init,
         ChunkKind::InitAck,
         ChunkKind::Abort,
         ChunkKind::ShutdownComplete,
     ]
     .map(|kind| record.chunk_count(kind));
-    record.packets <= aside.into_iter().fold(0, u64::saturating_add)
+    record.packets <= uncounted.into_iter().fold(0, u64::saturating_add)
 }
 
 /// The last cumulative TSN ack of the direction, if the record holds its TSN state.

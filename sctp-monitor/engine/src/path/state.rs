@@ -39,7 +39,7 @@ impl Path {
         }
     }
 
-    /// Its state.
+    /// The state of the path.
     #[must_use]
     pub fn state(&self) -> PathState {
         self.state
@@ -168,7 +168,7 @@ impl Path {
 }
 
 /// A path is as good as its worse direction. On an endpoint only what the host itself sends can be missed: what the
-/// peer sends and this host does not answer says nothing of the path. But it proves that the way back works, which
+/// peer sends and this host does not answer says nothing of the path. But it proves that the return direction works, which
 /// confirms a path that this host never probes.
 fn judge(sent: &Verdict, received: &Verdict, vantage: Vantage) -> Option<(PathState, Reason)> {
     let judged: &[&Verdict] = match vantage {

@@ -104,13 +104,13 @@ impl Association {
         }
     }
 
-    /// Its number.
+    /// The number of the association.
     #[must_use]
     pub fn id(&self) -> AssociationId {
         self.id
     }
 
-    /// How it became known.
+    /// Whether the handshake was seen.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.origin

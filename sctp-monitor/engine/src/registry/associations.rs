@@ -45,12 +45,12 @@ impl Associations {
         self.by_id.get_mut(&id)
     }
 
-    /// All of them, by id.
+    /// All associations, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Association> {
         self.by_id.values()
     }
 
-    /// All of them, by id.
+    /// All associations, by id.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Association> {
         self.by_id.values_mut()
     }

@@ -86,7 +86,7 @@ impl Look {
     }
 
     /// Whether the record may hold what cannot wait.
-    pub(super) fn is_ripe(
+    pub(super) fn cannot_wait(
         &self,
         record: &FlowRecord,
         pace: Pace,

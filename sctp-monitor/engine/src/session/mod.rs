@@ -34,7 +34,7 @@ pub struct Session {
     patience: Patience,
     /// Slots that have changed since they were looked at, or whose flow waits for an answer.
     due: Vec<u32>,
-    /// By slot.
+    /// The last look at each flow, by slot.
     looks: Vec<Look>,
     /// What is to be written into the store.
     decisions: VecDeque<Output>,
@@ -64,7 +64,7 @@ impl Session {
         }
     }
 
-    /// What is known.
+    /// The engine, to ask for what it knows.
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -88,7 +88,7 @@ impl Session {
     /// Looks at all that is due and does what follows.
     ///
     /// # Errors
-    /// The store's.
+    /// Errors of the store.
     pub fn turn<S: FlowStore>(&mut self, store: &mut S, now: Timestamp) -> Result<(), S::Error> {
         let late = |at: Timestamp| self.pace.stall.is_some_and(|stall| now.since(at) > stall);
         if self.turned_at.is_some_and(late) {
@@ -115,7 +115,7 @@ impl Session {
     /// The last turn: whatever has changed is looked at, however lately it was.
     ///
     /// # Errors
-    /// The store's.
+    /// Errors of the store.
     pub fn finish<S: FlowStore>(&mut self, store: &mut S, now: Timestamp) -> Result<(), S::Error> {
         self.looks.iter_mut().for_each(Look::hurry);
         self.turn(store, now)
@@ -192,7 +192,7 @@ impl Session {
             let record = record.borrow();
             let deadline = || engine.deadline_of(*slot);
             let is_overdue = any_overdue && deadline().is_some_and(|deadline| deadline <= now);
-            if !is_overdue && !look.is_ripe(record, *pace, *patience, now) {
+            if !is_overdue && !look.cannot_wait(record, *pace, *patience, now) {
                 return true;
             }
             engine.handle_record(*slot, record, now);

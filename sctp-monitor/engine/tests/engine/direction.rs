@@ -54,7 +54,7 @@ fn a_direction_is_not_known_before_there_is_evidence() {
 }
 
 #[test]
-fn what_arrives_after_the_failure_shows_that_the_way_back_works() {
+fn what_arrives_after_the_failure_shows_that_the_return_direction_works() {
     let mut world = broken();
     world.received(1, LOCAL_TAG, vec![frames::heartbeat(&[77; 40])]);
     world.advance(ms(50));
@@ -147,7 +147,7 @@ fn sends_twice(world: &mut World, tsns: std::ops::Range<u32>) {
 }
 
 #[test]
-fn chunks_that_go_on_arriving_twice_while_nothing_comes_back_are_a_broken_way_back() {
+fn chunks_that_go_on_arriving_twice_while_nothing_returns_are_a_broken_return_direction() {
     let mut world = World::with_two_paths();
     traffic(&mut world, 1, 1..41, true);
     sends_twice(&mut world, 41..61);

@@ -186,7 +186,7 @@ fn heartbeat_acks_that_are_forged_hide_no_failure() {
     let mut died_after = None;
     for second in 0..10_u32 {
         let info = world.heartbeat(1);
-        // The right information with a wrong tag, the right tag with wrong information, and hidden behind what needs no tag.
+        // The right information with a wrong tag, the right tag with wrong information, and hidden after what needs no tag.
         world.received(1, FORGED, vec![frames::heartbeat_ack(&info)]);
         world.received(1, LOCAL_TAG, vec![frames::heartbeat_ack(&[0xee; 40])]);
         world.received(

@@ -34,7 +34,7 @@ pub enum EventKind {
     },
     /// `SCTP_COMM_UP`: the handshake is over and messages flow.
     AssociationUp {
-        /// Its number.
+        /// The number of the association.
         association: usize,
         /// The local SCTP port.
         local_port: u16,
@@ -45,14 +45,14 @@ pub enum EventKind {
     },
     /// `SCTP_RESTART`: the peer began the association anew (RFC 9260, 5.2), it keeps its number.
     AssociationRestarted {
-        /// Its number.
+        /// The number of the association.
         association: usize,
     },
     /// The association is over, or never came up.
     AssociationDown {
         /// Its number, none when it never came up.
         association: Option<usize>,
-        /// How it ended.
+        /// Why the association ended.
         reason: DownReason,
     },
     /// `SCTP_PEER_ADDR_CHANGE`: the stack changed its mind about a peer address.
@@ -82,7 +82,7 @@ pub enum EventKind {
     Stats(Traffic),
     /// Something went wrong; the endpoint goes on.
     Error {
-        /// What.
+        /// The error in words.
         message: String,
     },
     /// The last line before the process ends.
@@ -132,7 +132,7 @@ pub struct StackCounters {
     pub packets_received: u32,
     /// DATA chunks sent, retransmissions not included.
     pub data_sent: u32,
-    /// DATA chunks sent again.
+    /// DATA chunks retransmitted.
     pub data_retransmitted: Option<u32>,
     /// DATA chunks received.
     pub data_received: u32,

@@ -9,7 +9,7 @@ use super::{
     predict::{Prediction, predict},
 };
 
-/// Everything that is to be told.
+/// What `check` reports.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// About the kernel and this process.
@@ -18,14 +18,14 @@ pub struct Report {
     pub nics: Vec<NicReport>,
 }
 
-/// What is to be told of a NIC.
+/// What `check` reports about a NIC.
 #[derive(Debug, Clone)]
 pub struct NicReport {
-    /// Its name.
+    /// The name of the NIC.
     pub name: String,
     /// What `run` would do with it.
     pub prediction: Prediction,
-    /// Everything else.
+    /// The other findings about this NIC.
     pub findings: Vec<Finding>,
 }
 
@@ -51,13 +51,13 @@ impl Report {
 pub fn assess(facts: &Facts) -> Report {
     let mut host = host(&facts.host);
     if let Some(why) = &facts.no_listing {
-        let advice = "allow this process netlink sockets (AF_NETLINK in systemd's RestrictAddressFamilies=, or the seccomp \
+        let advice = "allow netlink sockets (AF_NETLINK in RestrictAddressFamilies= of the systemd unit, or in the seccomp \
                       profile)";
         host.push(Finding::new(Level::Problem, "interfaces", why).advise(advice));
     } else if facts.nics.is_empty() {
-        let says = "there is none in this network namespace but the loopback";
+        let says = "none in this network namespace except the loopback";
         host.push(
-            Finding::ok("interfaces", says).advise("`ip netns` lists named namespaces, `nsenter` enters one"),
+            Finding::ok("interfaces", says).advise("look for the NICs in another namespace: `ip netns` lists them, `ip netns exec NAME sctp-monitor check` runs there"),
         );
     }
     let nics = facts.nics.iter().map(|nic| {

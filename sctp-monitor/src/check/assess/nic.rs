@@ -1,4 +1,4 @@
-//! A NIC.
+//! What `check` reports about a NIC.
 
 use super::super::{
     drivers,
@@ -9,7 +9,7 @@ use super::super::{
 };
 use crate::kernel::Hook;
 
-/// What is to be told of a NIC besides the prediction.
+/// What `check` reports about a NIC besides the prediction.
 pub(super) fn nic(name: &str, nic: &NicFacts, prediction: &Prediction, host: &HostFacts) -> Vec<Finding> {
     let mut findings = vec![link(name, nic)];
     findings.extend(native_xdp(name, nic, host));
@@ -37,35 +37,31 @@ fn link(name: &str, nic: &NicFacts) -> Finding {
     let says = format!("{what}, MTU {}", nic.mtu);
     match (nic.up, nic.link) {
         (true, true) => Finding::ok("link", format!("{says}, up")),
-        (true, false) => Finding::new(
-            Level::Limitation,
-            "link",
-            format!("{says}, up, but it has no link"),
-        )
-        .advise("see to its cable, its peer or its members; run reports it as down until it has a link"),
+        (true, false) => Finding::new(Level::Limitation, "link", format!("{says}, up, no link"))
+            .advise("check its cable, its peer or its members; run reports `link_down` until it has a link"),
         (false, _) => Finding::new(
             Level::Limitation,
             "link",
-            format!("{says}, down: nothing crosses it"),
+            format!("{says}, down: it carries no packets"),
         )
-        .advise(format!("ip link set {name} up; run attaches all the same")),
+        .advise(format!("ip link set {name} up; run can watch it before that")),
     }
 }
 
-/// Only where nothing keeps it away: the prediction says what does.
+/// Only where no obstacle is known: otherwise the prediction names it.
 fn native_xdp(name: &str, nic: &NicFacts, host: &HostFacts) -> Option<Finding> {
     if obstacle::to_native_xdp(name, nic, host).is_some() {
         return None;
     }
     Some(match nic.xdp_features {
         Some(features) if features.fragments() => {
-            Finding::ok("native_xdp", "the driver has it, with fragments")
+            Finding::ok("native_xdp", "supported by the driver, with fragments")
         }
-        Some(_) => Finding::ok("native_xdp", "the driver has it, without fragments"),
+        Some(_) => Finding::ok("native_xdp", "supported by the driver, without fragments"),
         None => Finding::new(
             Level::Unknown,
             "native_xdp",
-            "Linux before 6.3 does not say whether the driver has it; run will try it",
+            "not known: Linux before 6.3 does not say whether the driver supports it; run will try",
         ),
     })
 }
@@ -77,21 +73,20 @@ fn beside_another_xdp_program(nic: &NicFacts) -> Option<Finding> {
         .iter()
         .find(|program| program.mode != XdpMode::Offloaded)?;
     if is_ours(other.name.as_deref().unwrap_or_default()) {
-        let says = "another sctp-monitor watches it already, by its program's name";
+        let says = "by the name of the attached program, another sctp-monitor watches this NIC";
         return Some(
             Finding::new(Level::Limitation, "other_xdp", says)
-                .advise("stop one of them, if it is not meant so"),
+                .advise("stop one of them, unless both are wanted"),
         );
     }
     let whose = obstacle::describe(other.id, other.name.as_deref());
     let says = format!(
-        "another program ({}, {whose}) sees packets first: what it drops or redirects is not watched",
+        "another XDP program ({}, {whose}) gets the packets first: what it drops or redirects is not seen here",
         other.mode
     );
     Some(
-        Finding::new(Level::Limitation, "other_xdp", says).advise(
-            "if that program forwards SCTP (a load balancer, a CNI), watch the NIC that it forwards to",
-        ),
+        Finding::new(Level::Limitation, "other_xdp", says)
+            .advise("if that program forwards SCTP (load balancer, CNI), watch the NIC that it forwards to"),
     )
 }
 
@@ -107,7 +102,7 @@ fn merging(nic: &NicFacts) -> Option<Finding> {
         return Some(Finding::new(
             Level::Unknown,
             "offloads",
-            "the kernel does not tell them by netlink; LRO would keep native XDP away",
+            "not known: the kernel does not report them by netlink; with LRO on, most drivers do not accept native XDP",
         ));
     };
     let state = |offload: Offload| match offload {
@@ -133,7 +128,7 @@ fn queues(nic: &NicFacts, host: &HostFacts) -> Option<Finding> {
     if receiving == 0 || nic.kind.as_deref() == Some("veth") {
         return None;
     }
-    let says = format!("{receiving} for receiving, {cpus} CPUs");
+    let says = format!("{receiving} receive queues, {cpus} CPUs");
     Some(Finding::ok("queues", says))
 }
 
@@ -156,11 +151,11 @@ fn tcx(nic: &NicFacts, prediction: &Prediction) -> Option<Finding> {
         return None;
     }
     let says = format!(
-        "other programs run before ours ({}): what they take out or redirect is not watched",
+        "other TC programs get the packets first ({}): what they drop or redirect is not seen here",
         others.join("; ")
     );
     Some(Finding::new(Level::Limitation, "other_tc", says).advise(
-        "look whether run sees the associations here; if not, watch the NIC that those programs send to",
+        "check that run sees the associations here; if not, watch the NIC that those programs redirect to",
     ))
 }
 
@@ -169,26 +164,27 @@ fn ties(name: &str, nic: &NicFacts) -> Vec<Finding> {
     if let Some(master) = &nic.ties.master {
         let (says, advice) = match master.kind.as_deref() {
             Some("bond" | "team") => (
-                format!(
-                    "member of {}: it sees its own share of the packets only",
-                    master.name
-                ),
-                format!("watch {} to see all, or every member; never both", master.name),
+                format!("member of {}: it carries only a part of the packets", master.name),
+                format!("watch {}, or all of its members; not both", master.name),
             ),
             Some("bridge") => (
                 format!(
-                    "port of bridge {}: it sees what the bridge forwards too",
+                    "port of bridge {}: it also carries what the bridge forwards",
                     master.name
                 ),
                 format!(
-                    "as a gateway watch the ports; {} itself sees this host's packets only",
+                    "with --vantage gateway watch the ports: {} itself carries only the packets of this host",
                     master.name
                 ),
             ),
             kind => (
-                format!("under {} ({})", master.name, kind.unwrap_or("kind unknown")),
                 format!(
-                    "watch {name} or {}, not both: a packet would count twice",
+                    "lower interface of {} ({})",
+                    master.name,
+                    kind.unwrap_or("kind unknown")
+                ),
+                format!(
+                    "watch {name} or {}, not both: packets would be counted twice",
                     master.name
                 ),
             ),
@@ -199,21 +195,23 @@ fn ties(name: &str, nic: &NicFacts) -> Vec<Finding> {
         let members = nic.ties.members.join(", ");
         let (says, advice) = match nic.kind.as_deref() {
             Some("bridge") => (
-                format!("bridge over {members}: it sees this host's packets only, not what it forwards"),
-                "as a gateway watch the ports",
+                format!(
+                    "bridge with the ports {members}: it carries only the packets of this host, not what it forwards"
+                ),
+                "with --vantage gateway watch the ports",
             ),
             _ => (
-                format!("over {members}: it sees what all of them carry"),
-                "watch it or its members, not both: a packet would count twice",
+                format!("members {members}: it carries the packets of all of them"),
+                "watch it or its members, not both: packets would be counted twice",
             ),
         };
         findings.push(Finding::new(Level::Limitation, "members", says).advise(advice));
     }
     if let Some(lower) = &nic.ties.lower {
         let kind = nic.kind.as_deref().unwrap_or("interface");
-        let says = format!("{kind} on {lower}: it sees its own part of what {lower} carries");
+        let says = format!("{kind} on {lower}: it carries only a part of the packets of {lower}");
         findings.push(Finding::new(Level::Limitation, "lower", says).advise(format!(
-            "watch {lower} to see all of it, VLAN tags included, and with native XDP if it has that; not both"
+            "watch {lower} to see all packets, with VLAN tags, and by native XDP if {lower} supports it; not both"
         )));
     }
     findings
@@ -221,10 +219,11 @@ fn ties(name: &str, nic: &NicFacts) -> Vec<Finding> {
 
 fn disturbance(nic: &NicFacts) -> Option<Finding> {
     let Some(driver) = nic.maker().and_then(drivers::by_name) else {
-        let says = "what attaching does to the traffic is not known of this driver: some reset the link";
+        let says =
+            "not known for this driver: with some drivers the link goes down while native XDP is attached";
         return Some(Finding::new(Level::Unknown, "side_effects", says).advise(GENTLE));
     };
     Some(Finding::new(Level::Limitation, "side_effects", driver.disturbance?).advise(GENTLE))
 }
 
-const GENTLE: &str = "attach when that may happen, or run with --hook tc, which disturbs nothing";
+const GENTLE: &str = "start run when that is acceptable, or use --hook tc, which has no such effect";

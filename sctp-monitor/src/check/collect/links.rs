@@ -14,7 +14,7 @@ use super::super::facts::{AttachedXdp, Framing, NicFacts, Peer, TcxPrograms, Tie
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ListError {
     /// There is no netlink socket to be had.
-    #[error("no netlink socket to list the interfaces: {0}")]
+    #[error("cannot open a netlink socket to list the interfaces: {0}")]
     Socket(#[from] std::io::Error),
     /// The kernel did not answer.
     #[error("the kernel did not list the interfaces: {0}")]
@@ -263,8 +263,8 @@ mod tests {
             InfoKind::Veth,
             &[LinkAttribute::Link(3), LinkAttribute::LinkNetNsId(0)],
         );
-        let stranger = link(3, "eth0", InfoKind::Dummy, &[]);
-        assert_eq!(facts(&a, &[a.clone(), stranger]).ties.peer, None);
+        let other = link(3, "eth0", InfoKind::Dummy, &[]);
+        assert_eq!(facts(&a, &[a.clone(), other]).ties.peer, None);
     }
 
     #[test]

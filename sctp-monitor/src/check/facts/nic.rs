@@ -7,7 +7,7 @@ use serde::Serialize;
 /// A NIC that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Nic {
-    /// Its name.
+    /// The name of the NIC.
     pub name: String,
     /// What is known of it; `None` if there is no such NIC.
     pub facts: Option<Box<NicFacts>>,
@@ -102,7 +102,7 @@ pub struct Channels {
 /// An XDP program on a NIC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AttachedXdp {
-    /// Where.
+    /// The mode in which it is attached.
     pub mode: XdpMode,
     /// The program's id.
     pub id: u32,
@@ -190,16 +190,16 @@ pub struct Ties {
 /// Another NIC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tie {
-    /// Its name.
+    /// The name of the NIC.
     pub name: String,
-    /// Its kind.
+    /// The kind of the NIC, as IFLA_INFO_KIND names it.
     pub kind: Option<String>,
 }
 
 /// The other end of a veth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Peer {
-    /// Its name.
+    /// The name of the NIC.
     pub name: String,
     /// Its MTU.
     pub mtu: u32,

@@ -58,7 +58,10 @@ fn without_capabilities_the_rest_is_unknown_and_says_how_to_get_them() {
     );
     let maps = on(&report.host, "maps");
     assert_eq!(maps.level, Level::Unknown);
-    assert!(maps.says.starts_with("unknown without CAP_BPF"));
+    assert!(
+        maps.says
+            .starts_with("could not be tested: this process lacks CAP_BPF")
+    );
     assert!(!report.works());
     assert!(matches!(report.nics[0].prediction, Prediction::Refused { .. }));
     assert_eq!(on(&report.nics[0].findings, "link").level, Level::Ok);

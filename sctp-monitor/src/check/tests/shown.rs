@@ -33,6 +33,16 @@ fn the_table_gives_every_finding_a_line_and_every_problem_an_advice() {
 }
 
 #[test]
+fn the_table_is_said_in_these_words() {
+    let tables = [host(), old_host(), unprivileged()].map(|host| {
+        let mut out = Vec::new();
+        render::table(&mut out, &assess(&Facts { host, ..facts() })).unwrap();
+        String::from_utf8(out).unwrap()
+    });
+    insta::assert_snapshot!(tables.join("\n---\n\n"));
+}
+
+#[test]
 fn the_json_is_one_object_on_one_line() {
     let facts = facts();
     let mut out = Vec::new();
@@ -59,7 +69,7 @@ fn problems_and_unknowns_come_with_an_advice() {
             .iter()
             .filter(|finding| finding.level > Level::Limitation)
         {
-            let follows = finding.says.contains("unknown without the maps");
+            let follows = finding.says.contains("could not be tested without the maps");
             assert!(finding.advice.is_some() || follows, "{finding:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! One association: what it is, what was wrong, its paths, its plots, what happened to it.
+//! One association: its addresses and ports, findings, paths, plots and timeline.
 
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
                 dt { "streams" } dd { (streams(offers)) }
             }
             @if story.view.one_sided {
-                dt { "seen" } dd { "in one direction only" }
+                dt { "seen" } dd { "only in one direction" }
             }
         }
     }
@@ -159,7 +159,7 @@ fn findings(story: &Story) -> Markup {
             @for finding in sorted.iter().take(MOST_FINDINGS) {
                 @let (class, mark) = match (Lasted::of(finding, story), finding.finding.evidence.kind().is_weakness()) {
                     (Lasted::Over, _) => ("over", "\u{2713} over"),
-                    (_, true) => ("weak", "\u{25cb} weakness"),
+                    (_, true) => ("weak", "\u{25cb} risk"),
                     (Lasted::ToItsEnd, false) => ("doubt", "\u{25d0} until the association ended"),
                     (Lasted::ToTheEnd, false) => ("alarm", "\u{25b2} to the end"),
                 };
@@ -212,7 +212,7 @@ fn plotted(
             h3 { "Over time" }
             p.quiet {
                 @if is_short {
-                    "Times are in UTC. The association lived for a small part of the capture: the plots show that part only, "
+                    "Times are in UTC. The association was seen in a small part of the capture; the plots show only that part, "
                     (length(Duration::from_nanos(extent.1 - extent.0))) ", from " (date_time(wall(extent.0))) " on."
                 } @else {
                     "Times are in UTC. All plots show the whole capture, from " (date_time(wall(capture.0))) " on."
@@ -233,8 +233,8 @@ fn plotted(
         }
         @if count > used.len() {
             p.left-out {
-                (plural((count - used.len()) as u64, "path")) " without plots here: the page would be too large. "
-                code { "--assoc " (story.id()) } " plots more."
+                (plural((count - used.len()) as u64, "path")) " without plots, to limit the size of the page. "
+                code { "--assoc " (story.id()) } " shows more plots."
             }
         }
     }

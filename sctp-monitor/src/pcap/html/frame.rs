@@ -1,4 +1,4 @@
-//! What all plots have: the time axis, the states of the path as a ribbon below, and findings as shades behind.
+//! What all plots have: the time axis, the states of the path as a ribbon below, and findings as shades in the background.
 
 use maud::{Markup, html};
 
@@ -22,7 +22,7 @@ const RIBBON: f64 = 148.0;
 const RIBBON_HEIGHT: f64 = 16.0;
 const LABELS: f64 = 182.0;
 
-/// What stands behind the values of a path.
+/// The background of the plots of a path.
 pub(crate) struct Frame<'a> {
     pub(crate) axis: TimeAxis,
     pub(crate) spans: &'a [Span<'a>],

@@ -63,7 +63,7 @@ impl Incidents {
             @if !all.is_empty() {
                 section #incidents {
                     h2 { "Incidents" }
-                    p.quiet { "Failures of one kind at about the same time that share an address or a peer are one incident." }
+                    p.quiet { "Failures of one kind that begin at about the same time and share an address or a peer are one incident." }
                     @for incident in all { (incident.card()) }
                     @if self.left_out > 0 {
                         p.left-out { "and " (plural(self.left_out, "incident")) " more" }

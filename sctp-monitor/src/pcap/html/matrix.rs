@@ -44,7 +44,7 @@ pub(crate) fn matrix(story: &Story, paths: &[PathNumbers<'_>], end_ns: u64) -> M
             }
         }
         @if left_out > 0 {
-            p.left-out { (left_out) " more addresses do not fit here; " code { "--format json" } " lists all paths." }
+            p.left-out { (left_out) " more addresses are not shown; " code { "--format json" } " lists all paths." }
         }
     }
 }
@@ -64,9 +64,9 @@ fn cell(story: &Story, id: PathId, paths: &[PathNumbers<'_>], end_ns: u64) -> Ma
     let path = paths.iter().find(|path| path.id == id);
     let Some(path) = path else {
         let why = if id.local.is_ipv4() == id.remote.is_ipv4() {
-            "nothing crossed it"
+            "no packets"
         } else {
-            "no path between IPv4 and IPv6"
+            "IPv4 and IPv6: no path"
         };
         return html! { td.none data-state="none" { (why) } };
     };
@@ -77,7 +77,7 @@ fn cell(story: &Story, id: PathId, paths: &[PathNumbers<'_>], end_ns: u64) -> Ma
             p.state { span.sign { (sign) } " " (name) }
             @for direction in Direction::BOTH {
                 @if story.view.primary(direction) == Some(id) {
-                    span.primary title="where new DATA went at the end" { "DATA " (direction) }
+                    span.primary title="new DATA took this path at the end" { "DATA " (direction) }
                 }
             }
             dl { (rows(path)) }
@@ -115,7 +115,7 @@ fn rows(path: &PathNumbers<'_>) -> Markup {
     let is_silent = forward.is_none() && back.is_none();
     html! {
         @if is_silent {
-            dt { "packets" } dd { "none crossed it" }
+            dt { "packets" } dd { "none" }
         } @else {
             @if let Some(rtt) = rtt(forward, back) {
                 dt title="median (shortest to longest) of HEARTBEATs" { "RTT" } dd { (rtt) }
@@ -135,7 +135,7 @@ fn rows(path: &PathNumbers<'_>) -> Markup {
                     dd {
                         (entry.heartbeats_answered) " of " (entry.count_once(ChunkKind::Heartbeat)) " answered"
                         @if entry.answered_elsewhere > 0 {
-                            ", " (entry.answered_elsewhere) " over another path"
+                            ", " (entry.answered_elsewhere) " by another path"
                         }
                     }
                 }

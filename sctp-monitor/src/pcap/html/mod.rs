@@ -54,7 +54,7 @@ impl Page {
         })
     }
 
-    /// Something happened.
+    /// Takes an event of the engine.
     pub(crate) fn on_event(&mut self, event: &Event) {
         self.timeline.on_event(event);
         self.incidents.on_event(event);

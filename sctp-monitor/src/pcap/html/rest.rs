@@ -1,4 +1,4 @@
-//! What belongs to no association: handshakes that nothing came of, flows, counters, errors.
+//! What belongs to no association: handshakes that were not completed, flows, counters, errors.
 
 use maud::{Markup, html};
 use sctp_monitor_common::wire::ChunkKind;
@@ -14,7 +14,7 @@ pub(crate) fn unfinished(conclusion: &Conclusion<'_>) -> Markup {
     html! {
         @if !all.is_empty() {
             section #unfinished {
-                h2 { "Handshakes that were not finished" }
+                h2 { "Handshakes that were not completed" }
                 div.wide {
                     table.list {
                         thead { tr { th { "from" } th { "to" } th { "port" } th.number { "INITs" } th { "answer" } th { "check" } } }
@@ -22,7 +22,7 @@ pub(crate) fn unfinished(conclusion: &Conclusion<'_>) -> Markup {
                             @for handshake in all.iter().take(MOST_HANDSHAKES) {
                                 @let (answer, check) = match handshake.answer {
                                     Answer::Nothing => ("nothing", format!("ping {} from {}; filters on IP protocol 132", handshake.responder, handshake.initiator)),
-                                    Answer::Abort => ("ABORT", format!("whether a process listens on {} port {}", handshake.responder, handshake.port)),
+                                    Answer::Abort => ("ABORT", format!("whether a process on {} listens on SCTP port {}", handshake.responder, handshake.port)),
                                     Answer::InitAck => ("INIT ACK, but no COOKIE ECHO followed", format!("whether the INIT ACK reached {}", handshake.initiator)),
                                 };
                                 tr {
@@ -47,12 +47,12 @@ pub(crate) fn flows(conclusion: &Conclusion<'_>) -> Markup {
             section #flows {
                 details open[all.len() <= FEW_FLOWS] {
                     summary { h2 { (plural(all.len() as u64, "flow")) } }
-                    p.quiet { "Exact counts of what the capture holds, a line for each direction." }
+                    p.quiet { "Exact counts of the packets in the capture, a line for each direction of a path." }
                     div.wide {
                         table.list {
                             thead {
                                 tr {
-                                    th { "from" } th { "to" } th { "wrapped in" } th.number { "packets" } th.number { "bytes" }
+                                    th { "from" } th { "to" } th { "encapsulation" } th.number { "packets" } th.number { "bytes" }
                                     th.number { "DATA" } th.number { "retransmitted" } th.number { "SACK" } th.number { "HB / ACK" }
                                     th { "other chunks" } th { "tags" } th { "lasted" }
                                 }
@@ -128,7 +128,7 @@ pub(crate) fn troubles(conclusion: &Conclusion<'_>) -> Markup {
                                 tr.error {
                                     td { (clean(&error.file)) }
                                     td.number { @match error.offset { Some(offset) => (offset), None => "\u{2013}" } }
-                                    td { (clean(&error.problem.to_string())) @if error.unpacked { " (offset within the unpacked file)" } }
+                                    td { (clean(&error.problem.to_string())) @if error.unpacked { " (offset in the decompressed file)" } }
                                 }
                             }
                         }
@@ -139,13 +139,13 @@ pub(crate) fn troubles(conclusion: &Conclusion<'_>) -> Markup {
         }
         @if !conclusion.counters.is_empty() || !conclusion.tunnelled().is_empty() || !passed_over.is_empty() {
             section #counters {
-                h2 { "What was not understood or not kept" }
+                h2 { "What was not understood, or not analysed" }
                 ul {
                     @for (kind, packets) in conclusion.tunnelled() {
-                        li { (plural(*packets, "SCTP packet")) " in " (kind) " tunnels, not looked into: " code { "--decap" } " does" }
+                        li { (plural(*packets, "SCTP packet")) " in " (kind) " tunnels, not analysed: use " code { "--decap" } }
                     }
                     @for (file, link, packets) in passed_over.iter().take(MOST_ERRORS) {
-                        li { (clean(file)) ": " (plural(*packets, "packet")) " of link type " (link) ", which cannot be read" }
+                        li { (clean(file)) ": " (plural(*packets, "packet")) " skipped, link type " (link) " is not supported" }
                     }
                     @for (name, value) in &conclusion.counters {
                         li { (value) " " (name.replace('_', " ")) }

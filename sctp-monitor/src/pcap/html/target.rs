@@ -12,22 +12,22 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TargetError {
     /// Something else is there.
-    #[error("{} is there already, and is no page of sctp-monitor: name another file, or remove it", .0.display())]
+    #[error("{} exists and is not a page of sctp-monitor: choose another name, or remove it", .0.display())]
     Precious(PathBuf),
     /// The file cannot be looked at or made.
     #[error("{} cannot be written", file.display())]
     Open {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The page could not be written to its end.
-    #[error("{} cannot be written to its end", file.display())]
+    #[error("{} cannot be written completely", file.display())]
     Write {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! What happened, line by line: of one association, and of the whole capture.
+//! The events, a line each: of one association, and of the whole capture.
 //!
 //! A capture can hold any number of events, and a page cannot. Failures and ends are kept first; of the rest, the
 //! first; and what was left out is counted.
@@ -79,7 +79,7 @@ impl Mark {
         match self {
             Self::Alarm => ("alarm", "\u{25b2}", "alarm"),
             Self::Doubt => ("doubt", "\u{25d0}", "doubt"),
-            Self::Over => ("over", "\u{2713}", "well"),
+            Self::Over => ("over", "\u{2713}", "over"),
             Self::Note => ("note", "\u{2022}", "note"),
         }
     }
@@ -118,7 +118,7 @@ impl Timeline {
         let lines = self.lines(|line| line.association == Some(id));
         html! {
             @if lines.is_empty() {
-                p.quiet { "Nothing was noted." }
+                p.quiet { "No events." }
             } @else {
                 (table(&lines, true))
                 (self.left_out())
@@ -131,7 +131,7 @@ impl Timeline {
         let lines = self.lines(|line| !line.is_told_by_incident);
         html! {
             @if lines.is_empty() {
-                p.quiet { "Nothing happened to any association." }
+                p.quiet { "No events of any association." }
             } @else {
                 (table(&lines, false))
                 (self.left_out())
@@ -161,9 +161,9 @@ impl Timeline {
         html! {
             @if grave + other > 0 {
                 p.left-out {
-                    (plural(grave + other, "event")) " of the capture did not fit on this page, "
-                    (grave) " of them failures. " code { "--format ndjson" } " writes all of them; "
-                    code { "--assoc" } " and " code { "--address" } " choose."
+                    (plural(grave + other, "event")) " of the capture are not shown here, "
+                    (grave) " of them failures. " code { "--format ndjson" } " writes all events; "
+                    code { "--assoc" } " and " code { "--address" } " select some."
                 }
             }
         }
@@ -240,12 +240,7 @@ mod tests {
         }));
         let page = timeline.of_association(7).into_string();
         assert!(page.contains("aborted: &lt;script&gt;"), "escaped, and there");
-        assert!(page.contains("3500 events of the capture did not fit on this page, 0 of them failures"));
-        assert!(
-            timeline
-                .of_association(8)
-                .into_string()
-                .contains("Nothing was noted")
-        );
+        assert!(page.contains("3500 events of the capture are not shown here, 0 of them failures"));
+        assert!(timeline.of_association(8).into_string().contains("No events."));
     }
 }

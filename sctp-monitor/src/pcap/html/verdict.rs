@@ -1,4 +1,4 @@
-//! What is wrong, in a line: of an association, and of the capture.
+//! The verdict on an association and on the capture, in one line.
 
 use maud::{Markup, html};
 use sctp_monitor_engine::model::{EndReason, Object, PathState, PathView, Short};
@@ -131,7 +131,7 @@ pub(crate) fn in_short(story: &Story) -> String {
             weaknesses if weaknesses.is_empty() => "not confirmed: no answer seen".to_owned(),
             weaknesses => weaknesses,
         },
-        Verdict::Well => "well".to_owned(),
+        Verdict::Well => "no failure".to_owned(),
     }
 }
 
@@ -175,21 +175,18 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
     let (open_incidents, past_incidents) = incidents.counts();
     let (verdict, words) = match (open.first(), past.first()) {
         _ if conclusion.seen().sctp_packets == 0 => (Verdict::Weak, "No SCTP packet was found.".to_owned()),
-        _ if conclusion.stories.is_empty() => (
-            Verdict::Weak,
-            "No association was seen, so nothing could be judged.".to_owned(),
-        ),
+        _ if conclusion.stories.is_empty() => (Verdict::Weak, "No association was seen.".to_owned()),
         (Some(first), _) => (
             Verdict::Wrong,
             format!(
-                "Wrong at the end of the capture: {}",
+                "Failed at the end of the capture: {}",
                 with_more(first, open.len())
             ),
         ),
         (None, Some(first)) => (
             Verdict::Past,
             format!(
-                "Something was wrong, and no longer at the end: {}",
+                "Failures that were over at the end of the capture: {}",
                 with_more(first, past.len())
             ),
         ),
@@ -227,10 +224,10 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
     }
     if !conclusion.unfinished.is_empty() {
         let handshakes = plural(conclusion.unfinished.len() as u64, "handshake");
-        more.push(format!("{handshakes} to a peer that did not go on"));
+        more.push(format!("{handshakes} not completed"));
     }
     if !conclusion.errors.is_empty() {
-        more.push("the capture could not be read to its end".to_owned());
+        more.push("the capture could not be read completely".to_owned());
     }
     html! {
         div #verdict .verdict.(verdict.class()) {

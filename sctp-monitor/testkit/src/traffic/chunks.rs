@@ -73,7 +73,7 @@ fn i_data(association: &mut Association, leaves: bool, choices: &mut impl Choice
 /// The next TSN, one that was sent before, one that comes late, or anything.
 fn tsn(association: &mut Association, leaves: bool, choices: &mut impl Choices) -> u32 {
     let last = &mut association.tsns[usize::from(leaves)];
-    // Everything is old behind it.
+    // Everything is old after it.
     if choices.one_in(RARE) {
         return choices.u32();
     }

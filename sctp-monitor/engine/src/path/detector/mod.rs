@@ -259,7 +259,7 @@ impl Detector {
         self.take_answers(record);
         self.count_losses(record, now);
         self.take_acknowledgements(record, context, tick, config, now);
-        self.watch_the_way_back(record, context, now);
+        self.count_duplicates(record, context, now);
         self.follow_wait(record, context.usually_awaiting, config, now);
         self.watch_what_is_under_way(record, config, now);
         self.watch_the_opposite_way(record, context, config);

@@ -174,7 +174,7 @@ impl Detector {
 
     /// Where DATA arrives and its SACKs do not come back, a stack with short timers sends everything twice, the second
     /// time over another path, and every chunk is acknowledged soon. Only the duplicates tell.
-    pub(super) fn watch_the_way_back(&mut self, record: &FlowRecord, context: Context, now: Timestamp) {
+    pub(super) fn count_duplicates(&mut self, record: &FlowRecord, context: Context, now: Timestamp) {
         let new = record.spurious.wrapping_sub(self.last.spurious);
         let twice = &mut self.data.twice_in_silence;
         if context.came_back_at.is_some_and(|at| at >= twice.first_at) {

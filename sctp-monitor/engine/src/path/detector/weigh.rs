@@ -12,8 +12,8 @@ impl Detector {
     pub(super) fn weigh_duplicates(&mut self, config: &Config, now: Timestamp) -> Option<Verdict> {
         let twice = self.data.twice_in_silence;
         // They must go on coming: a path that DATA has left after one time-out is silent because nobody asks it.
-        let lasts = twice.last_at.since(twice.first_at) >= config.way_back_silence;
-        if twice.chunks < config.way_back_duplicates || !lasts || !self.more_than_under_way(twice.chunks) {
+        let lasts = twice.last_at.since(twice.first_at) >= config.return_silence;
+        if twice.chunks < config.return_duplicates || !lasts || !self.more_than_under_way(twice.chunks) {
             return None;
         }
         self.on_arrived(now);

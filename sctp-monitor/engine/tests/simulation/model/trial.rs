@@ -128,5 +128,5 @@ const WARM_UP: Duration = Duration::from_secs(15);
 const OUTAGE: Duration = Duration::from_secs(50);
 /// Seconds to wait for a report.
 const PATIENCE: u32 = 10;
-/// Seconds to go on watching behind it.
+/// Seconds to go on watching after the report.
 const AFTERWARDS: u32 = 2;

@@ -1,4 +1,4 @@
-//! The demonstration: an MME and an HSS with two paths, one of which dies without a word and comes back.
+//! The demonstration: an MME and an HSS with two paths, one of which breaks silently and recovers.
 //!
 //! `cargo xtask demo` builds everything and runs it. It asks nothing, takes about a minute, and succeeds only if the
 //! agent reported both the break and the recovery.
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn show(cli: &Cli) -> anyhow::Result<bool> {
-    say("Two hosts, an MME and an HSS, with two paths between them, each in a network namespace:");
+    say("Two hosts, an MME and an HSS, each in a network namespace, with two paths between them:");
     println!(
         "
       mme 10.1.1.1 ---- path1 ---- 10.1.1.2 hss     (primary: DATA goes here)
@@ -49,7 +49,7 @@ fn show(cli: &Cli) -> anyhow::Result<bool> {
     say("sctp-monitor watches both NICs of the MME. Its output is indented from here on.");
     let mut agent = Agent::start(&cli.monitor, lab.host("mme"), &["path1", "path2"])?;
 
-    say("A Diameter association (PPID 46) over usrsctp, timers at their defaults, 20 messages a second:");
+    say("A Diameter association (PPID 46) over usrsctp with default timers, 20 messages a second:");
     let server = Endpoint::spawn(
         lab.host("hss"),
         &EndpointConfig::listen(lab.ipv4("hss"), DIAMETER),
@@ -66,29 +66,31 @@ fn show(cli: &Cli) -> anyhow::Result<bool> {
     let tables = agent.tables();
     wait::until(SOON, || (agent.tables() > tables).then_some(())).context("the agent showed no table")?;
 
-    say("Now path1 dies: the network in between drops everything, and no NIC loses its link.");
+    say("Now path1 breaks: the network drops all of its packets, and no NIC loses its link.");
     let broken_at = lab.path("path1").break_silently()?;
     let reported = agent.wait_for_path(PRIMARY, "inactive", SOON).ok();
     if let Some(at) = reported {
         say(&format!(
-            "sctp-monitor reported the break {} after it.",
+            "sctp-monitor reported the break after {}.",
             ms(at, broken_at)
         ));
     }
     say(&format!(
-        "The break lasts {} s, so that the stack has time to say something too.",
+        "The break lasts {} s, so that the stack has time to report it too.",
         BROKEN_FOR.as_secs()
     ));
     let _ = wait::until(BROKEN_FOR, || {
         (monotonic_ns() > broken_at + nanos(BROKEN_FOR)).then_some(())
     });
 
-    say("path1 is healed. Its next packet tells: the stack sends one when its timer allows.");
+    say(
+        "path1 is repaired. The recovery is seen with the next packet, which the stack sends when its timer expires.",
+    );
     let healed_at = lab.path("path1").heal()?;
     let recovered = agent.wait_for_recovery(PRIMARY, RECOVERY_WITHIN).ok();
     if let Some(at) = recovered {
         say(&format!(
-            "sctp-monitor reported the recovery {} after the repair.",
+            "sctp-monitor reported the recovery after {}.",
             ms(at, healed_at)
         ));
     }
@@ -100,13 +102,13 @@ fn show(cli: &Cli) -> anyhow::Result<bool> {
     let waited = Duration::from_nanos(monotonic_ns() - broken_at);
     let ours =
         |at: Option<MonotonicNs>, since| at.map_or_else(|| "NOT REPORTED".to_owned(), |at| ms(at, since));
-    let silent = format!("nothing in {} s; it takes about a minute", waited.as_secs());
+    let silent = format!("no report in {} s; it takes about a minute", waited.as_secs());
     let [stack_break, stack_recovery] = match by_stack {
         Some(at) => [ms(at, broken_at), "-".to_owned()],
-        None => [silent, "it never noticed the break".to_owned()],
+        None => [silent, "-".to_owned()],
     };
     println!(
-        "  {:<24}{:<18}the SCTP stack itself, timers at their defaults",
+        "  {:<24}{:<18}the SCTP stack itself, default timers",
         "", "sctp-monitor"
     );
     println!(

@@ -1,4 +1,4 @@
-//! usrsctp behind a safe face.
+//! A safe interface to usrsctp.
 //!
 //! The stack runs on threads of its own and calls back on them.
 

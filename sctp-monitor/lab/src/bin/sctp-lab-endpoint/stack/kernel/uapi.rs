@@ -88,7 +88,7 @@ pub(super) struct sctp_assoc_value {
     pub(super) assoc_value: u32,
 }
 
-/// `packed, aligned(4)` in the header, which puts odd offsets into it and padding behind it.
+/// `packed, aligned(4)` in the header, which puts odd offsets into it and padding after it.
 #[repr(C, packed)]
 #[derive(Clone, Copy)]
 pub(super) struct sctp_paddrparams {
