@@ -73,7 +73,7 @@ fn broken_captures_have_their_reasons() {
         (
             "block-length-0.pcapng",
             1,
-            "at byte 28: a block of type 0x00000001 has impossible lengths",
+            "at byte 28: a block of type 0x00000001 has lengths that contradict each other",
         ),
         (
             "caplen-over-file.pcap",
