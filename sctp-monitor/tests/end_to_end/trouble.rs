@@ -208,7 +208,7 @@ fn events_can_go_to_a_file_as_well() {
     assert_eq!(events[0]["event"], "watch_started");
     assert_eq!(events.last().unwrap()["event"], "summary");
     let table = String::from_utf8_lossy(&output.stdout);
-    assert!(table.contains("watching lo by tc"), "{table}");
+    assert!(table.contains("watching lo: incoming packets by tc"), "{table}");
     assert!(table.contains("Summary"), "{table}");
     let refused = namespace
         .command(binary())

@@ -151,6 +151,6 @@ fn a_capture_is_never_overwritten() {
     let output = run(&[second], &first, &[]);
     assert!(!output.status.success());
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("is no page of sctp-monitor"), "{stderr}");
+    assert!(stderr.contains("is not a page of sctp-monitor"), "{stderr}");
     assert_eq!(std::fs::read(&first).unwrap(), before);
 }
