@@ -171,7 +171,10 @@ fn a_reader_that_hangs_delays_neither_detection_nor_the_end() {
     assert_eq!(stdout["waiting"].as_u64().unwrap(), lines.len() as u64 - 2);
     let mut text = String::new();
     words.read_to_string(&mut text).unwrap();
-    assert!(text.contains("report to stdout: it accepts no more lines"), "{text}");
+    assert!(
+        text.contains("report to stdout: it accepts no more lines"),
+        "{text}"
+    );
 }
 
 #[test]
