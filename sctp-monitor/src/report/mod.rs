@@ -1,6 +1,7 @@
 //! What the agent shows: lines and tables for people, JSON lines for programs.
 
 pub mod desk;
+pub mod fifo;
 pub mod json;
 pub mod line;
 pub mod loss;
