@@ -8,6 +8,8 @@ pub mod loss;
 pub mod outlet;
 mod pressure;
 pub mod queue;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod table;
 mod words;
 pub mod writer;
