@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters};
 use sctp_monitor_engine::{
     NicState, Session,
-    model::{Snapshot, Timestamp, WallClock},
+    model::{EndReason, EventKind, Snapshot, Timestamp, WallClock},
     session::Pace,
 };
 use tokio::{
@@ -54,6 +54,7 @@ pub struct Driver {
     clock: WallClock,
     lag: LagGauge,
     turned_at: Option<Timestamp>,
+    associations_ended: u64,
     ring_records_lost: u64,
     pressure: PressureGauge,
 }
@@ -81,6 +82,7 @@ impl Driver {
             clock: Clock::read()?,
             lag: LagGauge::default(),
             turned_at: None,
+            associations_ended: 0,
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
         })
@@ -181,6 +183,11 @@ impl Driver {
     /// Reports what the engine found out.
     fn tell(&mut self) {
         while let Some(event) = self.session.poll_event() {
+            if let EventKind::AssociationDown { reason } = &event.kind
+                && !matches!(reason, EndReason::PartOf { .. })
+            {
+                self.associations_ended += 1;
+            }
             self.reports.event(Line::Event(event.dated(&self.clock)));
         }
     }
@@ -305,6 +312,7 @@ impl Driver {
                 in_use: slots.in_use(),
                 opened: slots.opened(),
             },
+            associations_ended: self.associations_ended,
             counters: counted
                 .map(|(counter, value)| (counter.name().to_owned(), value))
                 .collect(),

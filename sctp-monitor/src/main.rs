@@ -1,6 +1,10 @@
 //! The agent's command line.
 
-use std::{io, process::ExitCode};
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 use sctp_monitor::{
@@ -82,7 +86,14 @@ fn log_to(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, verbose: 
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
+        .with_ansi(has_colours())
         .init();
+}
+
+/// Colours are for a terminal, unless its user wants none (no-color.org).
+fn has_colours() -> bool {
+    let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !unwanted
 }
 
 /// Whoever read the output has left, as `head` does.

@@ -3,11 +3,18 @@
 //! An association without findings is only fine if it was seen to be. One that was hardly seen, or of which an address
 //! has no confirmed path yet, is not proven: calling it fine would be a guess.
 
-use std::{cmp::Reverse, collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use sctp_monitor_engine::model::{
-    AssociationRef, AssociationView, Finding, FindingKind, Object, PathState, PathView, Snapshot, Timestamp,
+    AssociationRef, AssociationView, Finding, FindingKind, Object, PathState, PathView, Timestamp,
 };
+
+use crate::report::Summary;
 
 /// What an audit came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +31,12 @@ pub(super) struct Audit {
     pub(super) time: Timestamp,
     /// The worst first.
     pub(super) associations: Vec<Judged>,
+    /// How many ended.
+    pub(super) ended: u64,
+    /// Flows that the programs saw.
+    pub(super) flows_opened: u64,
+    /// What was not understood or not kept, by name.
+    pub(super) counters: BTreeMap<String, u64>,
 }
 
 /// An association and what is wrong with it.
@@ -57,7 +70,9 @@ pub(super) enum Verdict {
 
 impl Audit {
     /// Judges every association that is in use, or that should not be but is.
-    pub(super) fn of(snapshot: Snapshot) -> Self {
+    pub(super) fn of(summary: Summary) -> Self {
+        let ended = summary.ended();
+        let snapshot = summary.snapshot;
         let time = snapshot.time;
         let mut associations: Vec<_> = snapshot
             .associations
@@ -70,7 +85,13 @@ impl Audit {
             let worst = judged.findings.first().map(|finding| finding.evidence.kind());
             (Reverse(judged.verdict()), worst, judged.reference.id)
         });
-        Self { time, associations }
+        Self {
+            time,
+            associations,
+            ended,
+            flows_opened: summary.flows.opened,
+            counters: summary.counters,
+        }
     }
 
     /// How many associations have this verdict.

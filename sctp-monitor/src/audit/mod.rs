@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use sctp_monitor_engine::model::{Snapshot, words};
+use sctp_monitor_engine::model::words;
 
 pub use self::judge::Outcome;
 pub(crate) use self::render::Document;
@@ -26,6 +26,7 @@ use self::{judge::Audit, watch::Watched};
 use crate::{
     cli::{AuditArgs, Format},
     log::Log,
+    report::Summary,
 };
 
 /// Lists what would break.
@@ -33,16 +34,16 @@ use crate::{
 /// # Errors
 /// Whatever kept it from looking.
 pub fn audit(args: &AuditArgs, log: &Log) -> anyhow::Result<Outcome> {
-    let (snapshot, source) = match &args.events {
+    let (summary, source) = match &args.events {
         Some(path) => read(path, log)?,
         None => {
-            let Watched { snapshot, duration } = watch::watch(args, log)?;
+            let Watched { summary, duration } = watch::watch(args, log)?;
             let interfaces = args.interfaces.join(", ");
             let time = humantime::format_duration(duration);
-            (snapshot, format!("on {interfaces}, watched for {time}"))
+            (summary, format!("on {interfaces}, watched for {time}"))
         }
     };
-    let audit = Audit::of(snapshot);
+    let audit = Audit::of(summary);
     let mut out = io::stdout().lock();
     let shown = match args.format {
         Format::Table => render::table(&mut out, &audit, &source),
@@ -56,7 +57,7 @@ pub fn audit(args: &AuditArgs, log: &Log) -> anyhow::Result<Outcome> {
     Ok(audit.outcome(args.strict))
 }
 
-fn read(path: &Path, log: &Log) -> anyhow::Result<(Snapshot, String)> {
+fn read(path: &Path, log: &Log) -> anyhow::Result<(Summary, String)> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("{name} cannot be read"))?;
     let last = summary::last(BufReader::new(file)).with_context(|| name.to_string())?;
@@ -70,5 +71,5 @@ fn read(path: &Path, log: &Log) -> anyhow::Result<(Snapshot, String)> {
         "in {name}, as of {} UTC",
         words::date_time(last.summary.snapshot.time)
     );
-    Ok((last.summary.snapshot, source))
+    Ok((last.summary, source))
 }

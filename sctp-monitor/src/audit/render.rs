@@ -19,20 +19,47 @@ use super::judge::{Audit, Doubt, Judged, SETTLED, Verdict};
 /// For people: each association, the worst first, and the count; `source` says where they were seen.
 pub(super) fn table(out: &mut impl Write, audit: &Audit, source: &str) -> io::Result<()> {
     if audit.associations.is_empty() {
-        return writeln!(out, "no association {source}");
+        return none(out, audit, source);
     }
     for judged in &audit.associations {
         association(out, judged)?;
     }
     let count = audit.associations.len();
-    writeln!(
+    write!(
         out,
         "{} {source}: {} at risk, {} not proven, {} fine",
         plural(count as u64, "association"),
         audit.count(Verdict::AtRisk),
         audit.count(Verdict::NotProven),
         audit.count(Verdict::Fine),
-    )
+    )?;
+    match audit.ended {
+        0 => writeln!(out),
+        ended => writeln!(out, "; {ended} ended"),
+    }
+}
+
+/// What was seen instead.
+fn none(out: &mut impl Write, audit: &Audit, source: &str) -> io::Result<()> {
+    if audit.ended > 0 {
+        return writeln!(out, "no association now {source}: {} ended", audit.ended);
+    }
+    if audit.flows_opened == 0 && audit.counters.is_empty() {
+        return writeln!(out, "no association {source}: no SCTP packet seen");
+    }
+    let flows = plural(audit.flows_opened, "flow");
+    write!(
+        out,
+        "no association {source}: {flows} opened, none of an established association"
+    )?;
+    let counters = audit.counters.iter();
+    let counted: Vec<_> = counters
+        .map(|(counter, value)| format!("{value} {}", counter.replace('_', " ")))
+        .collect();
+    if !counted.is_empty() {
+        write!(out, "; counted: {}", counted.join(", "))?;
+    }
+    writeln!(out)
 }
 
 /// For programs: one object on one line.
@@ -42,6 +69,8 @@ pub(super) fn json(out: &mut impl Write, audit: &Audit) -> io::Result<()> {
         schema: Schema,
         time: audit.time,
         associations: audit.associations.len(),
+        associations_ended: audit.ended,
+        flows_opened: audit.flows_opened,
         at_risk: audit.count(Verdict::AtRisk),
         not_proven: audit.count(Verdict::NotProven),
         findings: associations()
@@ -67,6 +96,10 @@ pub(crate) struct Document<'a> {
     schema: Schema,
     time: Timestamp,
     associations: usize,
+    /// Those that ended while it watched.
+    associations_ended: u64,
+    /// Flows that were seen: with none and no association, no SCTP packet was tracked.
+    flows_opened: u64,
     at_risk: usize,
     not_proven: usize,
     findings: Vec<Of<'a, &'a Finding>>,

@@ -3,25 +3,16 @@
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_engine::model::{
-    AddressSource, AddressView, AssociationId, AssociationRef, AssociationView, EndReason, Evidence, Finding,
-    IncidentId, NotRedundant, Object, Origin, PathId, PathMtuBlackHole, PathState, PathView, PhaseView,
-    Schema, SecondaryUnconfirmed, Shared, Slow, Snapshot, Timestamp, Zombie,
+    AssociationView, EndReason, Evidence, Finding, IncidentId, NotRedundant, Object, PathId,
+    PathMtuBlackHole, PathState, PhaseView, SecondaryUnconfirmed, Shared, Slow, Zombie,
 };
 use serde_json::{Value, json};
 
 use super::{Outcome, judge::Audit, render};
-
-const LOCAL: &str = "10.1.1.1";
-const FIRST: &str = "10.1.1.2";
-const SECOND: &str = "10.1.2.2";
-
-fn now() -> Timestamp {
-    "2026-11-23T17:00:00.5Z".parse().unwrap()
-}
-
-fn long_ago() -> Timestamp {
-    "2026-11-23T16:00:00Z".parse().unwrap()
-}
+use crate::report::{
+    Summary,
+    samples::{FIRST, LOCAL, SECOND, association, long_ago, summary},
+};
 
 fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -54,59 +45,16 @@ fn unconfirmed(remote: &str) -> Finding {
     )
 }
 
-/// One with a path to each of these remote addresses, in these states.
-fn association(id: u16, paths: &[(&str, PathState)]) -> AssociationView {
-    let known = |text: &str| AddressView {
-        address: address(text),
-        source: AddressSource::Listed,
-        seen_as: None,
-    };
-    AssociationView {
-        reference: AssociationRef {
-            id: AssociationId(id.into()),
-            local_port: 40_000 + id,
-            remote_port: 3868,
-            local_tag: Some(1),
-            remote_tag: Some(2),
-        },
-        origin: Origin::Handshake,
-        since: long_ago(),
-        phase: PhaseView::Established,
-        one_sided: false,
-        restarts: None,
-        local_addresses: vec![known(LOCAL)],
-        remote_addresses: paths.iter().map(|(remote, _)| known(remote)).collect(),
-        offers: None,
-        primary_forward: None,
-        primary_return: None,
-        findings: Vec::new(),
-        paths: paths
-            .iter()
-            .map(|(remote, state)| PathView {
-                id: path(remote),
-                state: *state,
-                since: long_ago(),
-                reason: None,
-                findings: Vec::new(),
-                forward: None,
-                return_: None,
-            })
-            .collect(),
-    }
-}
-
 const BOTH_ACTIVE: [(&str, PathState); 2] = [(FIRST, PathState::Active), (SECOND, PathState::Active)];
 
 fn audit(associations: &[AssociationView]) -> Audit {
-    let snapshot = Snapshot {
-        schema: Schema,
-        time: now(),
-        associations: associations.to_vec(),
-        incidents: Vec::new(),
-    };
+    audit_of(&summary(associations))
+}
+
+fn audit_of(summary: &Summary) -> Audit {
     // As it is in a file.
-    let read: Snapshot = serde_json::from_str(&serde_json::to_string(&snapshot).unwrap()).unwrap();
-    assert_eq!(read, snapshot);
+    let read: Summary = serde_json::from_str(&serde_json::to_string(summary).unwrap()).unwrap();
+    assert_eq!(read, *summary);
     Audit::of(read)
 }
 
@@ -273,6 +221,37 @@ fn what_is_over_is_left_out_unless_it_still_lives() {
     let nothing = audit(&[over.clone()]);
     assert_eq!(nothing.outcome(false), Outcome::NothingFound);
     assert_eq!(nothing.outcome(true), Outcome::Found);
-    assert_eq!(shown(&nothing).0, "no association on path1\n");
-    assert_eq!(audit(&[over, zombie]).outcome(false), Outcome::Found);
+    let (table, json) = shown(&nothing);
+    assert_eq!(table, "no association now on path1: 1 ended\n");
+    assert_eq!(
+        (&json["associations"], &json["associations_ended"]),
+        (&json!(0), &json!(1))
+    );
+    let zombie = audit(&[over, zombie, association(2, &BOTH_ACTIVE)]);
+    assert_eq!(zombie.outcome(false), Outcome::Found);
+    let table = shown(&zombie).0;
+    assert!(
+        table.ends_with("1 at risk, 0 not proven, 1 fine; 2 ended\n"),
+        "{table}"
+    );
+}
+
+#[test]
+fn no_packet_seen_is_said_only_if_none_was() {
+    let said = |summary: &Summary| shown(&audit_of(summary)).0;
+    let mut seen = summary(&[]);
+    assert_eq!(said(&seen), "no association on path1: no SCTP packet seen\n");
+    seen.counters.insert("tag_mismatch".to_owned(), 3);
+    assert_eq!(
+        said(&seen),
+        "no association on path1: 0 flows opened, none of an established association; counted: 3 tag mismatch\n"
+    );
+    seen.counters.clear();
+    seen.flows.opened = 1;
+    assert_eq!(
+        said(&seen),
+        "no association on path1: 1 flow opened, none of an established association\n"
+    );
+    seen.associations_ended = 2;
+    assert_eq!(said(&seen), "no association now on path1: 2 ended\n");
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use sctp_monitor_engine::{
     config::Config,
-    model::{Snapshot, Timestamp, words::plural},
+    model::{Timestamp, words::plural},
 };
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 /// How things were, and how long was watched for it: less than asked for if a signal ended it.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) snapshot: Snapshot,
+    pub(super) summary: Summary,
     pub(super) duration: Duration,
 }
 
@@ -119,13 +119,15 @@ impl Report<Line, Summary> for LastSummary {
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        let snapshot = summary.clone().reported().snapshot;
-        let elapsed = self.began_at.map(|began_at| snapshot.time.since(began_at));
+        let summary = summary.clone().reported();
+        let elapsed = self
+            .began_at
+            .map(|began_at| summary.snapshot.time.since(began_at));
         let duration = match elapsed.unwrap_or_default().as_secs() {
             seconds if seconds + 1 < self.duration.as_secs() => Duration::from_secs(seconds),
             _ => self.duration,
         };
-        let watched = Watched { snapshot, duration };
+        let watched = Watched { summary, duration };
         self.watched.send(watched).map_err(io::Error::other)
     }
 }

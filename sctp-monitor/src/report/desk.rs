@@ -33,6 +33,8 @@ struct Desk<E, S> {
     shown_at: Option<Timestamp>,
     /// When the others were told of a loss.
     told_at: Option<Timestamp>,
+    /// What it is busy with, and since when: its progress at the first look.
+    busy: Option<(u64, Timestamp)>,
 }
 
 impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
@@ -72,8 +74,12 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
     }
 
     /// Tells the other writers what one has lost: at once when it begins, then every ten seconds while it lasts. The log is
-    /// told when it begins, for the others may hang, and each time if there is no other that writes.
+    /// told when it begins, for the others may hang, and each time if there is no other that writes. A queue that is full
+    /// is told nothing: that would be one more loss.
     pub fn tell_losses(&mut self, now: Timestamp) {
+        for desk in &mut self.desks {
+            desk.look(now);
+        }
         for index in 0..self.desks.len() {
             let desk = &mut self.desks[index];
             let status = desk.queue.status();
@@ -88,15 +94,18 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
                 writer: desk.name.clone(),
                 loss,
             };
-            let others = || {
-                let others = self.desks.iter().enumerate();
-                others.filter(|(other, desk)| *other != index && desk.queue.status().is_well())
-            };
-            if !status.gone && (is_first || others().next().is_none()) {
+            let others: Vec<_> = self
+                .desks
+                .iter()
+                .enumerate()
+                .filter(|(other, desk)| *other != index && desk.queue.status().is_well())
+                .map(|(_, desk)| desk)
+                .collect();
+            if !status.gone && (is_first || others.iter().all(|desk| desk.hangs(now))) {
                 warn!("{lost}");
             }
             let event = Arc::new(E::lost(lost));
-            for (_, other) in others() {
+            for other in others {
                 other.queue.push(Arc::clone(&event));
             }
         }
@@ -175,6 +184,7 @@ impl<E: Message, S> Desk<E, S> {
             every: outlet.every,
             shown_at: None,
             told_at: None,
+            busy: None,
         };
         let writer = Writer {
             name: outlet.name,
@@ -183,6 +193,7 @@ impl<E: Message, S> Desk<E, S> {
             ends_with_reader: outlet.ends_with_reader,
             queue,
             owed: Vec::new(),
+            torn: None,
         };
         thread::Builder::new().name("report".to_owned()).spawn(move || {
             writer.run();
@@ -195,6 +206,21 @@ impl<E: Message, S> Desk<E, S> {
         self.every.is_some_and(|every| {
             self.queue.wants_snapshot() && self.shown_at.is_none_or(|at| now.since(at) >= every)
         })
+    }
+
+    /// Notes whether it gets on.
+    fn look(&mut self, now: Timestamp) {
+        let steps = self.progress.steps();
+        self.busy = match self.busy {
+            _ if self.queue.wait_until_idle(Duration::ZERO) => None,
+            Some((before, since)) if before == steps => Some((before, since)),
+            _ => Some((steps, now)),
+        };
+    }
+
+    /// Whether it has stood still, with something to write.
+    fn hangs(&self, now: Timestamp) -> bool {
+        self.busy.is_some_and(|(_, since)| now.since(since) > STILL)
     }
 
     fn say_what_is_missing(&self) {
@@ -233,6 +259,9 @@ const CAPACITY: usize = 32_768;
 
 /// Between two reports of losses.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a writer may stand still before it is no longer one that writes.
+const STILL: Duration = Duration::from_secs(1);
 
 /// How long a writer may stand still at the end, twice: before the summary and with it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -363,6 +392,70 @@ mod tests {
             .map(|(name, status)| (name.to_string(), status.written, status.lost))
             .collect();
         assert_eq!(counts, [("good".to_owned(), 6, 0), ("bad".to_owned(), 0, 4)]);
+    }
+
+    fn hanging(name: &str) -> (Outlets, Sender<()>) {
+        let (let_go, hangs) = mpsc::channel();
+        let (said, _) = mpsc::channel();
+        let wire = Wire {
+            said,
+            refuses: None,
+            hangs: Some(hangs),
+        };
+        (with(name, wire), let_go)
+    }
+
+    /// What the log is told meanwhile.
+    fn logged(work: impl FnOnce()) -> Vec<String> {
+        let (reader, writer) = io::pipe().unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(std::sync::Mutex::new(writer));
+        tracing::subscriber::with_default(subscriber.finish(), work);
+        io::read_to_string(reader)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_log_is_told_every_ten_seconds_while_all_writers_hang_and_overflow() {
+        let (first, _let_go_first) = hanging("first");
+        let (second, _let_go_second) = hanging("second");
+        let mut reports = Reports::start(vec![first, second]).unwrap();
+        for event in 0..40_000 {
+            reports.event(Said::Event(event));
+        }
+        for (second, told) in [(1, 2), (2, 0), (10, 0), (11, 2), (12, 0), (21, 2)] {
+            reports.event(Said::Event(second));
+            let log = logged(|| reports.tell_losses(at(u64::from(second))));
+            assert_eq!(log.len(), told, "at {second} s: {log:?}");
+            assert!(log.iter().all(|line| line.contains("queue full")), "{log:?}");
+        }
+        // What is said of one is no loss of the other.
+        let lost: Vec<_> = reports.statuses().map(|(_, status)| status.lost).collect();
+        let expected = 40_006 - CAPACITY as u64;
+        assert!(
+            lost.iter().all(|lost| (expected - 1..=expected).contains(lost)),
+            "{lost:?}"
+        );
+    }
+
+    #[test]
+    fn the_log_is_told_each_time_if_the_other_writer_hangs_but_has_room() {
+        let (hung, _let_go) = hanging("hung");
+        let (bad, _) = outlet("bad", Some(io::ErrorKind::StorageFull));
+        let mut reports = Reports::start(vec![hung, bad]).unwrap();
+        for (second, told) in [(1, 1), (2, 0), (11, 1), (21, 1)] {
+            reports.event(Said::Event(second));
+            let bad = &reports.desks[1].queue;
+            while !bad.wait_until_idle(LOOK) {}
+            let log = logged(|| reports.tell_losses(at(u64::from(second))));
+            assert_eq!(log.len(), told, "at {second} s: {log:?}");
+        }
+        // It is told when it gets on again.
+        assert_eq!(reports.desks[0].queue.status().lost, 0);
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use sctp_monitor_engine::{
     NicState,
-    model::{AssociationView, Event, Schema, Snapshot, Status, Timestamp, WallClock},
+    model::{
+        AssociationRef, AssociationView, EndReason, Event, PhaseView, Schema, Snapshot, Status, Timestamp,
+        WallClock,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +170,9 @@ pub struct Summary {
     pub interfaces: Vec<Interface>,
     /// The use of the flow table.
     pub flows: FlowTable,
+    /// Associations that ended since the watch began, also those that are forgotten.
+    #[serde(default)]
+    pub associations_ended: u64,
     /// Packets that were not understood or not kept, by reason; those that are zero are left out.
     pub counters: BTreeMap<String, u64>,
     /// Each writer's lines.
@@ -186,6 +192,26 @@ impl Summary {
     pub fn reported(mut self) -> Self {
         self.snapshot.associations.retain(AssociationView::is_reported);
         self
+    }
+
+    /// The associations that are over and not forgotten, with when and how each ended.
+    pub fn known_ended(&self) -> impl Iterator<Item = (AssociationRef, Timestamp, &EndReason)> {
+        let associations = self.snapshot.associations.iter();
+        associations.filter_map(|association| match &association.phase {
+            // Those packets are told of with that one.
+            PhaseView::Ended {
+                end: EndReason::PartOf { .. },
+                ..
+            } => None,
+            PhaseView::Ended { at, end } => Some((association.reference, *at, end)),
+            _ => None,
+        })
+    }
+
+    /// How many associations ended, also before they were established.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.associations_ended.max(self.known_ended().count() as u64)
     }
 }
 

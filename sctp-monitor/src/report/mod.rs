@@ -1,12 +1,15 @@
 //! What the agent shows: lines and tables for people, JSON lines for programs.
 
 pub mod desk;
+pub mod fifo;
 pub mod json;
 pub mod line;
 pub mod loss;
 pub mod outlet;
 mod pressure;
 pub mod queue;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod table;
 mod words;
 pub mod writer;

@@ -17,11 +17,14 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::fifo::Fifo;
+
 /// Collects what is written until it is flushed, and then writes all of it, or nothing.
 ///
 /// [`Write::write`] never fails and never blocks. [`Write::flush`] may do both. An error of it means that nothing of what
 /// was written since the last flush will ever appear. Without an error all of it has appeared, or the first part has, and
-/// the rest goes out before anything else does: see [`Progress::is_torn`].
+/// the rest goes out before anything else does: see [`Progress::is_torn`]. A reader that left takes the first part with it:
+/// the rest is dropped, and the error is [`ErrorKind::BrokenPipe`].
 #[derive(Debug)]
 pub struct WholeLines<W> {
     out: W,
@@ -78,9 +81,11 @@ impl<W: Write> Write for WholeLines<W> {
         let (written, result) = write_out(&mut self.out, &self.lines, &self.progress);
         self.rest.extend_from_slice(&self.lines[written..]);
         self.lines.clear();
-        if written == 0 && result.is_err() {
+        if let Err(error) = result
+            && (written == 0 || error.kind() == ErrorKind::BrokenPipe)
+        {
             self.rest.clear();
-            return result;
+            return Err(error);
         }
         self.progress.torn.store(!self.rest.is_empty(), Ordering::Relaxed);
         Ok(())
@@ -128,6 +133,12 @@ impl Descriptor {
     }
 }
 
+impl From<File> for Descriptor {
+    fn from(file: File) -> Self {
+        Self(file)
+    }
+}
+
 impl Write for Descriptor {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
@@ -146,14 +157,40 @@ impl Write for Descriptor {
     }
 }
 
-/// Opens a file to append lines to, after what it holds already.
+/// Where lines are appended to.
+#[derive(Debug)]
+pub enum Sink {
+    /// A file or a device.
+    File(Descriptor),
+    /// A FIFO, whose readers come and go.
+    Fifo(Fifo),
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Fifo(fifo) => fifo.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Opens a file to append lines to, after what it holds already. A FIFO is opened when it has a reader, and until then it
+/// refuses each line.
 ///
 /// # Errors
 /// If it cannot be opened.
-pub fn append(path: &Path) -> io::Result<WholeLines<Descriptor>> {
+pub fn append(path: &Path) -> io::Result<WholeLines<Sink>> {
+    if Fifo::is_at(path) {
+        return Ok(WholeLines::new(Sink::Fifo(Fifo::open(path)?)));
+    }
     let file = OpenOptions::new().create(true).append(true).open(path)?;
     let torn = file.metadata()?.is_file() && ends_torn(path).unwrap_or(false);
-    let lines = WholeLines::new(Descriptor(file));
+    let lines = WholeLines::new(Sink::File(Descriptor(file)));
     Ok(if torn { lines.on_a_new_line() } else { lines })
 }
 

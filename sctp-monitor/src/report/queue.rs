@@ -62,13 +62,15 @@ pub struct Status {
     pub gone: bool,
     /// Whether the last attempt to write failed.
     pub failing: bool,
+    /// Whether there is no room for another line.
+    pub full: bool,
 }
 
 impl Status {
-    /// Whether what is handed over now will be written.
+    /// Whether what is handed over now will be written, unless the writer hangs.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        !self.gone && !self.failing
+        !self.gone && !self.failing && !self.full
     }
 }
 
@@ -168,7 +170,11 @@ impl<E: Message, S> Queue<E, S> {
 
     /// How the writer does.
     pub fn status(&self) -> Status {
-        self.lock().status.clone()
+        let state = self.lock();
+        Status {
+            full: state.status.waiting >= self.capacity as u64,
+            ..state.status.clone()
+        }
     }
 
     /// What was lost since this was asked for the last time.

@@ -88,6 +88,7 @@ impl<W: Write + Send> Report<Line, Summary> for Tables<W> {
         }
         writeln!(self.out, "Summary")?;
         draw(&mut self.out, summary)?;
+        draw_ended(&mut self.out, summary)?;
         for (counter, value) in &summary.counters {
             writeln!(self.out, "{value:>12} {}", counter.replace('_', " "))?;
         }
@@ -109,7 +110,11 @@ fn draw(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
             .iter()
             .map(|watched| watched.interface.as_str())
             .collect();
-        writeln!(out, "no association seen yet on {}", watched.join(", "))?;
+        let watched = watched.join(", ");
+        match summary.ended() {
+            0 => writeln!(out, "no association seen yet on {watched}")?,
+            ended => writeln!(out, "no association now on {watched} ({ended} ended)")?,
+        }
     }
     for incident in &snapshot.incidents {
         let words = incident.words(Status::Updated);
@@ -117,6 +122,27 @@ fn draw(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         writeln!(out, "{words}, for {open_for}")?;
     }
     Ok(())
+}
+
+/// Those that are over, and how many more are forgotten.
+fn draw_ended(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+    let mut named = 0;
+    for (known, at, end) in summary.known_ended() {
+        named += 1;
+        writeln!(
+            out,
+            "association {}  ports {} > {}  ended at {}Z: {end}",
+            known.id,
+            known.local_port,
+            known.remote_port,
+            time_of_day(at)
+        )?;
+    }
+    match summary.ended() - named {
+        0 => Ok(()),
+        more if named == 0 => writeln!(out, "{} ended", plural(more, "association")),
+        more => writeln!(out, "{} ended before", plural(more, "more association")),
+    }
 }
 
 /// What the agent says of itself at the end.
@@ -244,3 +270,62 @@ const HOME_AND_CLEAR: &str = "\x1b[H\x1b[J";
 const LINES_KEPT: usize = 12;
 const INTERVAL: Duration = Duration::from_secs(10);
 const REDRAWN_AFTER: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use sctp_monitor_engine::model::{EndReason, PhaseView};
+
+    use super::*;
+    use crate::report::samples::{association, summary};
+
+    fn ended(id: u16) -> AssociationView {
+        let mut association = association(id, &[]);
+        association.phase = PhaseView::Ended {
+            at: "2026-11-23T16:59:58Z".parse().unwrap(),
+            end: EndReason::Shutdown,
+        };
+        association
+    }
+
+    fn at_the_end(summary: &Summary) -> String {
+        let mut out = Vec::new();
+        Tables::new(&mut out, false).finish(summary).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn no_association_seen_yet_is_said_only_if_none_ever_was() {
+        let none = at_the_end(&summary(&[]));
+        assert!(none.contains("no association seen yet on path1\n"), "{none}");
+        assert!(!none.contains("ended"), "{none}");
+    }
+
+    #[test]
+    fn those_that_ended_are_counted_and_named_at_the_end() {
+        let mut both = summary(&[ended(1), ended(2)]);
+        both.associations_ended = 2;
+        let text = at_the_end(&both);
+        for words in [
+            "no association now on path1 (2 ended)\n",
+            "association 1  ports 40001 > 3868  ended at 16:59:58.000Z: shut down\n",
+            "association 2  ports 40002 > 3868  ended at 16:59:58.000Z: shut down\n",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        both.associations_ended = 5;
+        let text = at_the_end(&both);
+        assert!(text.contains("(5 ended)\n"), "{text}");
+        assert!(text.contains("\n3 more associations ended before\n"), "{text}");
+    }
+
+    #[test]
+    fn those_that_are_forgotten_are_counted() {
+        let mut forgotten = summary(&[]);
+        forgotten.associations_ended = 2;
+        let text = at_the_end(&forgotten);
+        assert!(
+            text.contains("no association now on path1 (2 ended)\n2 associations ended\n"),
+            "{text}"
+        );
+    }
+}

@@ -65,6 +65,8 @@ pub(super) struct Writer<E: Message, S> {
     pub(super) queue: Arc<Queue<E, S>>,
     /// Lost, and not yet said here.
     pub(super) owed: Vec<Loss>,
+    /// When the line was whose first part is out: it counts as written when all of it is.
+    pub(super) torn: Option<Timestamp>,
 }
 
 impl<E: Message, S> Writer<E, S> {
@@ -92,8 +94,11 @@ impl<E: Message, S> Writer<E, S> {
                 self.try_to_settle()
             }
             Next::Snapshot(snapshot) => {
-                let result = self.settle().and_then(|()| self.report.refresh(&snapshot));
-                self.end_if_gone(result)
+                match self.settle().and_then(|()| self.report.refresh(&snapshot)) {
+                    // It may have had nothing to show; only what was to be seen and is not counts.
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => self.count(Err(error), clock::time_of_day()),
+                }
             }
             Next::Nothing => self.try_to_settle(),
             Next::Finish(last) => {
@@ -104,10 +109,9 @@ impl<E: Message, S> Writer<E, S> {
                     let _ = self.settle();
                 }
                 if self.progress.is_torn() {
-                    let reason = self.report.flush().err();
-                    if let Some(reason) = reason {
-                        self.queue
-                            .on_lost(&Loss::one(clock::time_of_day(), (&reason).into()));
+                    let at = self.torn.unwrap_or_else(clock::time_of_day);
+                    if let Err(reason) = self.finish_torn() {
+                        self.queue.on_lost(&Loss::one(at, (&reason).into()));
                     }
                 }
                 ControlFlow::Break(())
@@ -117,19 +121,40 @@ impl<E: Message, S> Writer<E, S> {
 
     /// Says what was lost, and ends a line that was begun.
     fn settle(&mut self) -> io::Result<()> {
-        if self.progress.is_torn() {
-            self.report.flush()?;
-        }
-        while let Some(loss) = self.owed.first() {
+        loop {
+            self.finish_torn()?;
+            let Some(loss) = self.owed.first() else {
+                return Ok(());
+            };
             let lost = ReportLost {
                 writer: self.name.clone(),
                 loss: loss.clone(),
             };
-            self.report.event(&E::lost(lost))?;
+            let lost = E::lost(lost);
+            self.report.event(&lost)?;
             self.owed.remove(0);
+            self.on_out(lost.at());
+        }
+    }
+
+    /// Ends a line that was begun.
+    fn finish_torn(&mut self) -> io::Result<()> {
+        if self.progress.is_torn() {
+            self.report.flush()?;
+        }
+        if !self.progress.is_torn() && self.torn.take().is_some() {
             self.queue.on_written();
         }
         Ok(())
+    }
+
+    /// A line is out, or the first part of it.
+    fn on_out(&mut self, at: Timestamp) {
+        if self.progress.is_torn() {
+            self.torn = Some(at);
+        } else {
+            self.queue.on_written();
+        }
     }
 
     fn try_to_settle(&mut self) -> ControlFlow<()> {
@@ -140,7 +165,7 @@ impl<E: Message, S> Writer<E, S> {
     /// Counts a line by what became of it.
     fn count(&mut self, result: io::Result<()>, at: Timestamp) -> ControlFlow<()> {
         match &result {
-            Ok(()) => self.queue.on_written(),
+            Ok(()) => self.on_out(at),
             Err(error) => {
                 let loss = Loss::one(at, LossReason::from(error));
                 self.queue.on_lost(&loss);
@@ -187,6 +212,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::report::outlet::WholeLines;
 
     #[derive(Debug, Clone, PartialEq, Eq)]
     enum Line {
@@ -267,6 +293,7 @@ mod tests {
             ends_with_reader: false,
             queue: Arc::clone(&queue),
             owed: Vec::new(),
+            torn: None,
         };
         (writer, queue, paper)
     }
@@ -325,6 +352,79 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_cannot_be_drawn_is_lost_and_owned_up_to() {
+        let (mut writer, queue, paper) = writer(10);
+        paper.refuse(io::ErrorKind::StorageFull);
+        queue.show(Arc::new(()));
+        work(&mut writer);
+        let status = queue.status();
+        assert_eq!((status.lost, status.reason), (1, Some(no_room())));
+        paper.refuse(None);
+        queue.show(Arc::new(()));
+        work(&mut writer);
+        assert_eq!(paper.lines(), [Line::Lost(1, no_room()), Line::Refresh]);
+        assert_eq!(queue.status().lost, 1);
+    }
+
+    /// Events of nine bytes on a disk with so much room.
+    struct Disk(Arc<Mutex<usize>>);
+
+    impl io::Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut room = self.0.lock().unwrap();
+            let count = bytes.len().min(*room);
+            *room -= count;
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Report<Line, ()> for WholeLines<Disk> {
+        fn event(&mut self, _: &Line) -> io::Result<()> {
+            io::Write::write_all(self, b"12345678\n")?;
+            io::Write::flush(self)
+        }
+
+        fn refresh(&mut self, (): &()) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn finish(&mut self, (): &()) -> io::Result<()> {
+            self.event(&Line::Finish)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            io::Write::flush(self)
+        }
+    }
+
+    #[test]
+    fn a_torn_line_is_written_when_it_is_finished_and_lost_if_it_never_is() {
+        for (more_room, written, lost) in [(100, 3, 0), (0, 1, 2)] {
+            let (mut writer, queue, _) = writer(10);
+            let room = Arc::new(Mutex::new(13));
+            let out = WholeLines::new(Disk(Arc::clone(&room)));
+            writer.progress = out.progress();
+            writer.report = Box::new(out);
+            push(&queue, [1, 2]);
+            work(&mut writer);
+            let status = queue.status();
+            assert_eq!((status.written, status.lost), (1, 0), "the second one is begun");
+            *room.lock().unwrap() = more_room;
+            queue.close(Some(Arc::new(())));
+            work(&mut writer);
+            let status = queue.status();
+            assert_eq!((status.written, status.lost), (written, lost));
+        }
+    }
+
+    #[test]
     fn a_queue_that_overflowed_is_told_at_its_place() {
         let (mut writer, queue, paper) = writer(2);
         push(&queue, 1..=5);
@@ -357,7 +457,8 @@ mod tests {
     #[test]
     fn the_end_comes_after_all_that_waits_and_counts_the_summary() {
         for (refusal, lines, written, lost) in [
-            (Some(io::ErrorKind::StorageFull), vec![], 0, 2),
+            // The event, the table and the summary.
+            (Some(io::ErrorKind::StorageFull), vec![], 0, 3),
             (None, vec![Line::Event(1), Line::Refresh, Line::Finish], 2, 0),
         ] {
             let (mut writer, queue, paper) = writer(10);

@@ -212,7 +212,42 @@ fn no_association_is_said_to_be_none() {
         .output()
         .unwrap();
     let table = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(table, "no association on path1, watched for 1s\n");
+    assert_eq!(
+        table,
+        "no association on path1, watched for 1s: no SCTP packet seen\n"
+    );
+}
+
+#[test]
+fn associations_that_ended_meanwhile_are_counted_and_named() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let begin_and_end = || {
+        let pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
+        pair.client.stop().unwrap();
+    };
+    let audit = Started::watching(host, &NICS, "5s");
+    begin_and_end();
+    let audited = audit.join();
+    assert_eq!(audited.status, 0, "{:#}", audited.report);
+    assert_eq!(audited.report["associations"], 0);
+    assert_eq!(audited.report["associations_ended"], 1);
+    assert!(audited.report["flows_opened"].as_u64().unwrap() > 0);
+
+    let mut agent = host.command(binary());
+    agent.args(["run", "--iface", "path1", "--iface", "path2", "--duration", "5s"]);
+    let mut agent = agent.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(agent.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("watching path2")));
+    begin_and_end();
+    let summary: Vec<String> = lines
+        .map(Result::unwrap)
+        .skip_while(|line| line != "Summary")
+        .collect();
+    assert!(agent.wait().unwrap().success());
+    assert_eq!(summary[1], "no association now on path1, path2 (1 ended)");
+    assert!(summary[2].starts_with("association 1  ports "), "{summary:?}");
+    assert!(summary[2].ends_with("Z: shut down"), "{summary:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{ErrorKind, PipeReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, ErrorKind, PipeReader, Read as _, Write as _},
     os::fd::AsFd,
     path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
@@ -12,8 +12,11 @@ use std::{
 use nix::{
     fcntl::{FcntlArg, fcntl},
     mount::{MntFlags, MsFlags, mount, umount2},
-    sys::signal::{Signal, kill},
-    unistd::Pid,
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode,
+    },
+    unistd::{Pid, mkfifo},
 };
 use sctp_monitor_lab::{Lab, Namespace, clock::monotonic_ns, wait};
 use serde_json::Value;
@@ -175,6 +178,49 @@ fn a_reader_that_hangs_delays_neither_detection_nor_the_end() {
         text.contains("report to stdout: it accepts no more lines"),
         "{text}"
     );
+    assert!(!text.contains('\x1b'), "colours are for terminals: {text:?}");
+}
+
+#[test]
+fn a_fifo_without_a_reader_delays_nothing_and_its_reader_gets_whole_lines_once_it_comes() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let events = Events::new();
+    mkfifo(&events.path, Mode::S_IRWXU).unwrap();
+    let agent = monitor(lab.host("mme"), &NICS, &["--events", events.argument()]);
+    let lost = agent.wait_for("report_lost", SOON, |_| true).unwrap();
+    assert_eq!(lost["writer"], events.argument());
+    assert_eq!(lost["reason"], "no process reads this FIFO");
+
+    let mut reader = BufReader::new(File::open(&events.path).unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&reader.next().unwrap().unwrap()).unwrap() };
+    // Without any other event.
+    let first = next();
+    assert_eq!(first["event"], "report_lost", "{first}");
+    assert_eq!(first["reason"], lost["reason"], "{first}");
+    let _pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
+    while next()["event"] != "association_up" {}
+    let (status, summary) = agent.stop(Signal::SIGTERM).unwrap();
+    assert!(status.success());
+    assert_eq!(summary.unwrap()["reports"][1]["lost"], first["lines"]);
+    while next()["event"] != "summary" {}
+    assert!(reader.next().is_none());
+}
+
+#[test]
+fn a_watch_that_writes_to_a_fifo_without_a_reader_ends_in_time() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let events = Events::new();
+    mkfifo(&events.path, Mode::S_IRWXU).unwrap();
+    let (mut words, stderr) = std::io::pipe().unwrap();
+    let more = ["--duration", "1s", "--events", events.argument()];
+    let mut agent = Agent::spawn(host, &more, Stdio::null(), stderr);
+    let status = wait::until(VERIFIED_WITHIN, || agent.0.try_wait().unwrap()).unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(attached(host), (0, 0));
+    let mut text = String::new();
+    words.read_to_string(&mut text).unwrap();
+    assert!(text.contains("no process reads this FIFO"), "{text}");
 }
 
 #[test]
