@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 use schemars::JsonSchema;
 use sctp_monitor_common::wire::ChunkKind;
 use sctp_monitor_engine::model::{
-    AssociationView, Direction, Event, IncidentView, PathId, RttView, Schema, Timestamp, units,
+    AssociationView, ChunkCounts, Direction, Event, Finding, IncidentView, PathId, PathState, Reason,
+    RttView, Schema, Timestamp, units, units::optionally_told,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,39 +60,58 @@ enum Rest {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AssociationStory {
     #[serde(flatten)]
-    view: AssociationView,
+    view: AssociationView<PathStory>,
     /// Everything that was wrong with it.
     found: Vec<Found>,
-    /// What crossed its paths.
-    captured: Vec<PathStory>,
 }
 
-/// What crossed a path, and what happened to it.
+/// A path: what the engine makes of it, what happened to it, and exact counts of what crossed it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct PathStory {
     #[serde(flatten)]
     id: PathId,
+    /// Its state; null for an address pair that the engine does not list, though packets with the association's tags
+    /// crossed it.
+    state: Option<PathState>,
+    /// Since when it has this state.
+    since: Option<Timestamp>,
+    /// Why it has this state; null while nothing was found out.
+    #[serde(flatten, with = "optionally_told")]
+    #[schemars(with = "optionally_told::Told<Reason>")]
+    reason: Option<Reason>,
+    /// What is wrong with it.
+    findings: Vec<Finding>,
     /// Every change of its state.
     changes: Vec<Change>,
-    /// What the local endpoint sent.
+    /// From the local to the remote address, if any packet was seen.
     forward: Option<Counts>,
-    /// What the remote endpoint sent.
+    /// From the remote to the local address, if any packet was seen.
     r#return: Option<Counts>,
 }
 
-/// What crossed one direction of a path.
+/// What crossed one direction of a path with the association's verification tag. An INIT has none, and is not in it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct Counts {
+    source: IpAddr,
+    destination: IpAddr,
+    source_port: u16,
+    destination_port: u16,
+    tag: Tag,
     packets: u64,
     /// By the IP header.
     bytes: u64,
+    /// By name; those that were not seen are left out.
+    chunks: ChunkCounts,
     data_chunks: u64,
     /// User data.
     data_bytes: u64,
     /// DATA chunks whose TSN had been seen before.
     data_retransmissions: u64,
-    data_lost: u64,
-    /// The lost share of the DATA chunks; null without DATA.
+    /// Packets that were captured twice.
+    capture_duplicates: u64,
+    /// DATA chunks that were lost; null if the tracker did not follow the flow.
+    data_lost: Option<u64>,
+    /// The lost share of the DATA chunks; null without DATA, or while `data_lost` is.
     loss: Option<f64>,
     heartbeats: u64,
     heartbeats_answered: u64,
@@ -99,11 +119,12 @@ struct Counts {
     /// Heartbeats that were answered over another path.
     answered_elsewhere: u64,
     heartbeat_rtt: Option<Rtts>,
+    /// Null if it was not measured, or if it cannot be told from that of an association before it on the same flow.
     data_rtt: Option<RttView>,
-    /// Of the last DATA chunk.
-    ppid: u32,
-    first: Timestamp,
-    last: Timestamp,
+    /// Of the last DATA chunk; null without DATA.
+    ppid: Option<u32>,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
 }
 
 /// What crossed one direction of an address pair, whatever its tags.
@@ -119,7 +140,7 @@ pub(crate) struct FlowCounts {
     /// By the IP header.
     bytes: u64,
     /// By name.
-    chunks: BTreeMap<String, u64>,
+    chunks: ChunkCounts,
     data_chunks: u64,
     /// User data.
     data_bytes: u64,
@@ -218,10 +239,10 @@ impl RestLine {
 impl AssociationStory {
     pub(crate) fn new(story: &Story, ledger: &Ledger) -> Self {
         let paths = story.path_table(ledger);
+        let paths = paths.iter().map(|path| PathStory::new(path, story)).collect();
         Self {
-            view: story.view.clone(),
+            view: story.view.clone().with_paths(paths),
             found: story.found.clone(),
-            captured: paths.iter().map(|path| PathStory::new(path, story)).collect(),
         }
     }
 }
@@ -230,6 +251,10 @@ impl PathStory {
     fn new(path: &PathNumbers<'_>, story: &Story) -> Self {
         Self {
             id: path.id,
+            state: path.view.map(|view| view.state),
+            since: path.view.map(|view| view.since),
+            reason: path.view.and_then(|view| view.reason.clone()),
+            findings: path.view.map_or_else(Vec::new, |view| view.findings.clone()),
             changes: story.changes(path.id).to_vec(),
             forward: path.flow(Direction::Forward).map(Counts::new),
             r#return: path.flow(Direction::Return).map(Counts::new),
@@ -239,13 +264,21 @@ impl PathStory {
 
 impl Counts {
     fn new(entry: &Entry) -> Self {
+        let key = entry.key.flow;
         let heartbeats = entry.count(ChunkKind::Heartbeat);
         Self {
+            source: key.src.to_ip(),
+            destination: key.dst.to_ip(),
+            source_port: key.src_port,
+            destination_port: key.dst_port,
+            tag: Tag(entry.key.tag),
             packets: entry.packets,
             bytes: entry.bytes,
+            chunks: entry.chunks_by_name().collect(),
             data_chunks: entry.data_chunks(),
             data_bytes: entry.data_bytes,
             data_retransmissions: entry.data_retransmissions,
+            capture_duplicates: entry.capture_duplicates,
             data_lost: entry.lost(),
             loss: entry.loss(),
             heartbeats,
@@ -254,9 +287,9 @@ impl Counts {
             answered_elsewhere: entry.answered_elsewhere,
             heartbeat_rtt: Rtts::of(&entry.heartbeat_rtts_ns),
             data_rtt: entry.data_rtt_view(),
-            ppid: entry.tracked.ppid,
-            first: wall(entry.first_ns),
-            last: wall(entry.last_ns),
+            ppid: entry.ppid,
+            first_seen: wall(entry.first_ns),
+            last_seen: wall(entry.last_ns),
         }
     }
 }
@@ -273,10 +306,7 @@ impl FlowCounts {
             encapsulation: sum.key.chain.to_string(),
             packets: sum.packets,
             bytes: sum.bytes,
-            chunks: sum
-                .chunks_by_name()
-                .map(|(name, count)| (name.to_string(), count))
-                .collect(),
+            chunks: sum.chunks_by_name().collect(),
             data_chunks: sum.data_chunks(),
             data_bytes: sum.data_bytes,
             data_retransmissions: sum.data_retransmissions,

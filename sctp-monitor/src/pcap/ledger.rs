@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, collections::HashMap};
 use foldhash::fast::RandomState;
 use sctp_monitor_capture::{Chain, Layers};
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowRecord, NO_SLOT, Rtt},
+    abi::{FlowKey, FlowRecord, NO_SLOT},
     wire::{
         Chunk, ChunkKind, CutFrame, ReadPacket as _,
         chunk::{KIND_SLOTS, Visit, walk},
@@ -17,7 +17,7 @@ use sctp_monitor_common::{
     },
 };
 
-use super::{heartbeats::Heartbeats, series::Series, tsns::TsnSet};
+use super::{heartbeats::Heartbeats, series::Series, tracked::Tracked, tsns::TsnSet};
 
 /// Names an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,23 +47,15 @@ pub(crate) struct Entry {
     pub(crate) answered_elsewhere: u64,
     /// From HEARTBEAT to HEARTBEAT ACK, in the order of the acks, nanoseconds. At most [`MOST_RTTS`].
     pub(crate) heartbeat_rtts_ns: Vec<i64>,
-    pub(crate) tracked: Tracked,
+    /// Of the last DATA chunk that tells.
+    pub(crate) ppid: Option<u32>,
+    /// `None` if the tracker followed no packet of it.
+    pub(crate) tracked: Option<Tracked>,
     pub(crate) series: Option<Box<Series>>,
     /// Of its direction of the association.
     tsns: usize,
     /// The next entry of the same slot of the flow table.
     next: usize,
-}
-
-/// What the tracker found out beside, from the flow's record.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tracked {
-    /// DATA chunks that were sent again, or came late: lost on the way.
-    pub(crate) lost: u64,
-    /// Chunks that were sent again although they had arrived, by the peer's word.
-    pub(crate) spurious: u64,
-    pub(crate) data_rtt: Rtt,
-    pub(crate) ppid: u32,
 }
 
 impl Entry {
@@ -82,7 +74,8 @@ impl Entry {
             heartbeats_answered: 0,
             answered_elsewhere: 0,
             heartbeat_rtts_ns: Vec::new(),
-            tracked: Tracked::default(),
+            ppid: None,
+            tracked: None,
             series: with_series.then(Box::default),
             tsns,
             next: NONE,
@@ -112,8 +105,11 @@ impl Entry {
         named.chain(others).filter(|(_, count)| *count > 0)
     }
 
-    /// Adds what crossed the same flow with another tag.
+    /// Adds what crossed the same flow with another tag, or wrapped in something else.
     pub(crate) fn merge(&mut self, other: &Self) {
+        if self.ppid.is_none() || self.last_ns < other.last_ns {
+            self.ppid = other.ppid.or(self.ppid);
+        }
         self.first_ns = self.first_ns.min(other.first_ns);
         self.last_ns = self.last_ns.max(other.last_ns);
         self.packets += other.packets;
@@ -130,11 +126,16 @@ impl Entry {
         self.heartbeats_answered += other.heartbeats_answered;
         self.answered_elsewhere += other.answered_elsewhere;
         self.heartbeat_rtts_ns.extend(&other.heartbeat_rtts_ns);
-        self.tracked.lost += other.tracked.lost;
-        self.tracked.spurious += other.tracked.spurious;
+        if let Some(tracked) = &other.tracked {
+            self.add_tracked(tracked);
+        }
         if let (Some(series), Some(other)) = (&mut self.series, &other.series) {
             series.merge(other);
         }
+    }
+
+    fn add_tracked(&mut self, tracked: &Tracked) {
+        self.tracked.get_or_insert_default().merge(tracked);
     }
 }
 
@@ -145,6 +146,8 @@ pub(crate) struct Ledger {
     index: HashMap<EntryKey, usize, RandomState>,
     /// The first entry of each slot of the flow table.
     by_slot: Vec<usize>,
+    /// What is already kept of a record that followed another tag, by slot.
+    absorbed: HashMap<u32, Tracked, RandomState>,
     tsns: Vec<TsnSet>,
     /// By source port, destination port and tag: a TSN is of the association, not of the path.
     tsns_of: HashMap<(u16, u16, u32), usize, RandomState>,
@@ -210,8 +213,11 @@ impl Ledger {
         walk(&frame, packet.chunks_at(), packet.end, usize::MAX, &mut count);
     }
 
-    /// Keeps what the tracker knows of a flow, which it is about to forget.
+    /// Keeps what the tracker knows of a flow: it is about to forget the flow, or to follow another tag on it.
     pub(crate) fn absorb(&mut self, record: &FlowRecord) {
+        let all = Tracked::of(record);
+        let before = self.absorbed.insert(record.slot, all).unwrap_or_default();
+        let tracked = all.since(&before);
         let key = |chain, tag| EntryKey {
             flow: record.key,
             chain,
@@ -227,12 +233,7 @@ impl Ledger {
         }
         while let Some(entry) = self.entries.get_mut(at) {
             if entry.key.flow == record.key && entry.key.tag == record.tag {
-                entry.tracked = Tracked {
-                    lost: u64::from(record.lost) + u64::from(record.late),
-                    spurious: u64::from(record.spurious),
-                    data_rtt: record.data_rtt,
-                    ppid: record.ppid,
-                };
+                entry.add_tracked(&tracked);
                 return;
             }
             at = entry.next;
@@ -241,6 +242,7 @@ impl Ledger {
 
     /// The slot has another flow from now on.
     pub(crate) fn release(&mut self, slot: u32) {
+        self.absorbed.remove(&slot);
         if let Some(first) = self.by_slot.get_mut(slot as usize) {
             *first = NONE;
         }
@@ -330,6 +332,9 @@ impl Count<'_> {
         };
         let ledger = &mut *self.ledger;
         let entry = &mut ledger.entries[self.at];
+        if let Some(ppid) = Data::read(self.frame, chunk).and_then(|data| data.ppid) {
+            entry.ppid = Some(ppid);
+        }
         let set = &mut ledger.tsns[entry.tsns];
         let runs = set.runs();
         if ledger.runs >= MOST_RUNS && runs > 0 {

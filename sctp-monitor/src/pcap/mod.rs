@@ -17,6 +17,7 @@ mod progress;
 mod series;
 mod story;
 mod text;
+mod tracked;
 mod tsns;
 
 use std::{

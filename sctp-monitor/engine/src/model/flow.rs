@@ -28,8 +28,8 @@ pub struct FlowView {
     pub packets: u64,
     /// Their bytes, by the IP header.
     pub bytes: u64,
-    /// Chunks by their name; those that were not seen are left out.
-    pub chunks: ChunkCounts,
+    /// Chunks by their name; those that were not seen are left out. `None` while unknown.
+    pub chunks: Option<ChunkCounts>,
     /// DATA and I-DATA chunks.
     pub data_chunks: u64,
     /// Bytes of user data.
