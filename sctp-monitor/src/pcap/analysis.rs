@@ -80,6 +80,12 @@ impl FlowStore for Flows<'_> {
     }
 
     fn link(&mut self, slot: u32, links: &FlowLinks) {
+        // From the next packet on the record is another association's.
+        if let Some(record) = self.table.records().get(slot as usize)
+            && record.is_outdated(links)
+        {
+            self.ledger.absorb(record);
+        }
         self.table.link(slot, links);
     }
 

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 use schemars::JsonSchema;
 use sctp_monitor_common::wire::ChunkKind;
 use sctp_monitor_engine::model::{
-    AssociationView, Direction, Event, IncidentView, PathId, RttView, Schema, Timestamp, units,
+    AssociationView, ChunkCounts, Direction, Event, Finding, IncidentView, PathId, PathState, Reason,
+    RttView, Schema, Timestamp, units, units::optionally_told,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,39 +61,59 @@ enum Rest {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AssociationStory {
     #[serde(flatten)]
-    view: AssociationView,
+    view: AssociationView<PathStory>,
     /// All findings, also those that are over.
     found: Vec<Found>,
-    /// Packets and state changes of each path.
-    captured: Vec<PathStory>,
 }
 
-/// Packets and state changes of a path.
+/// A path: its state, what happened to it, and exact counts of its packets.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct PathStory {
     #[serde(flatten)]
     id: PathId,
+    /// The state; null for an address pair that the engine does not list, though packets with the association's tags
+    /// crossed it.
+    state: Option<PathState>,
+    /// Since when it has this state.
+    since: Option<Timestamp>,
+    /// Why it has this state; null while nothing was found out.
+    #[serde(flatten, with = "optionally_told")]
+    #[schemars(with = "optionally_told::Told<Reason>")]
+    reason: Option<Reason>,
+    /// Findings about the path that are open.
+    findings: Vec<Finding>,
     /// All changes of the path's state.
     changes: Vec<Change>,
-    /// Counts from the local to the remote address.
+    /// Counts from the local to the remote address, if any packet was seen.
     forward: Option<Counts>,
-    /// Counts from the remote to the local address.
+    /// Counts from the remote to the local address, if any packet was seen.
     r#return: Option<Counts>,
 }
 
-/// Counts of one direction of a path. Packets that were captured twice count once.
+/// Counts of one direction of a path: packets with the association's verification tag (an INIT has none, and is not among
+/// them). Packets that were captured twice count once.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 struct Counts {
+    source: IpAddr,
+    destination: IpAddr,
+    source_port: u16,
+    destination_port: u16,
+    tag: Tag,
     packets: u64,
     /// Bytes of these packets (IP total length).
     bytes: u64,
+    /// By name; those that were not seen are left out.
+    chunks: ChunkCounts,
     data_chunks: u64,
     /// Bytes of user data.
     data_bytes: u64,
     /// DATA chunks whose TSN had been seen before.
     data_retransmissions: u64,
-    data_lost: u64,
-    /// The lost share of the DATA chunks, from 0 to 1; null without DATA.
+    /// Packets that were captured twice.
+    capture_duplicates: u64,
+    /// DATA chunks that were lost; null if the flow was not tracked.
+    data_lost: Option<u64>,
+    /// The lost share of the DATA chunks, from 0 to 1; null without DATA, or while `data_lost` is.
     loss: Option<f64>,
     heartbeats: u64,
     heartbeats_answered: u64,
@@ -100,11 +121,12 @@ struct Counts {
     /// HEARTBEATs that were answered by another path.
     answered_elsewhere: u64,
     heartbeat_rtt: Option<Rtts>,
+    /// Null if it was not measured, or if it cannot be told from that of an association before it on the same flow.
     data_rtt: Option<RttView>,
-    /// Payload protocol identifier of the last DATA chunk.
-    ppid: u32,
-    first: Timestamp,
-    last: Timestamp,
+    /// Payload protocol identifier of the last DATA chunk; null without DATA.
+    ppid: Option<u32>,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
 }
 
 /// Counts of one direction of an address and port pair, whatever the tags, as the capture has them: packets that were
@@ -121,7 +143,7 @@ pub(crate) struct FlowCounts {
     /// Bytes of these packets (IP total length).
     bytes: u64,
     /// Chunks by their names in the RFCs.
-    chunks: BTreeMap<String, u64>,
+    chunks: ChunkCounts,
     data_chunks: u64,
     /// Bytes of user data.
     data_bytes: u64,
@@ -220,10 +242,10 @@ impl RestLine {
 impl AssociationStory {
     pub(crate) fn new(story: &Story, ledger: &Ledger) -> Self {
         let paths = story.path_table(ledger);
+        let paths = paths.iter().map(|path| PathStory::new(path, story)).collect();
         Self {
-            view: story.view.clone(),
+            view: story.view.clone().with_paths(paths),
             found: story.found.clone(),
-            captured: paths.iter().map(|path| PathStory::new(path, story)).collect(),
         }
     }
 }
@@ -232,6 +254,10 @@ impl PathStory {
     fn new(path: &PathNumbers<'_>, story: &Story) -> Self {
         Self {
             id: path.id,
+            state: path.view.map(|view| view.state),
+            since: path.view.map(|view| view.since),
+            reason: path.view.and_then(|view| view.reason.clone()),
+            findings: path.view.map_or_else(Vec::new, |view| view.findings.clone()),
             changes: story.changes(path.id).to_vec(),
             forward: path.flow(Direction::Forward).map(Counts::new),
             r#return: path.flow(Direction::Return).map(Counts::new),
@@ -241,13 +267,21 @@ impl PathStory {
 
 impl Counts {
     fn new(entry: &Entry) -> Self {
+        let key = entry.key.flow;
         let heartbeats = entry.count_once(ChunkKind::Heartbeat);
         Self {
+            source: key.src.to_ip(),
+            destination: key.dst.to_ip(),
+            source_port: key.src_port,
+            destination_port: key.dst_port,
+            tag: Tag(entry.key.tag),
             packets: entry.packets_once(),
             bytes: entry.bytes - entry.copies.bytes,
+            chunks: entry.chunks_once_by_name().collect(),
             data_chunks: entry.data_chunks_once(),
             data_bytes: entry.data_bytes - entry.copies.data_bytes,
             data_retransmissions: entry.data_retransmissions,
+            capture_duplicates: entry.capture_duplicates,
             data_lost: entry.lost(),
             loss: entry.loss(),
             heartbeats,
@@ -256,9 +290,9 @@ impl Counts {
             answered_elsewhere: entry.answered_elsewhere,
             heartbeat_rtt: Rtts::of(&entry.heartbeat_rtts_once()),
             data_rtt: entry.data_rtt_view(),
-            ppid: entry.tracked.ppid,
-            first: wall(entry.first_ns),
-            last: wall(entry.last_ns),
+            ppid: entry.ppid,
+            first_seen: wall(entry.first_ns),
+            last_seen: wall(entry.last_ns),
         }
     }
 }
@@ -275,10 +309,7 @@ impl FlowCounts {
             encapsulation: sum.key.chain.to_string(),
             packets: sum.packets,
             bytes: sum.bytes,
-            chunks: sum
-                .chunks_by_name()
-                .map(|(name, count)| (name.to_string(), count))
-                .collect(),
+            chunks: sum.chunks_by_name().collect(),
             data_chunks: sum.data_chunks(),
             data_bytes: sum.data_bytes,
             data_retransmissions: sum.data_retransmissions,

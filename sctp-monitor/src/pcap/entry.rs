@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use sctp_monitor_capture::Chain;
 use sctp_monitor_common::{
-    abi::{FlowKey, Rtt},
+    abi::FlowKey,
     wire::{Chunk, ChunkKind, chunk::KIND_SLOTS, data::Data},
 };
 
-use super::series::Series;
+use super::{series::Series, tracked::Tracked};
 
 /// Names an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,7 +44,10 @@ pub(crate) struct Entry {
     pub(crate) heartbeat_rtts_ns: Vec<i64>,
     /// Which of them are of an ack that had been captured before.
     pub(super) copied_rtts: Vec<usize>,
-    pub(crate) tracked: Tracked,
+    /// Payload protocol identifier of the last DATA chunk that tells.
+    pub(crate) ppid: Option<u32>,
+    /// `None` if the tracker followed no packet of it.
+    pub(crate) tracked: Option<Tracked>,
     pub(crate) series: Option<Box<Series>>,
     /// Of its direction of the association.
     pub(super) tsns: usize,
@@ -71,17 +74,6 @@ impl Copies {
     }
 }
 
-/// What the tracker found out beside, from the flow's record.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tracked {
-    /// DATA chunks that were sent again, or came late: lost on the way.
-    pub(crate) lost: u64,
-    /// Chunks that were sent again although they had arrived, by the peer's word.
-    pub(crate) spurious: u64,
-    pub(crate) data_rtt: Rtt,
-    pub(crate) ppid: u32,
-}
-
 impl Entry {
     pub(super) fn new(key: EntryKey, tsns: usize, time_ns: u64, with_series: bool) -> Self {
         Self {
@@ -100,7 +92,8 @@ impl Entry {
             answered_elsewhere: 0,
             heartbeat_rtts_ns: Vec::new(),
             copied_rtts: Vec::new(),
-            tracked: Tracked::default(),
+            ppid: None,
+            tracked: None,
             series: with_series.then(Box::default),
             tsns,
             next: NONE,
@@ -142,10 +135,22 @@ impl Entry {
 
     /// Chunks by the RFC's names; `TYPE_n` if there is none.
     pub(crate) fn chunks_by_name(&self) -> impl Iterator<Item = (String, u64)> + '_ {
+        self.by_name(|kind| self.count(kind))
+    }
+
+    /// The same of packets that crossed the flow, each once. Chunk types without a name are counted as they were captured.
+    pub(crate) fn chunks_once_by_name(&self) -> impl Iterator<Item = (String, u64)> + '_ {
+        self.by_name(|kind| self.count_once(kind))
+    }
+
+    fn by_name<'a>(
+        &'a self,
+        count: impl Fn(ChunkKind) -> u64 + 'a,
+    ) -> impl Iterator<Item = (String, u64)> + 'a {
         let named = ChunkKind::ALL
             .iter()
             .filter(|kind| **kind != ChunkKind::Other)
-            .map(|kind| (kind.name().to_owned(), self.count(*kind)));
+            .map(move |kind| (kind.name().to_owned(), count(*kind)));
         let others = self
             .other_chunks
             .iter()
@@ -153,8 +158,16 @@ impl Entry {
         named.chain(others).filter(|(_, count)| *count > 0)
     }
 
+    /// Adds what the tracker found out.
+    pub(super) fn add_tracked(&mut self, tracked: &Tracked) {
+        self.tracked.get_or_insert_default().merge(tracked);
+    }
+
     /// Adds what crossed the same flow with another tag.
     pub(crate) fn merge(&mut self, other: &Self) {
+        if self.ppid.is_none() || self.last_ns < other.last_ns {
+            self.ppid = other.ppid.or(self.ppid);
+        }
         self.first_ns = self.first_ns.min(other.first_ns);
         self.last_ns = self.last_ns.max(other.last_ns);
         self.packets += other.packets;
@@ -179,8 +192,9 @@ impl Entry {
         self.heartbeat_rtts_ns.extend(&other.heartbeat_rtts_ns);
         self.copied_rtts
             .extend(other.copied_rtts.iter().map(|at| before + at));
-        self.tracked.lost += other.tracked.lost;
-        self.tracked.spurious += other.tracked.spurious;
+        if let Some(tracked) = &other.tracked {
+            self.add_tracked(tracked);
+        }
         if let (Some(series), Some(other)) = (&mut self.series, &other.series) {
             series.merge(other);
         }

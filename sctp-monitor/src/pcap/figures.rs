@@ -47,26 +47,26 @@ impl Rtts {
 }
 
 impl Entry {
-    /// DATA chunks that were lost: retransmitted, or late, but for those that had arrived.
-    pub(crate) fn lost(&self) -> u64 {
-        self.tracked.lost.saturating_sub(self.tracked.spurious)
+    /// DATA chunks that were lost: retransmitted, or late, but for those that had arrived. `None` if the flow was not tracked.
+    pub(crate) fn lost(&self) -> Option<u64> {
+        let tracked = self.tracked.as_ref()?;
+        Some(tracked.lost.saturating_sub(tracked.spurious))
     }
 
-    /// The share of the DATA that was lost; `None` without DATA.
+    /// The share of the DATA that was lost; `None` without DATA, or if the tracker did not follow it.
     pub(crate) fn loss(&self) -> Option<f64> {
-        let sent = self.data_chunks_once();
-        (sent > 0).then(|| (self.lost() as f64 / sent as f64).min(1.0))
+        let (lost, sent) = (self.lost()?, self.data_chunks_once());
+        (sent > 0).then(|| (lost as f64 / sent as f64).min(1.0))
     }
 
     /// Smoothed time from DATA to SACK, as RFC 9260 section 6.3.1 smooths it.
     pub(crate) fn data_rtt(&self) -> Option<Duration> {
-        let rtt = &self.tracked.data_rtt;
-        rtt.is_known().then(|| Duration::from_nanos(rtt.srtt_ns))
+        Some(self.data_rtt_view()?.srtt)
     }
 
     /// All that is known of it.
     pub(crate) fn data_rtt_view(&self) -> Option<RttView> {
-        let rtt = &self.tracked.data_rtt;
+        let rtt = &self.tracked.as_ref()?.data_rtt;
         rtt.is_known().then(|| RttView {
             last: Duration::from_nanos(rtt.last_ns),
             min: Duration::from_nanos(rtt.min_ns),

@@ -18,8 +18,9 @@ use sctp_monitor_common::{
 };
 
 use super::{
-    entry::{Entry, EntryKey, MOST_RTTS, NONE, Tracked},
+    entry::{Entry, EntryKey, MOST_RTTS, NONE},
     heartbeats::Heartbeats,
+    tracked::Tracked,
     tsns::TsnSet,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Ledger {
     index: HashMap<EntryKey, usize, RandomState>,
     /// The first entry of each slot of the flow table.
     by_slot: Vec<usize>,
+    /// What is already kept of a record that followed another tag, by slot.
+    absorbed: HashMap<u32, Tracked, RandomState>,
     tsns: Vec<TsnSet>,
     /// By source port, destination port and tag: a TSN is of the association, not of the path.
     tsns_of: HashMap<(u16, u16, u32), usize, RandomState>,
@@ -98,8 +101,11 @@ impl Ledger {
         walk(&frame, packet.chunks_at(), packet.end, usize::MAX, &mut count);
     }
 
-    /// Keeps what the tracker knows of a flow, which it is about to forget.
+    /// Keeps what the tracker knows of a flow: it is about to forget the flow, or to follow another tag on it.
     pub(crate) fn absorb(&mut self, record: &FlowRecord) {
+        let all = Tracked::of(record);
+        let before = self.absorbed.insert(record.slot, all).unwrap_or_default();
+        let tracked = all.since(&before);
         let key = |chain, tag| EntryKey {
             flow: record.key,
             chain,
@@ -115,12 +121,7 @@ impl Ledger {
         }
         while let Some(entry) = self.entries.get_mut(at) {
             if entry.key.flow == record.key && entry.key.tag == record.tag {
-                entry.tracked = Tracked {
-                    lost: u64::from(record.lost) + u64::from(record.late),
-                    spurious: u64::from(record.spurious),
-                    data_rtt: record.data_rtt,
-                    ppid: record.ppid,
-                };
+                entry.add_tracked(&tracked);
                 return;
             }
             at = entry.next;
@@ -129,6 +130,7 @@ impl Ledger {
 
     /// The slot has another flow from now on.
     pub(crate) fn release(&mut self, slot: u32) {
+        self.absorbed.remove(&slot);
         if let Some(first) = self.by_slot.get_mut(slot as usize) {
             *first = NONE;
         }
@@ -217,6 +219,9 @@ impl Count<'_> {
         };
         let ledger = &mut *self.ledger;
         let entry = &mut ledger.entries[self.at];
+        if let Some(ppid) = Data::read(self.frame, chunk).and_then(|data| data.ppid) {
+            entry.ppid = Some(ppid);
+        }
         let set = &mut ledger.tsns[entry.tsns];
         let runs = set.runs();
         if ledger.runs >= MOST_RUNS && runs > 0 {

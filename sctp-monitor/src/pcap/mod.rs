@@ -18,6 +18,7 @@ mod progress;
 mod series;
 mod story;
 mod text;
+mod tracked;
 mod tsns;
 
 use std::{

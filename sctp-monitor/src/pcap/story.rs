@@ -148,7 +148,8 @@ impl Story {
     }
 
     /// What events do not tell. What it once had is not forgotten: the engine forgets addresses that were given up, and
-    /// the flows of an association that is over.
+    /// the paths of an association that is over. What crossed them is the ledger's to tell: the engine's figures are of the
+    /// flow, whatever association it carried before.
     fn look_at(&mut self, now: AssociationView) {
         let before = std::mem::replace(&mut self.view, now);
         let now = &mut self.view;
@@ -170,8 +171,6 @@ impl Story {
             match now.paths.iter_mut().find(|known| known.id == path.id) {
                 Some(known) => {
                     known.reason = known.reason.take().or(path.reason.take());
-                    known.forward = known.forward.take().or(path.forward.take());
-                    known.return_ = known.return_.take().or(path.return_.take());
                 }
                 // A path of an association that is over keeps the state that it had.
                 None => now.paths.push(path),

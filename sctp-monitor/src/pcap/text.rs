@@ -234,7 +234,8 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
             .into_iter()
             .flatten()
             .find(|entry| entry.data_chunks() > 0)
-            .map_or_else(|| "-".to_owned(), |entry| Ppid(entry.tracked.ppid).to_string()),
+            .and_then(|entry| entry.ppid)
+            .map_or_else(|| "-".to_owned(), |ppid| Ppid(ppid).to_string()),
     ]
 }
 

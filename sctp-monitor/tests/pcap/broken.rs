@@ -89,7 +89,7 @@ fn broken_captures_have_their_reasons() {
         (
             "linktype-unknown.pcap",
             2,
-            "packets of link type 147 cannot be read",
+            "packets of link type 147 are not supported",
         ),
         ("random.pcap", 2, "not a capture: it begins with"),
         ("wrong-magic.pcap", 2, "not a capture: it begins with de ad be ef"),

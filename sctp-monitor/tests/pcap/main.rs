@@ -4,6 +4,7 @@
 
 mod broken;
 mod outage;
+mod reuse;
 mod schema;
 mod shown;
 mod story;

@@ -58,8 +58,8 @@ fn the_story_of_the_association_is_told() {
     );
     assert_eq!(association["local_tag"], "0x11111111");
     assert_eq!(association["primary_forward"]["remote"], "10.0.2.2");
-    let path = |list: &str, remote: &str| {
-        let paths = association[list].as_array().unwrap();
+    let path = |remote: &str| {
+        let paths = association["paths"].as_array().unwrap();
         let path = |path: &&Value| path["remote"] == remote && path["forward"] != Value::Null;
         paths
             .iter()
@@ -67,12 +67,13 @@ fn the_story_of_the_association_is_told() {
             .cloned()
             .unwrap_or_else(|| panic!("{remote} in {paths:#?}"))
     };
-    let (first, second) = (path("paths", "10.0.1.2"), path("paths", "10.0.2.2"));
+    let (first, second) = (path("10.0.1.2"), path("10.0.2.2"));
     assert_eq!(
         (&first["state"], &second["state"]),
         (&"inactive".into(), &"active".into())
     );
-    let (first, second) = (path("captured", "10.0.1.2"), path("captured", "10.0.2.2"));
+    let changes = first["changes"].as_array().unwrap();
+    assert_eq!(changes.last().unwrap()["to"], "inactive", "{changes:#?}");
     assert_eq!(first["forward"]["data_chunks"], 20 * BREAK + 10);
     assert_eq!(first["forward"]["data_lost"], 10, "{first:#}");
     assert_eq!(second["forward"]["data_retransmissions"], 10);

@@ -123,16 +123,16 @@ fn assert_healthy(told: &Json, exchange: &Exchange, what: &str) {
     assert_eq!(sum("heartbeats_answered"), exchange.heartbeats, "{what}");
 }
 
-/// What crossed each direction of each path, but for times, which are those of one copy or the other.
+/// What crossed each direction of each path, but for times, which are those of one copy or the other, and the copies.
 fn counts(told: &Json) -> Vec<Json> {
     let mut all = Vec::new();
     for association in list(&told["associations"]) {
-        for path in list(&association["captured"]) {
+        for path in list(&association["paths"]) {
             for direction in ["forward", "return"] {
                 let mut counts = path[direction].clone();
                 if let Some(counts) = counts.as_object_mut() {
-                    for time in ["first", "last", "heartbeat_rtt"] {
-                        counts.remove(time);
+                    for name in ["first_seen", "last_seen", "heartbeat_rtt", "capture_duplicates"] {
+                        counts.remove(name);
                     }
                     all.push(Json::Object(counts.clone()));
                 }

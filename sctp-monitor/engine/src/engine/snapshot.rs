@@ -112,7 +112,7 @@ impl Engine {
             interface: self.nics.name(facts.interface.if_index()),
             packets: record.map_or(facts.packets, |record| record.packets),
             bytes: record.map_or(facts.bytes, |record| record.bytes),
-            chunks: record.map_or_else(ChunkCounts::new, chunks),
+            chunks: record.map(chunks),
             data_chunks: record.map_or(facts.data_chunks, |record| record.data_chunks),
             data_bytes: record.map_or(facts.data_bytes, |record| record.data_bytes),
             retransmissions: facts.retransmissions,

@@ -28,8 +28,8 @@ pub struct FlowView {
     pub packets: u64,
     /// Bytes of these packets (IP total length).
     pub bytes: u64,
-    /// Number of chunks by their names in the RFCs; those that are zero are left out.
-    pub chunks: ChunkCounts,
+    /// Number of chunks by their names in the RFCs; those that are zero are left out. `None` while unknown.
+    pub chunks: Option<ChunkCounts>,
     /// Number of DATA and I-DATA chunks.
     pub data_chunks: u64,
     /// Bytes of user data.

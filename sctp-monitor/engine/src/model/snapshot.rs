@@ -25,9 +25,11 @@ pub struct Snapshot {
     pub incidents: Vec<IncidentView>,
 }
 
-/// An association at the time of the snapshot.
+/// An association at the time of the snapshot. Its paths have the engine's figures, or those of a reader that counts for
+/// itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AssociationView {
+#[schemars(rename = "AssociationView")]
+pub struct AssociationView<P = PathView> {
     /// Number, ports and tags.
     #[serde(flatten)]
     pub reference: AssociationRef,
@@ -58,7 +60,7 @@ pub struct AssociationView {
     /// Findings about the association itself or about one address of the remote endpoint.
     pub findings: Vec<Finding>,
     /// The paths, ordered by their addresses.
-    pub paths: Vec<PathView>,
+    pub paths: Vec<P>,
 }
 
 /// The phases of an association.
@@ -124,7 +126,27 @@ pub struct PathView {
 /// Chunks by the name that RFC 9260 and its extensions give them.
 pub type ChunkCounts = BTreeMap<String, u64>;
 
-impl AssociationView {
+impl<P> AssociationView<P> {
+    /// The same association with other paths.
+    #[must_use]
+    pub fn with_paths<Q>(self, paths: Vec<Q>) -> AssociationView<Q> {
+        AssociationView {
+            reference: self.reference,
+            origin: self.origin,
+            since: self.since,
+            phase: self.phase,
+            one_sided: self.one_sided,
+            restarts: self.restarts,
+            local_addresses: self.local_addresses,
+            remote_addresses: self.remote_addresses,
+            offers: self.offers,
+            primary_forward: self.primary_forward,
+            primary_return: self.primary_return,
+            findings: self.findings,
+            paths,
+        }
+    }
+
     /// Whether it was reported and is not over.
     #[must_use]
     pub fn is_up(&self) -> bool {

@@ -176,23 +176,25 @@ pub mod told {
 }
 
 /// The same of what may be unknown: both are null then.
-pub(crate) mod optionally_told {
+pub mod optionally_told {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::model::Reason;
 
-    #[derive(Serialize, Deserialize, schemars::JsonSchema)]
-    pub(crate) struct Told<T> {
+    /// How it stands there.
+    #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
+    pub struct Told<T> {
         /// In words, for people.
         reason: Option<String>,
         /// The figures, for programs.
         evidence: Option<T>,
     }
 
-    pub(crate) fn serialize<S: Serializer>(
-        reason: &Option<Reason>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
         let told = Told {
             reason: reason.as_ref().map(ToString::to_string),
             evidence: reason.as_ref(),
@@ -200,9 +202,11 @@ pub(crate) mod optionally_told {
         told.serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Reason>, D::Error> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The deserializer's.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Reason>, D::Error> {
         Ok(Told::deserialize(deserializer)?.evidence)
     }
 }

@@ -379,3 +379,23 @@ fn a_slot_that_holds_another_flow_is_another_flow() {
         .collect();
     assert!(!slots.contains(&0));
 }
+
+#[test]
+fn chunks_are_known_from_the_flows_record_only() {
+    let mut world = World::with_two_paths();
+    traffic(&mut world, 1, 1..21, true);
+    let id = world.engine().associations().next().unwrap().id();
+    let chunks = |has_record: bool| {
+        let record = |slot: u32| {
+            let records = world.store.table.records();
+            records.get(slot as usize).filter(|_| has_record).copied()
+        };
+        let view = world.engine().association_view(id, record).unwrap();
+        let path = view.paths.into_iter().find(|path| path.id == World::path_id(1));
+        let flow = path.unwrap().forward.unwrap();
+        assert_eq!(flow.data_chunks, 20);
+        flow.chunks
+    };
+    assert_eq!(chunks(false), None, "unknown is not none");
+    assert_eq!(chunks(true).unwrap()["DATA"], 20);
+}

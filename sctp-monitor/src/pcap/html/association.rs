@@ -101,8 +101,7 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
     let mut payloads: Vec<_> = paths
         .iter()
         .flat_map(|path| path.flows.iter().flatten())
-        .filter(|entry| entry.data_chunks() > 0 && entry.tracked.ppid > 0)
-        .map(|entry| entry.tracked.ppid)
+        .filter_map(|entry| entry.ppid.filter(|ppid| *ppid > 0))
         .collect();
     payloads.sort_unstable();
     payloads.dedup();
