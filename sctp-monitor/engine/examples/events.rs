@@ -29,7 +29,10 @@ fn incidents(lines: impl BufRead, out: &mut impl Write) -> anyhow::Result<()> {
 /// What the engine found; nothing if the agent speaks of itself.
 fn event(line: &str) -> serde_json::Result<Option<Event>> {
     let head: Head = serde_json::from_str(line)?;
-    let Head { schema: Schema, event } = head;
+    let Head {
+        schema: Schema,
+        event,
+    } = head;
     if OF_THE_AGENT.contains(&event.as_str()) {
         return Ok(None);
     }
@@ -58,7 +61,8 @@ const OF_THE_AGENT: [&str; 7] = [
 mod tests {
     use super::*;
 
-    const STARTED: &str = r#"{"schema":1,"event":"watch_started","time":"2026-11-23T17:00:00Z","interface":"eth0"}"#;
+    const STARTED: &str =
+        r#"{"schema":1,"event":"watch_started","time":"2026-11-23T17:00:00Z","interface":"eth0"}"#;
 
     #[test]
     fn what_the_agent_says_of_itself_is_no_error() {
