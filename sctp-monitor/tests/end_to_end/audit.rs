@@ -6,7 +6,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use sctp_monitor_lab::{EndpointConfig, Lab, Monitor, Namespace, Timers};
+use sctp_monitor_lab::{EndpointConfig, Event, EventKind, Lab, Monitor, Namespace, Timers};
 use serde_json::Value;
 
 use crate::{
@@ -224,9 +224,12 @@ fn associations_that_ended_meanwhile_are_counted_and_named() {
     let host = lab.host("mme");
     let begin_and_end = || {
         let pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
+        // Both paths have had their heartbeats by then.
+        let in_use = |event: &Event| matches!(event.kind, EventKind::Stats(traffic) if traffic.sent >= 30);
+        pair.client.wait_for(SOON, in_use).unwrap();
         pair.client.stop().unwrap();
     };
-    let audit = Started::watching(host, &NICS, "5s");
+    let audit = Started::watching(host, &NICS, "8s");
     begin_and_end();
     let audited = audit.join();
     assert_eq!(audited.status, 0, "{:#}", audited.report);
@@ -235,7 +238,7 @@ fn associations_that_ended_meanwhile_are_counted_and_named() {
     assert!(audited.report["flows_opened"].as_u64().unwrap() > 0);
 
     let mut agent = host.command(binary());
-    agent.args(["run", "--iface", "path1", "--iface", "path2", "--duration", "5s"]);
+    agent.args(["run", "--iface", "path1", "--iface", "path2", "--duration", "8s"]);
     let mut agent = agent.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(agent.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("watching path2")));
