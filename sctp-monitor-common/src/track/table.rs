@@ -12,8 +12,8 @@ use crate::{
 ///
 /// At most one record is borrowed at a time, so an implementation may hand out pointers into shared memory.
 pub trait FlowTable {
-    /// The slot of a flow, or [`NO_SLOT`]. Not an `Option`: LLVM copies the slot before it looks at the variant, and
-    /// the verifier lets nobody read a register that was never written.
+    /// The slot of a flow, or [`NO_SLOT`](crate::abi::NO_SLOT). Not an `Option`: LLVM copies the slot before it looks at the
+    /// variant, and the verifier lets nobody read a register that was never written.
     fn find(&mut self, key: &FlowKey) -> u32;
 
     /// Takes a free slot for a new flow and enters it under its key. The record is zero.
