@@ -82,7 +82,7 @@ impl Extensions {
         self.kinds & 1 << kind as u32 != 0
     }
 
-    /// Them all.
+    /// The chunk types of these extensions.
     pub fn kinds(self) -> impl Iterator<Item = ChunkKind> {
         ChunkKind::ALL
             .iter()
