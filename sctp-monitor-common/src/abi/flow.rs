@@ -25,8 +25,8 @@ pub struct FlowRecord {
     pub data_chunks: u64,
     /// Bytes of user data in them, by their length fields.
     pub data_bytes: u64,
-    /// When the last packet passed, in ticks of the programs' coarse clock. A tick is a jiffy in the kernel and a
-    /// nanosecond in captures; `first_seen_ticks` and `first_seen_ns` tie it to the monotonic clock.
+    /// When the last packet with the flow's tag passed, in ticks of the programs' coarse clock. A tick is a jiffy in the kernel
+    /// and a nanosecond in captures; `first_seen_ticks` and `first_seen_ns` tie it to the monotonic clock.
     pub last_seen_ticks: u64,
     /// The verification tag of this flow's packets; 0 while unknown.
     pub tag: u32,
@@ -39,7 +39,7 @@ pub struct FlowRecord {
     pub a_rwnd: u32,
     /// Payload protocol identifier of the last DATA chunk.
     pub ppid: u32,
-    /// Where the last packet was seen.
+    /// Where the last packet with the flow's tag was seen.
     pub interface: Interface,
 
     // Line 1: DATA and SACK.
@@ -116,11 +116,17 @@ pub struct FlowRecord {
     pub lost_bytes: u32,
     /// The last TSN of the packet that `second_at_ns` is about.
     pub second_tsn: u32,
-    /// The Ethernet address of the next hop when the flow began: of its receiver if it leaves, of its sender if it
-    /// arrives. All zero if there is none.
+    /// The Ethernet address of the next hop when the flow's tag was first seen on its interface: of its receiver if it leaves, of
+    /// its sender if it arrives. All zero if there is none.
     pub next_hop: [u8; 6],
+    /// How often a packet with the flow's tag did what only an endpoint can, since the tag is believed; see
+    /// [`FlowLinks::tag`]. Counted until user space vouches for the tag.
+    pub proofs: u16,
+    /// What the last packet with another tag would be answered by: the TSN of its DATA, or the fingerprint of its
+    /// HEARTBEAT; 0 for nothing.
+    pub mismatched_mark: u32,
     /// Room for more; 0.
-    pub reserved: [u8; 10],
+    pub reserved: [u8; 4],
 }
 
 impl FlowRecord {
@@ -131,6 +137,7 @@ impl FlowRecord {
         self.slot = slot;
         self.first_seen_ns = now_ns;
         self.first_seen_ticks = now_ticks;
+        self.last_seen_ticks = now_ticks;
     }
 
     /// Whether user space knows that the tag is another one: what the record holds of the association is not to be used.
@@ -144,13 +151,30 @@ impl FlowRecord {
     #[inline(always)]
     pub fn follow(&mut self, links: &FlowLinks) {
         if self.is_outdated(links) {
-            self.tag = links.tag;
-            self.timed.stop();
-            self.sender.forget();
-            for heartbeat in &mut self.outstanding {
-                heartbeat.sent_at_ns = 0;
-            }
+            self.adopt(links.tag);
         }
+    }
+
+    /// Another tag is the flow's: forgets what packets with the old one left behind.
+    #[inline(always)]
+    pub fn adopt(&mut self, tag: u32) {
+        self.tag = tag;
+        self.proofs = 0;
+        self.interface = self.interface.to_be_seen_again();
+        self.timed.stop();
+        self.sender.forget();
+        for heartbeat in &mut self.outstanding {
+            heartbeat.sent_at_ns = 0;
+        }
+    }
+
+    /// A packet with this tag, on this flow, did what only an endpoint can.
+    #[inline(always)]
+    pub fn prove(&mut self, tag: u32) {
+        if self.tag != tag {
+            self.adopt(tag);
+        }
+        self.proofs = self.proofs.saturating_add(1);
     }
 
     /// Whether SACKs for this direction of the association were seen, as far as this record tells.
@@ -191,25 +215,34 @@ pub struct Interface(u32);
 
 impl Interface {
     const EGRESS: u32 = 1 << 31;
+    /// A packet was seen there. Captures have no index, and this is what tells their interface from none.
+    const SEEN: u32 = 1 << 30;
 
     /// A packet that came in.
     #[inline(always)]
     #[must_use]
     pub const fn ingress(if_index: u32) -> Self {
-        Self(if_index & !Self::EGRESS)
+        Self(if_index & !Self::EGRESS | Self::SEEN)
     }
 
     /// A packet that goes out.
     #[inline(always)]
     #[must_use]
     pub const fn egress(if_index: u32) -> Self {
-        Self(if_index | Self::EGRESS)
+        Self(if_index | Self::EGRESS | Self::SEEN)
+    }
+
+    /// The same, but what was seen there was not the flow's own.
+    #[inline(always)]
+    #[must_use]
+    pub const fn to_be_seen_again(self) -> Self {
+        Self(self.0 & !Self::SEEN)
     }
 
     /// The kernel's interface index; 0 in captures.
     #[must_use]
     pub const fn if_index(self) -> u32 {
-        self.0 & !Self::EGRESS
+        self.0 & !(Self::EGRESS | Self::SEEN)
     }
 
     /// Whether the packet went out.
@@ -239,5 +272,8 @@ mod tests {
         assert!(Interface::egress(7).is_egress());
         assert!(!Interface::ingress(7).is_egress());
         assert_eq!(Interface::egress(7).if_index(), 7);
+        assert_eq!(Interface::ingress(7).if_index(), 7);
+        assert_ne!(Interface::ingress(0), Interface::zeroed());
+        assert_ne!(Interface::ingress(7).to_be_seen_again(), Interface::ingress(7));
     }
 }

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::siphash;
 use crate::wire::{Address, SctpPacket, icmp::IcmpError};
 
 /// Names a flow.
@@ -34,7 +35,7 @@ impl FlowKey {
     /// The key under which the index map has the flow.
     ///
     /// The kernel hashes and compares 16 bytes faster than 36. IPv4 addresses and ports fit into them. IPv6 addresses
-    /// do not: theirs are a hash of 127 bits under a secret seed, so that nobody can make two flows meet.
+    /// do not: theirs are 127 bits of SipHash-1-3 under a secret seed, so that nobody can make two flows meet.
     #[inline(always)]
     #[must_use]
     pub fn index(&self, seed: [u64; 2]) -> IndexKey {
@@ -43,17 +44,8 @@ impl FlowKey {
         if self.src.is_v4() && self.dst.is_v4() {
             return IndexKey([pair(3, 7), u64::from(words[8])]);
         }
-        let mut hash = seed;
-        for word in [
-            pair(0, 1),
-            pair(2, 3),
-            pair(4, 5),
-            pair(6, 7),
-            u64::from(words[8]),
-        ] {
-            hash[0] = mix(hash[0], word);
-            hash[1] = mix(hash[1], word);
-        }
+        let addresses = [pair(0, 1), pair(2, 3), pair(4, 5), pair(6, 7)];
+        let hash = siphash::hash_128(seed, addresses, u64::from(words[8]), 4);
         // The top bit is never set in an IPv4 key.
         IndexKey([hash[0], hash[1] | 1 << 63])
     }
@@ -101,15 +93,8 @@ impl IndexKey {
     #[inline(always)]
     #[must_use]
     pub fn hash(self, seed: [u64; 2]) -> u64 {
-        mix(mix(seed[0], self.0[0]), self.0[1])
+        siphash::hash_64(seed, self.0)
     }
-}
-
-/// One round of a multiply-xorshift hash (constant of splitmix64).
-#[inline(always)]
-fn mix(hash: u64, word: u64) -> u64 {
-    let hash = (hash ^ word).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash ^ (hash >> 32)
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 36);
@@ -119,15 +104,51 @@ const _: () = assert!(size_of::<IndexKey>() == 16);
 mod tests {
     use super::*;
 
-    #[test]
-    fn index_keys_tell_flows_apart() {
+    fn key(src: &str, dst: &str, src_port: u16, dst_port: u16) -> FlowKey {
         let address = |text: &str| Address::from(text.parse::<core::net::IpAddr>().unwrap());
-        let key = |src, dst, src_port, dst_port| FlowKey {
+        FlowKey {
             src: address(src),
             dst: address(dst),
             src_port,
             dst_port,
+        }
+    }
+
+    /// Differences of one to four bits, and the same bits in two or three words: what cancels in a multiply and shift.
+    #[test]
+    fn no_difference_makes_two_flows_meet_under_every_seed() {
+        const SEEDS: [[u64; 2]; 4] = [[0, 0], [1, 2], [u64::MAX, 7], [0x0123_4567_89ab_cdef, 1 << 63]];
+        let own = key("2001:db8:0:1::1", "2001:db8:0:1::2", 3868, 40_000);
+        let bits = size_of::<FlowKey>() * 8;
+        let flipped = |bits: &[usize]| {
+            let mut twin = own;
+            for bit in bits {
+                bytemuck::bytes_of_mut(&mut twin)[bit / 8] ^= 1 << (bit % 8);
+            }
+            twin
         };
+        let steps = [7, 8, 16, 31, 32, 33, 63, 64, 65, 96, 128];
+        for bit in 0..bits {
+            for step in steps {
+                let at = |times: usize| (bit + step * times) % bits;
+                for twin in [
+                    flipped(&[bit]),
+                    flipped(&[bit, at(1)]),
+                    flipped(&[bit, at(1), at(2)]),
+                    flipped(&[bit, at(1), at(2), at(3)]),
+                ] {
+                    for seed in SEEDS.into_iter().filter(|_| twin != own) {
+                        let (own, twin) = (own.index(seed), twin.index(seed));
+                        assert_ne!(own, twin, "bit {bit}, step {step}, seed {seed:?}");
+                        assert_ne!(own.hash(seed), twin.hash(seed), "bit {bit}, step {step}, seed {seed:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn index_keys_tell_flows_apart() {
         let keys = [
             key("10.0.0.1", "10.0.0.2", 1, 2),
             key("10.0.0.2", "10.0.0.1", 1, 2),

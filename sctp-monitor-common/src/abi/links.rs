@@ -50,7 +50,8 @@ impl SlotRef {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
 pub struct FlowLinks {
-    /// The association's verification tag in this flow's direction; 0 while unknown: the flow has the first one that comes.
+    /// The association's verification tag in this flow's direction, if the agent vouches for it: a handshake gave it, or it was
+    /// proved. 0 otherwise: the flow has the first one that comes, until another is proved.
     pub tag: u32,
     /// The flow whose record holds the TSN state of this direction of the association. None while the flow has no
     /// association: its own record does.
@@ -69,6 +70,13 @@ impl FlowLinks {
     #[must_use]
     pub const fn is_set(&self) -> bool {
         self.tsn_state.is_some()
+    }
+
+    /// Whether the flow's tag is only believed so far: packets with it, and those with another one, have to prove it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn wants_proof(&self) -> bool {
+        self.tag == 0
     }
 
     /// The slot whose record holds the TSN state of a flow's direction; `own` is the flow's.

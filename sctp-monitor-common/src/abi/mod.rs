@@ -8,6 +8,7 @@ pub mod limits;
 mod links;
 mod ring;
 mod sender;
+mod siphash;
 mod table;
 mod timing;
 

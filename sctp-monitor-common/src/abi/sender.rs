@@ -85,6 +85,20 @@ impl SenderState {
         self.seen |= Self::DATA_SEEN;
     }
 
+    /// Whether a SACK up to this TSN acknowledges DATA that was seen and not acknowledged before: nobody who does not see
+    /// the packets can know which TSNs these are.
+    #[inline(always)]
+    #[must_use]
+    pub fn awaits(&self, highest_acked: u32) -> bool {
+        let behind = self.highest_tsn.wrapping_sub(highest_acked);
+        self.data_seen()
+            && behind < Self::MOST_AWAITED
+            && (!self.sack_seen() || tsn_after(highest_acked, self.highest_acked))
+    }
+
+    /// TSNs that are taken to be under way at most, where no SACK was seen yet: a guess hits one of them by 2^-20.
+    const MOST_AWAITED: u32 = 1 << 12;
+
     /// Takes note of a SACK; `true` if it acknowledges more than any before.
     #[inline(always)]
     pub fn acknowledged(&mut self, cum_tsn_ack: u32, highest_acked: u32) -> bool {

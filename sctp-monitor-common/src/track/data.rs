@@ -3,6 +3,7 @@
 use super::{
     scratch::{Scratch, bit},
     table::{FlowTable, MAX_SIBLINGS},
+    tag_check::TagCheck,
 };
 use crate::{
     abi::{Counter, FlowRecord, SenderState, tsn_after},
@@ -26,6 +27,10 @@ pub(super) fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_ch
     let Some(data) = Data::read(reader, scratch.last(kind)) else {
         return table.count(Counter::ChunkTruncated);
     };
+    if scratch.tag_check != TagCheck::Own as u32 {
+        record.mismatched_mark = data.tsn;
+        return;
+    }
     if let Some(ppid) = data.ppid {
         record.ppid = ppid;
     }

@@ -4,7 +4,9 @@
 
 use super::{
     links::choose_reverse,
+    proof::{answers_mark, prove},
     table::{FlowTable, MAX_SIBLINGS},
+    tag_check::TagCheck,
 };
 use crate::{
     abi::{
@@ -26,9 +28,13 @@ pub(super) fn heartbeat_info<R: ReadPacket, T: FlowTable>(
 #[inline(always)]
 pub(super) fn on_heartbeat<T: FlowTable>(slot: u32, info: HeartbeatInfo, padded: bool, table: &mut T) {
     let now_ns = table.now_ns();
-    let Some(record) = table.record(slot) else {
+    let Some((record, _, scratch)) = table.flow_and_scratch(slot) else {
         return;
     };
+    if scratch.tag_check != TagCheck::Own as u32 {
+        record.mismatched_mark = info.fingerprint;
+        return;
+    }
     let entry = OutstandingHeartbeat {
         sent_at_ns: now_ns,
         fingerprint: info.fingerprint,
@@ -76,8 +82,9 @@ pub(super) fn on_heartbeat_ack<T: FlowTable>(slot: u32, info: HeartbeatInfo, tab
         rtt_ns: 0,
     };
     let flow = table.flow(slot);
+    let mut first = NO_SLOT;
     if let Some((key, pair, reverse)) = flow.map(|(record, links)| (record.key, record.pair, links.reverse)) {
-        let first = choose_reverse(slot, pair, reverse, table);
+        first = choose_reverse(slot, pair, reverse, table);
         let mut at = first;
         for _ in 0..MAX_SIBLINGS {
             let Some((record, links)) = table.flow(at) else {
@@ -97,6 +104,14 @@ pub(super) fn on_heartbeat_ack<T: FlowTable>(slot: u32, info: HeartbeatInfo, tab
                 break;
             }
         }
+    }
+    if acked.heartbeat_slot != NO_SLOT {
+        prove(slot, acked.heartbeat_slot, 0, table);
+    } else if answers_mark(first, info.fingerprint, table) {
+        prove(slot, first, info.fingerprint, table);
+    }
+    if table.scratch().tag_check != TagCheck::Own as u32 {
+        return;
     }
     if acked.heartbeat_slot == NO_SLOT {
         table.count(Counter::HeartbeatAckUnmatched);

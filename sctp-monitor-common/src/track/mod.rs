@@ -14,6 +14,7 @@ mod icmp;
 mod links;
 mod open;
 mod packet;
+mod proof;
 mod rate;
 mod sack;
 mod scratch;

@@ -5,17 +5,15 @@ use super::{
     table::FlowTable,
 };
 use crate::{
-    abi::{Counter, FlowKey, FlowOpened, Interface, RingHeader, RingKind, SlotRef},
-    wire::{ReadPacket, SctpPacket},
+    abi::{Counter, FlowKey, FlowOpened, RingHeader, RingKind, SlotRef},
+    wire::SctpPacket,
 };
 
 /// Gives a flow a slot, and ties it to the opposite direction of its address pair.
 #[inline(always)]
-pub(super) fn open_flow<R: ReadPacket, T: FlowTable>(
-    reader: &R,
+pub(super) fn open_flow<T: FlowTable>(
     key: &FlowKey,
     packet: &SctpPacket,
-    interface: Interface,
     table: &mut T,
 ) -> Result<u32, Counter> {
     let slot = table.open(key)?;
@@ -27,11 +25,6 @@ pub(super) fn open_flow<R: ReadPacket, T: FlowTable>(
         record.open(key, slot, now_ns, now_ticks);
         record.pair = SlotRef::to(reverse_slot);
         record.tag = tag;
-        if packet.ethernet
-            && let Some(header) = reader.read::<12>(0)
-        {
-            record.next_hop = next_hop(header, interface);
-        }
     }
     if let Some(reverse) = table.record(reverse_slot) {
         reverse.pair = SlotRef::to(slot);
@@ -58,15 +51,4 @@ pub(super) fn open_flow<R: ReadPacket, T: FlowTable>(
 fn tag_of_direction<T: FlowTable>(reverse_slot: u32, table: &mut T) -> u32 {
     let other_slot = reverse_of(reverse_slot, table);
     tag_of(other_slot, table)
-}
-
-/// The other one of an Ethernet header's two addresses, destination first.
-#[inline(always)]
-fn next_hop(header: [u8; 12], interface: Interface) -> [u8; 6] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = header;
-    if interface.is_egress() {
-        [a, b, c, d, e, f]
-    } else {
-        [g, h, i, j, k, l]
-    }
 }

@@ -5,6 +5,7 @@ use super::{
     data::{DATA, on_data},
     heartbeat::{heartbeat_info, on_heartbeat, on_heartbeat_ack},
     open::open_flow,
+    proof::host_vouches,
     sack::{SACK, on_sack_chunk},
     scratch::{Found, bit, count_chunks},
     table::FlowTable,
@@ -31,7 +32,7 @@ pub(super) fn track<R: ReadPacket, T: FlowTable>(
     let key = FlowKey::from(packet);
     let mut slot = table.find(&key);
     if slot == NO_SLOT {
-        slot = match open_flow(reader, &key, packet, interface, table) {
+        slot = match open_flow(&key, packet, table) {
             Ok(slot) => slot,
             Err(counter) => {
                 table.count(counter);
@@ -50,16 +51,28 @@ pub(super) fn track<R: ReadPacket, T: FlowTable>(
     record.packets = record.packets.wrapping_add(1 + more);
     let bytes = u64::from(scratch.total_length) + more * u64::from(scratch.headers());
     record.bytes = record.bytes.wrapping_add(bytes);
-    record.last_seen_ticks = now_ticks;
-    if record.interface != interface {
-        record.interface = interface;
-    }
-    scratch.tag_check = TagCheck::of(record, scratch) as u32;
+    let mut tag_check = TagCheck::of(record, scratch);
     let found = Found::of(scratch);
+    if links.wants_proof() && interface.is_egress() && host_vouches(found) && scratch.tag != 0 {
+        record.prove(scratch.tag);
+        tag_check = TagCheck::Own;
+    }
+    scratch.tag_check = tag_check as u32;
+    let wants_proof = links.wants_proof();
+    // A packet with another tag says neither when nor where the flow was last seen.
+    if tag_check == TagCheck::Own || record.tag == 0 {
+        record.last_seen_ticks = now_ticks;
+        if record.interface != interface {
+            record.interface = interface;
+            record.next_hop = next_hop(reader, packet, interface);
+        }
+    }
     count_oddities(scratch.walk_end, found, table);
-    if table.scratch().tag_check == TagCheck::Own as u32 {
+    let may_prove = tag_check == TagCheck::Foreign && wants_proof;
+    if tag_check == TagCheck::Own || may_prove {
         apply(reader, slot, found, max_chunks, table);
-    } else {
+    }
+    if table.scratch().tag_check != TagCheck::Own as u32 {
         count_unproven(slot, table);
     }
     if found.any(CONTROL) {
@@ -68,7 +81,7 @@ pub(super) fn track<R: ReadPacket, T: FlowTable>(
     }
 }
 
-/// What the packet says about the association, its tag being right.
+/// What the packet says about the association, its tag being right, or about its tag.
 #[inline(always)]
 fn apply<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, found: Found, max_chunks: usize, table: &mut T) {
     if found.any(DATA) {
@@ -89,6 +102,17 @@ fn apply<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, found: Found, max_c
             None => table.count(Counter::ChunkTruncated),
         }
     }
+}
+
+/// The Ethernet address of the packet's next hop; see [`FlowRecord::next_hop`](crate::abi::FlowRecord::next_hop).
+#[inline(always)]
+fn next_hop<R: ReadPacket>(reader: &R, packet: &SctpPacket, interface: Interface) -> [u8; 6] {
+    if !packet.ethernet {
+        return [0; 6];
+    }
+    // The destination comes first.
+    let from = if interface.is_egress() { 0 } else { 6 };
+    reader.read::<6>(from).unwrap_or_default()
 }
 
 #[inline(always)]

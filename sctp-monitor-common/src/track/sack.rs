@@ -4,8 +4,10 @@
 
 use super::{
     links::choose_reverse,
+    proof::{answers_mark, prove},
     scratch::bit,
     table::{FlowTable, MAX_SIBLINGS},
+    tag_check::TagCheck,
 };
 use crate::{
     abi::{Counter, FlowRecord, TimedTsn, tsn_after, tsn_at_or_before},
@@ -32,12 +34,31 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
     let Some((record, links)) = table.flow(slot) else {
         return;
     };
-    record.a_rwnd = sack.a_rwnd;
     let (pair, reverse) = (record.pair, links.reverse);
+    let (wants_proof, is_proved) = (links.wants_proof(), record.proofs > 0);
     let first = choose_reverse(slot, pair, reverse, table);
     let Some(tsn_slot) = table.flow(first).map(|(_, links)| links.tsn_slot(first)) else {
         return;
     };
+    if wants_proof {
+        let Some((canonical, links, scratch)) = table.flow_and_scratch(tsn_slot) else {
+            return;
+        };
+        canonical.follow(links);
+        let is_own = scratch.tag_check == TagCheck::Own as u32;
+        if canonical.sender.awaits(sack.highest_acked) {
+            prove(slot, tsn_slot, 0, table);
+        } else if answers_mark(tsn_slot, sack.cum_tsn_ack, table) {
+            prove(slot, tsn_slot, sack.cum_tsn_ack, table);
+        } else if !(is_own && is_proved) {
+            // It earns nothing yet.
+            return;
+        }
+    }
+    let Some((record, _)) = table.flow(slot) else {
+        return;
+    };
+    record.a_rwnd = sack.a_rwnd;
     let Some((canonical, links)) = table.flow(tsn_slot) else {
         return;
     };

@@ -54,6 +54,8 @@ impl TagCheck {
         }
         if record.tag == 0 {
             record.tag = tag;
+            // What came without a tag said nothing of where the flow passes.
+            record.interface = record.interface.to_be_seen_again();
         }
         if record.tag == tag {
             Self::Own

@@ -7,7 +7,7 @@ use crate::{BACK, MS, TAG, Tracker, tie};
 
 const NEW_TAG: u32 = 0x0bad_cafe;
 
-fn tell_tag(t: &mut Tracker, slot: u32, tag: u32) {
+pub(crate) fn tell_tag(t: &mut Tracker, slot: u32, tag: u32) {
     let links = FlowLinks {
         tag,
         ..t.table.all_links()[slot as usize]
@@ -68,6 +68,7 @@ fn the_state_of_an_idle_flow_is_forgotten_too() {
     for slot in [0, 1] {
         tell_tag(&mut t, slot, NEW_TAG);
     }
+    tell_tag(&mut t, 2, BACK);
     // A SACK of the new association neither acknowledges what the old one sent, ...
     t.back(vec![frames::sack(5, &[])]);
     let record = t.record(0);

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod links;
+mod proof;
 
 use sctp_monitor_common::{
     abi::{AckOutcome, Counter, FlowLinks, FlowRecord, Interface, RingRecord, SlotRef},
@@ -330,6 +331,7 @@ fn a_wrong_tag_is_evidence_of_nothing() {
     let mut t = Tracker::new();
     t.there(vec![frames::heartbeat(&[7; 40]), frames::data(1, 1)]);
     t.back(vec![frames::data(1, 1)]);
+    links::tell_tag(&mut t, 1, BACK);
     let forged = |chunks| Packet::v4(0xbad, chunks).reversed().ethernet();
     t.frame(&forged(vec![
         frames::heartbeat_ack(&[7; 40]),
