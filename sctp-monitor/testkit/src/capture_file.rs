@@ -25,7 +25,7 @@ impl Default for Dialect {
             big_endian: false,
             modified: false,
             link: 1,
-            snapshot: 262_144,
+            snapshot: usize::MAX,
         }
     }
 }
@@ -63,7 +63,7 @@ impl Dialect {
             }
         });
         out.write_all(version.as_flattened())?;
-        for word in [0, 0, self.snapshot as u32, self.link] {
+        for word in [0, 0, self.snapshot.min(262_144) as u32, self.link] {
             self.word(out, word)?;
         }
         Ok(())

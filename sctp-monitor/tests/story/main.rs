@@ -7,5 +7,6 @@ mod agreement;
 mod case;
 mod field;
 mod healthy;
+mod mirrored;
 mod own;
 mod variants;

@@ -9,7 +9,7 @@ use sctp_monitor_testkit::{
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use crate::case::{ailments, list, report};
+use crate::case::{ailments, all, list, report};
 
 #[test]
 fn a_healthy_association_is_healthy_however_it_is_captured() {
@@ -107,7 +107,11 @@ fn records_later_than_the_window_are_counted() {
 }
 
 fn assert_healthy(told: &Json, exchange: &Exchange, what: &str) {
-    assert_eq!(ailments(told), Vec::<&Json>::new(), "{what}");
+    assert_eq!(
+        ailments(&all(&told["events"])).collect::<Vec<_>>(),
+        Vec::<&Json>::new(),
+        "{what}"
+    );
     let associations = list(&told["associations"]);
     assert_eq!(associations.len(), 1, "{what}");
     assert_eq!(associations[0]["origin"], "handshake", "{what}");
@@ -145,7 +149,7 @@ fn counts(told: &Json) -> Vec<Json> {
 }
 
 /// What is told of a capture, without its name.
-fn told(records: &[(u64, Vec<u8>)], form: Form) -> Json {
+pub(crate) fn told(records: &[(u64, Vec<u8>)], form: Form) -> Json {
     let dialect = Dialect {
         link: form.link(),
         ..Dialect::default()
