@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
             } else {
                 self.tags[side.other() as usize]
             };
-            let arrives = self.transmit(side, 0, tag, vec![Chunk::Made(legs[leg].clone())], true);
+            let arrives = self.transmit(side, 0, tag, &[Chunk::Made(legs[leg].clone())], true);
             match arrives {
                 Some(at) => {
                     self.now = at + 20_000;
@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
             self.carried[path][side as usize] = Some(self.now);
         }
         let tag = self.tags[side.other() as usize];
-        if let Some(at) = self.transmit(side, path, tag, chunks.clone(), true) {
+        if let Some(at) = self.transmit(side, path, tag, &chunks, true) {
             self.plan_at(at, Happening::Arrives(side.other(), path, chunks));
         }
     }
@@ -235,7 +235,7 @@ impl<'a> Run<'a> {
         from: Side,
         path: usize,
         tag: u32,
-        chunks: Vec<Chunk>,
+        chunks: &[Chunk],
         may_be_lost: bool,
     ) -> Option<u64> {
         let to = from.other();
@@ -294,7 +294,7 @@ impl<'a> Run<'a> {
         for leg in legs {
             let path = self.endpoints[from as usize].path();
             let tag = self.tags[from.other() as usize];
-            if let Some(at) = self.transmit(from, path, tag, vec![leg], false) {
+            if let Some(at) = self.transmit(from, path, tag, &[leg], false) {
                 self.now = at + 20_000;
             }
             from = from.other();
