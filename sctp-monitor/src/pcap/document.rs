@@ -121,7 +121,7 @@ struct Counts {
     /// HEARTBEATs that were answered by another path.
     answered_elsewhere: u64,
     heartbeat_rtt: Option<Rtts>,
-    /// Null if it was not measured, or if it cannot be told from that of an association before it on the same flow.
+    /// Null if it was not measured.
     data_rtt: Option<RttView>,
     /// Payload protocol identifier of the last DATA chunk; null without DATA.
     ppid: Option<u32>,

@@ -103,7 +103,10 @@ impl Engine {
             self.registry.forget_flow(&mut self.flows, slot, now);
             self.route(now);
         }
-        let record = &*self.flows.followed(slot, record);
+        if let Some(flow) = self.flows.get_mut(slot) {
+            flow.part_from(record);
+        }
+        let record = &*self.flows.own(slot, record);
         let flow = self.flows.take_record(slot, record, now);
         if flow.member.is_none() {
             self.registry.assign(&mut self.flows, slot, now);
@@ -346,7 +349,7 @@ impl Engine {
         self.registry.expire_handshakes(now);
         self.registry.establish_known(&self.flows, now);
         self.route(now);
-        self.registry.relearn_tags(&mut self.flows, slice);
+        self.registry.relearn_tags(&mut self.flows, slice, now);
         self.registry.replace_restarted(&mut self.flows, slice, now);
         self.route(now);
         for (id, path) in self.findings.troubled_paths() {

@@ -14,6 +14,7 @@ mod handshakes;
 mod hostile;
 mod icmp;
 mod incidents;
+mod inheritance;
 mod moves;
 mod paths;
 mod properties;
