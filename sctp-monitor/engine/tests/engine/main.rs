@@ -10,6 +10,7 @@ mod ends;
 mod flapping;
 mod flood;
 mod forged;
+mod halves;
 mod handshakes;
 mod hostile;
 mod icmp;
