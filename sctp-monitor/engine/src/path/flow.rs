@@ -175,6 +175,15 @@ impl Flow {
         }
     }
 
+    /// The acknowledgement of a HEARTBEAT that the programs could not match, and where it came from.
+    pub(crate) fn on_matched(&mut self, fingerprint: u32, sent_at: Timestamp, source: IpAddr, at: Timestamp) {
+        let rtt = at.since(sent_at);
+        self.detector.on_answered_elsewhere(fingerprint, rtt, at);
+        if self.view.key.dst.to_ip() != source {
+            self.answered_from = Some((source, 0));
+        }
+    }
+
     /// Takes a newer record.
     pub(crate) fn update(&mut self, record: &FlowRecord, tick: Duration, now: Timestamp) {
         let view = FlowFacts::of(record, tick);

@@ -36,10 +36,10 @@ impl Registry {
             self.keep(acked);
             return None;
         };
-        let now = Timestamp::from_nanos(acked.header.time_ns);
+        let at = Timestamp::from_nanos(acked.header.time_ns);
+        let source = flows.get(acked.header.slot)?.view.key.src.to_ip();
         let flow = flows.get_mut(slot)?;
-        flow.detector
-            .on_answered_elsewhere(acked.fingerprint, now.since(sent_at), now);
+        flow.on_matched(acked.fingerprint, sent_at, source, at);
         flow.member
     }
 
