@@ -16,27 +16,29 @@ impl Registry {
             return;
         };
         let id = member.association;
-        if let Some(kind) = self.follow_data(flow, member) {
-            self.associations.report(id, kind, now);
+        if let Some((kind, at)) = self.follow_data(flow, member) {
+            self.associations.report(id, kind, at);
         }
         self.establish_if_known(id, now);
     }
 
-    /// Follows new DATA from path to path.
-    fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<EventKind> {
+    /// Follows new DATA from path to path. What is to be reported is as old as the DATA.
+    fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<(EventKind, Timestamp)> {
         let (acked_at, new_data_at) = (flow.acked_at.take(), flow.new_data_at.take());
         let association = self.associations.get_mut(member.association)?;
         let primary = &mut association.primary[member.direction as usize];
         if let Some(at) = acked_at {
             primary.on_acked(member.path, at);
         }
-        let moved = primary.on_new_data(member.path, new_data_at?)?;
-        association.is_established().then_some(EventKind::DataMoved {
+        let new_data_at = new_data_at?;
+        let moved = primary.on_new_data(member.path, new_data_at)?;
+        let kind = EventKind::DataMoved {
             direction: member.direction,
             from: moved.from,
             to: moved.to,
             gap: moved.gap,
-        })
+        };
+        association.is_established().then_some((kind, new_data_at))
     }
 
     /// Reports an association of which both directions are known.
