@@ -116,12 +116,14 @@ struct Counts {
     /// The lost share of the DATA chunks, from 0 to 1; null without DATA, or while `data_lost` is.
     loss: Option<f64>,
     heartbeats: u64,
-    heartbeats_answered: u64,
-    heartbeats_unanswered: u64,
+    /// Null if the opposite direction was never seen: then nothing is known of answers.
+    heartbeats_answered: Option<u64>,
+    /// Null if the opposite direction was never seen.
+    heartbeats_unanswered: Option<u64>,
     /// HEARTBEATs that were answered by another path.
     answered_elsewhere: u64,
     heartbeat_rtt: Option<Rtts>,
-    /// Null if it was not measured, or if it cannot be told from that of an association before it on the same flow.
+    /// Null if it was not measured.
     data_rtt: Option<RttView>,
     /// Payload protocol identifier of the last DATA chunk; null without DATA.
     ppid: Option<u32>,
@@ -252,6 +254,10 @@ impl AssociationStory {
 
 impl PathStory {
     fn new(path: &PathNumbers<'_>, story: &Story) -> Self {
+        let counts = |direction| {
+            let entry = path.flow(direction)?;
+            Some(Counts::new(entry, !story.view.one_sided))
+        };
         Self {
             id: path.id,
             state: path.view.map(|view| view.state),
@@ -259,14 +265,14 @@ impl PathStory {
             reason: path.view.and_then(|view| view.reason.clone()),
             findings: path.view.map_or_else(Vec::new, |view| view.findings.clone()),
             changes: story.changes(path.id).to_vec(),
-            forward: path.flow(Direction::Forward).map(Counts::new),
-            r#return: path.flow(Direction::Return).map(Counts::new),
+            forward: counts(Direction::Forward),
+            r#return: counts(Direction::Return),
         }
     }
 }
 
 impl Counts {
-    fn new(entry: &Entry) -> Self {
+    fn new(entry: &Entry, answers_seen: bool) -> Self {
         let key = entry.key.flow;
         let heartbeats = entry.count_once(ChunkKind::Heartbeat);
         Self {
@@ -285,8 +291,9 @@ impl Counts {
             data_lost: entry.lost(),
             loss: entry.loss(),
             heartbeats,
-            heartbeats_answered: entry.heartbeats_answered,
-            heartbeats_unanswered: heartbeats.saturating_sub(entry.heartbeats_answered),
+            heartbeats_answered: answers_seen.then_some(entry.heartbeats_answered),
+            heartbeats_unanswered: answers_seen
+                .then(|| heartbeats.saturating_sub(entry.heartbeats_answered)),
             answered_elsewhere: entry.answered_elsewhere,
             heartbeat_rtt: Rtts::of(&entry.heartbeat_rtts_once()),
             data_rtt: entry.data_rtt_view(),
