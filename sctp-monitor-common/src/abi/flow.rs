@@ -35,8 +35,9 @@ pub struct FlowRecord {
     /// The opposite direction of the same address pair, as far as the programs know. Its slot may have passed to another flow
     /// since: it counts only if that one's `pair` is this flow. What the agent links comes first.
     pub pair: SlotRef,
-    /// The receiver window that the last SACK on this flow advertises.
-    pub a_rwnd: u32,
+    /// One more than the receiver window that the last SACK on this flow advertises; 0 if there was none that counts. See
+    /// [`Self::a_rwnd`].
+    pub window: u32,
     /// Payload protocol identifier of the last DATA chunk.
     pub ppid: u32,
     /// Where the last packet with the flow's tag was seen.
@@ -166,6 +167,7 @@ impl FlowRecord {
         self.sender.forget();
         self.run_start = 0;
         self.highest_sent = 0;
+        self.window = 0;
         self.acked_ticks = 0;
         self.answered_at_ns = 0;
         self.heartbeat_rtt.forget();
@@ -213,6 +215,12 @@ impl FlowRecord {
             *count = count.wrapping_sub(before);
         }
         since
+    }
+
+    /// The receiver window that the last SACK on this flow advertises, if there was one that counts.
+    #[must_use]
+    pub fn a_rwnd(&self) -> Option<u32> {
+        self.window.checked_sub(1)
     }
 
     /// Whether SACKs for this direction of the association were seen, as far as this record tells.

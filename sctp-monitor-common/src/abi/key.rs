@@ -140,7 +140,11 @@ mod tests {
                     for seed in SEEDS.into_iter().filter(|_| twin != own) {
                         let (own, twin) = (own.index(seed), twin.index(seed));
                         assert_ne!(own, twin, "bit {bit}, step {step}, seed {seed:?}");
-                        assert_ne!(own.hash(seed), twin.hash(seed), "bit {bit}, step {step}, seed {seed:?}");
+                        assert_ne!(
+                            own.hash(seed),
+                            twin.hash(seed),
+                            "bit {bit}, step {step}, seed {seed:?}"
+                        );
                     }
                 }
             }

@@ -58,7 +58,7 @@ pub(super) fn prove<T: FlowTable>(slot: u32, answered: u32, mark: u32, table: &m
 /// Whether the packet at hand, over the flow in `slot`, answers the marked packet of the flow `answered`, whose tag is not believed.
 #[inline(always)]
 pub(super) fn answers_mark<T: FlowTable>(answered: u32, mark: u32, table: &mut T) -> bool {
-    table.flow(answered).is_some_and(|(record, links)| {
-        links.wants_proof() && mark != 0 && record.mismatched_mark == mark
-    })
+    table
+        .flow(answered)
+        .is_some_and(|(record, links)| links.wants_proof() && mark != 0 && record.mismatched_mark == mark)
 }

@@ -58,7 +58,7 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
     let Some((record, _)) = table.flow(slot) else {
         return;
     };
-    record.a_rwnd = sack.a_rwnd;
+    record.window = sack.a_rwnd.saturating_add(1);
     let Some((canonical, links)) = table.flow(tsn_slot) else {
         return;
     };

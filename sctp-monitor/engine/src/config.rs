@@ -66,6 +66,9 @@ pub struct Config {
     /// direction may take a route that is not seen here, or its first packet may be late.
     #[serde(with = "humantime_serde")]
     pub one_sided_after: Duration,
+    /// Whether an association is reported that nothing answers: one direction is seen only, and this host does not send it. Anyone
+    /// can forge such packets; in captures they are shown all the same.
+    pub unanswered: bool,
     /// How long a flow must be silent before it is forgotten. Longer than any HEARTBEAT interval in use: HB.interval
     /// (30 s by default, RFC 9260 section 16) plus the largest RTO (60 s).
     #[serde(with = "humantime_serde")]
@@ -267,6 +270,7 @@ impl Default for Config {
             doubt_chance: 1e-4,
             one_sided_data: Duration::from_secs(4),
             one_sided_after: Duration::from_secs(1),
+            unanswered: false,
             idle_after: Duration::from_secs(300),
             unanswered_after: Duration::from_secs(10),
             ended_after: Duration::from_secs(10),

@@ -115,6 +115,8 @@ impl Analysis {
     pub(crate) fn new(options: Options, mut detector: Config) -> Self {
         // Which side the capture was made on is not known.
         detector.vantage = Vantage::Gateway;
+        // What is in a capture is shown, answered or not.
+        detector.unanswered = true;
         Self {
             unwrapper: Unwrapper::new(options.parse, options.decapsulate),
             duplicates: Duplicates::default(),

@@ -292,8 +292,7 @@ impl Counts {
             loss: entry.loss(),
             heartbeats,
             heartbeats_answered: answers_seen.then_some(entry.heartbeats_answered),
-            heartbeats_unanswered: answers_seen
-                .then(|| heartbeats.saturating_sub(entry.heartbeats_answered)),
+            heartbeats_unanswered: answers_seen.then(|| heartbeats.saturating_sub(entry.heartbeats_answered)),
             answered_elsewhere: entry.answered_elsewhere,
             heartbeat_rtt: Rtts::of(&entry.heartbeat_rtts_once()),
             data_rtt: entry.data_rtt_view(),

@@ -61,10 +61,24 @@ impl World {
     /// A world in which nothing was seen yet.
     #[must_use]
     pub fn new(vantage: Vantage) -> Self {
-        let config = Config {
+        Self::with(Config {
             vantage,
             ..Config::default()
-        };
+        })
+    }
+
+    /// The same, but what nothing answers is reported as well, as of a capture.
+    #[must_use]
+    pub fn of_a_capture(vantage: Vantage) -> Self {
+        Self::with(Config {
+            vantage,
+            unanswered: true,
+            ..Config::default()
+        })
+    }
+
+    fn with(config: Config) -> Self {
+        let vantage = config.vantage;
         Self {
             store: Store::default(),
             session: Session::new(config, Duration::from_nanos(1), PACE),

@@ -105,6 +105,7 @@ impl Engine {
             self.registry.forget_flow(&mut self.flows, slot, now);
             self.route(now);
         }
+        self.registry.follow_tag(&mut self.flows, slot, record.tag, now);
         if let Some(flow) = self.flows.get_mut(slot) {
             flow.part_from(record);
         }
@@ -113,8 +114,8 @@ impl Engine {
         let is_new = flow.member.is_none();
         if is_new {
             self.registry.assign(&mut self.flows, slot, now);
-            self.route(now);
         }
+        self.route(now);
         self.registry.count_foreign(&mut self.flows, slot, now);
         if let Some(member) = self.weigh(slot, record, now) {
             self.registry.on_observed(&mut self.flows, slot, member, now);
@@ -365,7 +366,6 @@ impl Engine {
         self.registry.establish_known(&mut self.flows, now);
         self.route(now);
         self.match_early_acks(now);
-        self.registry.relearn_tags(&mut self.flows, slice, now);
         self.registry.replace_restarted(&mut self.flows, slice, now);
         self.route(now);
         for (id, path) in self.findings.troubled_paths() {

@@ -16,6 +16,8 @@ pub(crate) struct FlowFacts {
     pub(crate) key: FlowKey,
     /// The verification tag; 0 while unknown.
     pub(crate) tag: u32,
+    /// How often its tag was proved, while it is not vouched for.
+    pub(crate) proofs: u16,
     /// Where its last packet was seen.
     pub(crate) interface: Interface,
     /// SCTP packets.
@@ -72,6 +74,7 @@ impl FlowFacts {
         Self {
             key: record.key,
             tag: record.tag,
+            proofs: record.proofs,
             interface: record.interface,
             packets: record.packets,
             bytes: record.bytes,
@@ -82,7 +85,7 @@ impl FlowFacts {
             heartbeats_answered: u64::from(record.heartbeats_answered),
             tag_mismatches: u64::from(record.tag_mismatches),
             ppid: record.ppid,
-            a_rwnd: (record.chunk_count(ChunkKind::Sack) > 0).then_some(record.a_rwnd),
+            a_rwnd: record.a_rwnd(),
             answered_elsewhere: (record.answered_elsewhere > 0)
                 .then(|| (record.answered_elsewhere, record.ack_source.to_ip())),
             next_hop: (record.next_hop != [0; 6]).then_some(record.next_hop),

@@ -231,12 +231,6 @@ impl Flow {
         self.mismatched_tag != 0 && self.mismatching.is_some_and(since)
     }
 
-    /// Whether all its packets have had another tag for so long.
-    pub(crate) fn mismatches_for_long(&self, long: Duration) -> bool {
-        let for_long = |(first, last): (Timestamp, Timestamp)| last.since(first) >= long;
-        self.mismatched_tag != 0 && self.mismatching.is_some_and(for_long)
-    }
-
     /// Weighs what the newest record says.
     pub(crate) fn observe(
         &mut self,

@@ -23,6 +23,8 @@ pub struct Association {
     pub(super) remote_port: u16,
     pub(super) local_tag: Option<u32>,
     pub(super) remote_tag: Option<u32>,
+    /// Whether the tag that packets in a direction carry is certain, by direction: a handshake gave it, or it was proved.
+    vouched: [bool; 2],
     pub(super) origin: Origin,
     pub(super) phase: Phase,
     pub(super) known_since: Timestamp,
@@ -76,6 +78,7 @@ impl Association {
             remote_port,
             local_tag: None,
             remote_tag: None,
+            vouched: [origin == Origin::Handshake; 2],
             origin,
             phase: Phase::Opening,
             known_since: now,
@@ -203,6 +206,16 @@ impl Association {
             Direction::Forward => self.remote_tag,
             Direction::Return => self.local_tag,
         }
+    }
+
+    /// Whether the tag that packets in this direction carry is certain.
+    pub(super) fn is_vouched(&self, direction: Direction) -> bool {
+        self.vouched[direction as usize]
+    }
+
+    /// The tag that packets in this direction carry is certain from now on, or not any more; `true` if that is news.
+    pub(super) fn vouch(&mut self, direction: Direction, certain: bool) -> bool {
+        std::mem::replace(&mut self.vouched[direction as usize], certain) != certain
     }
 
     pub(super) fn set_tag(&mut self, direction: Direction, tag: u32) {

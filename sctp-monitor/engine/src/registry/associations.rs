@@ -127,6 +127,15 @@ impl Associations {
         }
     }
 
+    /// The tag of one direction is certain: tells the programs.
+    pub(super) fn vouch(&mut self, flows: &mut Flows, id: AssociationId, direction: Direction) {
+        if let Some(association) = self.by_id.get_mut(&id)
+            && association.vouch(direction, true)
+        {
+            relink(&mut self.changes, flows, association);
+        }
+    }
+
     /// Makes a flow part of an association.
     pub(super) fn join(
         &mut self,
@@ -350,7 +359,10 @@ fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, association: &Assoc
                 .and_then(|path| path.flow(direction.reversed()))
                 .or(any_reverse);
             let links = FlowLinks {
-                tag: association.tag(direction).unwrap_or(0),
+                tag: association
+                    .tag(direction)
+                    .filter(|_| association.is_vouched(direction))
+                    .unwrap_or(0),
                 tsn_state: SlotRef::to(slots[0]),
                 reverse: reverse.map_or(SlotRef::NONE, SlotRef::to),
                 next: SlotRef::to(slots[(index + 1) % slots.len()]),

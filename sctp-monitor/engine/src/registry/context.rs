@@ -50,7 +50,7 @@ pub(crate) fn context(
         .map(|opposite| opposite.heard_at);
     let context = Context {
         answers_are_seen: association
-            .is_some_and(|association| !association.flows(direction.reversed()).is_empty()),
+            .is_some_and(|association| association.is_heard(flows, direction.reversed())),
         sacks_are_seen,
         usually_awaiting,
         came_back_at,

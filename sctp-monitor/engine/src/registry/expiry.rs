@@ -1,7 +1,7 @@
 //! What only time brings about: flows that are silent, and associations that are over.
 //!
 //! The flow table has an end, and anyone can send packets that look like new flows. So flows that nothing proves may fill
-//! half of it only: what is beyond that goes, the longest silent first. One whose association was seen to work never does.
+//! half of it only: what is beyond that goes, the oldest first. One whose association was seen to work never does.
 
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ impl Registry {
         }
     }
 
-    /// Lets go what nothing proves when it fills the flow table. A genuine association is proved by its first
-    /// acknowledgement or heartbeat, long before it is the longest silent one.
+    /// Lets go what nothing proves when it fills the flow table, the oldest first: a genuine association is proved by its first
+    /// acknowledgement or heartbeat. That packets go on coming proves nothing.
     pub(crate) fn make_room(&mut self, flows: &mut Flows, now: Timestamp) {
         let allowed = self.config.max_flows as usize / 2;
         let too_many = flows.len().saturating_sub(allowed);
@@ -70,8 +70,8 @@ impl Registry {
         }
         let mut unproved: Vec<_> = flows
             .iter()
-            .filter(|(_, flow)| now.since(flow.view.last_seen) >= NEWCOMER && !self.is_proved(flow))
-            .map(|(slot, flow)| (flow.view.last_seen, slot))
+            .filter(|(_, flow)| now.since(flow.view.first_seen) >= NEWCOMER && !self.is_proved(flow))
+            .map(|(slot, flow)| (flow.view.first_seen, slot))
             .collect();
         unproved.sort_unstable();
         for (_, slot) in unproved.into_iter().take(too_many) {

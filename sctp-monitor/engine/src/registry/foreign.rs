@@ -148,8 +148,9 @@ impl Registry {
         if let Some(association) = self
             .associations
             .get_mut(id)
-            // Packets of an earlier association between the same addresses and ports may still come.
-            .filter(|known| known.is_established() && now.since(known.known_since) >= settled_after)
+            // Nobody is accused by a tag that is not certain. And packets of an earlier association between the same addresses and ports may still come.
+            .filter(|known| known.is_established() && known.is_vouched(direction))
+            .filter(|known| now.since(known.known_since) >= settled_after)
         {
             association
                 .suspicions

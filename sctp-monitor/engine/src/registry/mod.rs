@@ -24,6 +24,7 @@ mod identity;
 mod moves;
 mod nat;
 pub(crate) mod packet;
+mod proof;
 mod restart;
 mod tags;
 

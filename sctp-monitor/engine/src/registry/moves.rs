@@ -19,7 +19,8 @@ impl Registry {
         if let Some((kind, at)) = self.follow_data(flow, member) {
             self.associations.report(id, kind, at);
         }
-        self.establish_if_known(id, now);
+        self.vouch(flows, slot, member);
+        self.establish_if_known(flows, id, now);
     }
 
     /// Follows new DATA from path to path. What is to be reported is as old as the DATA.
@@ -41,11 +42,12 @@ impl Registry {
         association.is_established().then_some((kind, new_data_at))
     }
 
-    /// Reports an association of which both directions are known.
-    pub(super) fn establish_if_known(&mut self, id: AssociationId, now: Timestamp) {
+    /// Reports an association of which both directions are known, and one is proved.
+    pub(super) fn establish_if_known(&mut self, flows: &Flows, id: AssociationId, now: Timestamp) {
         let association = self.associations.get(id).filter(|known| known.is_opening());
-        let is_known =
-            |known: &Association| !known.is_one_sided() && known.origin == Origin::MidLife;
+        let is_known = |known: &Association| {
+            !known.is_one_sided() && known.origin == Origin::MidLife && known.is_proved(flows)
+        };
         if association.is_some_and(is_known) {
             self.associations.establish(id, now);
         }

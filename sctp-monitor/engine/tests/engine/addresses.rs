@@ -332,7 +332,7 @@ fn a_translator_seen_on_both_sides_counts_nothing_twice() {
 
 #[test]
 fn halves_of_a_translated_association_joined_mid_life_stay_two() {
-    let mut world = World::new(Vantage::Gateway);
+    let mut world = World::of_a_capture(Vantage::Gateway);
     for tsn in 1..30 {
         let there = Packet::v4(REMOTE_TAG, vec![frames::data(tsn, 10)]).between("192.168.0.1", "10.1.0.2");
         let back = Packet::v4(LOCAL_TAG, vec![frames::sack(tsn, &[])]).between("10.1.0.2", "203.0.113.1");

@@ -18,6 +18,7 @@ mod incidents;
 mod inheritance;
 mod moves;
 mod paths;
+mod proof;
 mod properties;
 mod quality;
 mod redundancy;

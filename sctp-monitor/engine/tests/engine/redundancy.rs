@@ -192,7 +192,7 @@ fn an_address_that_is_added_later_has_its_own_minute() {
 fn nothing_is_found_where_only_one_direction_is_seen() {
     for vantage in [Vantage::Endpoint, Vantage::Gateway] {
         for leaves in [true, false] {
-            let mut world = World::new(vantage);
+            let mut world = World::of_a_capture(vantage);
             for tsn in 1..1_500 {
                 for path in [1, 2] {
                     let chunk = match tsn % 100 {

@@ -1,0 +1,84 @@
+//! Tags that were not given in a handshake: who may be believed.
+//!
+//! The programs believe the first tag that comes on a flow, take another one that is proved in its place, and count the proofs
+//! (see `track::proof` in the common crate). What follows from that is decided here: whose tag is certain, and what is not
+//! to be said before.
+
+use crate::{
+    model::{AssociationId, Direction, Timestamp},
+    path::{flow::Membership, flows::Flows},
+    registry::{Registry, association::Association},
+};
+
+impl Association {
+    /// Whether its endpoint in this direction was heard: packets with the right tag came, as far as can be known.
+    pub(super) fn is_heard(&self, flows: &Flows, direction: Direction) -> bool {
+        let slots = self.flows(direction);
+        !slots.is_empty()
+            && (self.is_vouched(direction) || flows.all_of(slots).any(|flow| flow.view.proofs > 0))
+    }
+
+    /// Whether anything of it was proved. A packet alone is no sign of an association: anyone can send it.
+    pub(super) fn is_proved(&self, flows: &Flows) -> bool {
+        Direction::BOTH
+            .into_iter()
+            .any(|direction| self.is_heard(flows, direction))
+    }
+}
+
+impl Registry {
+    /// The programs may have taken another tag for a flow's, because it was proved: then all that came before was forged, or of
+    /// an earlier association.
+    pub(crate) fn follow_tag(&mut self, flows: &mut Flows, slot: u32, tag: u32, now: Timestamp) {
+        let Some(flow) = flows.get_mut(slot) else {
+            return;
+        };
+        let key = flow.view.key;
+        let Some(Membership {
+            association: id,
+            direction,
+            ..
+        }) = flow.member
+        else {
+            return;
+        };
+        let is_other = |known: &Association| {
+            !known.is_vouched(direction)
+                && !known.is_ended()
+                && known.tag(direction).is_some_and(|known| known != tag)
+        };
+        if tag == 0 || !self.associations.get(id).is_some_and(is_other) {
+            return;
+        }
+        flow.view.tag = tag;
+        flow.begin_association(now);
+        if self.associations.by_tag(&key, tag).is_some() {
+            self.associations.leave(flows, slot);
+            self.forget_if_empty(id);
+            self.assign(flows, slot, now);
+        } else {
+            self.associations.replace_tag(flows, id, direction, tag);
+        }
+    }
+
+    /// Vouches for the tags that were proved often enough.
+    pub(crate) fn vouch(&mut self, flows: &mut Flows, slot: u32, member: Membership) {
+        let is_certain = flows.get(slot).is_some_and(|flow| flow.view.proofs >= CERTAIN);
+        if is_certain {
+            self.associations
+                .vouch(flows, member.association, member.direction);
+        }
+    }
+
+    /// Forgets an association of which nothing was reported and nothing is left.
+    fn forget_if_empty(&mut self, id: AssociationId) {
+        let is_empty = |known: &Association| known.is_opening() && !known.has_flows();
+        if self.associations.get(id).is_some_and(is_empty) {
+            self.associations.remove(id);
+        }
+    }
+}
+
+/// Proofs without another one in between that make a tag certain. A blind sender hits one of 4,096 TSNs that may be under way by
+/// 2^-20 a packet, and one that does is refuted by the next genuine answer.
+const CERTAIN: u16 = 3;

@@ -1,0 +1,146 @@
+//! Associations joined mid-life while somebody who knows their addresses and ports, but not their tags, sends what he likes.
+
+use sctp_monitor_engine::{
+    config::Vantage,
+    model::{EventKind, PathState},
+};
+use sctp_monitor_testkit::{
+    choices::{Choices as _, Random},
+    frames,
+    world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups},
+};
+
+const FORGED: u32 = 0x0bad_0bad;
+const VANTAGES: [Vantage; 2] = [Vantage::Endpoint, Vantage::Gateway];
+
+/// What is forged, and in whose name: the peer's, and between the hosts also this side's.
+#[derive(Debug, Clone, Copy)]
+enum Forgery {
+    Sacks,
+    Data,
+    HeartbeatAcks,
+    Heartbeats,
+    All,
+}
+
+const FORGERIES: [Forgery; 5] = [
+    Forgery::Sacks,
+    Forgery::Data,
+    Forgery::HeartbeatAcks,
+    Forgery::Heartbeats,
+    Forgery::All,
+];
+
+impl Forgery {
+    fn chunk(self, random: &mut Random) -> Vec<u8> {
+        match self {
+            Self::Sacks => frames::sack(random.below(u32::MAX), &[]),
+            Self::Data => frames::data(random.below(u32::MAX), 8),
+            Self::HeartbeatAcks => frames::heartbeat_ack(&random.u64().to_be_bytes()),
+            Self::Heartbeats => frames::heartbeat(&random.u64().to_be_bytes()),
+            Self::All => FORGERIES[random.below(4) as usize].chunk(random),
+        }
+    }
+
+    fn send(self, world: &mut World, both: bool, random: &mut Random) {
+        let chunk = self.chunk(random);
+        world.received(1, FORGED, vec![chunk]);
+        if both {
+            let chunk = self.chunk(random);
+            world.sent(1, FORGED, vec![chunk]);
+        }
+    }
+}
+
+/// Every kind of forgery in every vantage, from before the first genuine packet on.
+fn attacks() -> impl Iterator<Item = (Vantage, Forgery, bool)> {
+    VANTAGES.into_iter().flat_map(|vantage| {
+        // Nobody can make this host send what has no tag of its own.
+        let both = [false, true]
+            .into_iter()
+            .filter(move |both| !both || vantage == Vantage::Gateway);
+        both.flat_map(move |both| FORGERIES.map(|forgery| (vantage, forgery, both)))
+    })
+}
+
+#[test]
+fn a_genuine_association_is_found_believed_and_watched_beside_forged_packets() {
+    for (seed, (vantage, forgery, both)) in attacks().enumerate() {
+        let what = format!("{vantage:?} {forgery:?} both: {both}");
+        let mut random = Random::from_seed(seed as u64);
+        let mut world = World::new(vantage);
+        for _ in 0..100 {
+            forgery.send(&mut world, both, &mut random);
+            world.advance(ms(2));
+        }
+        assert_eq!(world.events, [], "{what}: nothing was answered");
+        for tsn in 1..200 {
+            world.data(1, tsn);
+            if tsn % 4 == 0 {
+                forgery.send(&mut world, both, &mut random);
+            }
+            world.now = world.now + ms(1);
+            if tsn % 2 == 0 {
+                world.sack(1, tsn);
+            }
+            world.advance(ms(49));
+        }
+        assert_eq!(ups(&world).len(), 1, "{what}: {:?}", world.events);
+        assert_eq!(downs(&world), [], "{what}");
+        let known = world.engine().associations().next().unwrap();
+        assert!(known.is_established(), "{what}");
+        let (local, remote) = (known.reference().local_tag, known.reference().remote_tag);
+        let mut tags = [local, remote];
+        tags.sort_unstable();
+        let mut genuine = [Some(LOCAL_TAG), Some(REMOTE_TAG)];
+        genuine.sort_unstable();
+        assert_eq!(tags, genuine, "{what}");
+        let path = known.paths().next().unwrap().1;
+        assert_eq!(path.state(), PathState::Active, "{what}");
+        for kind in kinds(&world) {
+            let EventKind::Finding { finding, .. } = kind else {
+                continue;
+            };
+            let said = format!("{finding:?}");
+            let genuine = [LOCAL_TAG, REMOTE_TAG].map(|tag| tag.to_string());
+            assert!(!genuine.iter().any(|tag| said.contains(tag)), "{what}: {said}");
+            assert!(!said.contains("PathDown"), "{what}: {said}");
+        }
+        // It breaks; the forger goes on.
+        world.events.clear();
+        let broken_at = world.now;
+        for tsn in 200..210 {
+            world.data(1, tsn);
+            forgery.send(&mut world, both, &mut random);
+            world.advance(ms(50));
+        }
+        let found = world.events.iter().find(|event| {
+            matches!(
+                event.kind,
+                EventKind::PathStateChanged {
+                    to: PathState::Inactive,
+                    ..
+                }
+            )
+        });
+        let found = found.unwrap_or_else(|| panic!("{what}: not found, {:?}", world.events));
+        assert!(
+            found.time.since(broken_at) <= ms(300),
+            "{what}: {:?}",
+            found.time.since(broken_at)
+        );
+    }
+}
+
+#[test]
+fn what_nothing_answers_is_not_spoken_of() {
+    for (seed, (vantage, forgery, both)) in attacks().enumerate() {
+        let mut random = Random::from_seed(seed as u64);
+        let mut world = World::new(vantage);
+        for _ in 0..120 {
+            forgery.send(&mut world, both, &mut random);
+            world.advance(ms(500));
+        }
+        assert_eq!(world.events, [], "{vantage:?} {forgery:?} both: {both}");
+    }
+}
