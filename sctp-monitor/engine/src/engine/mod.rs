@@ -312,9 +312,14 @@ impl Engine {
         let [to_remote, to_local] = [forward, back].map(|flow| flow.map_or(&Verdict::Unknown, Flow::verdict));
         let fault = self.nics.fault_of(self.config.vantage, forward, back);
         let was_cut_off = path.is_cut_off();
-        let changed = path.conclude(to_remote, to_local, fault, &self.config, now);
+        let flows = [forward, back].into_iter().flatten();
+        let alive_since = flows.filter_map(Flow::alive_since).max();
+        let changed = path.conclude(to_remote, to_local, fault, alive_since, &self.config, now);
         let concerns_peer = changed.is_some() || path.is_cut_off() != was_cut_off;
+        let mut now = now;
         if let Some((from, to, reason)) = changed {
+            // What follows from it is as old.
+            now = path.since();
             let kind = EventKind::PathStateChanged {
                 path: path_id,
                 from,
