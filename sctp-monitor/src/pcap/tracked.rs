@@ -68,7 +68,10 @@ mod tests {
         let first = Tracked::of(&record(3, 1, 2, &[10]));
         let second = Tracked::of(&record(5, 1, 2, &[20])).since(&first);
         assert_eq!((first.lost, first.spurious, first.data_rtt.last_ns), (4, 2, 10));
-        assert_eq!((second.lost, second.spurious, second.data_rtt.last_ns), (2, 0, 20));
+        assert_eq!(
+            (second.lost, second.spurious, second.data_rtt.last_ns),
+            (2, 0, 20)
+        );
     }
 
     #[test]

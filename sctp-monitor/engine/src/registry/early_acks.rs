@@ -50,7 +50,10 @@ impl Registry {
             let association = member.and_then(|member| self.associations.get(member.association));
             association.is_some_and(|association| !association.is_one_sided())
         };
-        let (whole, early) = self.early_acks.iter().partition::<Vec<HeartbeatAcked>, _>(|acked| is_whole(acked));
+        let (whole, early) = self
+            .early_acks
+            .iter()
+            .partition::<Vec<HeartbeatAcked>, _>(|acked| is_whole(acked));
         self.early_acks = early.into();
         whole
     }

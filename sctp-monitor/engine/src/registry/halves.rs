@@ -22,7 +22,12 @@ impl Registry {
     pub(crate) fn establish_known(&mut self, flows: &mut Flows, now: Timestamp) {
         self.tie_by_heartbeats(flows, now);
         let is_due = |association: &&Association| association.is_opening() && self.is_old(association, now);
-        let due: Vec<_> = self.associations.iter().filter(is_due).map(|due| due.id).collect();
+        let due: Vec<_> = self
+            .associations
+            .iter()
+            .filter(is_due)
+            .map(|due| due.id)
+            .collect();
         for id in due {
             if let Some((whole, direction)) = self.same_tag(flows, id) {
                 self.absorb(flows, id, (whole, direction), now);
@@ -43,7 +48,9 @@ impl Registry {
         };
         let due: Vec<_> = self.associations.iter().filter(is_due).collect();
         let any_half = due.iter().any(|association| association.is_one_sided());
-        let halves = hold_until.filter(|_| any_half).map(|now| (self.halves(flows), now));
+        let halves = hold_until
+            .filter(|_| any_half)
+            .map(|now| (self.halves(flows), now));
         let is_held = |association: &Association| {
             let Some((halves, now)) = &halves else {
                 return false;
@@ -52,7 +59,11 @@ impl Registry {
             let mut ends = ends(flows, association);
             association.is_one_sided() && is_young && ends.any(|end| halves.contains_key(&end.opposite()))
         };
-        let due: Vec<_> = due.into_iter().filter(|due| !is_held(due)).map(|due| due.id).collect();
+        let due: Vec<_> = due
+            .into_iter()
+            .filter(|due| !is_held(due))
+            .map(|due| due.id)
+            .collect();
         for id in due {
             self.associations.establish(id, now);
         }
@@ -122,9 +133,8 @@ impl Registry {
     ) -> Option<(AssociationId, Direction)> {
         let end = End::receiving(flows.get(acked.header.slot)?).opposite();
         let half = self.associations.get(*halves.get(&end)?)?;
-        let waits = |flow: &Flow| {
-            End::sending(flow) == end && flow.detector.waiting(acked.fingerprint).is_some()
-        };
+        let waits =
+            |flow: &Flow| End::sending(flow) == end && flow.detector.waiting(acked.fingerprint).is_some();
         Direction::BOTH
             .into_iter()
             .find(|direction| flows.all_of(half.flows(*direction)).any(waits))

@@ -44,8 +44,7 @@ impl Registry {
     /// Reports an association of which both directions are known.
     pub(super) fn establish_if_known(&mut self, id: AssociationId, now: Timestamp) {
         let association = self.associations.get(id).filter(|known| known.is_opening());
-        let is_known =
-            |known: &Association| !known.is_one_sided() && known.origin == Origin::MidLife;
+        let is_known = |known: &Association| !known.is_one_sided() && known.origin == Origin::MidLife;
         if association.is_some_and(is_known) {
             self.associations.establish(id, now);
         }

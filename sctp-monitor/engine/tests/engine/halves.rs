@@ -40,7 +40,10 @@ fn two_paths_in_one_direction_with_one_tag_are_one_association() {
             assert_eq!(ups(&world).len(), 1, "{what}");
             assert_eq!(downs(&world), [], "{what}");
             let association = world.engine().associations().next().unwrap();
-            assert!(association.paths().any(|(id, _)| *id == World::path_id(2)), "{what}");
+            assert!(
+                association.paths().any(|(id, _)| *id == World::path_id(2)),
+                "{what}"
+            );
             let changes = world.take_changes();
             assert_eq!(changes, [], "nothing is known of answers: {what}");
         }
@@ -57,8 +60,8 @@ fn heartbeats_that_are_answered_from_another_address_are_of_one_association() {
                 // All are answered from the peer's first address to the own first one.
                 let asks = Packet::v4(REMOTE_TAG, vec![frames::heartbeat(&info)])
                     .between("10.1.0.1", &World::remote(path));
-                let answers = Packet::v4(LOCAL_TAG, vec![frames::heartbeat_ack(&info)])
-                    .between("10.1.0.2", "10.1.0.1");
+                let answers =
+                    Packet::v4(LOCAL_TAG, vec![frames::heartbeat_ack(&info)]).between("10.1.0.2", "10.1.0.1");
                 world.packet(&asks, 1, !swapped);
                 world.now = world.now + ms(1);
                 world.packet(&answers, 1, swapped);
@@ -70,7 +73,9 @@ fn heartbeats_that_are_answered_from_another_address_are_of_one_association() {
             assert_eq!(downs(&world), [], "{what}");
             assert_eq!(known(&world), 1, "{what}");
             let association = world.engine().associations().next().unwrap();
-            let active = association.paths().filter(|(_, path)| path.state() == PathState::Active);
+            let active = association
+                .paths()
+                .filter(|(_, path)| path.state() == PathState::Active);
             assert_eq!(active.count(), 3, "{what}");
         }
     }

@@ -164,7 +164,10 @@ fn round_trips(path: &PathNumbers<'_>, scale: &Scale, frame: &Frame<'_>) -> Mark
 
 fn without_heartbeats(path: &PathNumbers<'_>) -> String {
     match path.flows.iter().flatten().find_map(Entry::data_rtt) {
-        Some(srtt) => format!("no answer to a HEARTBEAT seen; DATA to SACK takes {}", Short(srtt)),
+        Some(srtt) => format!(
+            "no answer to a HEARTBEAT seen; DATA to SACK takes {}",
+            Short(srtt)
+        ),
         None => "no answer to a HEARTBEAT seen".to_owned(),
     }
 }
