@@ -135,10 +135,10 @@ struct Counts {
 /// captured twice count twice.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FlowCounts {
-    src: IpAddr,
-    dst: IpAddr,
-    sport: u16,
-    dport: u16,
+    source: IpAddr,
+    destination: IpAddr,
+    source_port: u16,
+    destination_port: u16,
     /// The tunnels around these packets; empty if none.
     encapsulation: String,
     packets: u64,
@@ -159,8 +159,8 @@ pub(crate) struct FlowCounts {
     heartbeats_answered: u64,
     heartbeat_rtts_ns: Vec<i64>,
     tags: Vec<Tag>,
-    first: Timestamp,
-    last: Timestamp,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
 }
 
 /// A verification tag in hexadecimal.
@@ -308,10 +308,10 @@ impl FlowCounts {
         let sum = &flow.sum;
         let key = sum.key.flow;
         Self {
-            src: key.src.to_ip(),
-            dst: key.dst.to_ip(),
-            sport: key.src_port,
-            dport: key.dst_port,
+            source: key.src.to_ip(),
+            destination: key.dst.to_ip(),
+            source_port: key.src_port,
+            destination_port: key.dst_port,
             encapsulation: sum.key.chain.to_string(),
             packets: sum.packets,
             bytes: sum.bytes,
@@ -326,8 +326,8 @@ impl FlowCounts {
             heartbeats_answered: sum.heartbeats_answered,
             heartbeat_rtts_ns: sum.heartbeat_rtts_ns.clone(),
             tags: flow.tags.iter().copied().map(Tag).collect(),
-            first: wall(sum.first_ns),
-            last: wall(sum.last_ns),
+            first_seen: wall(sum.first_ns),
+            last_seen: wall(sum.last_ns),
         }
     }
 }

@@ -172,7 +172,7 @@ fn an_association_on_the_ports_of_another_is_told_its_own_packets() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|flow| flow["sport"] == 5_000)
+        .find(|flow| flow["source_port"] == 5_000)
         .unwrap();
     assert_eq!(
         (&forward["packets"], &forward["data_chunks"]),

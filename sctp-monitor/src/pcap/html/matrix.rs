@@ -80,7 +80,7 @@ fn cell(story: &Story, id: PathId, paths: &[PathNumbers<'_>], end_ns: u64) -> Ma
                     span.primary title="new DATA took this path at the end" { "DATA " (direction) }
                 }
             }
-            dl { (rows(path)) }
+            dl { (rows(path, !story.view.one_sided)) }
             @if let Some(known) = path.view {
                 (troubles(&spans::of_path(id, story, end_ns)))
                 @if let (Some(reason), true) = (&known.reason, known.state != PathState::Active) {
