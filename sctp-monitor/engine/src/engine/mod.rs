@@ -88,8 +88,9 @@ impl Engine {
             RingRecord::Control(header, packet) => self.handle_control(header, packet),
             RingRecord::HeartbeatAcked(acked) => self.handle_ack(acked),
             RingRecord::IcmpError(error) => self.handle_icmp_error(error),
-            // The flow record says the same, and cannot be lost.
-            RingRecord::FlowOpened(_) | RingRecord::HeartbeatSent(_) => {}
+            // What the flow record says as well, and cannot be lost: here it tells what an ABORT answers.
+            RingRecord::FlowOpened(opened) => self.registry.on_opened(opened),
+            RingRecord::HeartbeatSent(sent) => self.registry.on_heartbeat_sent(&self.flows, sent),
         }
     }
 
@@ -150,6 +151,12 @@ impl Engine {
         if self.housekeeping.is_due(now) {
             self.keep_house(now);
         }
+    }
+
+    /// Nothing more is seen: what was begun and not finished is reported.
+    pub(crate) fn handle_end(&mut self, now: Timestamp) {
+        self.registry.on_end(&self.flows, now);
+        self.route(now);
     }
 
     /// When [`Engine::handle_timeout`] is due, at the latest. Hand in the records of all flows that wait for an answer
@@ -220,9 +227,7 @@ impl Engine {
         let Some(packet) = ControlPacket::read(header, packet) else {
             return;
         };
-        if header.tag_mismatch != 0 {
-            self.registry.look_into_foreign(&mut self.flows, &packet);
-        }
+        self.registry.on_packet(&mut self.flows, &packet);
         for chunk in packet.chunks() {
             self.registry.on_chunk(&mut self.flows, &packet, &chunk);
             self.route(packet.time);
@@ -238,6 +243,9 @@ impl Engine {
 
     /// The programs compared the tag with the record's; the engine may know by now that the record's was wrong.
     fn handle_icmp_error(&mut self, error: &IcmpErrorSeen) {
+        if self.registry.on_icmp(error) {
+            return;
+        }
         let Some(flow) = self.flows.by_key_mut(&error.key) else {
             return;
         };
@@ -343,7 +351,7 @@ impl Engine {
     /// A round of housekeeping.
     fn keep_house(&mut self, now: Timestamp) {
         let slice = self.housekeeping.begin(self.flows.len(), now);
-        self.registry.expire_handshakes(now);
+        self.registry.expire_handshakes(&self.flows, now);
         self.registry.establish_known(&self.flows, now);
         self.route(now);
         self.registry.relearn_tags(&mut self.flows, slice);
@@ -368,7 +376,7 @@ impl Engine {
         self.registry.forget_silent(&mut self.flows, slice, now);
         self.registry.make_room(&mut self.flows, now);
         self.route(now);
-        for association in self.registry.forget_ended() {
+        for association in self.registry.forget_ended(now) {
             self.findings.close(association, now);
         }
         self.take_events();

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 use sctp_monitor_common::abi::{FlowKey, FlowLinks, SlotRef};
 
 use crate::{
-    model::{AssociationId, Direction, EndReason, EventKind, PathId, Side, Timestamp},
+    model::{AssociationId, Direction, EndReason, Event, EventKind, PathId, Schema, Side, Timestamp},
     path::{
         flow::{Flow, Membership},
         flows::Flows,
         state::Path,
+        under_way,
     },
     registry::{
         asconf::AddressesChanged,
@@ -83,6 +84,18 @@ impl Associations {
         key: &FlowKey,
         tag: u32,
     ) -> impl Iterator<Item = (&Association, Direction)> {
+        self.claims(key, tag).filter(|(known, _)| !known.is_ended())
+    }
+
+    /// The association that is over and whose packets between these addresses and ports carried this tag.
+    pub(super) fn ended_by_tag(&self, key: &FlowKey, tag: u32) -> Option<(&Association, Direction)> {
+        let (src, dst) = (key.src.to_ip(), key.dst.to_ip());
+        let mut ended = self.claims(key, tag).filter(|(known, _)| known.is_ended());
+        ended.find(|(known, direction)| known.addresses_known(*direction, src, dst) == 2)
+    }
+
+    /// The same, whether they are over or not.
+    fn claims(&self, key: &FlowKey, tag: u32) -> impl Iterator<Item = (&Association, Direction)> {
         self.tags
             .candidates(key, tag)
             .iter()
@@ -99,9 +112,16 @@ impl Associations {
         self.by_id.insert(association.id, association);
     }
 
-    /// Forgets an association of which nothing was reported.
-    pub(super) fn remove(&mut self, id: AssociationId) -> Option<Association> {
-        self.by_id.remove(&id)
+    /// Forgets an association.
+    pub(super) fn remove(&mut self, id: AssociationId) {
+        let Some(association) = self.by_id.remove(&id) else {
+            return;
+        };
+        for direction in Direction::BOTH {
+            if let Some(tag) = association.tag(direction) {
+                self.tags.remove(association.ports(direction), tag, id, direction);
+            }
+        }
     }
 
     /// Sets the tag of one direction, by which its flows will be found.
@@ -161,6 +181,9 @@ impl Associations {
             .or_insert_with(|| Path::new(now))
             .set_flow(direction, Some(slot));
         association.flows_mut(direction).push(slot);
+        if association.confirmed_by_handshake == Some(path_id) {
+            flow.detector.on_handshake(association.known_since);
+        }
         if association.is_established() {
             association.list_paths(now);
         }
@@ -245,26 +268,58 @@ impl Associations {
         self.changes.push_back(Change::Established(id));
     }
 
-    /// An association is over: no packet is one of its own any more.
+    /// An association is over. Its tags are remembered with it: its packets may come late, and make no new one.
     pub(super) fn end(&mut self, id: AssociationId, reason: EndReason, now: Timestamp) {
         let Some(association) = self.by_id.get_mut(&id).filter(|known| !known.is_ended()) else {
             return;
         };
         let was_established = association.is_established();
+        let left = association.unfinished_shutdown();
         association.phase = Phase::Ended {
             at: now,
             end: reason.clone(),
         };
-        self.changes.push_back(Change::Ended(association.reference()));
-        for direction in Direction::BOTH {
-            if let Some(tag) = association.tag(direction) {
-                self.tags.remove(association.ports(direction), tag, id, direction);
-            }
+        if let Some(kind) = left.filter(|_| !matches!(reason, EndReason::Shutdown { .. })) {
+            self.changes.push_back(association.report(kind, now));
         }
+        self.changes.push_back(Change::Ended(association.reference()));
         if was_established {
             let kind = EventKind::AssociationDown { reason };
             self.changes.push_back(association.report(kind, now));
         }
+    }
+
+    /// DATA of an association was acknowledged. One that had ended before goes on: whatever was taken for its end was none.
+    pub(super) fn go_on(&mut self, id: AssociationId, acked_at: Timestamp, now: Timestamp) {
+        let Some(association) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        let Phase::Ended {
+            at,
+            end: EndReason::Abort(_) | EndReason::Shutdown { .. },
+        } = association.phase
+        else {
+            return;
+        };
+        if acked_at <= at + under_way::LONGEST {
+            return;
+        }
+        association.phase = Phase::Established;
+        let kind = EventKind::AssociationGoesOn {
+            ended_ago: acked_at.since(at),
+        };
+        self.changes.push_back(association.report(kind, now));
+        self.changes.push_back(Change::Established(id));
+    }
+
+    /// Reports something that is of no association.
+    pub(super) fn report_apart(&mut self, kind: EventKind, now: Timestamp) {
+        self.changes.push_back(Change::Report(Box::new(Event {
+            schema: Schema,
+            time: now,
+            association: None,
+            kind,
+        })));
     }
 
     /// The addresses of one endpoint have changed: lists new paths, and removes those of addresses that are gone.

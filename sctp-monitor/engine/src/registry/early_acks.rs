@@ -20,16 +20,22 @@ impl Registry {
         if acked.outcome != AckOutcome::Unmatched as u16 {
             return None;
         }
-        let member = flows.get(acked.header.slot).and_then(|flow| flow.member);
-        let association = member.and_then(|member| self.associations.get(member.association));
-        let (Some(member), Some(association)) = (member, association) else {
+        let flow = flows.get(acked.header.slot);
+        let member = flow.and_then(|flow| flow.member);
+        let joined = member.and_then(|member| {
+            let association = self.associations.get(member.association)?;
+            Some((association, member.direction))
+        });
+        // From an address that is in no list: whoever sent it knows the tag.
+        let by_tag = || self.associations.by_tag(&flow?.view.key, flow?.view.tag);
+        let Some((association, direction)) = joined.or_else(by_tag) else {
             if self.early_acks.len() >= MAX_EARLY_ACKS {
                 self.early_acks.pop_front();
             }
             self.early_acks.push_back(*acked);
             return None;
         };
-        let slots = association.flows(member.direction.reversed());
+        let slots = association.flows(direction.reversed());
         let (slot, sent_at) = slots.iter().find_map(|slot| {
             let sent_at = flows.get(*slot)?.detector.waiting(acked.fingerprint)?;
             Some((*slot, sent_at))

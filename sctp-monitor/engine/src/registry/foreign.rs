@@ -23,6 +23,13 @@ impl Registry {
             return;
         };
         let packets = std::mem::take(&mut flow.foreign_packets);
+        let (key, tag) = (flow.view.key, flow.mismatched_tag);
+        if self.complete_by_flow(flows, &key, tag, now) {
+            return;
+        }
+        let Some(flow) = flows.get(slot) else {
+            return;
+        };
         // What this host sends itself is no forgery: it answers what others sent.
         let Some(member) = flow.member.filter(|_| !flow.view.interface.is_egress()) else {
             return;
@@ -81,7 +88,7 @@ impl Registry {
             || reflects && answers_strange()
             || (is(ChunkKind::InitAck) || is(ChunkKind::CookieAck) || reflects)
                 && self.handshakes.asked_with(key, tag)
-            || is(ChunkKind::CookieEcho) && self.handshakes.answered(key, tag, self.config.vantage).is_some()
+            || is(ChunkKind::CookieEcho) && self.handshakes.is_echo(key, tag)
     }
 
     /// An INIT. One that is retransmitted brings the tag that its sender has anyway.

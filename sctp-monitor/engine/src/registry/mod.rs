@@ -10,10 +10,12 @@ mod asconf;
 mod assign;
 pub(crate) mod association;
 mod associations;
+mod causes;
 pub(crate) mod change;
 pub(crate) mod context;
 mod control;
 mod early_acks;
+mod ends;
 mod errors;
 mod expiry;
 mod foreign;
@@ -23,17 +25,21 @@ mod identity;
 mod moves;
 mod nat;
 pub(crate) mod packet;
+mod recent;
 mod restart;
 mod tags;
+mod unfinished;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use sctp_monitor_common::abi::HeartbeatAcked;
+use sctp_monitor_common::{abi::HeartbeatAcked, wire::Address};
 
 use crate::{
     config::Config,
     model::{AssociationId, PathId},
-    registry::{association::Association, associations::Associations, change::Change, handshake::Handshakes},
+    registry::{association::Association, associations::Associations, change::Change, errors::Repeats, handshake::Handshakes,
+        recent::Recent, unfinished::Unfinished,
+    },
 };
 
 /// All that is known of associations.
@@ -42,6 +48,10 @@ pub(crate) struct Registry {
     config: Arc<Config>,
     associations: Associations,
     handshakes: Handshakes,
+    unfinished: Unfinished,
+    recent: Recent,
+    /// ABORTs of which nothing else is known, by their addresses.
+    lone_aborts: Repeats<(Address, Address)>,
     /// Acknowledgements that came over flows whose association was not known yet.
     early_acks: VecDeque<HeartbeatAcked>,
 }
@@ -52,6 +62,9 @@ impl Registry {
             config,
             associations: Associations::default(),
             handshakes: Handshakes::default(),
+            unfinished: Unfinished::default(),
+            recent: Recent::default(),
+            lone_aborts: Repeats::default(),
             early_acks: VecDeque::new(),
         }
     }

@@ -174,7 +174,7 @@ fn ports_may_be_used_again_after_the_end() {
     world.received(1, LOCAL_TAG, vec![frames::shutdown_complete()]);
     world.advance(ms(100));
     world.handshake_with(0x1111, &LOCAL, 0x2222, &REMOTE);
-    assert_eq!(downs(&world), [EndReason::Shutdown]);
+    assert_eq!(downs(&world), [EndReason::Shutdown { by: None }]);
     assert_eq!(ups(&world), [(Origin::Handshake, 2, 2)]);
     world.advance(ms(15_000));
     assert_eq!(
