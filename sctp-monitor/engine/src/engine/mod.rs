@@ -293,7 +293,17 @@ impl Engine {
                         self.conclude(id, path, now);
                     }
                 }
-                Change::Ended(association) => self.findings.close(association, now),
+                Change::Ended(association) => {
+                    self.findings.close(association, now);
+                    if let Some(association) = self.registry.get(association.id) {
+                        self.findings.on_ended(association, now);
+                    }
+                }
+                Change::Refused {
+                    initiator,
+                    responder,
+                    by,
+                } => self.findings.on_refused(initiator, responder, by, now),
                 Change::PathRemoved(association, path) => self.findings.close_path(association, path, now),
             }
             self.take_events();
@@ -376,6 +386,7 @@ impl Engine {
         self.registry.forget_silent(&mut self.flows, slice, now);
         self.registry.make_room(&mut self.flows, now);
         self.route(now);
+        self.findings.expire(now);
         for association in self.registry.forget_ended(now) {
             self.findings.close(association, now);
         }

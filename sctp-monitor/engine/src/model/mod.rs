@@ -43,7 +43,7 @@ pub use self::{
     event::{Event, EventKind, Status},
     finding::{
         AnsweredElsewhere, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown, NotRedundant, Object,
-        PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Shared, Zombie,
+        PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Shared, ShortLived, Zombie,
     },
     flow::{FlowView, RttView, Throughput},
     handshake::{HandshakeAnswer, Reply, UnfinishedHandshake},

@@ -64,7 +64,6 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::DataAcknowledged {
             after: Some(ms(1_040)),
         },
-        Reason::HandshakeCompleted,
         Reason::PeerHeartbeatAnswered,
         unanswered(1, None),
         unanswered(3, Some(ms(31_000))),
@@ -88,6 +87,7 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::InterfaceGone {
             interface: "path1".to_owned(),
         },
+        Reason::HandshakeCompleted,
     ]
 }
 
@@ -322,6 +322,18 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
         ),
         suspicion(Forgery::Init, Vec::new(), None),
         suspicion(Forgery::IcmpError, Vec::new(), None),
+        of_path(Evidence::ShortLived(ShortLived {
+            refused: 5,
+            ended_by: vec![path(1).remote],
+            ..ShortLived::default()
+        })),
+        of_path(Evidence::ShortLived(ShortLived {
+            refused: 0,
+            associations: 2,
+            restarts: 1,
+            longest: ms(1_300),
+            ended_by: Vec::new(),
+        })),
         of_all(Evidence::NotRedundant(NotRedundant {
             shared: vec![
                 Shared::LocalAddress(path(1).local),

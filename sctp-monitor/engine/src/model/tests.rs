@@ -76,7 +76,7 @@ fn an_end_has_its_kind_beside_its_words() {
     let line = written(&samples::event(EventKind::AssociationDown { reason }));
     assert_eq!(
         line["reason"],
-        "aborted by the remote endpoint, ABORT from 10.1.1.2 to 10.1.1.1: user-initiated abort"
+        "aborted by the remote endpoint: ABORT from 10.1.1.2 to 10.1.1.1: user-initiated abort"
     );
     assert_eq!(
         line["end"],

@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::model::{
-    AssociationRef, Direction, Event, EventKind, Finding, IncidentView, Object, Offers, Origin,
-    PathId, PathState, Reason, Scope, ScopeKind, Short, Status, Timestamp,
+    AssociationRef, Direction, Event, EventKind, Finding, IncidentView, Object, Offers, Origin, PathId,
+    PathState, Reason, Scope, ScopeKind, Short, Status, Timestamp,
 };
 
 /// The words of an event.
@@ -260,7 +260,9 @@ impl fmt::Display for Reason {
             Self::DataAcknowledged { after: Some(after) } => {
                 write!(f, "DATA acknowledged, {} after the last answer", Short(*after))
             }
-            Self::HandshakeCompleted => f.write_str("handshake completed: COOKIE ECHO answered by COOKIE ACK"),
+            Self::HandshakeCompleted => {
+                f.write_str("handshake completed: COOKIE ECHO answered by COOKIE ACK")
+            }
             Self::PeerHeartbeatAnswered => f.write_str("HEARTBEAT of the peer arrived and was answered"),
             Self::HeartbeatUnanswered {
                 sent_ago,

@@ -36,8 +36,16 @@ impl Registry {
                 return;
             }
             let id = association.id;
+            let is_new_address = association.unlisted(direction, &key).is_some();
             self.associations.join(flows, slot, id, direction, now);
             self.absorb_reverse(flows, &key, id, direction, now);
+            // It waited for this one.
+            if is_new_address
+                && let Some(reverse) = flows.slot_of(&key.reversed())
+                && flows.get(reverse).is_some_and(|flow| flow.member.is_none())
+            {
+                self.assign(flows, reverse, now);
+            }
             return;
         }
         // What comes late, or goes on.

@@ -11,7 +11,10 @@ use crate::{
     },
     path::{primary::Primary, state::Path},
     registry::{
-        addresses::Addresses, asconf::AddressRequest, change::Change, errors::{ErrorLog, Repeats},
+        addresses::Addresses,
+        asconf::AddressRequest,
+        change::Change,
+        errors::{ErrorLog, Repeats},
         forgery::Suspicions,
     },
 };

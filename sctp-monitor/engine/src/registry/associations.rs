@@ -3,7 +3,10 @@
 //! Every verb keeps the tag index, the paths and what the programs know of the flows in step with the associations, and
 //! queues what others must know of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
 use sctp_monitor_common::abi::{FlowKey, FlowLinks, SlotRef};
 
@@ -310,6 +313,16 @@ impl Associations {
         };
         self.changes.push_back(association.report(kind, now));
         self.changes.push_back(Change::Established(id));
+    }
+
+    /// A responder refused a handshake.
+    pub(super) fn refused(&mut self, initiator: IpAddr, responder: IpAddr, by: IpAddr) {
+        let refused = Change::Refused {
+            initiator,
+            responder,
+            by,
+        };
+        self.changes.push_back(refused);
     }
 
     /// Reports something that is of no association.

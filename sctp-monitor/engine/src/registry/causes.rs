@@ -139,7 +139,10 @@ mod tests {
         // One parameter: 7, the cookie.
         assert_eq!(only(2, &[0, 0, 0, 1, 0, 7]), "missing mandatory parameter 0x0007");
         assert_eq!(only(3, &[0, 0x0f, 0x42, 0x40]), "stale cookie (late by 1.00 s)");
-        assert_eq!(only(5, &[0, 5, 0, 8, 10, 9, 0, 1]), "unresolvable address 10.9.0.1");
+        assert_eq!(
+            only(5, &[0, 5, 0, 8, 10, 9, 0, 1]),
+            "unresolvable address 10.9.0.1"
+        );
         assert_eq!(only(6, &[193, 0, 0, 4]), "unrecognized chunk type 193");
         assert_eq!(only(8, &[0xc0, 6, 0, 4]), "unrecognized parameters 0xc006");
         assert_eq!(only(9, &[0, 0, 1, 0]), "no user data in the chunk with TSN 256");

@@ -157,6 +157,9 @@ impl Registry {
         if association.origin == Origin::Handshake {
             return;
         }
+        if association.is_opening() {
+            association.origin = Origin::Handshake;
+        }
         association.offers = Some(offers(initiator, responder, initiator_is));
         self.correct_addresses(flows, id, initiator_is, &initiator.addresses, now);
         self.correct_addresses(flows, id, initiator_is.other(), &responder.addresses, now);

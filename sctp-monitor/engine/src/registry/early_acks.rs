@@ -28,18 +28,22 @@ impl Registry {
         });
         // From an address that is in no list: whoever sent it knows the tag.
         let by_tag = || self.associations.by_tag(&flow?.view.key, flow?.view.tag);
-        let Some((association, direction)) = joined.or_else(by_tag) else {
-            if self.early_acks.len() >= MAX_EARLY_ACKS {
-                self.early_acks.pop_front();
+        let found = joined.or_else(by_tag).and_then(|(association, direction)| {
+            let slots = association.flows(direction.reversed());
+            slots.iter().find_map(|slot| {
+                let sent_at = flows.get(*slot)?.detector.waiting(acked.fingerprint)?;
+                Some((*slot, sent_at))
+            })
+        });
+        let Some((slot, sent_at)) = found else {
+            if member.is_none() {
+                if self.early_acks.len() >= MAX_EARLY_ACKS {
+                    self.early_acks.pop_front();
+                }
+                self.early_acks.push_back(*acked);
             }
-            self.early_acks.push_back(*acked);
             return None;
         };
-        let slots = association.flows(direction.reversed());
-        let (slot, sent_at) = slots.iter().find_map(|slot| {
-            let sent_at = flows.get(*slot)?.detector.waiting(acked.fingerprint)?;
-            Some((*slot, sent_at))
-        })?;
         let now = Timestamp::from_nanos(acked.header.time_ns);
         let flow = flows.get_mut(slot)?;
         flow.detector

@@ -12,7 +12,8 @@ use sctp_monitor_common::{
 use crate::{
     config::Vantage,
     model::{
-        Abort, AssociationId, Direction, EndReason, ErrorCause, EventKind, FromElsewhere, GaveUp, Side, Timestamp,
+        Abort, Answered, AssociationId, Direction, EndReason, ErrorCause, EventKind, FromElsewhere, GaveUp,
+        HandshakeAnswer, Reply, Side, Timestamp, UnfinishedHandshake,
     },
     path::flows::Flows,
     registry::{
@@ -205,9 +206,26 @@ impl Registry {
             if self.led_to_an_association(flows, &failed) {
                 continue;
             }
-            let is_doubtful = !failed.initiator_sent
-                && (self.config.vantage == Vantage::Endpoint || failed.account.answers.is_empty());
-            let report = self.unfinished.add(failed.account, is_doubtful, now);
+            let Failed { account, .. } = failed;
+            for answer in &account.answers {
+                if let Reply::Abort {
+                    source,
+                    by_initiator: false,
+                    ..
+                } = answer.what
+                {
+                    self.associations
+                        .refused(account.initiator, account.responder, source);
+                }
+            }
+            // A cookie comes back only from the address that asked for it; all else anyone can bring about.
+            let is_ours = failed.initiator_sent || account.cookie_echoes > 0;
+            let refused = |answer: &HandshakeAnswer| matches!(answer.what, Reply::Abort { .. });
+            let is_seen = self.config.vantage == Vantage::Gateway || account.answers.iter().any(refused);
+            if !is_ours && !is_seen {
+                continue;
+            }
+            let report = self.unfinished.add(account, !is_ours, now);
             self.report_unfinished(report, now);
         }
     }
@@ -234,11 +252,7 @@ impl Registry {
         }
     }
 
-    fn report_unfinished(
-        &mut self,
-        reports: impl IntoIterator<Item = crate::model::UnfinishedHandshake>,
-        now: Timestamp,
-    ) {
+    fn report_unfinished(&mut self, reports: impl IntoIterator<Item = UnfinishedHandshake>, now: Timestamp) {
         for report in reports {
             let kind = EventKind::HandshakeUnfinished(report);
             self.associations.report_apart(kind, now);
@@ -288,7 +302,12 @@ impl Registry {
         // It follows from another one that is reported.
         let follows = chunk.is(ChunkKind::ShutdownComplete);
         let kind = chunk.kind();
-        if follows || association.strangers.admits((kind, unlisted), packet.time).is_none() {
+        if follows
+            || association
+                .strangers
+                .admits((kind, unlisted), packet.time)
+                .is_none()
+        {
             return false;
         }
         let t_bit = chunk.reflects_tag();
@@ -311,18 +330,14 @@ impl Registry {
     }
 
     /// What a packet with a reflected tag answers.
-    fn answered(&self, packet: &ControlPacket<'_>, t_bit: bool) -> Option<crate::model::Answered> {
+    fn answered(&self, packet: &ControlPacket<'_>, t_bit: bool) -> Option<Answered> {
         let answered = || self.recent.answered_by(packet.key(), packet.time);
         t_bit.then(answered).flatten()
     }
 }
 
 /// An invalid stream says more beside the streams that there are. Whoever sends the ERROR or ABORT received the DATA.
-fn with_streams(
-    causes: Vec<ErrorCause>,
-    association: &Association,
-    direction: Direction,
-) -> Vec<ErrorCause> {
+fn with_streams(causes: Vec<ErrorCause>, association: &Association, direction: Direction) -> Vec<ErrorCause> {
     let offered = association.offers();
     let fill = |cause| match cause {
         ErrorCause::InvalidStream { stream, .. } => ErrorCause::InvalidStream {
@@ -335,12 +350,7 @@ fn with_streams(
 }
 
 /// What the sender of a packet in this direction retransmitted in vain, if nothing was heard of the other endpoint since.
-fn gave_up(
-    flows: &Flows,
-    association: &Association,
-    direction: Direction,
-    now: Timestamp,
-) -> Option<GaveUp> {
+fn gave_up(flows: &Flows, association: &Association, direction: Direction, now: Timestamp) -> Option<GaveUp> {
     let in_vain = association.in_vain[direction as usize];
     let back = association.flows(direction.reversed());
     let heard_at = flows.all_of(back).map(|flow| flow.heard_at).max()?;

@@ -86,7 +86,14 @@ impl Registry {
         };
         self.associations.by_tag(key, tag).is_some()
             || reflects && answers_strange()
-            || (is(ChunkKind::InitAck) || is(ChunkKind::CookieAck) || reflects)
+            || [
+                ChunkKind::InitAck,
+                ChunkKind::CookieAck,
+                ChunkKind::Abort,
+                ChunkKind::Error,
+            ]
+            .into_iter()
+            .any(is)
                 && self.handshakes.asked_with(key, tag)
             || is(ChunkKind::CookieEcho) && self.handshakes.is_echo(key, tag)
     }

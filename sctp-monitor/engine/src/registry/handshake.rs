@@ -199,7 +199,7 @@ impl Handshakes {
         sent_with: Option<u32>,
         vantage: Vantage,
     ) -> Option<Answered> {
-        let index = self.pending.iter().rposition(|pending| {
+        let index = self.pending.iter().position(|pending| {
             pending.initiator.tag == tag
                 && pending.has_ports_of(&key.reversed())
                 && pending.knows(&key.reversed())
@@ -213,7 +213,12 @@ impl Handshakes {
 
     /// An ABORT. `true` if it is of a handshake, which is over by it unless it comes from an address that is not the
     /// responder's.
-    pub(crate) fn on_abort(&mut self, packet: &ControlPacket<'_>, t_bit: bool, causes: &[ErrorCause]) -> bool {
+    pub(crate) fn on_abort(
+        &mut self,
+        packet: &ControlPacket<'_>,
+        t_bit: bool,
+        causes: &[ErrorCause],
+    ) -> bool {
         let (key, tag) = (packet.key(), packet.tag);
         let back = key.reversed();
         let has_responder = |pending: &Pending| pending.responders.iter().any(|known| known.tag == tag);
@@ -254,7 +259,8 @@ impl Handshakes {
     pub(crate) fn on_error(&mut self, packet: &ControlPacket<'_>, causes: &[ErrorCause]) -> bool {
         let back = packet.key().reversed();
         let mut pending = self.pending.iter_mut().rev();
-        let found = pending.find(|pending| pending.initiator.tag == packet.tag && pending.has_ports_of(&back));
+        let found =
+            pending.find(|pending| pending.initiator.tag == packet.tag && pending.has_ports_of(&back));
         let Some(pending) = found else {
             return false;
         };
@@ -311,9 +317,9 @@ impl Handshakes {
             let translated = pending.seen_as == Some(reversed.src.to_ip())
                 && pending.key.dst == reversed.dst
                 && pending.has_ports_of(&reversed);
-            let listed = [key, &reversed].into_iter().any(|key| {
-                pending.echoed.is_some() && pending.has_ports_of(key) && pending.knows(key)
-            });
+            let listed = [key, &reversed]
+                .into_iter()
+                .any(|key| pending.echoed.is_some() && pending.has_ports_of(key) && pending.knows(key));
             let is_it = pending.key == *key || pending.key == reversed || translated || listed;
             is_it && now.since(pending.account.last) < HANDSHAKE_TIME
         })
@@ -350,7 +356,8 @@ impl Handshakes {
 
     fn acknowledged(&self, key: &FlowKey, tag: u32) -> Option<usize> {
         let asked = key.reversed();
-        self.pending.iter().rposition(|pending| {
+        // Where a translator shows it twice, the first one is the initiator's own.
+        self.pending.iter().position(|pending| {
             pending.initiator.tag == tag && pending.has_ports_of(&asked) && pending.echoed.is_some()
         })
     }

@@ -37,8 +37,9 @@ use sctp_monitor_common::{abi::HeartbeatAcked, wire::Address};
 use crate::{
     config::Config,
     model::{AssociationId, PathId},
-    registry::{association::Association, associations::Associations, change::Change, errors::Repeats, handshake::Handshakes,
-        recent::Recent, unfinished::Unfinished,
+    registry::{
+        association::Association, associations::Associations, change::Change, errors::Repeats,
+        handshake::Handshakes, recent::Recent, unfinished::Unfinished,
     },
 };
 

@@ -28,7 +28,9 @@ struct Account {
 
 impl Account {
     fn handshake(&self) -> Option<&UnfinishedHandshake> {
-        self.fresh.as_ref().or(self.reported.as_ref().map(|(known, _)| known))
+        self.fresh
+            .as_ref()
+            .or(self.reported.as_ref().map(|(known, _)| known))
     }
 
     fn is_quiet(&self, now: Timestamp) -> bool {

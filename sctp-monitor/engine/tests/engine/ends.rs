@@ -113,7 +113,7 @@ fn an_abort_tells_the_reason_of_the_application() {
     world.sweep();
     assert_eq!(
         downs(&world)[0].to_string(),
-        "aborted by the remote endpoint, ABORT from 10.1.0.2 to 10.1.0.1: user-initiated abort \"maintenance\""
+        "aborted by the remote endpoint: ABORT from 10.1.0.2 to 10.1.0.1: user-initiated abort \"maintenance\""
     );
 }
 

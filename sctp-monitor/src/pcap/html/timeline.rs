@@ -251,7 +251,10 @@ mod tests {
             }),
         }));
         let page = timeline.of_association(7).into_string();
-        assert!(page.contains("user-initiated abort &quot;&lt;script&gt;"), "escaped, and there");
+        assert!(
+            page.contains("user-initiated abort &quot;&lt;script&gt;"),
+            "escaped, and there"
+        );
         assert!(page.contains("3500 events of the capture are not shown here, 0 of them failures"));
         assert!(timeline.of_association(8).into_string().contains("No events."));
     }

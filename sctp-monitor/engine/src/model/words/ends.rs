@@ -37,14 +37,22 @@ impl fmt::Display for Abort {
             causes: named,
             ..
         } = self;
-        write!(f, "aborted by the {by} endpoint, ")?;
+        // Who answers for an address that is translated is not known.
+        let by = if self.t_bit {
+            "aborted".to_owned()
+        } else {
+            format!("aborted by the {by} endpoint")
+        };
+        write!(f, "{by}: ")?;
         f.write_str(&abort(*source, *destination, self.t_bit, named))?;
         if let Some(answered) = &self.answers {
             write!(f, ", in answer to {answered}")?;
         }
         if self.t_bit {
-            f.write_str(
-                "; the sender knows no such association (any more): it restarted, or another host has this address",
+            write!(
+                f,
+                "; whoever sent it knows no such association: {source} restarted, or packets from {destination} to \
+                 {source} reach another host"
             )?;
         }
         match &self.gave_up {
@@ -95,7 +103,10 @@ impl fmt::Display for FromElsewhere {
         if let Some(answered) = &self.answers {
             write!(f, ", in answer to {answered}")?;
         }
-        write!(f, ": {unlisted} is in no address list of this association, so it ")?;
+        write!(
+            f,
+            ": {unlisted} is in no address list of this association, so it "
+        )?;
         f.write_str(match chunk {
             ChunkKind::Abort | ChunkKind::ShutdownComplete => "ends nothing",
             _ => "changes nothing",

@@ -16,11 +16,7 @@ impl UnfinishedHandshake {
             sent[0] = format!("{} in {}", sent[0], plural(self.attempts, "attempt"));
         }
         if self.cookie_echoes > 0 {
-            sent.push(counted(
-                self.cookie_echoes,
-                "COOKIE ECHO",
-                self.cookie_echo_bytes,
-            ));
+            sent.push(counted(self.cookie_echoes, "COOKIE ECHO", self.cookie_echo_bytes));
         }
         let came = match self.answers.is_empty() {
             true => "no answer".to_owned(),
@@ -37,7 +33,7 @@ impl UnfinishedHandshake {
         format!("{}: {came}{lacks}", sent.join(", "))
     }
 
-    /// What to check next.
+    /// What to check next: by what came last.
     #[must_use]
     pub fn check(&self) -> String {
         let Self {
@@ -46,56 +42,49 @@ impl UnfinishedHandshake {
             port,
             ..
         } = self;
-        let replies = || self.answers.iter().map(|answer| &answer.what);
-        let has_cause = |wanted: fn(&ErrorCause) -> bool| {
-            replies().any(|reply| match reply {
-                Reply::Abort { causes, .. } | Reply::Error { causes, .. } => causes.iter().any(wanted),
-                _ => false,
-            })
-        };
-        let from_elsewhere = replies().find_map(|reply| match reply {
-            Reply::InitAck { source, .. } | Reply::CookieAck { source } if source != responder => Some(source),
-            _ => None,
-        });
-        if has_cause(|cause| matches!(cause, ErrorCause::RestartWithNewAddresses { .. })) {
-            return format!(
-                "{responder} still has an association with {initiator} on these ports, and its list lacks the new \
-                 addresses: it has to end first"
-            );
-        }
-        if has_cause(|cause| matches!(cause, ErrorCause::StaleCookie { .. })) {
-            return format!(
-                "the round trip between {initiator} and {responder}; the cookie lifetime at {responder}"
-            );
-        }
-        if let Some(ErrorCause::OutOfResource) = self.first_cause() {
-            return format!("limits and memory of the SCTP server on {responder}");
-        }
-        if replies().any(|reply| matches!(reply, Reply::Abort { by_initiator: false, .. })) {
-            return format!("whether a process on {responder} listens on SCTP port {port} (`ss --sctp -l`)");
-        }
-        if let Some(Reply::Icmp { reporter, .. }) = replies().find(|reply| matches!(reply, Reply::Icmp { .. })) {
-            return format!(
+        match self.answers.last().map(|answer| &answer.what) {
+            None => format!("ping {responder} from {initiator}; filters on IP protocol 132"),
+            Some(Reply::Abort {
+                source,
+                by_initiator: true,
+                ..
+            }) => format!(
+                "the log of the SCTP stack and the application on {source}: it gave up its own handshake"
+            ),
+            Some(Reply::Abort { causes, .. } | Reply::Error { causes, .. }) => match causes.first() {
+                None => {
+                    format!("whether a process on {responder} listens on SCTP port {port} (`ss --sctp -l`)")
+                }
+                Some(ErrorCause::RestartWithNewAddresses { .. }) => format!(
+                    "{responder} still has an association with {initiator} on these ports, and its list lacks the new \
+                     addresses: it has to end first"
+                ),
+                Some(ErrorCause::StaleCookie { .. }) => format!(
+                    "the round trip between {initiator} and {responder}; the cookie lifetime at {responder}"
+                ),
+                Some(ErrorCause::OutOfResource) => {
+                    format!("limits and memory of the SCTP server on {responder}")
+                }
+                Some(_) => format!("the log of the SCTP stack and the application on {responder}"),
+            },
+            Some(Reply::Icmp { reporter, .. }) => format!(
                 "SCTP on {responder} (kernel module sctp); filters and routes at {reporter}, which sent the ICMP error"
-            );
-        }
-        if self.cookie_echoes > 0 {
-            return format!(
+            ),
+            Some(Reply::InitAck { .. }) if self.cookie_echoes > 0 => format!(
                 "whether packets of {} bytes pass from {initiator} to {responder}, and COOKIE ACK passes back: path MTU, \
                  filters on SCTP chunks",
                 self.cookie_echo_bytes
-            );
-        }
-        if let Some(source) = from_elsewhere {
-            return format!(
-                "source address selection on the responder: it was asked at {responder} and answers from {source}; \
+            ),
+            Some(Reply::InitAck { source, .. } | Reply::CookieAck { source }) if source != responder => {
+                format!(
+                    "source address selection on the responder: it was asked at {responder} and answers from {source}; \
                  stateful filters and {initiator} itself may drop that"
-            );
+                )
+            }
+            Some(Reply::InitAck { .. } | Reply::CookieAck { .. }) => {
+                format!("whether the INIT ACK reached {initiator}")
+            }
         }
-        if self.init_acks > 0 {
-            return format!("whether the INIT ACK reached {initiator}");
-        }
-        format!("ping {responder} from {initiator}; filters on IP protocol 132")
     }
 
     fn answer(&self, answer: &crate::model::HandshakeAnswer) -> String {
@@ -130,23 +119,28 @@ impl UnfinishedHandshake {
                 t_bit,
                 causes,
             } => {
-                let to = if *by_initiator { self.responder } else { self.initiator };
+                let to = if *by_initiator {
+                    self.responder
+                } else {
+                    self.initiator
+                };
                 format!("{times}{}", abort(*source, to, *t_bit, causes))
             }
-            Reply::Error { source, causes: named } => {
+            Reply::Error {
+                source,
+                causes: named,
+            } => {
                 format!("{times}ERROR from {source}: {}", causes(named))
             }
             Reply::Icmp { what, reporter } => {
-                format!("{times}ICMP {} from {reporter} (type {}, code {})", what.words(), what.kind, what.code)
+                format!(
+                    "{times}ICMP {} from {reporter} (type {}, code {})",
+                    what.words(),
+                    what.kind,
+                    what.code
+                )
             }
         }
-    }
-
-    fn first_cause(&self) -> Option<&ErrorCause> {
-        self.answers.iter().find_map(|answer| match &answer.what {
-            Reply::Abort { causes, .. } | Reply::Error { causes, .. } => causes.first(),
-            _ => None,
-        })
     }
 
     fn is_aborted(&self) -> bool {
