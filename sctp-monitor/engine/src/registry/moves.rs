@@ -22,14 +22,14 @@ impl Registry {
         if let Some(acked_at) = flow.acked_at {
             self.associations.go_on(id, acked_at, now);
         }
-        if let Some(kind) = self.follow_data(flow, member) {
-            self.associations.report(id, kind, now);
+        if let Some((kind, at)) = self.follow_data(flow, member) {
+            self.associations.report(id, kind, at);
         }
         self.establish_if_known(flows, id, now);
     }
 
-    /// Follows new DATA from path to path.
-    fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<EventKind> {
+    /// Follows new DATA from path to path. What is to be reported is as old as the DATA.
+    fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<(EventKind, Timestamp)> {
         let (acked_at, new_data_at) = (flow.acked_at.take(), flow.new_data_at.take());
         let retransmitted = std::mem::take(&mut flow.retransmitted);
         let association = self.associations.get_mut(member.association)?;
@@ -46,13 +46,15 @@ impl Registry {
         if let Some(at) = acked_at {
             primary.on_acked(member.path, at);
         }
-        let moved = primary.on_new_data(member.path, new_data_at?)?;
-        association.is_established().then_some(EventKind::DataMoved {
+        let new_data_at = new_data_at?;
+        let moved = primary.on_new_data(member.path, new_data_at)?;
+        let kind = EventKind::DataMoved {
             direction: member.direction,
             from: moved.from,
             to: moved.to,
             gap: moved.gap,
-        })
+        };
+        association.is_established().then_some((kind, new_data_at))
     }
 
     /// Reports the associations of which enough is known by now.
