@@ -7,13 +7,12 @@
 //! registry queues its changes and the findings their events, and the engine takes them on, in their order, after each step
 //! that may have queued any.
 
+mod ring;
 mod snapshot;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use sctp_monitor_common::abi::{
-    ControlHeader, FlowKey, FlowLinks, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord,
-};
+use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord};
 
 use crate::{
     config::Config,
@@ -27,7 +26,7 @@ use crate::{
         flow::{Flow, Membership},
         flows::Flows,
     },
-    registry::{Registry, association::Association, change::Change, context::context, packet::ControlPacket},
+    registry::{Registry, association::Association, change::Change, context::context},
 };
 
 /// What the engine wants done.
@@ -82,18 +81,6 @@ impl Engine {
         }
     }
 
-    /// Takes a ring record. Take all that wait before any flow record: they tell why a flow is there.
-    pub(crate) fn handle_ring(&mut self, record: &RingRecord<'_>) {
-        match record {
-            RingRecord::Control(header, packet) => self.handle_control(header, packet),
-            RingRecord::HeartbeatAcked(acked) => self.handle_ack(acked),
-            RingRecord::IcmpError(error) => self.handle_icmp_error(error),
-            // What the flow record says as well, and cannot be lost: here it tells what an ABORT answers.
-            RingRecord::FlowOpened(opened) => self.registry.on_opened(opened),
-            RingRecord::HeartbeatSent(sent) => self.registry.on_heartbeat_sent(&self.flows, sent),
-        }
-    }
-
     /// Takes the newest record of a slot. Needed when it has changed, and while the flow waits for an answer.
     pub(crate) fn handle_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) {
         if record.first_seen_ns == 0 {
@@ -104,20 +91,24 @@ impl Engine {
             self.registry.forget_flow(&mut self.flows, slot, now);
             self.route(now);
         }
-        let record = &*self.flows.followed(slot, record);
+        if let Some(flow) = self.flows.get_mut(slot) {
+            flow.part_from(record);
+        }
+        let record = &*self.flows.own(slot, record);
         let flow = self.flows.take_record(slot, record, now);
-        if flow.member.is_none() {
+        let is_new = flow.member.is_none();
+        if is_new {
             self.registry.assign(&mut self.flows, slot, now);
             self.route(now);
-            for acked in self.registry.take_early_acks(slot) {
-                self.handle_ack(&acked);
-            }
         }
         self.registry.count_foreign(&mut self.flows, slot, now);
         if let Some(member) = self.weigh(slot, record, now) {
             self.registry.on_observed(&mut self.flows, slot, member, now);
             self.route(now);
             self.conclude(member.association, member.path, now);
+        }
+        if is_new {
+            self.match_early_acks(now);
         }
     }
 
@@ -153,8 +144,9 @@ impl Engine {
         }
     }
 
-    /// Nothing more is seen: what was begun and not finished is reported.
+    /// Nothing more will be seen: what was held back is reported, and what was begun and not finished.
     pub(crate) fn handle_end(&mut self, now: Timestamp) {
+        self.registry.establish_rest(&self.flows, now);
         self.registry.on_end(&self.flows, now);
         self.route(now);
     }
@@ -220,43 +212,6 @@ impl Engine {
     #[must_use]
     pub fn path_mtu(&self, slot: u32) -> Option<u32> {
         self.flows.get(slot)?.path_mtu
-    }
-
-    /// Takes a packet with control chunks, from its common header on.
-    fn handle_control(&mut self, header: &ControlHeader, packet: &[u8]) {
-        let Some(packet) = ControlPacket::read(header, packet) else {
-            return;
-        };
-        self.registry.on_packet(&mut self.flows, &packet);
-        for chunk in packet.chunks() {
-            self.registry.on_chunk(&mut self.flows, &packet, &chunk);
-            self.route(packet.time);
-        }
-    }
-
-    fn handle_ack(&mut self, acked: &HeartbeatAcked) {
-        if let Some(member) = self.registry.on_heartbeat_acked(&mut self.flows, acked) {
-            let now = Timestamp::from_nanos(acked.header.time_ns);
-            self.conclude(member.association, member.path, now);
-        }
-    }
-
-    /// The programs compared the tag with the record's; the engine may know by now that the record's was wrong.
-    fn handle_icmp_error(&mut self, error: &IcmpErrorSeen) {
-        if self.registry.on_icmp(error) {
-            return;
-        }
-        let Some(flow) = self.flows.by_key_mut(&error.key) else {
-            return;
-        };
-        let now = Timestamp::from_nanos(error.header.time_ns);
-        if flow.view.tag != error.tag {
-            return self.registry.look_into_icmp_error(&self.flows, error, now);
-        }
-        flow.on_icmp(error, now);
-        if let Some(member) = flow.member {
-            self.conclude(member.association, member.path, now);
-        }
     }
 
     /// Weighs the newest record of a slot, with what the flow's association tells of it.
@@ -362,9 +317,10 @@ impl Engine {
     fn keep_house(&mut self, now: Timestamp) {
         let slice = self.housekeeping.begin(self.flows.len(), now);
         self.registry.expire_handshakes(&self.flows, now);
-        self.registry.establish_known(&self.flows, now);
+        self.registry.establish_known(&mut self.flows, now);
         self.route(now);
-        self.registry.relearn_tags(&mut self.flows, slice);
+        self.match_early_acks(now);
+        self.registry.relearn_tags(&mut self.flows, slice, now);
         self.registry.replace_restarted(&mut self.flows, slice, now);
         self.route(now);
         for (id, path) in self.findings.troubled_paths() {

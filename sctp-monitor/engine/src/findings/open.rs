@@ -23,10 +23,7 @@ use crate::{
         AssociationId, AssociationRef, Cause, Event, EventKind, Evidence, Finding, Forgery, IncidentId,
         IncidentView, Object, PathId, Schema, Side, Status, Timestamp,
     },
-    registry::{
-        association::{Association, Phase},
-        forgery::Account,
-    },
+    registry::{association::Association, forgery::Account},
 };
 
 /// All that is wrong.
@@ -189,10 +186,7 @@ impl Findings {
 
     /// An association is over: was it short-lived?
     pub(crate) fn on_ended(&mut self, association: &Association, now: Timestamp) {
-        let Phase::Ended { end, .. } = association.phase() else {
-            return;
-        };
-        let report = self.short_lived.on_ended(association, end, &self.config, now);
+        let report = self.short_lived.on_ended(association, &self.config, now);
         self.report_apart(report, now);
     }
 

@@ -12,7 +12,7 @@ use crate::{
         Timestamp,
         words::{list, plural},
     },
-    registry::association::Association,
+    registry::association::{Association, Phase},
 };
 
 impl ShortLived {
@@ -104,7 +104,6 @@ impl Rows {
     pub(super) fn on_ended(
         &mut self,
         association: &Association,
-        end: &EndReason,
         config: &Config,
         now: Timestamp,
     ) -> Option<Report> {
@@ -113,6 +112,9 @@ impl Rows {
             local: first(Side::Local)?,
             remote: first(Side::Remote)?,
         };
+        let Phase::Ended { end, .. } = association.phase() else {
+            return None;
+        };
         if association.origin() != Origin::Handshake {
             return None;
         }
@@ -120,13 +122,12 @@ impl Rows {
         if lived > config.short_life {
             return self.over(between);
         }
-        let address = |side: Side| first(side);
         match end {
             EndReason::Abort(abort) => self.count(between, Some(abort.source), config, now, |seen| {
                 seen.associations += 1;
                 seen.longest = seen.longest.max(lived);
             }),
-            EndReason::Shutdown { by } => self.count(between, by.and_then(address), config, now, |seen| {
+            EndReason::Shutdown { by } => self.count(between, by.and_then(first), config, now, |seen| {
                 seen.associations += 1;
                 seen.longest = seen.longest.max(lived);
             }),

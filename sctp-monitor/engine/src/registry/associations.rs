@@ -8,7 +8,7 @@ use std::{
     net::IpAddr,
 };
 
-use sctp_monitor_common::abi::{FlowKey, FlowLinks, SlotRef};
+use sctp_monitor_common::abi::FlowKey;
 
 use crate::{
     model::{AssociationId, Direction, EndReason, Event, EventKind, PathId, Schema, Side, Timestamp},
@@ -22,6 +22,7 @@ use crate::{
         asconf::AddressesChanged,
         association::{Association, Phase},
         change::Change,
+        links::{relink, set_tag, tell_tag},
         tags::TagIndex,
     },
 };
@@ -388,59 +389,5 @@ impl Associations {
             };
             self.changes.push_back(association.report(kind, now));
         }
-    }
-}
-
-fn set_tag(tags: &mut TagIndex, association: &mut Association, direction: Direction, tag: u32) {
-    let ports = association.ports(direction);
-    if let Some(before) = association.tag(direction) {
-        tags.remove(ports, before, association.id, direction);
-    }
-    association.set_tag(direction, tag);
-    tags.insert(ports, tag, association.id, direction);
-}
-
-/// Tells the programs of all flows of an association: its tags, and how its flows lie to each other.
-///
-/// No flow's links refer to a flow that is not of the same association: whoever joins or leaves is followed by this. So
-/// nothing refers to a slot that is released.
-fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, association: &Association) {
-    for direction in Direction::BOTH {
-        let slots = association.flows(direction);
-        let any_reverse = association.flows(direction.reversed()).first().copied();
-        for (index, slot) in slots.iter().enumerate() {
-            let Some(flow) = flows.get_mut(*slot) else {
-                continue;
-            };
-            let reverse = flow
-                .member
-                .and_then(|member| association.paths.get(&member.path))
-                .and_then(|path| path.flow(direction.reversed()))
-                .or(any_reverse);
-            let links = FlowLinks {
-                tag: association.tag(direction).unwrap_or(0),
-                tsn_state: SlotRef::to(slots[0]),
-                reverse: reverse.map_or(SlotRef::NONE, SlotRef::to),
-                next: SlotRef::to(slots[(index + 1) % slots.len()]),
-                ..FlowLinks::default()
-            };
-            tell(changes, *slot, flow, links);
-        }
-    }
-}
-
-fn tell_tag(changes: &mut VecDeque<Change>, slot: u32, flow: &mut Flow, tag: u32) {
-    let links = FlowLinks {
-        tag,
-        ..FlowLinks::default()
-    };
-    tell(changes, slot, flow, links);
-}
-
-/// Tells the programs of a flow, if it is news.
-fn tell(changes: &mut VecDeque<Change>, slot: u32, flow: &mut Flow, links: FlowLinks) {
-    if flow.links != links {
-        flow.links = links;
-        changes.push_back(Change::Link { slot, links });
     }
 }

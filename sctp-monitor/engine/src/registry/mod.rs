@@ -20,8 +20,11 @@ mod errors;
 mod expiry;
 mod foreign;
 pub(crate) mod forgery;
+mod halves;
 mod handshake;
+mod handshakes;
 mod identity;
+mod links;
 mod moves;
 mod nat;
 pub(crate) mod packet;
@@ -39,7 +42,7 @@ use crate::{
     model::{AssociationId, PathId},
     registry::{
         association::Association, associations::Associations, change::Change, errors::Repeats,
-        handshake::Handshakes, recent::Recent, unfinished::Unfinished,
+        handshakes::Handshakes, recent::Recent, unfinished::Unfinished,
     },
 };
 
@@ -53,7 +56,7 @@ pub(crate) struct Registry {
     recent: Recent,
     /// ABORTs of which nothing else is known, by their addresses.
     lone_aborts: Repeats<(Address, Address)>,
-    /// Acknowledgements that came over flows whose association was not known yet.
+    /// Acknowledgements whose HEARTBEAT is not known yet.
     early_acks: VecDeque<HeartbeatAcked>,
 }
 

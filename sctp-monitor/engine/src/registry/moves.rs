@@ -25,7 +25,7 @@ impl Registry {
         if let Some((kind, at)) = self.follow_data(flow, member) {
             self.associations.report(id, kind, at);
         }
-        self.establish_if_known(flows, id, now);
+        self.establish_if_known(id, now);
     }
 
     /// Follows new DATA from path to path. What is to be reported is as old as the DATA.
@@ -57,39 +57,12 @@ impl Registry {
         association.is_established().then_some((kind, new_data_at))
     }
 
-    /// Reports the associations of which enough is known by now.
-    pub(crate) fn establish_known(&mut self, flows: &Flows, now: Timestamp) {
-        let opening: Vec<_> = self
-            .associations
-            .iter()
-            .filter(|association| association.is_opening())
-            .map(|association| association.id)
-            .collect();
-        for id in opening {
-            self.establish_if_known(flows, id, now);
-        }
-    }
-
-    /// Reports an association once enough is known of it.
-    fn establish_if_known(&mut self, flows: &Flows, id: AssociationId, now: Timestamp) {
-        let is_known = |association: &Association| {
-            let known_at_once = !association.is_one_sided() && association.origin == Origin::MidLife;
-            known_at_once
-                || now.since(association.known_since) >= self.config.one_sided_after
-                    && self.lasts(flows, association)
-        };
+    /// Reports an association of which both directions are known.
+    pub(super) fn establish_if_known(&mut self, id: AssociationId, now: Timestamp) {
         let association = self.associations.get(id).filter(|known| known.is_opening());
+        let is_known = |known: &Association| !known.is_one_sided() && known.origin == Origin::MidLife;
         if association.is_some_and(is_known) {
             self.associations.establish(id, now);
         }
-    }
-
-    /// Whether its packets come over some time. A burst of them is cheap to forge, and nobody answered.
-    fn lasts(&self, flows: &Flows, association: &Association) -> bool {
-        let long = self.config.one_sided_after / 2;
-        association
-            .slots()
-            .filter_map(|slot| flows.get(slot))
-            .any(|flow| flow.view.last_seen.since(flow.view.first_seen) >= long)
     }
 }
