@@ -205,6 +205,13 @@ impl Engine {
             .is_some_and(Association::is_established)
     }
 
+    /// Packets with another tag than their flow's that are no wonder: they are of a handshake between the same addresses and
+    /// ports. The programs count them as mismatches.
+    #[must_use]
+    pub fn explained_mismatches(&self) -> u64 {
+        self.registry.explained_mismatches()
+    }
+
     /// The MTU that an ICMP error named last for what the flow in a slot sends.
     #[must_use]
     pub fn path_mtu(&self, slot: u32) -> Option<u32> {

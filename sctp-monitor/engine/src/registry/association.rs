@@ -67,8 +67,12 @@ pub(crate) enum Phase {
         since: Timestamp,
         account: ShutdownAccount,
     },
-    /// Reported as over.
-    Ended { at: Timestamp, end: EndReason },
+    /// Over. What was never reported as established is not reported as over either.
+    Ended {
+        at: Timestamp,
+        end: EndReason,
+        was_reported: bool,
+    },
 }
 
 /// What was seen of a shutdown.

@@ -22,7 +22,7 @@ use crate::{
         asconf::AddressesChanged,
         association::{Association, Phase},
         change::Change,
-        links::{relink, set_tag, tell_tag},
+        links::{relink, remove_tags, set_tag, tell_tag},
         tags::TagIndex,
     },
 };
@@ -118,13 +118,8 @@ impl Associations {
 
     /// Forgets an association.
     pub(super) fn remove(&mut self, id: AssociationId) {
-        let Some(association) = self.by_id.remove(&id) else {
-            return;
-        };
-        for direction in Direction::BOTH {
-            if let Some(tag) = association.tag(direction) {
-                self.tags.remove(association.ports(direction), tag, id, direction);
-            }
+        if let Some(association) = self.by_id.remove(&id) {
+            remove_tags(&mut self.tags, &association);
         }
     }
 
@@ -282,7 +277,11 @@ impl Associations {
         association.phase = Phase::Ended {
             at: now,
             end: reason.clone(),
+            was_reported: was_established,
         };
+        if !was_established {
+            remove_tags(&mut self.tags, association);
+        }
         if let Some(kind) = left.filter(|_| !matches!(reason, EndReason::Shutdown { .. })) {
             self.changes.push_back(association.report(kind, now));
         }
@@ -301,6 +300,7 @@ impl Associations {
         let Phase::Ended {
             at,
             end: EndReason::Abort(_) | EndReason::Shutdown { .. },
+            was_reported: true,
         } = association.phase
         else {
             return;

@@ -88,6 +88,7 @@ impl Registry {
             Phase::Ended {
                 at,
                 end: EndReason::Abort(_) | EndReason::Shutdown { .. },
+                was_reported: true,
             } => now.since(*at) < self.config.ended_after,
             _ => false,
         };

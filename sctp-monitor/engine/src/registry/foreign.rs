@@ -51,6 +51,7 @@ impl Registry {
         let found: Vec<_> = packet.chunks().collect();
         let claimed = claimed(flows, packet.key());
         if self.explains(packet, &found, claimed) {
+            self.explained += 1;
             if let Some(flow) = flows.get_mut(header.header.slot) {
                 flow.explained = flow.explained.saturating_add(1);
             }

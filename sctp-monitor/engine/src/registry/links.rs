@@ -20,6 +20,15 @@ pub(super) fn set_tag(tags: &mut TagIndex, association: &mut Association, direct
     tags.insert(ports, tag, association.id, direction);
 }
 
+/// Its flows will not be found by its tags any more.
+pub(super) fn remove_tags(tags: &mut TagIndex, association: &Association) {
+    for direction in Direction::BOTH {
+        if let Some(tag) = association.tag(direction) {
+            tags.remove(association.ports(direction), tag, association.id, direction);
+        }
+    }
+}
+
 /// Tells the programs of all flows of an association: its tags, and how its flows lie to each other.
 ///
 /// No flow's links refer to a flow that is not of the same association: whoever joins or leaves is followed by this. So

@@ -56,6 +56,8 @@ pub(crate) struct Registry {
     recent: Recent,
     /// ABORTs of which nothing else is known, by their addresses.
     lone_aborts: Repeats<(Address, Address)>,
+    /// Packets with another tag than their flow's that a handshake explains.
+    explained: u64,
     /// Acknowledgements whose HEARTBEAT is not known yet.
     early_acks: VecDeque<HeartbeatAcked>,
 }
@@ -69,6 +71,7 @@ impl Registry {
             unfinished: Unfinished::default(),
             recent: Recent::default(),
             lone_aborts: Repeats::default(),
+            explained: 0,
             early_acks: VecDeque::new(),
         }
     }
@@ -76,6 +79,11 @@ impl Registry {
     /// The oldest decision that nobody has taken yet.
     pub(crate) fn poll_change(&mut self) -> Option<Change> {
         self.associations.poll_change()
+    }
+
+    /// Packets with another tag than their flow's that a handshake explains.
+    pub(crate) fn explained_mismatches(&self) -> u64 {
+        self.explained
     }
 
     /// The associations that are known, by id.

@@ -28,17 +28,18 @@ fn a_path_is_active_since_its_heartbeat_was_answered() {
     for vantage in [Vantage::Endpoint, Vantage::Gateway] {
         let mut world = World::new(vantage);
         world.handshake();
-        let info = world.heartbeat(1);
+        world.events.clear();
+        let info = world.heartbeat(2);
         let answered_at = unseen(&mut world, 7);
-        world.received(1, LOCAL_TAG, vec![frames::heartbeat_ack(&info)]);
+        world.received(2, LOCAL_TAG, vec![frames::heartbeat_ack(&info)]);
         unseen(&mut world, 15);
         world.sweep();
         assert_eq!(active_at(&world), answered_at);
         let path = world.engine().associations().next().expect("one");
         let (_, path) = path
             .paths()
-            .find(|(id, _)| **id == World::path_id(1))
-            .expect("path 1");
+            .find(|(id, _)| **id == World::path_id(2))
+            .expect("path 2");
         assert_eq!(path.since(), answered_at);
     }
 }

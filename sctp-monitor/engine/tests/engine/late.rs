@@ -206,3 +206,58 @@ fn an_abort_after_retransmissions_in_vain_gives_up() {
         assert_eq!(retransmissions, (!answered).then_some(2));
     }
 }
+
+#[test]
+fn an_abort_that_answers_a_heartbeat_says_so() {
+    for vantage in [Vantage::Endpoint, Vantage::Gateway] {
+        for ours in [false, true] {
+            let mut world = World::new(vantage);
+            world.handshake();
+            world.advance(ms(1_000));
+            let heartbeat = vec![frames::heartbeat(&[9; 40])];
+            if ours {
+                world.sent(2, REMOTE_TAG, heartbeat);
+            } else {
+                world.received(2, LOCAL_TAG, heartbeat);
+            }
+            world.now = world.now + ms(5);
+            if ours {
+                world.received(2, REMOTE_TAG, vec![frames::chunk(6, 1, &[])]);
+            } else {
+                world.sent(2, LOCAL_TAG, vec![frames::chunk(6, 1, &[])]);
+            }
+            world.sweep();
+            let ends = downs(&world);
+            let (asked, answered) = if ours {
+                ("10.2.0.1", "10.2.0.2")
+            } else {
+                ("10.2.0.2", "10.2.0.1")
+            };
+            let words = format!(
+                "aborted: ABORT with the T bit from {answered} to {asked} without a cause, in answer to HEARTBEAT from \
+                 {asked} to {answered} 5.00 ms before; whoever sent it knows no such association: {answered} restarted, \
+                 or packets from {asked} to {answered} reach another host"
+            );
+            assert_eq!(ends.len(), 1, "{vantage:?}, ours {ours}");
+            assert_eq!(ends[0].to_string(), words, "{vantage:?}");
+        }
+    }
+}
+
+#[test]
+fn half_an_association_that_ends_before_it_is_reported_is_forgotten() {
+    let mut world = World::new(Vantage::Endpoint);
+    world.data(1, 1);
+    world.advance(ms(20));
+    world.sent(1, REMOTE_TAG, vec![frames::abort(false)]);
+    for tsn in 2..100 {
+        world.data(1, tsn);
+        world.now = world.now + ms(1);
+        world.sack(1, tsn);
+        world.advance(ms(200));
+    }
+    assert_eq!(ups(&world), [(Origin::MidLife, 1, 1)]);
+    assert_eq!(downs(&world), []);
+    let back = |kind: &EventKind| matches!(kind, EventKind::AssociationGoesOn { .. });
+    assert!(!kinds(&world).iter().any(back), "nothing was said of it before");
+}

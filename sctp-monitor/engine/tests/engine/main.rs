@@ -25,5 +25,6 @@ mod quality;
 mod redundancy;
 mod reports;
 mod session;
+mod short_lived;
 mod unfinished;
 mod zombies;
