@@ -188,13 +188,12 @@ impl Rows {
                 reported.update(evidence);
                 Some((Status::Updated, reported.clone()))
             }
-            Some(_) => None,
             None if row.seen.times() >= config.short_lives => {
                 let finding = Finding::new(Object::Path(between), row.began, evidence, None);
                 row.reported = Some(finding.clone());
                 Some((Status::Opened, finding))
             }
-            None => None,
+            _ => None,
         }
     }
 

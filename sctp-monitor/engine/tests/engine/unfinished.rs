@@ -92,6 +92,12 @@ impl Pair {
         self.to(world, 0, 0, RESPONDER_TAG, frames::cookie_echo());
     }
 
+    fn until_cookie_echo(&self, world: &mut World) {
+        self.init(world);
+        self.init_ack(world);
+        self.cookie_echo(world);
+    }
+
     fn cookie_ack(&self, world: &mut World) {
         self.back(world, 0, 0, INITIATOR_TAG, frames::cookie_ack());
     }
@@ -169,9 +175,7 @@ fn a_handshake_is_complete_at_the_first_packet_behind_the_cookie() {
             frames::heartbeat(&[3; 40]),
         ] {
             let mut world = pair.world();
-            pair.init(&mut world);
-            pair.init_ack(&mut world);
-            pair.cookie_echo(&mut world);
+            pair.until_cookie_echo(&mut world);
             world.sweep();
             assert_eq!(ups(&world), [], "{pair:?}: not yet");
             pair.back(&mut world, 0, 0, INITIATOR_TAG, chunk);
@@ -187,9 +191,7 @@ fn a_handshake_is_complete_at_the_first_packet_behind_the_cookie() {
 fn the_path_that_carried_the_handshake_is_confirmed_by_it() {
     for pair in pairs() {
         let mut world = pair.world();
-        pair.init(&mut world);
-        pair.init_ack(&mut world);
-        pair.cookie_echo(&mut world);
+        pair.until_cookie_echo(&mut world);
         pair.cookie_ack(&mut world);
         world.advance(ms(100));
         let changes = world.take_changes();
@@ -212,9 +214,7 @@ fn the_path_that_carried_the_handshake_is_confirmed_by_it() {
 fn an_error_does_not_complete_a_handshake() {
     for pair in pairs() {
         let mut world = pair.world();
-        pair.init(&mut world);
-        pair.init_ack(&mut world);
-        pair.cookie_echo(&mut world);
+        pair.until_cookie_echo(&mut world);
         let stale = frames::error(3, &1_500_000_u32.to_be_bytes());
         pair.back(&mut world, 0, 0, INITIATOR_TAG, stale);
         world.advance(ms(30_000));
@@ -322,9 +322,7 @@ fn init_acks_from_other_addresses_are_answers() {
 fn an_abort_for_the_init_of_a_live_peer_ends_nothing() {
     for pair in pairs() {
         let mut world = pair.world();
-        pair.init(&mut world);
-        pair.init_ack(&mut world);
-        pair.cookie_echo(&mut world);
+        pair.until_cookie_echo(&mut world);
         pair.cookie_ack(&mut world);
         world.advance(ms(10_000));
         world.events.clear();

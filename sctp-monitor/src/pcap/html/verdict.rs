@@ -192,7 +192,17 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
         ),
         (None, None) => {
             let worst = conclusion.stories.iter().map(|story| Verdict::of(story)).max();
-            (worst.unwrap_or(Verdict::Well), "No failure was found.".to_owned())
+            let worst = worst.unwrap_or(Verdict::Well);
+            match conclusion.unfinished.first() {
+                Some(first) => (
+                    worst.max(Verdict::Past),
+                    format!(
+                        "Handshakes led to no association: {} to {} port {}.",
+                        first.initiator, first.responder, first.port
+                    ),
+                ),
+                None => (worst, "No failure was found.".to_owned()),
+            }
         }
     };
     let mut more = Vec::new();
