@@ -20,7 +20,7 @@ use crate::{
     },
     model::{
         AssociationId, AssociationRef, Cause, Event, EventKind, Evidence, Finding, Forgery, IncidentId,
-        IncidentView, Object, PathId, Schema, Side, Status, Timestamp,
+        IncidentView, Object, PathId, PathState, Schema, Side, Status, Timestamp,
     },
     registry::{association::Association, forgery::Account},
 };
@@ -341,7 +341,16 @@ fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
     let interface = flow
         .map(|flow| flow.view.interface.if_index())
         .and_then(|index| Some((index, seen.nics.name(index)?)));
+    let works = |on: &dyn Fn(&PathId) -> bool| {
+        let mut paths = seen.association.paths();
+        paths.any(|(id, path)| *id != seen.id && on(id) && path.state() == PathState::Active)
+    };
+    let failing = [Side::Local, Side::Remote]
+        .into_iter()
+        .filter(|side| !works(&|id| side.of(id) == side.of(&seen.id)))
+        .map(|side| side.of(&seen.id));
     Some(Member {
+        failing: failing.collect(),
         association: seen.association.id(),
         cause,
         kind: finding.evidence.kind(),
@@ -351,6 +360,7 @@ fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
             remote: Some(seen.id.remote),
             association: Some(seen.association.id()),
             peer: Some(peer),
+            others_work: works(&|_| true),
         },
         alive_at: flow.and_then(|flow| flow.detector.alive_at()),
         severity: finding.severity,

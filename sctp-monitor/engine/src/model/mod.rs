@@ -39,8 +39,9 @@ pub use self::{
     end::EndReason,
     event::{Event, EventKind, Status},
     finding::{
-        AnsweredElsewhere, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown, NotRedundant, Object,
-        PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Shared, Zombie,
+        AddressListSuspect, AnsweredElsewhere, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown,
+        ListProblem, NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed,
+        Shared, Zombie,
     },
     flow::{FlowView, RttView, Throughput},
     ids::{AssociationId, AssociationRef, IncidentId, PathId},

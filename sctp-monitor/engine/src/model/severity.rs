@@ -33,8 +33,10 @@ pub enum FindingKind {
     LinkDown,
     /// Packets claim to come from an endpoint, but did not.
     SpoofingSuspected,
-    /// No path to this address of the peer was ever confirmed.
+    /// No path to this address was ever confirmed.
     SecondaryUnconfirmed,
+    /// An endpoint's list of its addresses holds some that its peer can hardly reach.
+    AddressListSuspect,
     /// A single failure would end the association.
     NotRedundant,
     /// The path fails and recovers again and again.
@@ -51,7 +53,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds that this version finds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PeerDown,
         Self::Zombie,
         Self::PathMtuBlackHole,
@@ -59,6 +61,7 @@ impl FindingKind {
         Self::LinkDown,
         Self::SpoofingSuspected,
         Self::SecondaryUnconfirmed,
+        Self::AddressListSuspect,
         Self::NotRedundant,
         Self::Flapping,
         Self::GreyLoss,
@@ -77,6 +80,7 @@ impl FindingKind {
             Self::LinkDown => "link_down",
             Self::SpoofingSuspected => "spoofing_suspected",
             Self::SecondaryUnconfirmed => "secondary_unconfirmed",
+            Self::AddressListSuspect => "address_list_suspect",
             Self::NotRedundant => "not_redundant",
             Self::Flapping => "flapping",
             Self::GreyLoss => "grey_loss",
@@ -89,7 +93,10 @@ impl FindingKind {
     /// Whether it is a risk for the future only: nothing has failed yet.
     #[must_use]
     pub const fn is_weakness(self) -> bool {
-        matches!(self, Self::NotRedundant | Self::SecondaryUnconfirmed)
+        matches!(
+            self,
+            Self::NotRedundant | Self::SecondaryUnconfirmed | Self::AddressListSuspect
+        )
     }
 }
 

@@ -200,6 +200,7 @@ impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Association => f.write_str("association"),
+            Self::Local(local) => write!(f, "local address {local}"),
             Self::Remote(remote) => write!(f, "remote address {remote}"),
             Self::Path(path) => write!(f, "path {path}"),
         }
@@ -220,7 +221,7 @@ impl fmt::Display for EndReason {
             Self::Abort { causes } => write!(f, "aborted: {}", causes.join(", ")),
             Self::Restarted => f.write_str("restarted by a new handshake between the same addresses"),
             Self::PartOf { association } => write!(f, "found to be part of association {association}"),
-            Self::Replaced => f.write_str("replaced by a new association on the same ports and addresses"),
+            Self::Replaced => f.write_str("replaced by a new association on the same ports"),
             Self::Silent { silent_for } => write!(f, "no packet for {}", Short(*silent_for)),
             Self::CrowdedOut { silent_for } => write!(
                 f,
@@ -307,6 +308,7 @@ impl fmt::Display for Scope {
             (ScopeKind::Interface, Some(interface), ..) => write!(f, "interface {interface}"),
             (ScopeKind::LocalAddress, _, Some(local), _) => write!(f, "local address {local}"),
             (ScopeKind::RemoteAddress, _, _, Some(remote)) => write!(f, "remote address {remote}"),
+            (ScopeKind::Addresses, ..) => write!(f, "addresses {}", list(&self.failing)),
             _ => write!(f, "peer {}", list(&self.peer)),
         }
     }

@@ -40,7 +40,10 @@ struct Pending {
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) tag: u32,
+    /// The packet's source, and those that it lists.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Those that it lists.
+    pub(crate) listed: Vec<IpAddr>,
     pub(crate) offer: Offer,
 }
 
@@ -219,18 +222,25 @@ impl Handshakes {
 }
 
 impl Endpoint {
+    /// Where the packet came from.
+    pub(crate) fn source(&self) -> IpAddr {
+        self.addresses[0]
+    }
+
     fn read(frame: &Frame<'_>, chunk: &Chunk, source: IpAddr) -> Option<Self> {
         // A tag of 0 is forbidden (RFC 9260 section 3.3.2).
         let init = Init::read(frame, chunk).filter(|init| init.initiate_tag != 0)?;
-        let mut addresses = vec![source];
+        let mut listed = Vec::new();
         for address in Init::addresses(frame, chunk).map(Address::to_ip) {
-            if !addresses.contains(&address) && addresses.len() < MAX_ADDRESSES {
-                addresses.push(address);
+            if !listed.contains(&address) && listed.len() < MAX_ADDRESSES {
+                listed.push(address);
             }
         }
+        let others = listed.iter().copied().filter(|address| *address != source);
         Some(Self {
             tag: init.initiate_tag,
-            addresses,
+            addresses: [source].into_iter().chain(others).take(MAX_ADDRESSES).collect(),
+            listed,
             offer: Offer::read(&init, frame, chunk),
         })
     }
