@@ -8,7 +8,7 @@ use std::{fmt, net::IpAddr};
 
 use crate::{
     config::HEARTBEAT_WITHIN,
-    model::{AddressListSuspect, Evidence, ListProblem, Severity, Timestamp, words::list},
+    model::{AddressListSuspect, AddressSource, Evidence, ListProblem, Severity, Timestamp, words::list},
     registry::{address_list::AddressList, association::Association},
 };
 
@@ -75,7 +75,9 @@ fn problems(association: &Association, list: &AddressList, now: Timestamp) -> Ve
         let mut paths = association.paths().filter(|(path, _)| side.of(path) == *address);
         paths.any(|(_, path)| path.is_confirmed())
     };
-    let doubtful = |address: &&IpAddr| association.lists_still(side, address) && !works(address);
+    let doubtful = |address: &&IpAddr| {
+        association.addresses(side).source(address) == Some(AddressSource::Listed) && !works(address)
+    };
     let among = |wanted: &dyn Fn(&IpAddr) -> bool| -> Vec<IpAddr> {
         let listed = list.listed.iter().filter(doubtful);
         listed.filter(|address| wanted(address)).copied().collect()

@@ -22,6 +22,7 @@ pub(crate) mod forgery;
 mod halves;
 mod handshake;
 mod identity;
+mod list_comparison;
 mod moves;
 mod nat;
 pub(crate) mod packet;
