@@ -135,16 +135,10 @@ impl Incidents {
     }
 
     /// A finding is over. Gives the incident if it was the last one.
-    pub(crate) fn leave(
-        &mut self,
-        id: IncidentId,
-        association: AssociationId,
-        now: Timestamp,
-    ) -> Option<IncidentView> {
+    pub(crate) fn leave(&mut self, id: IncidentId, association: AssociationId) -> Option<IncidentView> {
         let incident = self.open.get_mut(&id)?;
         incident.remove(association);
         if !incident.members.is_empty() {
-            incident.update_at.get_or_insert(now + GROWTH);
             return None;
         }
         self.open.remove(&id).map(|incident| incident.view)
@@ -221,15 +215,23 @@ impl Incident {
                 self.cut_off.remove(&association);
             }
         }
+        self.count();
+    }
+
+    /// How many findings it has, and in how many associations.
+    fn count(&mut self) {
         self.view.members = self.members.values().map(|count| *count as usize).sum();
+        self.view.most_members = self.view.most_members.max(self.view.members);
         self.view.associations = self.members.len();
     }
 
     fn refresh(&mut self) {
-        let members = self.members.values().map(|count| *count as usize).sum();
-        self.view.members = members;
-        self.view.most_members = self.view.most_members.max(members);
-        self.view.associations = self.members.len();
+        self.count();
+        let members = self.view.members;
+        if members > 1 {
+            // The first one's words are not those of the others.
+            self.view.reason = self.view.extent();
+        }
         let keys = &self.keys;
         let fails = |address: Option<IpAddr>| address.is_some_and(|address| self.failing.contains(&address));
         let is_path = keys.local.is_some() && keys.remote.is_some();

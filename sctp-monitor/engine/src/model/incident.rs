@@ -30,7 +30,7 @@ pub struct IncidentView {
     pub associations: usize,
     /// When its first finding began.
     pub since: Timestamp,
-    /// The first finding in words, or all of them in one sentence.
+    /// The finding in words; of several, what they are and how many.
     pub reason: String,
     /// What to check next.
     pub next: String,

@@ -33,6 +33,8 @@ pub enum FindingKind {
     LinkDown,
     /// Packets claim to come from an endpoint, but did not.
     SpoofingSuspected,
+    /// Associations between the same two hosts do not last, one after the other.
+    ShortLived,
     /// No path to this address was ever confirmed.
     SecondaryUnconfirmed,
     /// An endpoint's list of its addresses holds some that its peer can hardly reach.
@@ -53,13 +55,14 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds that this version finds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PeerDown,
         Self::Zombie,
         Self::PathMtuBlackHole,
         Self::PathDown,
         Self::LinkDown,
         Self::SpoofingSuspected,
+        Self::ShortLived,
         Self::SecondaryUnconfirmed,
         Self::AddressListSuspect,
         Self::NotRedundant,
@@ -82,6 +85,7 @@ impl FindingKind {
             Self::SecondaryUnconfirmed => "secondary_unconfirmed",
             Self::AddressListSuspect => "address_list_suspect",
             Self::NotRedundant => "not_redundant",
+            Self::ShortLived => "short_lived",
             Self::Flapping => "flapping",
             Self::GreyLoss => "grey_loss",
             Self::AnsweredElsewhere => "answered_elsewhere",
