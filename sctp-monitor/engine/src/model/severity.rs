@@ -35,8 +35,10 @@ pub enum FindingKind {
     SpoofingSuspected,
     /// Associations between the same two hosts do not last, one after the other.
     ShortLived,
-    /// No path to this address of the peer was ever confirmed.
+    /// No path to this address was ever confirmed.
     SecondaryUnconfirmed,
+    /// An endpoint's list of its addresses holds some that its peer can hardly reach.
+    AddressListSuspect,
     /// A single failure would end the association.
     NotRedundant,
     /// The path fails and recovers again and again.
@@ -53,7 +55,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds that this version finds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PeerDown,
         Self::Zombie,
         Self::PathMtuBlackHole,
@@ -62,6 +64,7 @@ impl FindingKind {
         Self::SpoofingSuspected,
         Self::ShortLived,
         Self::SecondaryUnconfirmed,
+        Self::AddressListSuspect,
         Self::NotRedundant,
         Self::Flapping,
         Self::GreyLoss,
@@ -80,6 +83,7 @@ impl FindingKind {
             Self::LinkDown => "link_down",
             Self::SpoofingSuspected => "spoofing_suspected",
             Self::SecondaryUnconfirmed => "secondary_unconfirmed",
+            Self::AddressListSuspect => "address_list_suspect",
             Self::NotRedundant => "not_redundant",
             Self::ShortLived => "short_lived",
             Self::Flapping => "flapping",
@@ -93,7 +97,10 @@ impl FindingKind {
     /// Whether it is a risk for the future only: nothing has failed yet.
     #[must_use]
     pub const fn is_weakness(self) -> bool {
-        matches!(self, Self::NotRedundant | Self::SecondaryUnconfirmed)
+        matches!(
+            self,
+            Self::NotRedundant | Self::SecondaryUnconfirmed | Self::AddressListSuspect
+        )
     }
 }
 
