@@ -107,20 +107,29 @@ pub struct FlowRecord {
     pub acknowledgements: u32,
     /// Packets with new DATA that the last of them took, itself included.
     pub acknowledged_packets: u32,
-    /// Bytes of the packet, by the IP header, that carried the timed chunk.
-    pub timed_bytes: u32,
-    /// Bytes of the packet whose chunk the last of them covers; 0 if it covers only a later one, and times
-    /// nothing.
-    pub acknowledged_bytes: u32,
     /// Bytes of a packet, by the IP header, that carries just the last lost chunk.
     pub lost_bytes: u32,
     /// The last TSN of the packet that `second_at_ns` is about.
     pub second_tsn: u32,
+    /// The last TSN of a packet of which it is watched whether it passes, for its size; see `sized_bytes`.
+    pub sized_tsn: u32,
+    /// From a lone packet's first transmission to its second, microseconds: the sender's time-out (a chunk that
+    /// nothing follows cannot be reported missing). 0 if there was none yet.
+    pub resent_after_us: u32,
+    /// Bytes of the packet, by the IP header, that ends with `sized_tsn`; 0 if none is watched. One that is retransmitted is
+    /// watched no longer: which of them arrives is not known.
+    pub sized_bytes: u16,
+    /// Bytes of the packet that was last seen to pass so, by the IP header.
+    pub passed_bytes: u16,
+    /// Packets that were seen to pass so. Wraps.
+    pub passed: u16,
+    /// Whether the last of `acknowledgements` is of the timed chunk and times it: 1, or 0 if it is of a later one only.
+    pub is_timed: u16,
     /// The Ethernet address of the next hop when the flow began: of its receiver if it leaves, of its sender if it
     /// arrives. All zero if there is none.
     pub next_hop: [u8; 6],
     /// Room for more; 0.
-    pub reserved: [u8; 10],
+    pub reserved: [u8; 2],
 }
 
 impl FlowRecord {
@@ -147,6 +156,7 @@ impl FlowRecord {
             self.tag = links.tag;
             self.timed.stop();
             self.sender.forget();
+            self.sized_bytes = 0;
             for heartbeat in &mut self.outstanding {
                 heartbeat.sent_at_ns = 0;
             }
@@ -157,6 +167,39 @@ impl FlowRecord {
     #[must_use]
     pub fn shows_sacks(&self) -> bool {
         self.sender.sack_seen() || self.acknowledgements > 0
+    }
+
+    /// Watches whether a packet passes, unless a larger one is watched.
+    #[inline(always)]
+    pub fn watch_size(&mut self, tsn: u32, bytes: u32) {
+        let bytes = if bytes > u32::from(u16::MAX) { u16::MAX } else { bytes as u16 };
+        if bytes > self.sized_bytes {
+            self.sized_tsn = tsn;
+            self.sized_bytes = bytes;
+        }
+    }
+
+    /// The chunk that is waited for is retransmitted. Where no other packet follows, nobody reports it missing: its time-out
+    /// has passed.
+    #[inline(always)]
+    pub fn time_retransmission(&mut self, now_ns: u64) {
+        let timed = &self.timed;
+        if timed.packets() == 1 && timed.is_timed() && !timed.is_resent() {
+            let after_us = now_ns.saturating_sub(timed.sent_at_ns) / 1_000;
+            self.resent_after_us = if after_us > u64::from(u32::MAX) {
+                u32::MAX
+            } else {
+                after_us as u32
+            };
+        }
+    }
+
+    /// The watched packet has passed.
+    #[inline(always)]
+    pub fn sized_passes(&mut self) {
+        self.passed_bytes = self.sized_bytes;
+        self.passed = self.passed.wrapping_add(1);
+        self.sized_bytes = 0;
     }
 
     /// Whether the flow waits for an answer, so that time alone may change what is thought of it.

@@ -12,6 +12,7 @@ mod open;
 mod path_down;
 mod path_mtu_black_hole;
 mod peer_down;
+mod rto_below_sack_delay;
 mod rules;
 mod secondary_unconfirmed;
 pub(crate) mod seen;
@@ -24,7 +25,7 @@ pub(crate) use self::open::Findings;
 
 use crate::model::{
     AnsweredElsewhere, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown, NotRedundant, Object,
-    PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Severity, Slow, Suspicion, Timestamp, Zombie,
+    PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed, Severity, Slow, Suspicion, Timestamp, Zombie,
 };
 
 impl Finding {
@@ -59,6 +60,7 @@ impl Evidence {
             Self::PathMtuBlackHole(_) => PathMtuBlackHole::SEVERITY,
             Self::GreyLoss(_) => GreyLoss::SEVERITY,
             Self::LatencyDegraded(_) => Slow::SEVERITY,
+            Self::RtoBelowSackDelay(_) => RtoBelowSackDelay::SEVERITY,
             Self::Flapping(_) => Flapping::SEVERITY,
             Self::AnsweredElsewhere(_) => AnsweredElsewhere::SEVERITY,
             Self::SecondaryUnconfirmed(_) => SecondaryUnconfirmed::SEVERITY,
@@ -76,9 +78,10 @@ impl Evidence {
             Self::PathDown(evidence) => evidence.check(object),
             Self::PeerDown(_) => PeerDown::check(),
             Self::LinkDown(evidence) => evidence.check(),
-            Self::PathMtuBlackHole(_) => PathMtuBlackHole::check(object),
+            Self::PathMtuBlackHole(evidence) => evidence.check(object),
             Self::GreyLoss(_) => GreyLoss::check(),
             Self::LatencyDegraded(_) => Slow::check(),
+            Self::RtoBelowSackDelay(evidence) => evidence.check(object),
             Self::Flapping(_) => Flapping::check(),
             Self::AnsweredElsewhere(_) => AnsweredElsewhere::check(),
             Self::SecondaryUnconfirmed(_) => SecondaryUnconfirmed::check(object),
@@ -99,6 +102,7 @@ impl fmt::Display for Evidence {
             Self::PathMtuBlackHole(evidence) => evidence.fmt(f),
             Self::GreyLoss(evidence) => evidence.fmt(f),
             Self::LatencyDegraded(evidence) => evidence.fmt(f),
+            Self::RtoBelowSackDelay(evidence) => evidence.fmt(f),
             Self::Flapping(evidence) => evidence.fmt(f),
             Self::AnsweredElsewhere(evidence) => evidence.fmt(f),
             Self::SecondaryUnconfirmed(evidence) => evidence.fmt(f),

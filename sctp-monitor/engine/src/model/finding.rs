@@ -88,12 +88,14 @@ pub enum Evidence {
     PeerDown(PeerDown),
     /// The local NIC has no link, or does not exist any more.
     LinkDown(LinkDown),
-    /// HEARTBEATs and small packets pass, large ones do not.
+    /// Small packets pass, large ones do not.
     PathMtuBlackHole(PathMtuBlackHole),
     /// Part of the DATA is lost.
     GreyLoss(GreyLoss),
     /// The round-trip time has grown.
     LatencyDegraded(Slow),
+    /// A sender retransmits what has arrived: its time-out is shorter than the peer's delay of SACKs.
+    RtoBelowSackDelay(RtoBelowSackDelay),
     /// The path fails and recovers again and again.
     Flapping(Flapping),
     /// HEARTBEATs are answered from another address than the one that they were sent to.
@@ -155,9 +157,11 @@ pub struct LinkDown {
     pub reason: Reason,
 }
 
-/// HEARTBEATs and small packets pass, large ones do not.
+/// Small packets pass, large ones do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PathMtuBlackHole {
+    /// The direction in which large packets are lost.
+    pub direction: Direction,
     /// Size of the smallest lost packet, in bytes (IP total length); `None` while no size is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_bytes: Option<u32>,
@@ -167,6 +171,12 @@ pub struct PathMtuBlackHole {
     /// The MTU that ICMP reported, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_mtu: Option<u32>,
+    /// The TSN that the receiver misses, and that never came by here, while later ones arrive; `None` where the lost packets
+    /// themselves were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_tsn: Option<u32>,
+    /// HEARTBEATs are answered while DATA is lost.
+    pub heartbeats_pass: bool,
 }
 
 /// Part of the DATA is lost.
@@ -196,6 +206,25 @@ pub struct AnsweredElsewhere {
     /// The address that the last such HEARTBEAT ACK came from.
     #[serde(rename = "ack_source")]
     pub source: IpAddr,
+}
+
+/// A sender retransmits what has arrived: its time-out is shorter than the peer's delay of SACKs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RtoBelowSackDelay {
+    /// The direction of the DATA.
+    pub direction: Direction,
+    /// From the first transmission of a lone packet to the second.
+    #[serde(rename = "rto_ms", with = "units::ms")]
+    #[schemars(with = "f64")]
+    pub rto: Duration,
+    /// The longest that the peer took to acknowledge a single packet that was not retransmitted; `None` if each was.
+    #[serde(rename = "sack_delay_ms", with = "units::optional_ms")]
+    #[schemars(with = "Option<f64>")]
+    pub sack_delay: Option<Duration>,
+    /// DATA chunks of the last `chunks` that were retransmitted.
+    pub retransmitted: u32,
+    /// DATA chunks that these figures are about.
+    pub chunks: u32,
 }
 
 /// No path to this address of the peer was ever confirmed.
@@ -267,6 +296,7 @@ impl Evidence {
             Self::PathMtuBlackHole(_) => FindingKind::PathMtuBlackHole,
             Self::GreyLoss(_) => FindingKind::GreyLoss,
             Self::LatencyDegraded(_) => FindingKind::LatencyDegraded,
+            Self::RtoBelowSackDelay(_) => FindingKind::RtoBelowSackDelay,
             Self::Flapping(_) => FindingKind::Flapping,
             Self::AnsweredElsewhere(_) => FindingKind::AnsweredElsewhere,
             Self::SecondaryUnconfirmed(_) => FindingKind::SecondaryUnconfirmed,
@@ -296,6 +326,7 @@ impl Evidence {
             Self::Flapping(_) => Cause::Flapping,
             Self::PeerDown(_)
             | Self::AnsweredElsewhere(_)
+            | Self::RtoBelowSackDelay(_)
             | Self::SecondaryUnconfirmed(_)
             | Self::Zombie(_)
             | Self::SpoofingSuspected(_)
@@ -309,6 +340,12 @@ impl Evidence {
     pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::GreyLoss(known), Self::GreyLoss(now)) => known.direction == now.direction,
+            (Self::PathMtuBlackHole(known), Self::PathMtuBlackHole(now)) => {
+                known.direction == now.direction
+            }
+            (Self::RtoBelowSackDelay(known), Self::RtoBelowSackDelay(now)) => {
+                known.direction == now.direction
+            }
             (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.forgery == now.forgery,
             _ => discriminant(self) == discriminant(other),
         }
@@ -318,6 +355,7 @@ impl Evidence {
     pub(crate) fn differs(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::PathDown(known), Self::PathDown(now)) => known.broken != now.broken,
+            (Self::PathMtuBlackHole(known), Self::PathMtuBlackHole(now)) => !known.says(now),
             (Self::GreyLoss(known), Self::GreyLoss(now)) => {
                 (known.rate.percent - now.rate.percent).abs() > LOSS_POINTS
             }
@@ -326,6 +364,7 @@ impl Evidence {
             }
             (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.differs(now),
             (Self::Flapping(_), Self::Flapping(_))
+            | (Self::RtoBelowSackDelay(_), Self::RtoBelowSackDelay(_))
             | (Self::SecondaryUnconfirmed(_), Self::SecondaryUnconfirmed(_))
             | (Self::LinkDown(_), Self::LinkDown(_))
             | (Self::Zombie(_), Self::Zombie(_)) => false,

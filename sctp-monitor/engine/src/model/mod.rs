@@ -40,7 +40,7 @@ pub use self::{
     event::{Event, EventKind, Status},
     finding::{
         AnsweredElsewhere, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown, NotRedundant, Object,
-        PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Shared, Zombie,
+        PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed, Shared, Zombie,
     },
     flow::{FlowView, RttView, Throughput},
     ids::{AssociationId, AssociationRef, IncidentId, PathId},

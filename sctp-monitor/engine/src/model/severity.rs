@@ -25,7 +25,7 @@ pub enum FindingKind {
     PeerDown,
     /// The peer answers HEARTBEATs, but does not serve the association.
     Zombie,
-    /// HEARTBEATs and small packets pass, large ones do not.
+    /// Small packets pass, large ones do not.
     PathMtuBlackHole,
     /// The path is inactive.
     PathDown,
@@ -45,13 +45,15 @@ pub enum FindingKind {
     AnsweredElsewhere,
     /// The round-trip time has grown.
     LatencyDegraded,
+    /// A sender retransmits what has arrived: its time-out is shorter than the peer's delay of SACKs.
+    RtoBelowSackDelay,
     /// A kind that a later version added; this version never finds one.
     Unknown,
 }
 
 impl FindingKind {
     /// All kinds that this version finds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PeerDown,
         Self::Zombie,
         Self::PathMtuBlackHole,
@@ -64,6 +66,7 @@ impl FindingKind {
         Self::GreyLoss,
         Self::AnsweredElsewhere,
         Self::LatencyDegraded,
+        Self::RtoBelowSackDelay,
     ];
 
     /// The name in reports, as `path_down`.
@@ -82,6 +85,7 @@ impl FindingKind {
             Self::GreyLoss => "grey_loss",
             Self::AnsweredElsewhere => "answered_elsewhere",
             Self::LatencyDegraded => "latency_degraded",
+            Self::RtoBelowSackDelay => "rto_below_sack_delay",
             Self::Unknown => "unknown",
         }
     }

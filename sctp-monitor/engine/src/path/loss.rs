@@ -4,6 +4,10 @@
 //! loss, over seconds, and at most over the last sixteen: a rate that is mixed with the time before is too low. It is
 //! believed when chance would give it once in a thousand times only (three standard deviations, Wilson's interval, which
 //! holds for few samples and small rates as well).
+//!
+//! A sender that always has something to send fills the queues on its way until they drop: what it loses so is no fault of the
+//! path. With W packets under way it loses 1.5 / W^2 of them (Mathis et al., "The macroscopic behavior of the TCP congestion
+//! avoidance algorithm", 1997), and SCTP does as TCP does. What counts beside that is more than twice as much.
 
 use crate::model::Rate;
 
@@ -18,6 +22,8 @@ pub(crate) struct Losses {
     seconds: VecDeque<Second>,
     rate: Option<Rate>,
     open: bool,
+    /// Packets under way when one is acknowledged, smoothed.
+    under_way: f32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +34,11 @@ struct Second {
 }
 
 impl Losses {
+    /// So many packets were under way when one was acknowledged.
+    pub(crate) fn on_acknowledged(&mut self, under_way: u32) {
+        self.under_way += (under_way as f32 - self.under_way) / MEMORY;
+    }
+
     /// So many more chunks were sent and lost.
     pub(crate) fn count(&mut self, sent: u32, lost: u32, config: &Config, now: Timestamp) {
         if self.seconds.is_empty() && lost == 0 {
@@ -52,9 +63,27 @@ impl Losses {
         self.conclude(config);
     }
 
+    /// So many chunks that were counted as lost had arrived: the peer reports them as duplicates.
+    pub(crate) fn on_arrived_twice(&mut self, mut chunks: u32) {
+        for second in self.seconds.iter_mut().rev() {
+            let taken_back = chunks.min(second.lost);
+            second.lost -= taken_back;
+            chunks -= taken_back;
+        }
+    }
+
     /// The rate, while it is too high.
     pub(crate) fn rate(&self) -> Option<Rate> {
         self.rate.filter(|_| self.open)
+    }
+
+    /// What a sender with so many packets under way may lose by its own doing, in percent; nothing of one that has so few: it
+    /// waits for its application, not for acknowledgements.
+    fn own_percent(&self) -> f32 {
+        if self.under_way < FEWEST_UNDER_WAY {
+            return 0.0;
+        }
+        2.0 * 150.0 / (self.under_way * self.under_way)
     }
 
     fn conclude(&mut self, config: &Config) {
@@ -65,14 +94,17 @@ impl Losses {
             return;
         }
         let (low, high) = wilson(lost.min(sent), sent);
-        let limit = config.grey_loss_percent;
+        let limit = config.grey_loss_percent.max(self.own_percent());
+        let percent = 100.0 * lost as f32 / sent as f32;
         if self.open {
-            self.open = high * 100.0 > limit && !self.seconds.is_empty();
+            // It must fall well below what opened it, or a rate at the limit opens and closes it again and again.
+            self.open = high * 100.0 > limit || percent > limit / 2.0;
         } else {
             let long = self.seconds.len() as u64 >= LEAST_SECONDS;
-            self.open = long && sent >= config.grey_loss_chunks && low * 100.0 > limit;
+            let bursts = self.seconds.iter().filter(|second| second.lost > 0).count();
+            let lasts = long && bursts >= LEAST_BURSTS;
+            self.open = lasts && sent >= config.grey_loss_chunks && low * 100.0 > limit;
         }
-        let percent = 100.0 * lost as f32 / sent as f32;
         self.rate = Some(Rate {
             percent: percent.min(100.0),
             chunks: sent,
@@ -93,6 +125,16 @@ fn wilson(lost: u32, sent: u32) -> (f32, f32) {
 
 /// Seconds with DATA that a rate is taken over, at least: a burst of losses is over sooner.
 const LEAST_SECONDS: u64 = 5;
+
+/// Seconds in which something is lost, at least: a queue that overflows once loses much, and all at once.
+const LEAST_BURSTS: usize = 3;
+
+/// A window that is smaller does without fast retransmission, which needs three later packets to arrive (RFC 9260 section
+/// 7.2.4); at 20 messages a second there are two under way.
+const FEWEST_UNDER_WAY: f32 = 4.0;
+
+/// Acknowledgements that the number of packets under way is smoothed over: as RTTs are, but for the bursts.
+const MEMORY: f32 = 16.0;
 
 /// Seconds over which a rate is taken.
 const SECONDS: u64 = 16;
@@ -121,6 +163,40 @@ mod tests {
         assert!((15.0..25.0).contains(&rate.percent), "{rate:?}");
         run(&mut losses, 170, 60, 0);
         assert_eq!(losses.rate(), None);
+    }
+
+    #[test]
+    fn one_burst_is_no_rate() {
+        let mut losses = Losses::default();
+        run(&mut losses, 100, 10, 0);
+        losses.count(200, 100, &Config::default(), Timestamp::from_nanos(110_500_000_000));
+        run(&mut losses, 111, 12, 0);
+        assert_eq!(losses.rate(), None);
+    }
+
+    #[test]
+    fn a_rate_about_the_limit_opens_once() {
+        let mut losses = Losses::default();
+        let (mut opened, mut open) = (0, false);
+        for round in 0..40 {
+            // 5 % and 2 % in turn.
+            run(&mut losses, 100 + round * 10, 10, if round % 2 == 0 { 20 } else { 50 });
+            opened += u32::from(losses.rate().is_some() && !open);
+            open = losses.rate().is_some();
+        }
+        assert!(opened <= 2, "{opened}");
+    }
+
+    #[test]
+    fn what_a_full_window_loses_by_itself_is_no_rate() {
+        for (under_way, one_in, is_grey) in [(5, 8, false), (40, 8, true), (2, 8, true), (5, 3, true)] {
+            let mut losses = Losses::default();
+            for second in 0..60 {
+                (0..20).for_each(|_| losses.on_acknowledged(under_way));
+                run(&mut losses, 100 + second, 1, one_in);
+            }
+            assert_eq!(losses.rate().is_some(), is_grey, "{under_way} under way, one in {one_in}");
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Where large packets are lost and small ones pass, some link on the way has a smaller MTU than the sender believes, and
 //! whatever should tell it does not: a path MTU black hole (RFC 2923). Random loss takes small packets as well, so one
 //! packet that passes and is as large as the smallest lost one ends the suspicion. So does a minute without a loss: a sender
-//! that has learned the MTU sends nothing as large any more.
+//! that has learned the MTU sends nothing as large any more. A full queue drops many packets at once, and what is small
+//! passes a moment later: losses must go on beyond the first retransmission by time-out.
 
 use std::time::Duration;
 
@@ -15,12 +16,16 @@ pub(crate) struct Sizes {
     lost: u32,
     smallest_lost: u32,
     largest_passed: u32,
+    first_lost: Timestamp,
     last_lost: Timestamp,
 }
 
 impl Sizes {
     /// A packet of so many bytes was lost.
     pub(crate) fn on_lost(&mut self, bytes: u32, now: Timestamp) {
+        if self.lost == 0 {
+            self.first_lost = now;
+        }
         if self.lost == 0 || bytes < self.smallest_lost {
             self.smallest_lost = bytes;
         }
@@ -31,7 +36,7 @@ impl Sizes {
         }
     }
 
-    /// A packet of so many bytes passed; 0 if its size is not known.
+    /// A packet of so many bytes passed.
     pub(crate) fn on_passed(&mut self, bytes: u32, now: Timestamp) {
         if self.lost == 0 {
             return;
@@ -45,9 +50,13 @@ impl Sizes {
     /// The smallest packet that was lost and the largest that passed, once it is clear that size is what matters.
     pub(crate) fn black_hole(&self, losses: u32) -> Option<(u32, Option<u32>)> {
         let passed = (self.largest_passed > 0).then_some(self.largest_passed);
-        (self.lost >= losses).then_some((self.smallest_lost, passed))
+        let goes_on = self.last_lost.since(self.first_lost) >= ONE_BURST;
+        (self.lost >= losses && goes_on).then_some((self.smallest_lost, passed))
     }
 }
+
+/// What a burst loses is retransmitted by then, or its sender's time-out has passed: RTO.Min (RFC 9260 section 16).
+const ONE_BURST: Duration = Duration::from_secs(1);
 
 /// Without a loss for so long, nothing as large is sent any more: the longest RTO has passed.
 const FORGOTTEN: Duration = RFC_RTO_MAX;
@@ -63,13 +72,12 @@ mod tests {
     #[test]
     fn large_packets_that_never_pass_are_a_black_hole() {
         let mut sizes = Sizes::default();
-        for bytes in [1_448, 1_300, 1_448, 1_448] {
-            sizes.on_lost(bytes, at(10));
-            sizes.on_passed(148, at(10));
-            sizes.on_passed(0, at(10));
+        for (bytes, second) in [1_448, 1_300, 1_448, 1_448].into_iter().zip(10..) {
+            sizes.on_lost(bytes, at(second));
+            sizes.on_passed(148, at(second));
         }
         assert_eq!(sizes.black_hole(4), Some((1_300, Some(148))));
-        sizes.on_passed(1_400, at(11));
+        sizes.on_passed(1_400, at(14));
         assert_eq!(sizes.black_hole(4), None);
     }
 
@@ -82,6 +90,16 @@ mod tests {
         sizes.on_passed(1_300, at(70));
         assert_eq!(sizes.black_hole(4), Some((1_448, Some(1_300))));
         sizes.on_passed(1_300, at(74));
+        assert_eq!(sizes.black_hole(4), None);
+    }
+
+    #[test]
+    fn a_burst_of_losses_is_none() {
+        let mut sizes = Sizes::default();
+        for _ in 0..20 {
+            sizes.on_lost(1_448, at(10));
+        }
+        sizes.on_passed(148, at(11));
         assert_eq!(sizes.black_hole(4), None);
     }
 

@@ -131,7 +131,7 @@ impl Detector {
     }
 
     pub(super) fn sample(&mut self, record: &FlowRecord, rtt: Duration, config: &Config) -> Sample {
-        if record.acknowledged_bytes == 0 {
+        if record.is_timed == 0 {
             return Sample::Fits;
         }
         if record.acknowledged_packets >= 2 {

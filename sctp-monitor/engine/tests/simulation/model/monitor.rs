@@ -10,7 +10,9 @@ use sctp_monitor_common::{
 use sctp_monitor_engine::{
     Session,
     config::{Config, Vantage},
-    model::{Broken, Event, EventKind, Evidence, Object, PathDown, PathId, PathState, Timestamp},
+    model::{
+        Broken, Event, EventKind, Evidence, FindingKind, Object, PathDown, PathId, PathState, Status, Timestamp,
+    },
     session::Pace,
 };
 
@@ -55,6 +57,7 @@ pub(crate) struct Monitor {
     now: Timestamp,
     changes: Vec<Change>,
     directions: Vec<(PathId, Broken)>,
+    incidents: Vec<FindingKind>,
     frame: Vec<u8>,
 }
 
@@ -79,6 +82,7 @@ impl Monitor {
             now,
             changes: Vec::new(),
             directions: Vec::new(),
+            incidents: Vec::new(),
             frame: Vec::new(),
         }
     }
@@ -140,6 +144,7 @@ impl Monitor {
         while let Some(event) = self.session.poll_event() {
             self.changes.extend(change(&event));
             self.directions.extend(direction(&event));
+            self.incidents.extend(incident(&event));
         }
     }
 
@@ -148,9 +153,24 @@ impl Monitor {
         std::mem::take(&mut self.changes)
     }
 
+    /// The kinds of the incidents that were opened since the last call.
+    pub(crate) fn take_incidents(&mut self) -> Vec<FindingKind> {
+        std::mem::take(&mut self.incidents)
+    }
+
     /// What was said of the directions in which paths are broken since the last call.
     pub(crate) fn take_directions(&mut self) -> Vec<(PathId, Broken)> {
         std::mem::take(&mut self.directions)
+    }
+}
+
+fn incident(event: &Event) -> Option<FindingKind> {
+    match &event.kind {
+        EventKind::Incident {
+            status: Status::Opened,
+            incident,
+        } => Some(incident.finding),
+        _ => None,
     }
 }
 
