@@ -147,6 +147,9 @@ impl Flow {
             self.foreign_packets = self.foreign_packets.saturating_add(foreign_packets);
             self.mismatched_tag = record.mismatched_tag;
         }
+        let passed = u32::try_from(packets).unwrap_or(u32::MAX);
+        self.losses
+            .on_packets(passed, view.bytes.saturating_sub(self.view.bytes));
         let throughput = self.view.throughput;
         self.view = FlowFacts { throughput, ..view };
     }
@@ -234,7 +237,12 @@ impl Flow {
             self.sizes = Sizes::default();
         }
         if works && lost > 0 {
-            self.sizes.on_lost(record.lost_bytes, now);
+            let resent_here = new.resent > 0;
+            self.sizes
+                .on_lost(record.lost_bytes, resent_here, record.highest_sent, now);
+        }
+        if let Some(cum_tsn_ack) = context.cum_tsn_ack {
+            self.sizes.on_cum_tsn_ack(cum_tsn_ack);
         }
         if works && new.passed > 0 {
             self.sizes.on_passed(u32::from(record.passed_bytes), now);
@@ -337,6 +345,7 @@ struct Counters {
     answers: u32,
     elsewhere: u32,
     passed: u16,
+    resent: u32,
     data_chunks: u64,
     highest_sent: u32,
 }
@@ -351,6 +360,8 @@ struct Growth {
     answers: u32,
     elsewhere: u32,
     passed: u32,
+    /// TSNs that it carried again, whoever carried them first.
+    resent: u32,
     data_chunks: u32,
 }
 
@@ -364,6 +375,7 @@ impl Counters {
             answers: record.heartbeats_answered,
             elsewhere: record.answered_elsewhere,
             passed: record.passed,
+            resent: record.retransmissions,
             data_chunks: record.data_chunks,
             highest_sent: record.highest_sent,
         }
@@ -378,6 +390,7 @@ impl Counters {
             answers: self.answers.wrapping_sub(before.answers),
             elsewhere: self.elsewhere.wrapping_sub(before.elsewhere),
             passed: u32::from(self.passed.wrapping_sub(before.passed)),
+            resent: self.resent.wrapping_sub(before.resent),
             data_chunks: u32::try_from(self.data_chunks.saturating_sub(before.data_chunks))
                 .unwrap_or(u32::MAX),
         }

@@ -6,8 +6,10 @@
 //! holds for few samples and small rates as well).
 //!
 //! A sender that always has something to send fills the queues on its way until they drop: what it loses so is no fault of the
-//! path. With W packets under way it loses 1.5 / W^2 of them (Mathis et al., "The macroscopic behavior of the TCP congestion
-//! avoidance algorithm", 1997), and SCTP does as TCP does. What counts beside that is more than twice as much.
+//! path. With W packets under way that is 1.5 / W^2 of them (Mathis et al., "The macroscopic behavior of the TCP congestion
+//! avoidance algorithm", 1997; SCTP does as TCP does), and W is four at least: fast retransmission needs three packets behind
+//! the lost one (RFC 9260 section 7.2.4). So such a sender, known by full packets and several of them under way, may
+//! lose a tenth.
 
 use crate::model::Rate;
 
@@ -22,8 +24,19 @@ pub(crate) struct Losses {
     seconds: VecDeque<Second>,
     rate: Option<Rate>,
     open: bool,
-    /// Packets under way when one is acknowledged, smoothed.
-    under_way: f32,
+    /// Since the last count.
+    load: Load,
+}
+
+/// How much a sender has under way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    acknowledgements: u32,
+    /// Packets under way at each of them, all together.
+    under_way: u32,
+    packets: u32,
+    /// Of those packets.
+    bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +44,25 @@ struct Second {
     number: u64,
     sent: u32,
     lost: u32,
+    load: Load,
 }
 
 impl Losses {
     /// So many packets were under way when one was acknowledged.
     pub(crate) fn on_acknowledged(&mut self, under_way: u32) {
-        self.under_way += (under_way as f32 - self.under_way) / MEMORY;
+        self.load.acknowledgements += 1;
+        self.load.under_way = self.load.under_way.saturating_add(under_way);
+    }
+
+    /// So many packets passed by, of so many bytes.
+    pub(crate) fn on_packets(&mut self, packets: u32, bytes: u64) {
+        self.load.packets = self.load.packets.saturating_add(packets);
+        self.load.bytes = self.load.bytes.saturating_add(bytes);
     }
 
     /// So many more chunks were sent and lost.
     pub(crate) fn count(&mut self, sent: u32, lost: u32, config: &Config, now: Timestamp) {
+        let load = std::mem::take(&mut self.load);
         if self.seconds.is_empty() && lost == 0 {
             return;
         }
@@ -49,8 +71,14 @@ impl Losses {
             Some(second) if second.number == number => {
                 second.sent = second.sent.saturating_add(sent);
                 second.lost = second.lost.saturating_add(lost);
+                second.load = second.load.and(load);
             }
-            _ => self.seconds.push_back(Second { number, sent, lost }),
+            _ => self.seconds.push_back(Second {
+                number,
+                sent,
+                lost,
+                load,
+            }),
         }
         let too_old = |second: &Second| number - second.number.min(number) >= SECONDS;
         while self
@@ -77,15 +105,6 @@ impl Losses {
         self.rate.filter(|_| self.open)
     }
 
-    /// What a sender with so many packets under way may lose by its own doing, in percent; nothing of one that has so few: it
-    /// waits for its application, not for acknowledgements.
-    fn own_percent(&self) -> f32 {
-        if self.under_way < FEWEST_UNDER_WAY {
-            return 0.0;
-        }
-        2.0 * 150.0 / (self.under_way * self.under_way)
-    }
-
     fn conclude(&mut self, config: &Config) {
         let sum = |of: fn(&Second) -> u32| self.seconds.iter().map(of).fold(0, u32::saturating_add);
         let (sent, lost) = (sum(|second| second.sent), sum(|second| second.lost));
@@ -94,7 +113,12 @@ impl Losses {
             return;
         }
         let (low, high) = wilson(lost.min(sent), sent);
-        let limit = config.grey_loss_percent.max(self.own_percent());
+        let loads = self.seconds.iter().map(|second| second.load);
+        let limit = if loads.fold(Load::default(), Load::and).is_full() {
+            config.grey_loss_percent.max(MOST_OWN_PERCENT)
+        } else {
+            config.grey_loss_percent
+        };
         let percent = 100.0 * lost as f32 / sent as f32;
         if self.open {
             // It must fall well below what opened it, or a rate at the limit opens and closes it again and again.
@@ -109,6 +133,24 @@ impl Losses {
             percent: percent.min(100.0),
             chunks: sent,
         });
+    }
+}
+
+impl Load {
+    fn and(self, other: Self) -> Self {
+        Self {
+            acknowledgements: self.acknowledgements.saturating_add(other.acknowledgements),
+            under_way: self.under_way.saturating_add(other.under_way),
+            packets: self.packets.saturating_add(other.packets),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// Whether the sender waits for acknowledgements, and not for its application.
+    fn is_full(self) -> bool {
+        let many = self.under_way as f32 >= self.acknowledgements as f32 * FEWEST_UNDER_WAY;
+        let full = self.bytes >= u64::from(self.packets) * FULL_PACKET;
+        self.acknowledgements > 0 && many && full
     }
 }
 
@@ -129,12 +171,16 @@ const LEAST_SECONDS: u64 = 5;
 /// Seconds in which something is lost, at least: a queue that overflows once loses much, and all at once.
 const LEAST_BURSTS: usize = 3;
 
-/// A window that is smaller does without fast retransmission, which needs three later packets to arrive (RFC 9260 section
-/// 7.2.4); at 20 messages a second there are two under way.
-const FEWEST_UNDER_WAY: f32 = 4.0;
+/// Every second packet is acknowledged at once (RFC 9260 section 6.2): a sender that waits for its application has two under way
+/// then.
+const FEWEST_UNDER_WAY: f32 = 2.5;
 
-/// Acknowledgements that the number of packets under way is smoothed over: as RTTs are, but for the bursts.
-const MEMORY: f32 = 16.0;
+/// Bytes on average: half of an Ethernet packet. Messages that wait are bundled until a packet is full; SACKs in between
+/// are small.
+const FULL_PACKET: u64 = 750;
+
+/// 1.5 / W^2 of such a window.
+const MOST_OWN_PERCENT: f32 = 10.0;
 
 /// Seconds over which a rate is taken.
 const SECONDS: u64 = 16;
@@ -189,13 +235,23 @@ mod tests {
 
     #[test]
     fn what_a_full_window_loses_by_itself_is_no_rate() {
-        for (under_way, one_in, is_grey) in [(5, 8, false), (40, 8, true), (2, 8, true), (5, 3, true)] {
+        for (under_way, bytes, one_in, is_grey) in [
+            (5, 1_400, 14, false),
+            (40, 1_400, 14, false),
+            (2, 1_400, 14, true),
+            (40, 300, 14, true),
+            (5, 1_400, 3, true),
+        ] {
             let mut losses = Losses::default();
             for second in 0..60 {
-                (0..20).for_each(|_| losses.on_acknowledged(under_way));
+                for _ in 0..20 {
+                    losses.on_acknowledged(under_way);
+                    losses.on_packets(2, 2 * bytes);
+                }
                 run(&mut losses, 100 + second, 1, one_in);
             }
-            assert_eq!(losses.rate().is_some(), is_grey, "{under_way} under way, one in {one_in}");
+            let what = format!("{under_way} of {bytes} bytes under way, one in {one_in}");
+            assert_eq!(losses.rate().is_some(), is_grey, "{what}");
         }
     }
 

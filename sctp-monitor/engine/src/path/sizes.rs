@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+use sctp_monitor_common::abi::tsn_at_or_before;
+
 use crate::{config::RFC_RTO_MAX, model::Timestamp};
 
 /// What was lost and what passed since a series of losses began.
@@ -18,20 +20,42 @@ pub(crate) struct Sizes {
     largest_passed: u32,
     first_lost: Timestamp,
     last_lost: Timestamp,
+    /// The highest TSN that had been sent then.
+    highest_sent: u32,
+    /// Once the peer has all up to this TSN, what was lost first has passed after all; `None` if it was retransmitted
+    /// elsewhere.
+    repaired_at: Option<u32>,
 }
 
 impl Sizes {
-    /// A packet of so many bytes was lost.
-    pub(crate) fn on_lost(&mut self, bytes: u32, now: Timestamp) {
+    /// A packet of so many bytes was lost, and retransmitted on the same flow, which has sent up to TSN `highest_sent`, or on
+    /// another one.
+    pub(crate) fn on_lost(&mut self, bytes: u32, resent_here: bool, highest_sent: u32, now: Timestamp) {
         if self.lost == 0 {
             self.first_lost = now;
+            self.repaired_at = Some(highest_sent);
         }
+        self.repaired_at = self.repaired_at.filter(|_| resent_here);
+        // What was under way together is retransmitted bit by bit, and lost only once; so is what a full queue drops.
+        let together = self.highest_sent == highest_sent || now.since(self.last_lost) < QUEUE;
+        if self.lost > 0 && together {
+            self.smallest_lost = self.smallest_lost.min(bytes);
+            return;
+        }
+        self.highest_sent = highest_sent;
         if self.lost == 0 || bytes < self.smallest_lost {
             self.smallest_lost = bytes;
         }
         self.lost = self.lost.saturating_add(1);
         self.last_lost = now;
         if self.smallest_lost <= self.largest_passed {
+            *self = Self::default();
+        }
+    }
+
+    /// The peer has all up to a TSN.
+    pub(crate) fn on_cum_tsn_ack(&mut self, cum_tsn_ack: u32) {
+        if self.lost > 0 && self.repaired_at.is_some_and(|tsn| tsn_at_or_before(tsn, cum_tsn_ack)) {
             *self = Self::default();
         }
     }
@@ -55,6 +79,9 @@ impl Sizes {
     }
 }
 
+/// The longest queue of a usual network: what it drops within that time it drops at once.
+const QUEUE: Duration = Duration::from_millis(200);
+
 /// What a burst loses is retransmitted by then, or its sender's time-out has passed: RTO.Min (RFC 9260 section 16).
 const ONE_BURST: Duration = Duration::from_secs(1);
 
@@ -73,7 +100,7 @@ mod tests {
     fn large_packets_that_never_pass_are_a_black_hole() {
         let mut sizes = Sizes::default();
         for (bytes, second) in [1_448, 1_300, 1_448, 1_448].into_iter().zip(10..) {
-            sizes.on_lost(bytes, at(second));
+            sizes.on_lost(bytes, false, second as u32, at(second));
             sizes.on_passed(148, at(second));
         }
         assert_eq!(sizes.black_hole(4), Some((1_300, Some(148))));
@@ -85,7 +112,7 @@ mod tests {
     fn a_sender_that_sends_nothing_as_large_any_more_ends_it() {
         let mut sizes = Sizes::default();
         for seconds in 10..14 {
-            sizes.on_lost(1_448, at(seconds));
+            sizes.on_lost(1_448, false, seconds as u32, at(seconds));
         }
         sizes.on_passed(1_300, at(70));
         assert_eq!(sizes.black_hole(4), Some((1_448, Some(1_300))));
@@ -94,22 +121,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_repaired_on_the_same_path_did_pass() {
+        for resent_here in [true, false] {
+            let mut sizes = Sizes::default();
+            for second in 10..20 {
+                sizes.on_lost(1_448, resent_here, u32::MAX.wrapping_add(second as u32 - 10), at(second));
+                sizes.on_passed(148, at(second));
+                sizes.on_cum_tsn_ack(u32::MAX - 1);
+            }
+            assert_eq!(sizes.black_hole(4), Some((1_448, Some(148))));
+            sizes.on_cum_tsn_ack(1);
+            assert_eq!(sizes.black_hole(4).is_none(), resent_here);
+        }
+    }
+
+    #[test]
     fn a_burst_of_losses_is_none() {
         let mut sizes = Sizes::default();
-        for _ in 0..20 {
-            sizes.on_lost(1_448, at(10));
+        for tsn in 0..20 {
+            sizes.on_lost(1_448, false, tsn, at(10));
         }
         sizes.on_passed(148, at(11));
+        assert_eq!(sizes.black_hole(4), None);
+        for second in 12..20 {
+            // The rest of what was under way.
+            sizes.on_lost(1_448, false, 19, at(second));
+        }
         assert_eq!(sizes.black_hole(4), None);
     }
 
     #[test]
     fn random_loss_is_none() {
         let mut sizes = Sizes::default();
-        for _ in 0..20 {
-            sizes.on_lost(1_448, at(10));
+        for tsn in 0..20 {
+            sizes.on_lost(1_448, false, tsn, at(10 + u64::from(tsn)));
             sizes.on_passed(1_448, at(10));
-            sizes.on_lost(148, at(10));
+            sizes.on_lost(148, false, tsn + 100, at(10));
             sizes.on_passed(148, at(10));
         }
         assert_eq!(sizes.black_hole(4), None);

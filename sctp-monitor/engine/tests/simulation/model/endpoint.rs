@@ -26,8 +26,8 @@ pub(crate) enum Rhythm {
     Steady,
     /// Each message by itself.
     Poisson,
-    /// Always more than can be sent: a message of 64 KiB after the other, in fragments of which the last is small.
-    Bulk,
+    /// Always more than can be sent: one message after the other, of so many full packets and a small one.
+    Bulk { full_packets: usize },
 }
 
 impl Traffic {
@@ -37,7 +37,7 @@ impl Traffic {
             Rhythm::Steady => dice.between(mean.mul_f64(0.9), mean.mul_f64(1.1)),
             Rhythm::Poisson => dice.exponential(mean),
             // The send buffer is looked after that often.
-            Rhythm::Bulk => Duration::from_millis(20),
+            Rhythm::Bulk { .. } => Duration::from_millis(20),
         }
     }
 }
@@ -117,7 +117,7 @@ impl Endpoint {
             && at <= now
         {
             match traffic.rhythm {
-                Rhythm::Bulk => self.sender.fill(),
+                Rhythm::Bulk { full_packets } => self.sender.fill(full_packets),
                 Rhythm::Steady | Rhythm::Poisson => self.sender.push(traffic.bytes),
             }
             self.message_at = Some(at + traffic.interval(&mut self.dice));

@@ -11,7 +11,7 @@ use sctp_monitor_engine::{
     Session,
     config::{Config, Vantage},
     model::{
-        Broken, Event, EventKind, Evidence, FindingKind, Object, PathDown, PathId, PathState, Status, Timestamp,
+        Broken, Event, EventKind, Evidence, IncidentView, Object, PathDown, PathId, PathState, Status, Timestamp,
     },
     session::Pace,
 };
@@ -57,7 +57,7 @@ pub(crate) struct Monitor {
     now: Timestamp,
     changes: Vec<Change>,
     directions: Vec<(PathId, Broken)>,
-    incidents: Vec<FindingKind>,
+    incidents: Vec<IncidentView>,
     frame: Vec<u8>,
 }
 
@@ -153,8 +153,8 @@ impl Monitor {
         std::mem::take(&mut self.changes)
     }
 
-    /// The kinds of the incidents that were opened since the last call.
-    pub(crate) fn take_incidents(&mut self) -> Vec<FindingKind> {
+    /// The incidents that were opened since the last call.
+    pub(crate) fn take_incidents(&mut self) -> Vec<IncidentView> {
         std::mem::take(&mut self.incidents)
     }
 
@@ -164,12 +164,12 @@ impl Monitor {
     }
 }
 
-fn incident(event: &Event) -> Option<FindingKind> {
+fn incident(event: &Event) -> Option<IncidentView> {
     match &event.kind {
         EventKind::Incident {
             status: Status::Opened,
             incident,
-        } => Some(incident.finding),
+        } => Some(incident.clone()),
         _ => None,
     }
 }

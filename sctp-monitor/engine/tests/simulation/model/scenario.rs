@@ -203,7 +203,8 @@ impl Scenario {
         let bulk = |name, megabits: f64, room: f64, early, others| Self {
             name,
             rates: [50.0, 0.0],
-            rhythm: Rhythm::Bulk,
+            // 64 KiB.
+            rhythm: Rhythm::Bulk { full_packets: 45 },
             bottleneck: Some(Bottleneck {
                 bytes_per_second: megabits * 125_000.0,
                 room: room * 1_500.0,
@@ -225,9 +226,9 @@ impl Scenario {
             bulk("bulk, deep queue", 2.0, 200.0, false, 0.0),
             bulk("bulk, shallow queue", 10.0, 6.0, false, 0.0),
             bulk("bulk, early drop", 10.0, 60.0, true, 0.0),
-            bulk("bulk, others too", 10.0, 40.0, false, 0.6),
-            bulk("bulk, others too, early drop", 10.0, 60.0, true, 0.6),
-            bulk("bulk, others too, shallow queue", 10.0, 10.0, false, 0.5),
+            bulk("bulk, others too", 10.0, 40.0, false, 0.4),
+            bulk("bulk, others too, early drop", 10.0, 60.0, true, 0.4),
+            bulk("bulk, others too, shallow queue", 10.0, 10.0, false, 0.4),
             Self {
                 vantage: Vantage::Gateway,
                 rates: [50.0, 50.0],
@@ -237,6 +238,14 @@ impl Scenario {
             stalling(Stalled::Host, "bulk, this host stands still for 1 s", 1_000),
             stalling(Stalled::Agent, "bulk, the agent stands still for 1 s", 1_000),
         ]
+    }
+
+    /// The same kind with messages of two full packets and a small one.
+    pub(crate) fn with_short_messages(self) -> Self {
+        Self {
+            rhythm: Rhythm::Bulk { full_packets: 2 },
+            ..self
+        }
     }
 
     /// The same kind with so many packets lost.

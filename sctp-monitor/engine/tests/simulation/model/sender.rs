@@ -84,9 +84,9 @@ impl Sender {
     }
 
     /// The application has more than can be sent.
-    pub(crate) fn fill(&mut self) {
+    pub(crate) fn fill(&mut self, full_packets: usize) {
         while self.messages.len() < SEND_BUFFER {
-            self.messages.extend([FRAGMENT; FRAGMENTS]);
+            self.messages.extend(std::iter::repeat_n(FRAGMENT, full_packets));
             self.messages.push_back(LAST_FRAGMENT);
         }
     }
@@ -295,8 +295,7 @@ impl Sender {
 const MAX_PATHS: usize = 4;
 /// Messages that fit into the socket's send buffer.
 const SEND_BUFFER: usize = 2_000;
-/// 64 KiB in packets of 1,500 bytes.
-const FRAGMENTS: usize = 45;
+/// Fills a packet of 1,432 bytes.
 const FRAGMENT: u16 = 1_384;
 const LAST_FRAGMENT: u16 = 104;
 const STRIKES: u8 = 3;

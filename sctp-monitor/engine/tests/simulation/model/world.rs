@@ -7,7 +7,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{Broken as Said, FindingKind, PathId, Timestamp},
+    model::{Broken as Said, IncidentView, PathId, Timestamp},
 };
 
 use super::{
@@ -170,8 +170,8 @@ impl World {
         self.wires[path][0].shrink(mtu);
     }
 
-    /// The kinds of the incidents that the monitor has opened since the last call.
-    pub(crate) fn take_incidents(&mut self) -> Vec<FindingKind> {
+    /// The incidents that the monitor has opened since the last call.
+    pub(crate) fn take_incidents(&mut self) -> Vec<IncidentView> {
         self.monitor.take_incidents()
     }
 
