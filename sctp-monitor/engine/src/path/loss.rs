@@ -236,10 +236,10 @@ mod tests {
     #[test]
     fn what_a_full_window_loses_by_itself_is_no_rate() {
         for (under_way, bytes, one_in, is_grey) in [
-            (5, 1_400, 14, false),
-            (40, 1_400, 14, false),
-            (2, 1_400, 14, true),
-            (40, 300, 14, true),
+            (5, 1_400, 8, false),
+            (40, 1_400, 8, false),
+            (2, 1_400, 8, true),
+            (40, 300, 8, true),
             (5, 1_400, 3, true),
         ] {
             let mut losses = Losses::default();

@@ -20,8 +20,6 @@ pub(crate) struct Sizes {
     largest_passed: u32,
     first_lost: Timestamp,
     last_lost: Timestamp,
-    /// The highest TSN that had been sent then.
-    highest_sent: u32,
     /// Once the peer has all up to this TSN, what was lost first has passed after all; `None` if it was retransmitted
     /// elsewhere.
     repaired_at: Option<u32>,
@@ -36,13 +34,11 @@ impl Sizes {
             self.repaired_at = Some(highest_sent);
         }
         self.repaired_at = self.repaired_at.filter(|_| resent_here);
-        // What was under way together is retransmitted bit by bit, and lost only once; so is what a full queue drops.
-        let together = self.highest_sent == highest_sent || now.since(self.last_lost) < QUEUE;
-        if self.lost > 0 && together {
+        // What a full queue drops is lost once, and what was under way together is retransmitted bit by bit.
+        if self.lost > 0 && now.since(self.last_lost) < QUEUE {
             self.smallest_lost = self.smallest_lost.min(bytes);
             return;
         }
-        self.highest_sent = highest_sent;
         if self.lost == 0 || bytes < self.smallest_lost {
             self.smallest_lost = bytes;
         }
@@ -142,11 +138,6 @@ mod tests {
             sizes.on_lost(1_448, false, tsn, at(10));
         }
         sizes.on_passed(148, at(11));
-        assert_eq!(sizes.black_hole(4), None);
-        for second in 12..20 {
-            // The rest of what was under way.
-            sizes.on_lost(1_448, false, 19, at(second));
-        }
         assert_eq!(sizes.black_hole(4), None);
     }
 
