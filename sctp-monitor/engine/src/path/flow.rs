@@ -329,6 +329,11 @@ impl Flow {
         self.detector.verdict()
     }
 
+    /// Since when it is thought to work, if it is.
+    pub(crate) fn alive_since(&self) -> Option<Timestamp> {
+        self.detector.alive_since()
+    }
+
     /// How often DATA on it was acknowledged.
     pub(crate) fn acknowledged(&self) -> u32 {
         self.counters.acknowledged

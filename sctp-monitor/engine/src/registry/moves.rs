@@ -22,7 +22,7 @@ impl Registry {
         self.establish_if_known(id, now);
     }
 
-    /// Follows new DATA from path to path. What is to be reported is as old as the DATA.
+    /// Follows new DATA from path to path. What is to be reported is as old as the first of it.
     fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<(EventKind, Timestamp)> {
         let (acked_at, new_data_at) = (flow.acked_at.take(), flow.new_data_at.take());
         let association = self.associations.get_mut(member.association)?;
@@ -30,15 +30,14 @@ impl Registry {
         if let Some(at) = acked_at {
             primary.on_acked(member.path, at);
         }
-        let new_data_at = new_data_at?;
-        let moved = primary.on_new_data(member.path, new_data_at)?;
+        let moved = primary.on_new_data(member.path, new_data_at?)?;
         let kind = EventKind::DataMoved {
             direction: member.direction,
             from: moved.from,
             to: moved.to,
             gap: moved.gap,
         };
-        association.is_established().then_some((kind, new_data_at))
+        association.is_established().then_some((kind, moved.at))
     }
 
     /// Reports an association of which both directions are known.

@@ -63,6 +63,8 @@ pub(crate) struct Detector {
     /// The last proof that the path works.
     alive_at: Option<Timestamp>,
     alive_by: Option<Reason>,
+    /// The first proof that it works since the verdict was another.
+    alive_since: Option<Timestamp>,
     directions: Directions,
     /// The NIC was cut off, or the network said so, at that time.
     doubted: Option<Box<(Timestamp, Verdict)>>,
@@ -190,6 +192,11 @@ impl Detector {
         self.alive_at
     }
 
+    /// While the verdict is that it works: the first proof since it was another.
+    pub(crate) fn alive_since(&self) -> Option<Timestamp> {
+        self.alive_since
+    }
+
     /// Packets that usually await a SACK when one comes, for longer than the path needs: the peer sends it by a timer.
     pub(crate) fn usually_awaiting(&self) -> f32 {
         self.data.usually_awaiting
@@ -221,13 +228,14 @@ impl Detector {
     pub(crate) fn on_answered_elsewhere(&mut self, fingerprint: u32, rtt: Duration, at: Timestamp) {
         self.heartbeats.answered = Some(fingerprint);
         self.on_heartbeat_answered(at, rtt);
-        self.verdict = self.weigh_signs();
+        let verdict = self.weigh_signs();
+        self.decide(verdict);
     }
 
     /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
     pub(crate) fn on_cut_off(&mut self, reason: &Reason, now: Timestamp) {
         self.doubted = Some(Box::new((now, Verdict::Dead(reason.clone()))));
-        self.verdict = Verdict::Dead(reason.clone());
+        self.decide(Verdict::Dead(reason.clone()));
     }
 
     /// An ICMP error is a doubt and no more: it may be about one packet, or come from a router that is about to find
@@ -235,7 +243,7 @@ impl Detector {
     pub(crate) fn on_icmp(&mut self, reason: Reason, at: Timestamp) {
         let is_news = self.alive_at.is_none_or(|alive_at| alive_at < at);
         if is_news && !matches!(self.verdict, Verdict::Dead(_)) {
-            self.verdict = Verdict::Suspect(reason);
+            self.decide(Verdict::Suspect(reason));
             self.doubted = Some(Box::new((at, self.verdict.clone())));
         }
     }
@@ -276,7 +284,16 @@ impl Detector {
         let data = self
             .weigh_duplicates(config, now)
             .or_else(|| self.weigh_data(record, context, config, now));
-        self.verdict = self.weigh(heartbeats, data);
+        let verdict = self.weigh(heartbeats, data);
+        self.decide(verdict);
+    }
+
+    fn decide(&mut self, verdict: Verdict) {
+        self.verdict = verdict;
+        self.alive_since = match self.verdict {
+            Verdict::Alive(_) => self.alive_since.or(self.alive_at),
+            _ => None,
+        };
     }
 
     fn look_again(&mut self, at: Timestamp) {
