@@ -211,7 +211,11 @@ impl FlowRecord {
     /// Watches whether a packet passes, unless a larger one is watched.
     #[inline(always)]
     pub fn watch_size(&mut self, tsn: u32, bytes: u32) {
-        let bytes = if bytes > u32::from(u16::MAX) { u16::MAX } else { bytes as u16 };
+        let bytes = if bytes > u32::from(u16::MAX) {
+            u16::MAX
+        } else {
+            bytes as u16
+        };
         if bytes > self.sized_bytes {
             self.sized_tsn = tsn;
             self.sized_bytes = bytes;

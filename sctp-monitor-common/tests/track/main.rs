@@ -274,7 +274,11 @@ fn a_time_out_is_measured_on_a_lone_packet_only() {
     t.there(vec![frames::data(12, 1)]);
     t.wait(1);
     t.there(vec![frames::data(11, 1)]);
-    assert_eq!(t.record(1).resent_after_us, 100_000, "it may have been reported missing");
+    assert_eq!(
+        t.record(1).resent_after_us,
+        100_000,
+        "it may have been reported missing"
+    );
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_engine::model::{
-    AssociationView, EndReason, Evidence, Finding, IncidentId, NotRedundant, Object, PathId,
-    Direction, PathMtuBlackHole, PathState, PhaseView, SecondaryUnconfirmed, Shared, Slow, Zombie,
+    AssociationView, Direction, EndReason, Evidence, Finding, IncidentId, NotRedundant, Object, PathId,
+    PathMtuBlackHole, PathState, PhaseView, SecondaryUnconfirmed, Shared, Slow, Zombie,
 };
 use serde_json::{Value, json};
 

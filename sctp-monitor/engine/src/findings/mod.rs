@@ -25,7 +25,8 @@ pub(crate) use self::open::Findings;
 
 use crate::model::{
     AnsweredElsewhere, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown, NotRedundant, Object,
-    PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed, Severity, Slow, Suspicion, Timestamp, Zombie,
+    PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed, Severity, Slow, Suspicion,
+    Timestamp, Zombie,
 };
 
 impl Finding {

@@ -28,7 +28,14 @@ impl PathMtuBlackHole {
 
     /// Whether `other` says the same.
     pub(crate) fn says(&self, other: &Self) -> bool {
-        let figures = |hole: &Self| (hole.lost_bytes, hole.passed_bytes, hole.path_mtu, hole.missing_tsn);
+        let figures = |hole: &Self| {
+            (
+                hole.lost_bytes,
+                hole.passed_bytes,
+                hole.path_mtu,
+                hole.missing_tsn,
+            )
+        };
         self.heartbeats_pass == other.heartbeats_pass && figures(self) == figures(other)
     }
 }

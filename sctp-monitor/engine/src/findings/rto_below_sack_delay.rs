@@ -16,8 +16,12 @@ impl RtoBelowSackDelay {
     /// What to check next.
     pub(crate) fn check(&self, object: Object) -> String {
         let [sender, receiver] = match (object, self.direction) {
-            (Object::Path(path), Direction::Forward) => [path.local, path.remote].map(|address| address.to_string()),
-            (Object::Path(path), Direction::Return) => [path.remote, path.local].map(|address| address.to_string()),
+            (Object::Path(path), Direction::Forward) => {
+                [path.local, path.remote].map(|address| address.to_string())
+            }
+            (Object::Path(path), Direction::Return) => {
+                [path.remote, path.local].map(|address| address.to_string())
+            }
             _ => ["the sender", "the receiver"].map(str::to_owned),
         };
         format!(

@@ -340,9 +340,7 @@ impl Evidence {
     pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::GreyLoss(known), Self::GreyLoss(now)) => known.direction == now.direction,
-            (Self::PathMtuBlackHole(known), Self::PathMtuBlackHole(now)) => {
-                known.direction == now.direction
-            }
+            (Self::PathMtuBlackHole(known), Self::PathMtuBlackHole(now)) => known.direction == now.direction,
             (Self::RtoBelowSackDelay(known), Self::RtoBelowSackDelay(now)) => {
                 known.direction == now.direction
             }

@@ -291,7 +291,8 @@ impl Flow {
         let in_outage = !works || self.after_outage;
         self.after_outage = !works || (self.after_outage && new.acknowledged == 0);
         self.uncounted.0 = self.uncounted.0.saturating_add(new.data_chunks);
-        self.losses.on_arrived_twice(twice.saturating_sub(self.uncounted.1));
+        self.losses
+            .on_arrived_twice(twice.saturating_sub(self.uncounted.1));
         self.uncounted.1 = self.uncounted.1.saturating_sub(twice).saturating_add(lost);
         if new.acknowledged > 0 {
             self.losses.on_acknowledged(record.acknowledged_packets);
@@ -318,7 +319,10 @@ impl Flow {
             self.sizes.on_passed(u32::from(record.passed_bytes), now);
         }
         self.too_soon.observe(too_soon(record, new));
-        let missing = record.sender.missing().filter(|_| holds_tsn_state(record, &self.links));
+        let missing = record
+            .sender
+            .missing()
+            .filter(|_| holds_tsn_state(record, &self.links));
         let known = self.missing.filter(|_| new.late == 0);
         self.missing = Missing::follow(known, missing, new.passed, u32::from(record.passed_bytes), now);
         self.time(record, new, config, now);

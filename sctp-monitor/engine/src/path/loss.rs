@@ -215,7 +215,12 @@ mod tests {
     fn one_burst_is_no_rate() {
         let mut losses = Losses::default();
         run(&mut losses, 100, 10, 0);
-        losses.count(200, 100, &Config::default(), Timestamp::from_nanos(110_500_000_000));
+        losses.count(
+            200,
+            100,
+            &Config::default(),
+            Timestamp::from_nanos(110_500_000_000),
+        );
         run(&mut losses, 111, 12, 0);
         assert_eq!(losses.rate(), None);
     }
@@ -226,7 +231,12 @@ mod tests {
         let (mut opened, mut open) = (0, false);
         for round in 0..40 {
             // 5 % and 2 % in turn.
-            run(&mut losses, 100 + round * 10, 10, if round % 2 == 0 { 20 } else { 50 });
+            run(
+                &mut losses,
+                100 + round * 10,
+                10,
+                if round % 2 == 0 { 20 } else { 50 },
+            );
             opened += u32::from(losses.rate().is_some() && !open);
             open = losses.rate().is_some();
         }

@@ -23,13 +23,21 @@ pub(crate) struct Missing {
 
 impl Missing {
     /// What is missing after a look at the record, which tells of `tsn`, and of so many more packets that have passed.
-    pub(crate) fn follow(known: Option<Self>, tsn: Option<u32>, newer: u32, bytes: u32, now: Timestamp) -> Option<Self> {
-        let mut missing = known.filter(|known| Some(known.tsn) == tsn).or(tsn.map(|tsn| Self {
-            tsn,
-            since: now,
-            newer: 0,
-            largest: 0,
-        }))?;
+    pub(crate) fn follow(
+        known: Option<Self>,
+        tsn: Option<u32>,
+        newer: u32,
+        bytes: u32,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let mut missing = known
+            .filter(|known| Some(known.tsn) == tsn)
+            .or(tsn.map(|tsn| Self {
+                tsn,
+                since: now,
+                newer: 0,
+                largest: 0,
+            }))?;
         if newer > 0 {
             missing.newer = missing.newer.saturating_add(newer);
             missing.largest = missing.largest.max(bytes);

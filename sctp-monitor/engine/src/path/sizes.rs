@@ -51,7 +51,11 @@ impl Sizes {
 
     /// The peer has all up to a TSN.
     pub(crate) fn on_cum_tsn_ack(&mut self, cum_tsn_ack: u32) {
-        if self.lost > 0 && self.repaired_at.is_some_and(|tsn| tsn_at_or_before(tsn, cum_tsn_ack)) {
+        if self.lost > 0
+            && self
+                .repaired_at
+                .is_some_and(|tsn| tsn_at_or_before(tsn, cum_tsn_ack))
+        {
             *self = Self::default();
         }
     }
@@ -121,7 +125,12 @@ mod tests {
         for resent_here in [true, false] {
             let mut sizes = Sizes::default();
             for second in 10..20 {
-                sizes.on_lost(1_448, resent_here, u32::MAX.wrapping_add(second as u32 - 10), at(second));
+                sizes.on_lost(
+                    1_448,
+                    resent_here,
+                    u32::MAX.wrapping_add(second as u32 - 10),
+                    at(second),
+                );
                 sizes.on_passed(148, at(second));
                 sizes.on_cum_tsn_ack(u32::MAX - 1);
             }

@@ -120,7 +120,13 @@ mod tests {
         let told = run(95, 95, ms(100), ms(200)).timeouts().unwrap();
         assert_eq!((Some(told.rto), told.sack_delay), (ms(100), ms(200)));
         assert!(told.retransmitted * 10 > told.chunks * 9, "{told:?}");
-        assert!(run(100, 100, ms(100), ms(200)).timeouts().unwrap().sack_delay.is_none());
+        assert!(
+            run(100, 100, ms(100), ms(200))
+                .timeouts()
+                .unwrap()
+                .sack_delay
+                .is_none()
+        );
     }
 
     #[test]
@@ -142,7 +148,10 @@ mod tests {
     fn it_ends_with_the_retransmissions() {
         let mut soon = run(95, 95, ms(100), ms(200));
         for _ in 0..400 {
-            soon.observe(News { sent: 1, ..News::default() });
+            soon.observe(News {
+                sent: 1,
+                ..News::default()
+            });
         }
         assert_eq!(soon.timeouts(), None);
     }

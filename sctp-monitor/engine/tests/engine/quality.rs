@@ -339,8 +339,17 @@ fn a_tsn_that_never_gets_through_is_a_black_hole_from_either_side() {
             let mut world = World::new(vantage);
             world.handshake();
             world.heartbeat_answered(1, ms(1));
-            let (from, to) = if forward { (LOCAL_TAG, REMOTE_TAG) } else { (REMOTE_TAG, LOCAL_TAG) };
-            let stuck = Stuck { forward, seen, seconds: 16, small };
+            let (from, to) = if forward {
+                (LOCAL_TAG, REMOTE_TAG)
+            } else {
+                (REMOTE_TAG, LOCAL_TAG)
+            };
+            let stuck = Stuck {
+                forward,
+                seen,
+                seconds: 16,
+                small,
+            };
             for tsn in 1..21 {
                 stuck.send(&mut world, forward, to, frames::data(tsn, small));
                 world.advance(ms(5));
@@ -355,7 +364,11 @@ fn a_tsn_that_never_gets_through_is_a_black_hole_from_either_side() {
             let Evidence::PathMtuBlackHole(hole) = finding.evidence else {
                 panic!("{finding:?}");
             };
-            let direction = if forward { Direction::Forward } else { Direction::Return };
+            let direction = if forward {
+                Direction::Forward
+            } else {
+                Direction::Return
+            };
             assert_eq!(hole.direction, direction, "{what}");
             let lost = seen.then_some(1_484);
             assert_eq!(hole.lost_bytes, lost, "{what}");
@@ -386,7 +399,11 @@ fn what_comes_late_does_arrive() {
         world.sent(1, REMOTE_TAG, vec![frames::sack(cum, blocks)]);
         world.advance(ms(100));
     }
-    assert!(!opened(&world).contains(&"path_mtu_black_hole"), "{:?}", opened(&world));
+    assert!(
+        !opened(&world).contains(&"path_mtu_black_hole"),
+        "{:?}",
+        opened(&world)
+    );
 }
 
 #[test]

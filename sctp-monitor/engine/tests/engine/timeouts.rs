@@ -80,7 +80,13 @@ fn a_time_out_below_the_sack_delay_is_told_with_both_times() {
     for vantage in [Vantage::Endpoint, Vantage::Gateway] {
         for forward in [true, false] {
             for (rto, rtt) in [(100, 1), (100, 30), (50, 1), (190, 5)] {
-                let mut lone = Lone { forward, rto: 1_000, sack_delay: 200, rtt, lost: false };
+                let mut lone = Lone {
+                    forward,
+                    rto: 1_000,
+                    sack_delay: 200,
+                    rtt,
+                    lost: false,
+                };
                 let what = format!("{vantage:?}, forward {forward}, RTO {rto} ms, RTT {rtt} ms");
                 let mut world = lone.world(vantage);
                 lone.send(&mut world, 1..4);
@@ -90,18 +96,30 @@ fn a_time_out_below_the_sack_delay_is_told_with_both_times() {
                 let Some((Status::Opened, finding)) = found.first() else {
                     panic!("{what}: {:?}", world.events);
                 };
-                let Evidence::RtoBelowSackDelay(RtoBelowSackDelay { direction, rto: told, sack_delay, .. }) =
-                    finding.evidence
+                let Evidence::RtoBelowSackDelay(RtoBelowSackDelay {
+                    direction,
+                    rto: told,
+                    sack_delay,
+                    ..
+                }) = finding.evidence
                 else {
                     panic!("{finding:?}");
                 };
-                let expected = if forward { Direction::Forward } else { Direction::Return };
+                let expected = if forward {
+                    Direction::Forward
+                } else {
+                    Direction::Return
+                };
                 assert_eq!((direction, told), (expected, ms(rto)), "{what}");
                 assert_eq!(sack_delay, Some(ms(200 + rtt)), "{what}");
                 assert_eq!(opened(&world), ["rto_below_sack_delay"], "{what}");
                 lone.rto = 1_000;
                 lone.send(&mut world, 40..160);
-                assert_eq!(statuses(&world, "rto_below_sack_delay").last(), Some(&Status::Closed), "{what}");
+                assert_eq!(
+                    statuses(&world, "rto_below_sack_delay").last(),
+                    Some(&Status::Closed),
+                    "{what}"
+                );
             }
         }
     }
@@ -110,11 +128,26 @@ fn a_time_out_below_the_sack_delay_is_told_with_both_times() {
 #[test]
 fn a_time_out_above_the_delay_and_loss_are_not_it() {
     for vantage in [Vantage::Endpoint, Vantage::Gateway] {
-        for (rto, sack_delay, lost) in [(300, 200, false), (100, 20, false), (100, 200, true), (700, 200, true)] {
-            let lone = Lone { forward: true, rto, sack_delay, rtt: 5, lost };
+        for (rto, sack_delay, lost) in [
+            (300, 200, false),
+            (100, 20, false),
+            (100, 200, true),
+            (700, 200, true),
+        ] {
+            let lone = Lone {
+                forward: true,
+                rto,
+                sack_delay,
+                rtt: 5,
+                lost,
+            };
             let mut world = lone.world(vantage);
             lone.send(&mut world, 1..60);
-            assert_eq!(statuses(&world, "rto_below_sack_delay"), [], "{vantage:?} {rto} {sack_delay} {lost}");
+            assert_eq!(
+                statuses(&world, "rto_below_sack_delay"),
+                [],
+                "{vantage:?} {rto} {sack_delay} {lost}"
+            );
         }
     }
 }

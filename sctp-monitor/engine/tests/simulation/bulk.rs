@@ -23,7 +23,10 @@ fn full_queues_are_no_incident() {
             world.advance(MINUTE);
             for incident in world.take_incidents() {
                 let at = incident.since.since(BEGINNING);
-                incidents.push(format!("{}, seed {seed}, {at:?}: {}", scenario.name, incident.reason));
+                incidents.push(format!(
+                    "{}, seed {seed}, {at:?}: {}",
+                    scenario.name, incident.reason
+                ));
             }
         }
     }
@@ -46,7 +49,10 @@ fn a_break_under_full_load_is_found() {
                 let after = found.map(|change| change.at.since(broken_at));
                 println!("{}, {direction:?}, seed {seed}: {after:?}", scenario.name);
                 if after.is_none_or(|after| after > SOON) {
-                    late.push(format!("{}, {direction:?}, seed {seed}: {after:?}", scenario.name));
+                    late.push(format!(
+                        "{}, {direction:?}, seed {seed}: {after:?}",
+                        scenario.name
+                    ));
                 }
             }
         }
@@ -70,7 +76,9 @@ fn most_black_holes_under_full_load_are_found() {
             let is_hole = |incident: &IncidentView| incident.finding == FindingKind::PathMtuBlackHole;
             worlds += 1;
             if !found.iter().any(is_hole) {
-                let found = found.iter().map(|incident| format!("{:?} {}", incident.since.since(BEGINNING), incident.reason));
+                let found = found
+                    .iter()
+                    .map(|incident| format!("{:?} {}", incident.since.since(BEGINNING), incident.reason));
                 missed.push(format!("{what}: {}", found.collect::<Vec<_>>().join("; ")));
             }
         }

@@ -11,7 +11,8 @@ use sctp_monitor_engine::{
     Session,
     config::{Config, Vantage},
     model::{
-        Broken, Event, EventKind, Evidence, IncidentView, Object, PathDown, PathId, PathState, Status, Timestamp,
+        Broken, Event, EventKind, Evidence, IncidentView, Object, PathDown, PathId, PathState, Status,
+        Timestamp,
     },
     session::Pace,
 };

@@ -71,7 +71,11 @@ impl Queue {
                 now
             };
             let seconds = step.since(self.at).as_secs_f64();
-            let share = if self.others_send { 2.0 * self.link.others } else { 0.0 };
+            let share = if self.others_send {
+                2.0 * self.link.others
+            } else {
+                0.0
+            };
             let change = (share - 1.0) * self.link.bytes_per_second * seconds;
             self.backlog = (self.backlog + change).clamp(0.0, self.link.room);
             self.at = step.max(self.at + Duration::from_nanos(1));
