@@ -2,6 +2,7 @@
 //! how bad it is, its words and what to check.
 
 mod answered_elsewhere;
+mod bad_checksum;
 mod flapping;
 mod grey_loss;
 mod incidents;
@@ -24,7 +25,7 @@ use std::fmt;
 pub(crate) use self::open::Findings;
 
 use crate::model::{
-    AnsweredElsewhere, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown, NotRedundant, Object,
+    AnsweredElsewhere, BadChecksum, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown, NotRedundant, Object,
     PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed, Severity, Slow, Suspicion,
     Timestamp, Zombie,
 };
@@ -62,6 +63,7 @@ impl Evidence {
             Self::GreyLoss(_) => GreyLoss::SEVERITY,
             Self::LatencyDegraded(_) => Slow::SEVERITY,
             Self::RtoBelowSackDelay(_) => RtoBelowSackDelay::SEVERITY,
+            Self::BadChecksum(_) => BadChecksum::SEVERITY,
             Self::Flapping(_) => Flapping::SEVERITY,
             Self::AnsweredElsewhere(_) => AnsweredElsewhere::SEVERITY,
             Self::SecondaryUnconfirmed(_) => SecondaryUnconfirmed::SEVERITY,
@@ -83,6 +85,7 @@ impl Evidence {
             Self::GreyLoss(_) => GreyLoss::check(),
             Self::LatencyDegraded(_) => Slow::check(),
             Self::RtoBelowSackDelay(evidence) => evidence.check(object),
+            Self::BadChecksum(_) => BadChecksum::check(object),
             Self::Flapping(_) => Flapping::check(),
             Self::AnsweredElsewhere(_) => AnsweredElsewhere::check(),
             Self::SecondaryUnconfirmed(_) => SecondaryUnconfirmed::check(object),
@@ -104,6 +107,7 @@ impl fmt::Display for Evidence {
             Self::GreyLoss(evidence) => evidence.fmt(f),
             Self::LatencyDegraded(evidence) => evidence.fmt(f),
             Self::RtoBelowSackDelay(evidence) => evidence.fmt(f),
+            Self::BadChecksum(evidence) => evidence.fmt(f),
             Self::Flapping(evidence) => evidence.fmt(f),
             Self::AnsweredElsewhere(evidence) => evidence.fmt(f),
             Self::SecondaryUnconfirmed(evidence) => evidence.fmt(f),

@@ -94,6 +94,8 @@ pub enum Evidence {
     GreyLoss(GreyLoss),
     /// The round-trip time has grown.
     LatencyDegraded(Slow),
+    /// A sender's packets have a wrong CRC32c and get no answer.
+    BadChecksum(BadChecksum),
     /// A sender retransmits what has arrived: its time-out is shorter than the peer's delay of SACKs.
     RtoBelowSackDelay(RtoBelowSackDelay),
     /// The path fails and recovers again and again.
@@ -227,6 +229,16 @@ pub struct RtoBelowSackDelay {
     pub chunks: u32,
 }
 
+/// A sender's packets have a wrong CRC32c and get no answer, while another's to the same address are right and are answered. It is
+/// about the address pair, and no association: local is the sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BadChecksum {
+    /// Packets with a wrong CRC32c: all that were seen of the sender.
+    pub packets: u32,
+    /// Another sender to the same address, whose packets are right and are answered.
+    pub other: IpAddr,
+}
+
 /// No path to this address of the peer was ever confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondaryUnconfirmed {
@@ -296,6 +308,7 @@ impl Evidence {
             Self::PathMtuBlackHole(_) => FindingKind::PathMtuBlackHole,
             Self::GreyLoss(_) => FindingKind::GreyLoss,
             Self::LatencyDegraded(_) => FindingKind::LatencyDegraded,
+            Self::BadChecksum(_) => FindingKind::BadChecksum,
             Self::RtoBelowSackDelay(_) => FindingKind::RtoBelowSackDelay,
             Self::Flapping(_) => FindingKind::Flapping,
             Self::AnsweredElsewhere(_) => FindingKind::AnsweredElsewhere,
@@ -326,6 +339,7 @@ impl Evidence {
             Self::Flapping(_) => Cause::Flapping,
             Self::PeerDown(_)
             | Self::AnsweredElsewhere(_)
+            | Self::BadChecksum(_)
             | Self::RtoBelowSackDelay(_)
             | Self::SecondaryUnconfirmed(_)
             | Self::Zombie(_)
@@ -361,6 +375,7 @@ impl Evidence {
                 now.rtt > slow.rtt * 3 / 2 || now.rtt < slow.rtt * 2 / 3
             }
             (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.differs(now),
+            (Self::BadChecksum(known), Self::BadChecksum(now)) => now.packets >= known.packets.saturating_mul(2),
             (Self::Flapping(_), Self::Flapping(_))
             | (Self::RtoBelowSackDelay(_), Self::RtoBelowSackDelay(_))
             | (Self::SecondaryUnconfirmed(_), Self::SecondaryUnconfirmed(_))

@@ -39,7 +39,7 @@ pub use self::{
     end::EndReason,
     event::{Event, EventKind, Status},
     finding::{
-        AnsweredElsewhere, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown, NotRedundant, Object,
+        AnsweredElsewhere, BadChecksum, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown, NotRedundant, Object,
         PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed, Shared, Zombie,
     },
     flow::{FlowView, RttView, Throughput},

@@ -171,6 +171,10 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
         })),
         loss(Direction::Forward),
         loss(Direction::Return),
+        of_path(Evidence::BadChecksum(BadChecksum {
+            packets: 6,
+            other: path(2).local,
+        })),
         of_path(Evidence::RtoBelowSackDelay(RtoBelowSackDelay {
             direction: Direction::Forward,
             rto: ms(100),

@@ -31,6 +31,8 @@ pub enum FindingKind {
     PathDown,
     /// The local NIC has no link, or does not exist any more.
     LinkDown,
+    /// A sender's packets have a wrong CRC32c and get no answer.
+    BadChecksum,
     /// Packets claim to come from an endpoint, but did not.
     SpoofingSuspected,
     /// No path to this address of the peer was ever confirmed.
@@ -53,12 +55,13 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds that this version finds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PeerDown,
         Self::Zombie,
         Self::PathMtuBlackHole,
         Self::PathDown,
         Self::LinkDown,
+        Self::BadChecksum,
         Self::SpoofingSuspected,
         Self::SecondaryUnconfirmed,
         Self::NotRedundant,
@@ -78,6 +81,7 @@ impl FindingKind {
             Self::PathMtuBlackHole => "path_mtu_black_hole",
             Self::PathDown => "path_down",
             Self::LinkDown => "link_down",
+            Self::BadChecksum => "bad_checksum",
             Self::SpoofingSuspected => "spoofing_suspected",
             Self::SecondaryUnconfirmed => "secondary_unconfirmed",
             Self::NotRedundant => "not_redundant",

@@ -142,6 +142,13 @@ impl Session {
         self.sort_outputs();
     }
 
+    /// The CRC32c of a packet was looked at, and is right or wrong. Who looks at some packets only must look at all of a sender, or
+    /// at none.
+    pub fn handle_checksum(&mut self, key: &FlowKey, is_right: bool, now: Timestamp) {
+        self.engine.handle_checksum(key, is_right, now);
+        self.sort_outputs();
+    }
+
     /// This host or the agent stood still until now. A session whose [`Pace`] knows when a turn comes late finds that out
     /// by itself.
     pub fn handle_stall(&mut self, now: Timestamp) {
