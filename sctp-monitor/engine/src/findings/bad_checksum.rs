@@ -126,7 +126,11 @@ impl Checksums {
             return None;
         }
         let other = self.flows.iter().find(|(other, count)| {
-            other.dst == key.dst && other.src != key.src && count.right > 0 && count.wrong == 0 && answered(other)
+            other.dst == key.dst
+                && other.src != key.src
+                && count.right > 0
+                && count.wrong == 0
+                && answered(other)
         });
         Some(BadChecksum {
             packets: count.wrong,
@@ -151,11 +155,13 @@ mod tests {
             true => format!("2001:db8::{number}").parse().unwrap(),
             false => std::net::IpAddr::from([10, 0, 0, number]),
         };
+        // Hosts 8 and 9 are servers.
+        let port = |number| if number < 8 { 8_014 } else { 38_412 };
         FlowKey {
             src: address(src).into(),
             dst: address(dst).into(),
-            src_port: 8_014,
-            dst_port: 38_412,
+            src_port: port(src),
+            dst_port: port(dst),
             ..bytemuck::Zeroable::zeroed()
         }
     }
@@ -182,7 +188,14 @@ mod tests {
     #[test]
     fn one_sender_that_is_wrong_and_unanswered_beside_a_right_one_is_found() {
         for v6 in [false, true] {
-            let before = [(1, 9, true), (9, 1, true), (2, 9, false), (2, 9, false), (2, 9, false), (2, 9, false)];
+            let before = [
+                (1, 9, true),
+                (9, 1, true),
+                (2, 9, false),
+                (2, 9, false),
+                (2, 9, false),
+                (2, 9, false),
+            ];
             assert_eq!(reported(&before, v6), [(Status::Opened, 2), (Status::Updated, 4)]);
             let after = [(2, 9, false), (2, 9, false), (1, 9, true), (9, 1, true)];
             assert_eq!(reported(&after, v6), [(Status::Opened, 2)]);
@@ -191,15 +204,30 @@ mod tests {
 
     #[test]
     fn an_answer_clears_the_sender() {
-        let packets = [(1, 9, true), (9, 1, true), (2, 9, false), (2, 9, false), (9, 2, true)];
-        assert_eq!(reported(&packets, false), [(Status::Opened, 2), (Status::Closed, 2)]);
+        let packets = [
+            (1, 9, true),
+            (9, 1, true),
+            (2, 9, false),
+            (2, 9, false),
+            (9, 2, true),
+        ];
+        assert_eq!(
+            reported(&packets, false),
+            [(Status::Opened, 2), (Status::Closed, 2)]
+        );
     }
 
     #[test]
     fn nobody_is_accused_without_a_sender_that_fares_better() {
         for packets in [
             // Left to the NIC: answered.
-            vec![(2, 9, false), (9, 2, true), (2, 9, false), (1, 9, true), (9, 1, true)],
+            vec![
+                (2, 9, false),
+                (9, 2, true),
+                (2, 9, false),
+                (1, 9, true),
+                (9, 1, true),
+            ],
             // The peer is dead, and this host's NIC fills in checksums.
             vec![(2, 9, false), (2, 9, false), (2, 9, false)],
             vec![(2, 9, false), (2, 9, false), (1, 8, true), (8, 1, true)],
@@ -207,7 +235,13 @@ mod tests {
             vec![(1, 9, true), (2, 9, false), (2, 9, false), (1, 9, true)],
             // One packet, spoiled by chance.
             vec![(1, 9, true), (9, 1, true), (2, 9, false)],
-            vec![(1, 9, true), (9, 1, true), (2, 9, false), (2, 9, true), (2, 9, false)],
+            vec![
+                (1, 9, true),
+                (9, 1, true),
+                (2, 9, false),
+                (2, 9, true),
+                (2, 9, false),
+            ],
         ] {
             assert_eq!(reported(&packets, false), [], "{packets:?}");
         }

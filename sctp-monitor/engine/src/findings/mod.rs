@@ -25,9 +25,9 @@ use std::fmt;
 pub(crate) use self::open::Findings;
 
 use crate::model::{
-    AnsweredElsewhere, BadChecksum, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown, NotRedundant, Object,
-    PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed, Severity, Slow, Suspicion,
-    Timestamp, Zombie,
+    AnsweredElsewhere, BadChecksum, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown,
+    NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed,
+    Severity, Slow, Suspicion, Timestamp, Zombie,
 };
 
 impl Finding {

@@ -120,8 +120,7 @@ impl Findings {
 
     /// The checksum of a packet was looked at.
     pub(crate) fn on_checksum(&mut self, key: &FlowKey, is_right: bool, now: Timestamp) {
-        self.events
-            .extend(self.checksums.on_packet(key, is_right, now));
+        self.events.extend(self.checksums.on_packet(key, is_right, now));
     }
 
     /// Finds out what is wrong with a path of an established association.

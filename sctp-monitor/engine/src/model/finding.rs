@@ -375,7 +375,9 @@ impl Evidence {
                 now.rtt > slow.rtt * 3 / 2 || now.rtt < slow.rtt * 2 / 3
             }
             (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.differs(now),
-            (Self::BadChecksum(known), Self::BadChecksum(now)) => now.packets >= known.packets.saturating_mul(2),
+            (Self::BadChecksum(known), Self::BadChecksum(now)) => {
+                now.packets >= known.packets.saturating_mul(2)
+            }
             (Self::Flapping(_), Self::Flapping(_))
             | (Self::RtoBelowSackDelay(_), Self::RtoBelowSackDelay(_))
             | (Self::SecondaryUnconfirmed(_), Self::SecondaryUnconfirmed(_))

@@ -39,8 +39,9 @@ pub use self::{
     end::EndReason,
     event::{Event, EventKind, Status},
     finding::{
-        AnsweredElsewhere, BadChecksum, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown, NotRedundant, Object,
-        PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed, Shared, Zombie,
+        AnsweredElsewhere, BadChecksum, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown,
+        NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed,
+        Shared, Zombie,
     },
     flow::{FlowView, RttView, Throughput},
     ids::{AssociationId, AssociationRef, IncidentId, PathId},

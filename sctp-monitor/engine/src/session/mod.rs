@@ -18,6 +18,8 @@ pub use self::{
     store::{FlowStore, News},
 };
 
+use sctp_monitor_common::abi::FlowKey;
+
 use self::{look::Look, pace::Patience};
 use crate::{
     config::Config,
