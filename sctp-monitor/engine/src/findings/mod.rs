@@ -17,6 +17,7 @@ mod rto_below_sack_delay;
 mod rules;
 mod secondary_unconfirmed;
 pub(crate) mod seen;
+mod short_lived;
 mod spoofing_suspected;
 mod zombie;
 
@@ -27,7 +28,7 @@ pub(crate) use self::open::Findings;
 use crate::model::{
     AnsweredElsewhere, BadChecksum, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown,
     NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed,
-    Severity, Slow, Suspicion, Timestamp, Zombie,
+    Severity, ShortLived, Slow, Suspicion, Timestamp, Zombie,
 };
 
 impl Finding {
@@ -70,6 +71,7 @@ impl Evidence {
             Self::Zombie(_) => Zombie::SEVERITY,
             Self::SpoofingSuspected(_) => Suspicion::SEVERITY,
             Self::NotRedundant(_) => NotRedundant::SEVERITY,
+            Self::ShortLived(_) => ShortLived::SEVERITY,
             Self::Unknown { .. } => Severity::Warning,
         }
     }
@@ -92,6 +94,7 @@ impl Evidence {
             Self::Zombie(_) => Zombie::check(),
             Self::SpoofingSuspected(evidence) => evidence.check(),
             Self::NotRedundant(_) => NotRedundant::check(),
+            Self::ShortLived(evidence) => evidence.check(),
             Self::Unknown { .. } => "the documentation of the version that found it".to_owned(),
         }
     }
@@ -114,6 +117,7 @@ impl fmt::Display for Evidence {
             Self::Zombie(evidence) => evidence.fmt(f),
             Self::SpoofingSuspected(evidence) => evidence.fmt(f),
             Self::NotRedundant(evidence) => evidence.fmt(f),
+            Self::ShortLived(evidence) => evidence.fmt(f),
             Self::Unknown { finding } => f.write_str(&finding.replace('_', " ")),
         }
     }

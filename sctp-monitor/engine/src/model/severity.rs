@@ -35,6 +35,8 @@ pub enum FindingKind {
     BadChecksum,
     /// Packets claim to come from an endpoint, but did not.
     SpoofingSuspected,
+    /// Associations between the same two hosts do not last, one after the other.
+    ShortLived,
     /// No path to this address of the peer was ever confirmed.
     SecondaryUnconfirmed,
     /// A single failure would end the association.
@@ -55,7 +57,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds that this version finds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::PeerDown,
         Self::Zombie,
         Self::PathMtuBlackHole,
@@ -63,6 +65,7 @@ impl FindingKind {
         Self::LinkDown,
         Self::BadChecksum,
         Self::SpoofingSuspected,
+        Self::ShortLived,
         Self::SecondaryUnconfirmed,
         Self::NotRedundant,
         Self::Flapping,
@@ -85,6 +88,7 @@ impl FindingKind {
             Self::SpoofingSuspected => "spoofing_suspected",
             Self::SecondaryUnconfirmed => "secondary_unconfirmed",
             Self::NotRedundant => "not_redundant",
+            Self::ShortLived => "short_lived",
             Self::Flapping => "flapping",
             Self::GreyLoss => "grey_loss",
             Self::AnsweredElsewhere => "answered_elsewhere",
