@@ -88,9 +88,10 @@ pub struct AuditArgs {
 
 const AUDIT_EXIT_CODES: &str = "\
 Exit status:
-  0  nothing was found (with --strict: and every association could be judged)
-  1  something was found
-  2  the audit could not run: no such NIC or file, or a privilege is missing";
+  0  every association that was seen is fine, or none was seen
+  1  something was found (with --strict: or could not be judged)
+  2  the audit could not run: no such NIC or file, or a privilege is missing
+  3  nothing was found, but not everything could be judged (\"not proven\")";
 
 /// Arguments of `pcap`.
 #[derive(Debug, Args)]

@@ -4,13 +4,16 @@
 //! writer hangs or fails is never seen in the loop. The ring buffer wakes the loop for what is urgent; the session says when
 //! its next turn is due.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters};
 use sctp_monitor_engine::{
     NicState, Session,
-    model::{EndReason, EventKind, Snapshot, Timestamp, WallClock},
+    model::{AssociationView, EndReason, Event, EventKind, Snapshot, Timestamp, WallClock},
     session::Pace,
 };
 use tokio::{
@@ -55,6 +58,9 @@ pub struct Driver {
     lag: LagGauge,
     turned_at: Option<Timestamp>,
     associations_ended: u64,
+    /// Those that ended last, as they were then.
+    ended: VecDeque<AssociationView>,
+    nic_states: BTreeMap<u32, NicState>,
     ring_records_lost: u64,
     pressure: PressureGauge,
 }
@@ -83,6 +89,8 @@ impl Driver {
             lag: LagGauge::default(),
             turned_at: None,
             associations_ended: 0,
+            ended: VecDeque::new(),
+            nic_states: BTreeMap::new(),
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
         })
@@ -187,9 +195,23 @@ impl Driver {
                 && !matches!(reason, EndReason::PartOf { .. })
             {
                 self.associations_ended += 1;
+                self.keep_ended(&event);
             }
             self.reports.event(Line::Event(event.dated(&self.clock)));
         }
+    }
+
+    /// Keeps what is known of an association that has ended: the engine forgets it, the summary tells of it.
+    fn keep_ended(&mut self, event: &Event) {
+        let kernel = &self.flows.kernel;
+        let engine = self.session.engine();
+        let view = event
+            .association
+            .and_then(|ended| engine.association_view(ended.id, |slot| kernel.record(slot)));
+        if self.ended.len() == ENDED_KEPT {
+            self.ended.pop_front();
+        }
+        self.ended.extend(view);
     }
 
     fn on_nic(&mut self, change: &NicChange) -> anyhow::Result<()> {
@@ -198,7 +220,9 @@ impl Driver {
         self.session
             .handle_nic(change.if_index, &change.name, change.state, now);
         let watched = self.attachments.contains_key(&change.if_index);
-        if watched {
+        // The kernel tells of many things besides; one that has a link from the start is no news.
+        let before = self.nic_states.insert(change.if_index, change.state);
+        if watched && before.unwrap_or(NicState::Up) != change.state {
             let interface = change.name.clone();
             let state = change.state;
             self.notice(NoticeKind::InterfaceStateChanged { interface, state }, now);
@@ -281,7 +305,21 @@ impl Driver {
         debug!(interfaces = names.join(","), "detached");
         self.reports.settle();
         let kernel = &self.flows.kernel;
-        let known = self.session.engine().snapshot(now, |slot| kernel.record(slot));
+        let mut known = self.session.engine().snapshot(now, |slot| kernel.record(slot));
+        for ended in std::mem::take(&mut self.ended) {
+            match known
+                .associations
+                .iter_mut()
+                .find(|known| known.reference.id == ended.reference.id)
+            {
+                // Its flows may be another association's by now.
+                Some(known) => known.paths = ended.paths,
+                None => known.associations.push(ended),
+            }
+        }
+        known
+            .associations
+            .sort_by_key(|association| association.reference.id);
         let summary = self.summary(known, &counters, watched);
         self.reports.finish(summary);
         Ok(())
@@ -324,6 +362,9 @@ impl Driver {
         }
     }
 }
+
+/// Associations that are kept after their end, for the summary: some kilobytes each.
+const ENDED_KEPT: usize = 100;
 
 /// Waits until a turn is due. One that is due at once still lets the others have their say, so that an agent that never
 /// catches up hears signals too.

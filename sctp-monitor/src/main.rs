@@ -68,6 +68,7 @@ fn audit(args: &AuditArgs, log: &Log) -> ExitCode {
     match audit::audit(args, log) {
         Ok(Outcome::NothingFound) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
+        Ok(Outcome::NotProven) => ExitCode::from(3),
         Err(error) => {
             log.say(&format!("sctp-monitor: {error:#}"));
             ExitCode::from(2)

@@ -10,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-use sctp_monitor_engine::model::{
-    AssociationRef, AssociationView, Finding, FindingKind, Object, PathState, PathView, Timestamp,
+use sctp_monitor_engine::{
+    config::HEARTBEAT_WITHIN,
+    model::{
+        AssociationRef, AssociationView, Finding, FindingKind, Object, Origin, PathState, PathView, Timestamp,
+    },
 };
 
 use crate::report::Summary;
@@ -19,8 +22,10 @@ use crate::report::Summary;
 /// What an audit came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing is at risk.
+    /// Every association that was seen is fine, or none was seen.
     NothingFound,
+    /// Nothing is known to be at risk, but not everything could be judged.
+    NotProven,
     /// Something is.
     Found,
 }
@@ -58,6 +63,10 @@ pub(super) enum Doubt {
     JustSeen,
     /// Its paths had no heartbeat yet, or none that was answered.
     Unconfirmed(IpAddr),
+    /// It worked once, but nothing came from it for longer than a heartbeat interval.
+    NotSeen(IpAddr),
+    /// The handshake, which lists the addresses, was not seen: one that is silent is not known.
+    ListsUnknown,
 }
 
 /// What is to be said of an association.
@@ -108,7 +117,8 @@ impl Audit {
         match worst {
             Some(Verdict::AtRisk) => Outcome::Found,
             Some(Verdict::NotProven) | None if strict => Outcome::Found,
-            _ => Outcome::NothingFound,
+            Some(Verdict::NotProven) => Outcome::NotProven,
+            Some(Verdict::Fine) | None => Outcome::NothingFound,
         }
     }
 }
@@ -173,7 +183,30 @@ fn doubts(association: &AssociationView, now: Timestamp) -> Vec<Doubt> {
         .map(|known| known.address)
         .filter(|remote| !confirmed.contains(remote) && !is_reported(*remote))
         .map(Doubt::Unconfirmed);
-    just_seen.into_iter().chain(unconfirmed).collect()
+    let active = association
+        .paths
+        .iter()
+        .filter(|path| path.state == PathState::Active);
+    let active: BTreeSet<_> = active.map(|path| path.id.remote).collect();
+    let silent = active
+        .into_iter()
+        .filter(|remote| !is_heard(association, *remote, now));
+    let lists_unknown = association.origin == Origin::MidLife && confirmed.len() < 2;
+    just_seen
+        .into_iter()
+        .chain(unconfirmed)
+        .chain(silent.map(Doubt::NotSeen))
+        .chain(lists_unknown.then_some(Doubt::ListsUnknown))
+        .collect()
+}
+
+/// Whether anything came from a remote address within a heartbeat interval: an idle path that works has a HEARTBEAT and its
+/// answer in that time.
+fn is_heard(association: &AssociationView, remote: IpAddr, now: Timestamp) -> bool {
+    let paths = association.paths.iter().filter(|path| path.id.remote == remote);
+    paths
+        .filter_map(|path| path.return_.as_ref())
+        .any(|flow| now.since(flow.last_seen) < HEARTBEAT_WITHIN)
 }
 
 /// How long the engine leaves an association alone until it says that it is not redundant.

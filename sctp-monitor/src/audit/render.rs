@@ -7,6 +7,7 @@ use std::{
 };
 
 use schemars::JsonSchema;
+use sctp_monitor_engine::config::HEARTBEAT_WITHIN;
 use sctp_monitor_engine::model::{
     AssociationRef, Finding, Object, Schema, Timestamp,
     words::{date_time, plural},
@@ -136,8 +137,8 @@ impl From<&Doubt> for Told {
     fn from(doubt: &Doubt) -> Self {
         Self {
             remote: match doubt {
-                Doubt::Unconfirmed(remote) => Some(*remote),
-                Doubt::OneSided | Doubt::JustSeen => None,
+                Doubt::Unconfirmed(remote) | Doubt::NotSeen(remote) => Some(*remote),
+                Doubt::OneSided | Doubt::JustSeen | Doubt::ListsUnknown => None,
             },
             reason: doubt.to_string(),
         }
@@ -232,6 +233,15 @@ impl fmt::Display for Doubt {
             Self::OneSided => f.write_str("only one direction is seen here"),
             Self::JustSeen => write!(f, "first seen in the last {} s", SETTLED.as_secs()),
             Self::Unconfirmed(remote) => write!(f, "no path to {remote} confirmed yet"),
+            Self::NotSeen(remote) => write!(
+                f,
+                "{remote} not seen: nothing came from it in {} s, a heartbeat interval",
+                HEARTBEAT_WITHIN.as_secs()
+            ),
+            Self::ListsUnknown => f.write_str(
+                "handshake not seen, one remote address seen: others that are silent, or down, are not known. An agent \
+                 that runs since before knows them (`audit --events FILE`)",
+            ),
         }
     }
 }

@@ -3,15 +3,15 @@
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_engine::model::{
-    AssociationView, Direction, EndReason, Evidence, Finding, IncidentId, NotRedundant, Object, PathId,
-    PathMtuBlackHole, PathState, PhaseView, SecondaryUnconfirmed, Shared, Slow, Zombie,
+    AssociationView, Direction, EndReason, Evidence, Finding, IncidentId, NotRedundant, Object, Origin,
+    PathId, PathMtuBlackHole, PathState, PhaseView, SecondaryUnconfirmed, Shared, Slow, Zombie,
 };
 use serde_json::{Value, json};
 
 use super::{Outcome, judge::Audit, render};
 use crate::report::{
     Summary,
-    samples::{FIRST, LOCAL, SECOND, association, long_ago, summary},
+    samples::{FIRST, LOCAL, SECOND, association, flow, long_ago, summary},
 };
 
 fn address(text: &str) -> IpAddr {
@@ -41,7 +41,10 @@ fn unconfirmed(remote: &str) -> Finding {
     let known_for = Duration::from_micros(35_000_040);
     finding(
         Object::Remote(address(remote)),
-        Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed { known_for }),
+        Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed {
+            known_for,
+            heartbeats: 2,
+        }),
     )
 }
 
@@ -176,12 +179,47 @@ fn an_address_without_a_confirmed_path_is_not_proven() {
         1,
         &[(FIRST, PathState::Active), (SECOND, PathState::Unconfirmed)],
     )]);
-    assert_eq!(audit.outcome(false), Outcome::NothingFound);
+    assert_eq!(audit.outcome(false), Outcome::NotProven);
     assert_eq!(audit.outcome(true), Outcome::Found);
     let (table, json) = shown(&audit);
     assert!(table.contains("no path to 10.1.2.2 confirmed yet"), "{table}");
     assert_eq!(json["not_proven"], 1);
     assert_eq!(json["doubts"][0]["remote"], "10.1.2.2");
+}
+
+#[test]
+fn what_was_not_heard_from_is_not_fine() {
+    let mut silent = association(1, &BOTH_ACTIVE);
+    silent.paths[1].return_ = Some(flow(SECOND, long_ago()));
+    let mut never = association(2, &BOTH_ACTIVE);
+    never.paths[1].return_ = None;
+    let audit = audit(&[silent, never]);
+    assert_eq!(audit.outcome(false), Outcome::NotProven);
+    let (table, json) = shown(&audit);
+    assert_eq!(
+        table
+            .matches("10.1.2.2 not seen: nothing came from it in 35 s")
+            .count(),
+        2,
+        "{table}"
+    );
+    assert_eq!(json["not_proven"], 2);
+}
+
+#[test]
+fn one_address_of_an_association_whose_handshake_was_not_seen_is_not_fine() {
+    let mut one = association(1, &[(FIRST, PathState::Active)]);
+    one.origin = Origin::MidLife;
+    let mut two = association(2, &BOTH_ACTIVE);
+    two.origin = Origin::MidLife;
+    let audit = audit(&[one, two]);
+    assert_eq!(audit.outcome(false), Outcome::NotProven);
+    let (table, _) = shown(&audit);
+    assert!(
+        table.contains("others that are silent, or down, are not known"),
+        "{table}"
+    );
+    assert!(table.ends_with("0 at risk, 1 not proven, 1 fine\n"), "{table}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use sctp_monitor_engine::model::{
-    AddressSource, AddressView, AssociationId, AssociationRef, AssociationView, Origin, PathId, PathState,
-    PathView, PhaseView, Schema, Snapshot, Timestamp,
+    AddressSource, AddressView, AssociationId, AssociationRef, AssociationView, FlowView, Origin, PathId,
+    PathState, PathView, PhaseView, Schema, Snapshot, Throughput, Timestamp,
 };
 
 use super::{FlowTable, Interface, Summary};
@@ -64,9 +64,39 @@ pub(crate) fn association(id: u16, paths: &[(&str, PathState)]) -> AssociationVi
                 reason: None,
                 findings: Vec::new(),
                 forward: None,
-                return_: None,
+                return_: (*state == PathState::Active).then(|| flow(remote, now())),
             })
             .collect(),
+    }
+}
+
+/// Packets from a remote address, the last one at that time.
+pub(crate) fn flow(remote: &str, last_seen: Timestamp) -> FlowView {
+    FlowView {
+        source: address(remote),
+        destination: address(LOCAL),
+        source_port: 3868,
+        destination_port: 40_000,
+        tag: 1,
+        interface: None,
+        packets: 10,
+        bytes: 1_000,
+        chunks: None,
+        data_chunks: 0,
+        data_bytes: 0,
+        retransmissions: 0,
+        heartbeats: 5,
+        heartbeats_answered: 5,
+        answered_elsewhere: 0,
+        ack_source: None,
+        tag_mismatches: 0,
+        ppid: 0,
+        a_rwnd: None,
+        heartbeat_rtt: None,
+        data_rtt: None,
+        first_seen: long_ago(),
+        last_seen,
+        throughput: Throughput::default(),
     }
 }
 

@@ -137,6 +137,10 @@ fn draw_ended(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
             known.remote_port,
             time_of_day(at)
         )?;
+        let mut associations = summary.snapshot.associations.iter();
+        if let Some(association) = associations.find(|association| association.reference.id == known.id) {
+            draw_paths(out, association, at)?;
+        }
     }
     match summary.ended() - named {
         0 => Ok(()),
@@ -176,6 +180,11 @@ fn draw_association(out: &mut impl Write, association: &AssociationView, now: Ti
         tag(known.remote_tag),
         how_known(association.origin),
     )?;
+    draw_paths(out, association, now)
+}
+
+/// The table of an association's paths, if any packet crossed one.
+fn draw_paths(out: &mut impl Write, association: &AssociationView, now: Timestamp) -> io::Result<()> {
     let mut table = Table::new();
     table.load_preset(NOTHING);
     table.set_header(HEADER);
@@ -187,7 +196,9 @@ fn draw_association(out: &mut impl Write, association: &AssociationView, now: Ti
         }
         table.add_row(row(path, now));
     }
-    writeln!(out, "{table}")?;
+    if table.row_count() > 0 {
+        writeln!(out, "{table}")?;
+    }
     if unused > 0 {
         writeln!(out, " {}", unused_paths(unused))?;
     }

@@ -24,6 +24,8 @@ pub(crate) struct Keys {
     pub(crate) association: Option<AssociationId>,
     /// All addresses of the remote endpoint, in order.
     pub(crate) peer: Option<Vec<IpAddr>>,
+    /// Some other path of the association works.
+    pub(crate) others_work: bool,
 }
 
 impl Keys {
@@ -40,6 +42,7 @@ impl Keys {
             remote: self.remote.filter(|_| self.remote == other.remote),
             association: self.association.filter(|_| self.association == other.association),
             peer: self.peer.clone().filter(|_| self.peer == other.peer),
+            others_work: self.others_work || other.others_work,
         };
         let any = common.interface.is_some()
             || common.local.is_some()
@@ -57,6 +60,8 @@ pub(crate) struct Member {
     pub(crate) cause: Cause,
     pub(crate) kind: FindingKind,
     pub(crate) keys: Keys,
+    /// Those of the path's two addresses over which no path of the association works.
+    pub(crate) failing: Vec<IpAddr>,
     /// The last proof that the path worked.
     pub(crate) alive_at: Option<Timestamp>,
     pub(crate) reason: String,
@@ -76,6 +81,7 @@ struct Incident {
     cause: Cause,
     view: IncidentView,
     keys: Keys,
+    failing: BTreeSet<IpAddr>,
     last_joined: Timestamp,
     members: BTreeMap<AssociationId, u32>,
     /// Those of the associations that have no other path left.
@@ -129,16 +135,10 @@ impl Incidents {
     }
 
     /// A finding is over. Gives the incident if it was the last one.
-    pub(crate) fn leave(
-        &mut self,
-        id: IncidentId,
-        association: AssociationId,
-        now: Timestamp,
-    ) -> Option<IncidentView> {
+    pub(crate) fn leave(&mut self, id: IncidentId, association: AssociationId) -> Option<IncidentView> {
         let incident = self.open.get_mut(&id)?;
         incident.remove(association);
         if !incident.members.is_empty() {
-            incident.update_at.get_or_insert(now + GROWTH);
             return None;
         }
         self.open.remove(&id).map(|incident| incident.view)
@@ -180,6 +180,7 @@ impl Incident {
                     local: None,
                     remote: None,
                     association: None,
+                    failing: Vec::new(),
                     peer: Vec::new(),
                 },
                 members: 0,
@@ -190,6 +191,7 @@ impl Incident {
                 next: member.next.clone(),
             },
             keys: member.keys.clone(),
+            failing: BTreeSet::new(),
             last_joined: now,
             members: BTreeMap::new(),
             cut_off: BTreeSet::new(),
@@ -199,6 +201,9 @@ impl Incident {
 
     fn add(&mut self, member: &Member) {
         *self.members.entry(member.association).or_default() += 1;
+        if self.failing.len() < MOST_FAILING {
+            self.failing.extend(&member.failing);
+        }
         self.refresh();
     }
 
@@ -210,22 +215,40 @@ impl Incident {
                 self.cut_off.remove(&association);
             }
         }
+        self.count();
+    }
+
+    /// How many findings it has, and in how many associations.
+    fn count(&mut self) {
         self.view.members = self.members.values().map(|count| *count as usize).sum();
+        self.view.most_members = self.view.most_members.max(self.view.members);
         self.view.associations = self.members.len();
     }
 
     fn refresh(&mut self) {
-        let members = self.members.values().map(|count| *count as usize).sum();
-        self.view.members = members;
-        self.view.most_members = self.view.most_members.max(members);
-        self.view.associations = self.members.len();
+        self.count();
+        let members = self.view.members;
+        if members > 1 {
+            // The first one's words are not those of the others.
+            self.view.reason = self.view.extent();
+        }
         let keys = &self.keys;
-        let kind = match (&keys.interface, keys.local, keys.remote, &keys.peer) {
-            (_, Some(_), Some(_), _) => ScopeKind::Path,
-            (_, _, Some(_), _) => ScopeKind::RemoteAddress,
-            (_, _, _, Some(_)) => ScopeKind::Peer,
-            (_, Some(_), _, _) => ScopeKind::LocalAddress,
-            _ => ScopeKind::Interface,
+        let fails = |address: Option<IpAddr>| address.is_some_and(|address| self.failing.contains(&address));
+        let is_path = keys.local.is_some() && keys.remote.is_some();
+        let kind = if is_path {
+            ScopeKind::Path
+        } else if fails(keys.remote) {
+            ScopeKind::RemoteAddress
+        } else if keys.peer.is_some() && !keys.others_work {
+            ScopeKind::Peer
+        } else if fails(keys.local) {
+            ScopeKind::LocalAddress
+        } else if keys.association.is_some() && !self.failing.is_empty() {
+            ScopeKind::Addresses
+        } else if keys.peer.is_some() {
+            ScopeKind::Peer
+        } else {
+            ScopeKind::Interface
         };
         if kind == ScopeKind::Peer && self.cut_off.len() == self.members.len() {
             let peer_down = PeerDown { paths: members };
@@ -241,13 +264,20 @@ impl Incident {
                 kind
             },
             interface: keys.interface.as_ref().map(|(_, name)| name.clone()),
-            local: keys.local,
-            remote: keys.remote,
+            local: keys.local.filter(|_| is_path || fails(keys.local)),
+            remote: keys.remote.filter(|_| is_path || fails(keys.remote)),
             association: keys.association,
+            failing: match kind {
+                ScopeKind::Addresses => self.failing.iter().copied().collect(),
+                _ => Vec::new(),
+            },
             peer: keys.peer.clone().unwrap_or_default(),
         };
     }
 }
+
+/// Addresses that are kept of an incident, which may be of thousands of associations: as many as an association has.
+const MOST_FAILING: usize = 64;
 
 /// How long changes of an incident are collected before they are reported: 500 failures are found within a few sweeps.
 const GROWTH: Duration = Duration::from_millis(500);

@@ -1,6 +1,7 @@
 //! What is wrong, and which of it has one cause: a file a kind of finding, with the rule that finds it,
 //! how bad it is, its words and what to check.
 
+mod address_list_suspect;
 mod answered_elsewhere;
 mod bad_checksum;
 mod flapping;
@@ -26,9 +27,9 @@ use std::fmt;
 pub(crate) use self::open::Findings;
 
 use crate::model::{
-    AnsweredElsewhere, BadChecksum, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown,
-    NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay, SecondaryUnconfirmed,
-    Severity, ShortLived, Slow, Suspicion, Timestamp, Zombie,
+    AddressListSuspect, AnsweredElsewhere, BadChecksum, Evidence, Finding, Flapping, GreyLoss, IncidentId,
+    LinkDown, NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay,
+    SecondaryUnconfirmed, Severity, ShortLived, Slow, Suspicion, Timestamp, Zombie,
 };
 
 impl Finding {
@@ -68,6 +69,7 @@ impl Evidence {
             Self::Flapping(_) => Flapping::SEVERITY,
             Self::AnsweredElsewhere(_) => AnsweredElsewhere::SEVERITY,
             Self::SecondaryUnconfirmed(_) => SecondaryUnconfirmed::SEVERITY,
+            Self::AddressListSuspect(_) => AddressListSuspect::SEVERITY,
             Self::Zombie(_) => Zombie::SEVERITY,
             Self::SpoofingSuspected(_) => Suspicion::SEVERITY,
             Self::NotRedundant(_) => NotRedundant::SEVERITY,
@@ -90,7 +92,8 @@ impl Evidence {
             Self::BadChecksum(_) => BadChecksum::check(object),
             Self::Flapping(_) => Flapping::check(),
             Self::AnsweredElsewhere(_) => AnsweredElsewhere::check(),
-            Self::SecondaryUnconfirmed(_) => SecondaryUnconfirmed::check(object),
+            Self::SecondaryUnconfirmed(evidence) => evidence.check(object),
+            Self::AddressListSuspect(evidence) => evidence.check(),
             Self::Zombie(_) => Zombie::check(),
             Self::SpoofingSuspected(evidence) => evidence.check(),
             Self::NotRedundant(_) => NotRedundant::check(),
@@ -114,6 +117,7 @@ impl fmt::Display for Evidence {
             Self::Flapping(evidence) => evidence.fmt(f),
             Self::AnsweredElsewhere(evidence) => evidence.fmt(f),
             Self::SecondaryUnconfirmed(evidence) => evidence.fmt(f),
+            Self::AddressListSuspect(evidence) => evidence.fmt(f),
             Self::Zombie(evidence) => evidence.fmt(f),
             Self::SpoofingSuspected(evidence) => evidence.fmt(f),
             Self::NotRedundant(evidence) => evidence.fmt(f),

@@ -24,7 +24,7 @@ use crate::{
     },
     model::{
         AssociationId, AssociationRef, Cause, Event, EventKind, Evidence, Finding, Forgery, IncidentId,
-        IncidentView, Object, PathId, Schema, Side, Status, Timestamp,
+        IncidentView, Object, PathId, PathState, Schema, Side, Status, Timestamp,
     },
     registry::{association::Association, forgery::Account},
 };
@@ -322,7 +322,7 @@ impl Findings {
             let incident = finding.incident.filter(|_| finding.evidence.cause().is_some());
             self.report(association, Status::Closed, finding, now);
             if let Some(incident) = incident
-                && let Some(view) = self.incidents.leave(incident, association.id, now)
+                && let Some(view) = self.incidents.leave(incident, association.id)
             {
                 self.report_incident(Status::Closed, view, now);
             }
@@ -385,7 +385,16 @@ fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
     let interface = flow
         .map(|flow| flow.view.interface.if_index())
         .and_then(|index| Some((index, seen.nics.name(index)?)));
+    let works = |on: &dyn Fn(&PathId) -> bool| {
+        let mut paths = seen.association.paths();
+        paths.any(|(id, path)| *id != seen.id && on(id) && path.state() == PathState::Active)
+    };
+    let failing = [Side::Local, Side::Remote]
+        .into_iter()
+        .filter(|side| !works(&|id| side.of(id) == side.of(&seen.id)))
+        .map(|side| side.of(&seen.id));
     Some(Member {
+        failing: failing.collect(),
         association: seen.association.id(),
         cause,
         kind: finding.evidence.kind(),
@@ -395,6 +404,7 @@ fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
             remote: Some(seen.id.remote),
             association: Some(seen.association.id()),
             peer: Some(peer),
+            others_work: works(&|_| true),
         },
         alive_at: flow.and_then(|flow| flow.detector.alive_at()),
         severity: finding.severity,

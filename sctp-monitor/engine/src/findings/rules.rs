@@ -3,8 +3,8 @@
 use crate::{
     config::Config,
     findings::{
-        answered_elsewhere, flapping, grey_loss, latency_degraded, link_down, not_redundant, path_down,
-        path_mtu_black_hole, rto_below_sack_delay, secondary_unconfirmed,
+        address_list_suspect, answered_elsewhere, flapping, grey_loss, latency_degraded, link_down,
+        not_redundant, path_down, path_mtu_black_hole, rto_below_sack_delay, secondary_unconfirmed,
         seen::{PathSeen, Surroundings},
     },
     model::{Evidence, Object, PathState},
@@ -43,7 +43,9 @@ pub(super) fn weaknesses(
     if association.is_one_sided() {
         return Vec::new();
     }
-    let mut found = secondary_unconfirmed::rule(association, config, around.now);
+    let mut found: Vec<_> = secondary_unconfirmed::rule(association, around, config).collect();
+    let suspect = address_list_suspect::rule(association, around.now);
+    found.extend(suspect.map(|evidence| (Object::Association, evidence)));
     let not_redundant = not_redundant::rule(association, around, config);
     found.extend(not_redundant.map(|evidence| (Object::Association, evidence)));
     found

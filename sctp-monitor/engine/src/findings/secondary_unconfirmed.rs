@@ -1,12 +1,13 @@
-//! No path to an address of the peer was ever confirmed.
+//! No path to an address of an endpoint was ever confirmed.
 //!
-//! A warning: redundancy that is configured is not there.
+//! A warning: redundancy that is configured is not there. Whether anybody tried makes the difference for who reads it.
 
 use std::{fmt, net::IpAddr};
 
 use crate::{
     config::Config,
-    model::{Evidence, Object, SecondaryUnconfirmed, Severity, Short, Side, Timestamp},
+    findings::seen::Surroundings,
+    model::{Direction, Evidence, Object, SecondaryUnconfirmed, Severity, Short, Side, words::plural},
     registry::association::Association,
 };
 
@@ -14,47 +15,78 @@ impl SecondaryUnconfirmed {
     pub(crate) const SEVERITY: Severity = Severity::Warning;
 
     /// What to check next.
-    pub(crate) fn check(object: Object) -> String {
+    pub(crate) fn check(&self, object: Object) -> String {
         let address = match object {
-            Object::Remote(remote) => remote.to_string(),
+            Object::Remote(address) | Object::Local(address) => address.to_string(),
             _ => "the address".to_owned(),
         };
-        format!(
-            "whether {address} is reachable: it would not take over today; routes, filters, the peer's configuration"
-        )
+        if self.heartbeats == 0 {
+            format!(
+                "whether the peer of {address} sends HEARTBEATs to it (heartbeat interval; a capture may lack the NIC): it has not \
+                 been shown to take over"
+            )
+        } else {
+            format!("whether {address} is reachable from the peer: routes, filters, translation")
+        }
     }
 }
 
 impl fmt::Display for SecondaryUnconfirmed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "no path to this address confirmed in {}",
-            Short(self.known_for)
-        )
+        let known_for = Short(self.known_for);
+        write!(f, "no path to this address confirmed in {known_for}: ")?;
+        match self.heartbeats {
+            0 => f.write_str("no HEARTBEAT to it seen"),
+            sent => write!(f, "{} to it, no answer seen", plural(sent, "HEARTBEAT")),
+        }
     }
 }
 
-/// The addresses of the peer to which no path was ever confirmed, for too long.
-pub(super) fn rule(association: &Association, config: &Config, now: Timestamp) -> Vec<(Object, Evidence)> {
-    if association.addresses(Side::Remote).len() < 2 {
-        return Vec::new();
-    }
-    let unconfirmed_for = |remote: &IpAddr| {
-        let paths = association.paths().filter(|(path, _)| path.remote == *remote);
-        let waits: Option<Vec<_>> = paths.map(|(_, path)| path.unconfirmed_for(now)).collect();
-        waits?.into_iter().max()
-    };
-    association
-        .addresses(Side::Remote)
-        .iter()
-        .filter_map(|remote| Some((*remote, unconfirmed_for(remote)?)))
-        .filter(|(_, known_for)| *known_for >= config.unconfirmed_after)
-        .map(|(remote, known_for)| {
-            (
-                Object::Remote(remote),
-                Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed { known_for }),
-            )
+/// The addresses of either endpoint to which no path was ever confirmed, for too long.
+pub(super) fn rule(
+    association: &Association,
+    around: Surroundings<'_>,
+    config: &Config,
+) -> impl Iterator<Item = (Object, Evidence)> {
+    let of_side = move |side: Side| {
+        let addresses = association.addresses(side);
+        let several = addresses.len() > 1;
+        let addresses = addresses.iter().filter(move |_| several);
+        addresses.filter_map(move |address| {
+            let evidence = unconfirmed(association, side, *address, around)?;
+            let is_due = evidence.known_for >= config.unconfirmed_after;
+            let object = match side {
+                Side::Local => Object::Local(*address),
+                Side::Remote => Object::Remote(*address),
+            };
+            is_due.then_some((object, Evidence::SecondaryUnconfirmed(evidence)))
         })
-        .collect()
+    };
+    [Side::Local, Side::Remote].into_iter().flat_map(of_side)
+}
+
+/// How an address is unconfirmed, if all paths to it are.
+fn unconfirmed(
+    association: &Association,
+    side: Side,
+    address: IpAddr,
+    around: Surroundings<'_>,
+) -> Option<SecondaryUnconfirmed> {
+    let towards = match side {
+        Side::Local => Direction::Return,
+        Side::Remote => Direction::Forward,
+    };
+    let paths = association.paths().filter(|(path, _)| side.of(path) == address);
+    let waits: Option<Vec<_>> = paths
+        .clone()
+        .map(|(_, path)| path.unconfirmed_for(around.now))
+        .collect();
+    let heartbeats = paths
+        .filter_map(|(_, path)| around.flows.get(path.flow(towards)?))
+        .map(|flow| flow.view.heartbeats)
+        .sum();
+    Some(SecondaryUnconfirmed {
+        known_for: waits?.into_iter().max()?,
+        heartbeats,
+    })
 }

@@ -21,7 +21,7 @@ pub enum EndReason {
     Abort(Abort),
     /// A new handshake between the same addresses and ports restarted it.
     Restarted,
-    /// A new association uses the same ports and addresses.
+    /// A new association uses the same ports and an address of each endpoint.
     Replaced,
     /// Its packets were found to belong to another association.
     PartOf {

@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use crate::model::{
-    Direction, FindingKind, IncidentId, PathId, Rate, Reason, Severity, Slow, Suspicion, Timestamp, units,
+    AssociationId, Direction, FindingKind, IncidentId, PathId, Rate, Reason, Severity, Side, Slow, Suspicion,
+    Timestamp, units,
 };
 
 /// Something that is wrong, as long as it lasts.
@@ -42,13 +43,15 @@ pub struct Finding {
 pub enum Object {
     /// The association as a whole.
     Association,
+    /// One address of the local endpoint.
+    Local(IpAddr),
     /// One address of the remote endpoint.
     Remote(IpAddr),
     /// One path.
     Path(PathId),
 }
 
-/// An object by its addresses: both for a path, the remote one alone for an address, none for the association.
+/// An object by its addresses: both for a path, one alone for an address, none for the association.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 struct Addresses {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +65,8 @@ impl From<Addresses> for Object {
         match (addresses.local, addresses.remote) {
             (Some(local), Some(remote)) => Self::Path(PathId { local, remote }),
             (None, Some(remote)) => Self::Remote(remote),
-            (_, None) => Self::Association,
+            (Some(local), None) => Self::Local(local),
+            (None, None) => Self::Association,
         }
     }
 }
@@ -71,6 +75,7 @@ impl From<Object> for Addresses {
     fn from(object: Object) -> Self {
         let (local, remote) = match object {
             Object::Association => (None, None),
+            Object::Local(local) => (Some(local), None),
             Object::Remote(remote) => (None, Some(remote)),
             Object::Path(path) => (Some(path.local), Some(path.remote)),
         };
@@ -102,8 +107,10 @@ pub enum Evidence {
     Flapping(Flapping),
     /// HEARTBEATs are answered from another address than the one that they were sent to.
     AnsweredElsewhere(AnsweredElsewhere),
-    /// No path to this address of the peer was ever confirmed.
+    /// No path to this address was ever confirmed.
     SecondaryUnconfirmed(SecondaryUnconfirmed),
+    /// An endpoint's list of its addresses holds some that its peer can hardly reach.
+    AddressListSuspect(AddressListSuspect),
     /// The peer answers HEARTBEATs, but does not serve the association.
     Zombie(Zombie),
     /// Packets claim to come from an endpoint, but did not.
@@ -241,13 +248,52 @@ pub struct BadChecksum {
     pub other: IpAddr,
 }
 
-/// No path to this address of the peer was ever confirmed.
+/// No path to this address was ever confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondaryUnconfirmed {
     /// How long the address has been known.
     #[serde(rename = "known_for_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub known_for: Duration,
+    /// HEARTBEATs to the address that were seen.
+    #[serde(default)]
+    pub heartbeats: u64,
+}
+
+/// An endpoint's list of its addresses holds some that its peer can hardly reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddressListSuspect {
+    /// The endpoint that lists them.
+    pub side: Side,
+    /// Where its packet with the list came from.
+    pub source: IpAddr,
+    /// The addresses in question.
+    pub addresses: Vec<IpAddr>,
+    /// What is wrong with them.
+    #[serde(flatten)]
+    pub problem: ListProblem,
+}
+
+/// What is wrong with addresses that an endpoint lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "problem", rename_all = "snake_case")]
+pub enum ListProblem {
+    /// They are of a range that no other host can reach: loopback, link-local, multicast and the like.
+    UnusableRange,
+    /// They are private, and the packet's source and the peer are not.
+    PrivateBehindPublic,
+    /// The packet's source is not among them, and none of them is confirmed.
+    OmitsSource {
+        /// What an association before it, between the same ports, listed; empty if that is not known.
+        before: Vec<IpAddr>,
+    },
+    /// Another endpoint with the same port lists them too.
+    ListedByAnother {
+        /// An association of the other endpoint.
+        other_association: AssociationId,
+        /// Where the other endpoint's packet with the list came from.
+        other_source: IpAddr,
+    },
 }
 
 /// Why an association is not served although the peer answers HEARTBEATs.
@@ -332,6 +378,7 @@ impl Evidence {
             Self::Flapping(_) => FindingKind::Flapping,
             Self::AnsweredElsewhere(_) => FindingKind::AnsweredElsewhere,
             Self::SecondaryUnconfirmed(_) => FindingKind::SecondaryUnconfirmed,
+            Self::AddressListSuspect(_) => FindingKind::AddressListSuspect,
             Self::Zombie(_) => FindingKind::Zombie,
             Self::SpoofingSuspected(_) => FindingKind::SpoofingSuspected,
             Self::NotRedundant(_) => FindingKind::NotRedundant,
@@ -362,6 +409,7 @@ impl Evidence {
             | Self::BadChecksum(_)
             | Self::RtoBelowSackDelay(_)
             | Self::SecondaryUnconfirmed(_)
+            | Self::AddressListSuspect(_)
             | Self::Zombie(_)
             | Self::SpoofingSuspected(_)
             | Self::NotRedundant(_)
@@ -380,6 +428,9 @@ impl Evidence {
                 known.direction == now.direction
             }
             (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.forgery == now.forgery,
+            (Self::AddressListSuspect(known), Self::AddressListSuspect(now)) => {
+                known.side == now.side && discriminant(&known.problem) == discriminant(&now.problem)
+            }
             _ => discriminant(self) == discriminant(other),
         }
     }
@@ -399,10 +450,12 @@ impl Evidence {
             (Self::BadChecksum(known), Self::BadChecksum(now)) => {
                 now.packets >= known.packets.saturating_mul(2)
             }
+            (Self::SecondaryUnconfirmed(known), Self::SecondaryUnconfirmed(now)) => {
+                (known.heartbeats == 0) != (now.heartbeats == 0)
+            }
             (Self::ShortLived(known), Self::ShortLived(now)) => now.times() >= 2 * known.times(),
             (Self::Flapping(_), Self::Flapping(_))
             | (Self::RtoBelowSackDelay(_), Self::RtoBelowSackDelay(_))
-            | (Self::SecondaryUnconfirmed(_), Self::SecondaryUnconfirmed(_))
             | (Self::LinkDown(_), Self::LinkDown(_))
             | (Self::Zombie(_), Self::Zombie(_)) => false,
             _ => self != other,

@@ -30,7 +30,7 @@ pub struct IncidentView {
     pub associations: usize,
     /// When its first finding began.
     pub since: Timestamp,
-    /// The first finding in words, or all of them in one sentence.
+    /// The finding in words; of several, what they are and how many.
     pub reason: String,
     /// What to check next.
     pub next: String,
@@ -53,6 +53,9 @@ pub struct Scope {
     /// The association.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub association: Option<AssociationId>,
+    /// The addresses of which no path worked in an association when it failed, if `kind` is `addresses`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<IpAddr>,
     /// All addresses of the remote endpoint; empty if there are several endpoints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peer: Vec<IpAddr>,
@@ -70,7 +73,9 @@ pub enum ScopeKind {
     LocalAddress,
     /// A remote address.
     RemoteAddress,
-    /// All paths between two endpoints.
+    /// Addresses of one association, each with no path that works, while the association has others.
+    Addresses,
+    /// All paths between two endpoints, or several of them that share no address that fails.
     Peer,
 }
 
@@ -81,6 +86,7 @@ impl fmt::Display for ScopeKind {
             Self::Interface => "interface",
             Self::LocalAddress => "local_address",
             Self::RemoteAddress => "remote_address",
+            Self::Addresses => "addresses",
             Self::Peer => "peer",
         })
     }

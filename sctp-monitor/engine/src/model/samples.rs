@@ -267,6 +267,14 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
             lasting: ms(4_000),
         }))
     };
+    let suspect = |problem| {
+        of_all(Evidence::AddressListSuspect(AddressListSuspect {
+            side: Side::Remote,
+            source: path(1).remote,
+            addresses: vec![path(2).remote],
+            problem,
+        }))
+    };
     let black_hole = |lost_bytes, passed_bytes, path_mtu| {
         of_path(Evidence::PathMtuBlackHole(PathMtuBlackHole {
             direction: Direction::Forward,
@@ -337,8 +345,26 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
             Object::Remote(path(2).remote),
             Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed {
                 known_for: ms(60_000),
+                heartbeats: 3,
             }),
         ),
+        (
+            Object::Local(path(2).local),
+            Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed {
+                known_for: ms(60_000),
+                heartbeats: 0,
+            }),
+        ),
+        suspect(ListProblem::UnusableRange),
+        suspect(ListProblem::PrivateBehindPublic),
+        suspect(ListProblem::OmitsSource { before: Vec::new() }),
+        suspect(ListProblem::OmitsSource {
+            before: vec![path(1).remote, path(2).remote],
+        }),
+        suspect(ListProblem::ListedByAnother {
+            other_association: AssociationId(9),
+            other_source: path(3).remote,
+        }),
         of_all(Evidence::Zombie(Zombie::NobodyReads {
             window_zero_for: ms(60_000),
         })),
@@ -392,6 +418,10 @@ pub(crate) fn incidents() -> Vec<IncidentView> {
             local: local.map(|number| path(number).local),
             remote: remote.map(|number| path(number).remote),
             association: Some(AssociationId(1)),
+            failing: match kind {
+                ScopeKind::Addresses => vec![path(1).local, path(2).local],
+                _ => Vec::new(),
+            },
             peer: vec![path(1).remote, path(2).remote],
         },
         members: 5,
@@ -407,6 +437,7 @@ pub(crate) fn incidents() -> Vec<IncidentView> {
         incident(ScopeKind::Interface, Some("path1"), None, None),
         incident(ScopeKind::LocalAddress, None, Some(1), None),
         incident(ScopeKind::RemoteAddress, None, None, Some(1)),
+        incident(ScopeKind::Addresses, None, None, None),
         incident(ScopeKind::Peer, None, None, None),
     ]
 }

@@ -37,8 +37,10 @@ pub enum FindingKind {
     SpoofingSuspected,
     /// Associations between the same two hosts do not last, one after the other.
     ShortLived,
-    /// No path to this address of the peer was ever confirmed.
+    /// No path to this address was ever confirmed.
     SecondaryUnconfirmed,
+    /// An endpoint's list of its addresses holds some that its peer can hardly reach.
+    AddressListSuspect,
     /// A single failure would end the association.
     NotRedundant,
     /// The path fails and recovers again and again.
@@ -57,7 +59,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds that this version finds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PeerDown,
         Self::Zombie,
         Self::PathMtuBlackHole,
@@ -67,6 +69,7 @@ impl FindingKind {
         Self::SpoofingSuspected,
         Self::ShortLived,
         Self::SecondaryUnconfirmed,
+        Self::AddressListSuspect,
         Self::NotRedundant,
         Self::Flapping,
         Self::GreyLoss,
@@ -87,6 +90,7 @@ impl FindingKind {
             Self::BadChecksum => "bad_checksum",
             Self::SpoofingSuspected => "spoofing_suspected",
             Self::SecondaryUnconfirmed => "secondary_unconfirmed",
+            Self::AddressListSuspect => "address_list_suspect",
             Self::NotRedundant => "not_redundant",
             Self::ShortLived => "short_lived",
             Self::Flapping => "flapping",
@@ -101,7 +105,10 @@ impl FindingKind {
     /// Whether it is a risk for the future only: nothing has failed yet.
     #[must_use]
     pub const fn is_weakness(self) -> bool {
-        matches!(self, Self::NotRedundant | Self::SecondaryUnconfirmed)
+        matches!(
+            self,
+            Self::NotRedundant | Self::SecondaryUnconfirmed | Self::AddressListSuspect
+        )
     }
 }
 

@@ -203,6 +203,16 @@ impl Finding {
 }
 
 impl IncidentView {
+    /// What it is, of how many paths and associations.
+    pub(crate) fn extent(&self) -> String {
+        format!(
+            "{}, {} of {}",
+            self.finding,
+            plural(self.members as u64, "path"),
+            plural(self.associations as u64, "association")
+        )
+    }
+
     /// In words, with what to check when it begins.
     #[must_use]
     pub fn words(&self, status: Status) -> String {
@@ -211,11 +221,7 @@ impl IncidentView {
         } = self;
         match status {
             Status::Opened => format!("INCIDENT {id}, {scope}: {}. Check: {}", self.reason, self.next),
-            Status::Updated => format!(
-                "INCIDENT {id}, {scope}: {finding}, {} of {}",
-                plural(self.members as u64, "path"),
-                plural(self.associations as u64, "association")
-            ),
+            Status::Updated => format!("INCIDENT {id}, {scope}: {}", self.extent()),
             Status::Closed => format!(
                 "INCIDENT {id} over, {scope}: {finding}, {} at most",
                 plural(self.most_members as u64, "path")
@@ -241,6 +247,7 @@ impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Association => f.write_str("association"),
+            Self::Local(local) => write!(f, "local address {local}"),
             Self::Remote(remote) => write!(f, "remote address {remote}"),
             Self::Path(path) => write!(f, "path {path}"),
         }
@@ -266,6 +273,7 @@ impl fmt::Display for Scope {
             (ScopeKind::Interface, Some(interface), ..) => write!(f, "interface {interface}"),
             (ScopeKind::LocalAddress, _, Some(local), _) => write!(f, "local address {local}"),
             (ScopeKind::RemoteAddress, _, _, Some(remote)) => write!(f, "remote address {remote}"),
+            (ScopeKind::Addresses, ..) => write!(f, "addresses {}", list(&self.failing)),
             _ => write!(f, "peer {}", list(&self.peer)),
         }
     }

@@ -66,7 +66,10 @@ impl Latency {
             };
         }
         if let Some(slow) = &mut self.slow {
-            slow.rtt = rtt;
+            // A fast window may be the end of it; how slow the path is it does not tell.
+            if is_slow {
+                slow.rtt = rtt;
+            }
         } else if !is_slow {
             self.windows += 1;
             let weight = self.windows.min(BASELINE_MEMORY);
@@ -112,6 +115,19 @@ mod tests {
         assert!(latency.slow().is_some(), "nobody gets used to it");
         run(&mut latency, 156, 6, 5);
         assert_eq!(latency.slow(), None);
+    }
+
+    #[test]
+    fn a_slow_path_is_never_told_to_be_fast() {
+        let mut latency = Latency::default();
+        run(&mut latency, 10, 20, 5);
+        for second in 30..60 {
+            run(&mut latency, second, 1, if second % 4 == 0 { 1 } else { 60 });
+            assert!(
+                latency.slow().is_none_or(|slow| slow.rtt > slow.baseline),
+                "{latency:?}"
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
     },
     path::{primary::Primary, state::Path},
     registry::{
+        address_list::AddressList,
         addresses::Addresses,
         asconf::AddressRequest,
         change::Change,
@@ -34,6 +35,8 @@ pub struct Association {
     pub(super) restarts: Option<AssociationId>,
     /// What the endpoints said in their handshake, if that was seen.
     pub(super) offers: Option<Offers>,
+    /// What is remarkable about the lists of addresses in their handshake.
+    pub(super) lists: Vec<AddressList>,
     pub(super) local: Addresses,
     pub(super) remote: Addresses,
     pub(super) address_requests: Vec<AddressRequest>,
@@ -120,6 +123,7 @@ impl Association {
             known_since: now,
             restarts: None,
             offers: None,
+            lists: Vec::new(),
             local: Addresses::default(),
             remote: Addresses::default(),
             address_requests: Vec::new(),
@@ -196,6 +200,11 @@ impl Association {
     #[must_use]
     pub fn offers(&self) -> Option<&Offers> {
         self.offers.as_ref()
+    }
+
+    /// What the endpoints listed of their addresses in their handshake, if that was seen.
+    pub(crate) fn lists(&self) -> &[AddressList] {
+        &self.lists
     }
 
     /// The addresses of one endpoint.

@@ -15,6 +15,7 @@ use crate::{
     path::flows::Flows,
     registry::{
         Registry,
+        address_list::AddressList,
         association::Association,
         handshake::{Answered, Endpoint},
         nat::is_copy,
@@ -200,9 +201,16 @@ impl Registry {
             });
         }
         association.list_paths(now);
+        association.lists = [
+            (initiator, &handshake.initiator),
+            (initiator.other(), &handshake.responder),
+        ]
+        .map(|(side, endpoint)| AddressList::new(side, endpoint))
+        .into();
         association.confirmed_by_handshake =
             Some(association.path_of(direction, key.src.to_ip(), key.dst.to_ip()));
         let keys = flow_keys(&association);
+        self.compare_lists(flows, &mut association, &keys);
         association.restarts = self.end_predecessors(flows, &association, &keys, now);
         self.associations.insert(association);
         self.associations
@@ -224,6 +232,22 @@ impl Registry {
             self.associations.join(flows, slot, id, direction, now);
         }
         id
+    }
+
+    /// Compares what the endpoints list with what they, and others, listed before.
+    fn compare_lists(&self, flows: &Flows, new: &mut Association, keys: &[(FlowKey, Direction)]) {
+        let before = keys.iter().find_map(|(key, _)| flows.by_key(key)?.member);
+        let before = before.and_then(|member| self.associations.get(member.association));
+        for list in &mut new.lists {
+            if let Some(before) = before {
+                list.compare(before);
+            }
+            let port = match list.side {
+                Side::Local => new.local_port,
+                Side::Remote => new.remote_port,
+            };
+            list.find_other(port, &self.associations);
+        }
     }
 
     /// Ends the associations whose flows a new one takes away, and gives the one that it restarts.

@@ -38,7 +38,10 @@ pub(super) struct Pending {
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) tag: u32,
+    /// The packet's source, and those that it lists.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Those that it lists.
+    pub(crate) listed: Vec<IpAddr>,
     pub(crate) offer: Offer,
 }
 
@@ -147,19 +150,26 @@ impl Pending {
 }
 
 impl Endpoint {
+    /// Where the packet came from.
+    pub(crate) fn source(&self) -> IpAddr {
+        self.addresses[0]
+    }
+
     pub(super) fn read(packet: &ControlPacket<'_>, chunk: &Chunk) -> Option<Self> {
-        let frame = &packet.frame;
+        let (frame, source) = (&packet.frame, packet.key().src.to_ip());
         // A tag of 0 is forbidden (RFC 9260 section 3.3.2).
         let init = Init::read(frame, chunk).filter(|init| init.initiate_tag != 0)?;
-        let mut addresses = vec![packet.key().src.to_ip()];
+        let mut listed = Vec::new();
         for address in Init::addresses(frame, chunk).map(Address::to_ip) {
-            if !addresses.contains(&address) && addresses.len() < MAX_ADDRESSES {
-                addresses.push(address);
+            if !listed.contains(&address) && listed.len() < MAX_ADDRESSES {
+                listed.push(address);
             }
         }
+        let others = listed.iter().copied().filter(|address| *address != source);
         Some(Self {
             tag: init.initiate_tag,
-            addresses,
+            addresses: [source].into_iter().chain(others).take(MAX_ADDRESSES).collect(),
+            listed,
             offer: Offer::read(&init, frame, chunk),
         })
     }

@@ -5,6 +5,7 @@
 //! it queues as [`Change`]s, in their order. It judges no path: whether one works is for the flows' detectors to say.
 
 mod address_changes;
+pub(crate) mod address_list;
 pub(crate) mod addresses;
 mod asconf;
 mod assign;
@@ -25,6 +26,7 @@ mod handshake;
 mod handshakes;
 mod identity;
 mod links;
+mod list_comparison;
 mod moves;
 mod nat;
 pub(crate) mod packet;

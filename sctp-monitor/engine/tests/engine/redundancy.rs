@@ -67,7 +67,7 @@ fn a_single_pair_of_addresses_is_not_redundant() {
 #[test]
 fn a_single_homed_peer_is_not_redundant() {
     let mut world = World::new(Vantage::Endpoint);
-    world.handshake_with(LOCAL_TAG, &["10.1.0.1", "10.2.0.1"], REMOTE_TAG, &["10.1.0.2"]);
+    world.handshake_with(LOCAL_TAG, &["10.1.0.1"], REMOTE_TAG, &["10.1.0.2"]);
     answered(&mut world, 1, "10.1.0.1", "10.1.0.2");
     answered(&mut world, 2, "10.2.0.1", "10.1.0.2");
     world.advance(ms(10_000));
@@ -158,20 +158,32 @@ fn an_address_that_is_never_confirmed_is_reported_until_it_is() {
     assert_eq!(statuses(&world, "secondary_unconfirmed"), []);
     world.advance(ms(3_000));
     let found = findings(&world, "secondary_unconfirmed");
-    let [(Opened, finding)] = found.as_slice() else {
+    let [(Opened, local), (Opened, remote)] = found.as_slice() else {
         panic!("{found:?}");
     };
-    assert_eq!(finding.object, Object::Remote("10.2.0.2".parse().unwrap()));
+    let (object, words) = (
+        Object::Local("10.2.0.1".parse().unwrap()),
+        "no HEARTBEAT to it seen",
+    );
+    assert!(local.object == object && local.text.contains(words), "{local:?}");
+    let (object, words) = (Object::Remote("10.2.0.2".parse().unwrap()), "58 HEARTBEATs to it");
+    assert!(
+        remote.object == object && remote.text.contains(words),
+        "{remote:?}"
+    );
     world.heartbeat_answered(2, ms(1));
     world.advance(ms(1_000));
-    assert_eq!(statuses(&world, "secondary_unconfirmed"), [Opened, Closed]);
+    assert_eq!(
+        statuses(&world, "secondary_unconfirmed"),
+        [Opened, Opened, Closed, Closed]
+    );
     assert_eq!(left_open(&world.events), 0);
 }
 
 #[test]
 fn an_address_that_is_added_later_has_its_own_minute() {
     let mut world = World::new(Vantage::Endpoint);
-    world.handshake_with(LOCAL_TAG, &["10.1.0.1", "10.2.0.1"], REMOTE_TAG, &["10.1.0.2"]);
+    world.handshake_with(LOCAL_TAG, &["10.1.0.1"], REMOTE_TAG, &["10.1.0.2"]);
     world.heartbeat_answered(1, ms(1));
     world.advance(ms(100_000));
     let adds = frames::asconf(1, "10.1.0.2", &[(0xc001, "10.2.0.2")]);

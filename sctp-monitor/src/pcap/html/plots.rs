@@ -76,6 +76,7 @@ pub(crate) fn plots(path: &PathNumbers<'_>, story: &Story, scale: &Scale, end_ns
         .iter()
         .filter(|finding| match finding.finding.object {
             Object::Association => true,
+            Object::Local(local) => local == path.id.local,
             Object::Remote(remote) => remote == path.id.remote,
             Object::Path(id) => id == path.id,
         })

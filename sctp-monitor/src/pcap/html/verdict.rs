@@ -152,7 +152,7 @@ pub(crate) fn was_aborted(story: &Story) -> bool {
 pub(crate) fn object(finding: &Found) -> String {
     match finding.finding.object {
         Object::Association => "association".to_owned(),
-        Object::Remote(remote) => remote.to_string(),
+        Object::Local(address) | Object::Remote(address) => address.to_string(),
         Object::Path(path) => path.to_string(),
     }
 }
