@@ -22,7 +22,7 @@ impl BadChecksum {
     pub(crate) fn check(object: Object) -> String {
         let sender = match object {
             Object::Path(path) => path.local.to_string(),
-            Object::Association | Object::Remote(_) => "the sender".to_owned(),
+            Object::Association | Object::Local(_) | Object::Remote(_) => "the sender".to_owned(),
         };
         format!(
             "what changes packets of {sender} on the way: firewall rules that fill in checksums (iptables CHECKSUM), \
