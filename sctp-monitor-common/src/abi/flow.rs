@@ -108,26 +108,41 @@ pub struct FlowRecord {
     pub acknowledgements: u32,
     /// Packets with new DATA that the last of them took, itself included.
     pub acknowledged_packets: u32,
-    /// Bytes of the packet, by the IP header, that carried the timed chunk.
-    pub timed_bytes: u32,
-    /// Bytes of the packet whose chunk the last of them covers; 0 if it covers only a later one, and times
-    /// nothing.
-    pub acknowledged_bytes: u32,
     /// Bytes of a packet, by the IP header, that carries just the last lost chunk.
     pub lost_bytes: u32,
     /// The last TSN of the packet that `second_at_ns` is about.
     pub second_tsn: u32,
-    /// The Ethernet address of the next hop when the flow's tag was first seen on its interface: of its receiver if it leaves, of
-    /// its sender if it arrives. All zero if there is none.
-    pub next_hop: [u8; 6],
+    /// The last TSN of a packet of which it is watched whether it passes, for its size; see `sized_bytes`.
+    pub sized_tsn: u32,
+    /// Acknowledgements whose SACK came the opposite way on the same address pair.
+    pub acknowledged_here: u32,
+    /// Bytes of the packet, by the IP header, that ends with `sized_tsn`; 0 if none is watched. One that is retransmitted is
+    /// watched no longer: which of them arrives is not known.
+    pub sized_bytes: u16,
+    /// Bytes of the packet that was last seen to pass so, by the IP header.
+    pub passed_bytes: u16,
+    /// Packets that were seen to pass so. Wraps.
+    pub passed: u16,
+    /// Whether the last of `acknowledgements` is of the timed chunk and times it: 1, or 0 if it is of a later one only.
+    pub is_timed: u16,
     /// How often a packet with the flow's tag did what only an endpoint can, since the tag is believed; see
     /// [`FlowLinks::tag`]. Counted until user space vouches for the tag.
     pub proofs: u16,
+    /// Room for more; 0.
+    pub reserved: [u16; 3],
+
+    // Line 8: what is rare.
     /// What the last packet with another tag would be answered by: the TSN of its DATA, or the fingerprint of its
     /// HEARTBEAT; 0 for nothing.
     pub mismatched_mark: u32,
+    /// From a lone packet's first transmission to its second, microseconds: the sender's time-out (a chunk that
+    /// nothing follows cannot be reported missing). 0 if there was none yet.
+    pub resent_after_us: u32,
+    /// The Ethernet address of the next hop when the flow's tag was first seen on its interface: of its receiver if it leaves, of
+    /// its sender if it arrives. All zero if there is none.
+    pub next_hop: [u8; 6],
     /// Room for more; 0.
-    pub reserved: [u8; 4],
+    pub room: [u16; 25],
 }
 
 impl FlowRecord {
@@ -165,6 +180,7 @@ impl FlowRecord {
         self.interface = self.interface.to_be_seen_again();
         self.timed.stop();
         self.sender.forget();
+        self.sized_bytes = 0;
         self.run_start = 0;
         self.highest_sent = 0;
         self.window = 0;
@@ -211,6 +227,7 @@ impl FlowRecord {
         ] {
             *count = count.wrapping_sub(before);
         }
+        since.passed = since.passed.wrapping_sub(before.passed);
         for (count, before) in since.chunks.iter_mut().zip(before.chunks) {
             *count = count.wrapping_sub(before);
         }
@@ -227,6 +244,43 @@ impl FlowRecord {
     #[must_use]
     pub fn shows_sacks(&self) -> bool {
         self.sender.sack_seen() || self.acknowledgements > 0
+    }
+
+    /// Watches whether a packet passes, unless a larger one is watched.
+    #[inline(always)]
+    pub fn watch_size(&mut self, tsn: u32, bytes: u32) {
+        let bytes = if bytes > u32::from(u16::MAX) {
+            u16::MAX
+        } else {
+            bytes as u16
+        };
+        if bytes > self.sized_bytes {
+            self.sized_tsn = tsn;
+            self.sized_bytes = bytes;
+        }
+    }
+
+    /// The chunk that is waited for is retransmitted. Where no other packet follows, nobody reports it missing: its time-out
+    /// has passed.
+    #[inline(always)]
+    pub fn time_retransmission(&mut self, now_ns: u64) {
+        let timed = &self.timed;
+        if timed.packets() == 1 && timed.is_timed() && !timed.is_resent() {
+            let after_us = now_ns.saturating_sub(timed.sent_at_ns) / 1_000;
+            self.resent_after_us = if after_us > u64::from(u32::MAX) {
+                u32::MAX
+            } else {
+                after_us as u32
+            };
+        }
+    }
+
+    /// The watched packet has passed.
+    #[inline(always)]
+    pub fn sized_passes(&mut self) {
+        self.passed_bytes = self.sized_bytes;
+        self.passed = self.passed.wrapping_add(1);
+        self.sized_bytes = 0;
     }
 
     /// Whether the flow waits for an answer, so that time alone may change what is thought of it.
@@ -301,13 +355,14 @@ impl Interface {
 /// No flow.
 pub const NO_SLOT: u32 = u32::MAX;
 
-const _: () = assert!(size_of::<FlowRecord>() == 8 * 64);
+const _: () = assert!(size_of::<FlowRecord>() == 9 * 64);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, timed) == 64);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, outstanding) == 128);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, data_rtt) == 192);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, chunks) == 256);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, key) == 384);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, second_at_ns) == 448);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, mismatched_mark) == 512);
 
 #[cfg(test)]
 mod tests {

@@ -105,7 +105,7 @@ pub struct FlowSlot {
 
 const _: () = assert!(size_of::<FlowLinks>() == 64);
 const _: () = assert!(core::mem::offset_of!(FlowSlot, links) % 64 == 0);
-const _: () = assert!(size_of::<FlowSlot>() == 9 * 64);
+const _: () = assert!(size_of::<FlowSlot>() == 10 * 64);
 const _: () = assert!(!SlotRef::to(NO_SLOT).is_some());
 const _: () = assert!(SlotRef::NONE.slot() == NO_SLOT);
 

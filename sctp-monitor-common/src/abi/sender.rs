@@ -66,6 +66,23 @@ impl SenderState {
         true
     }
 
+    /// Whether a TSN was seen; `true` as well for one that is too old to know.
+    #[must_use]
+    pub fn saw(&self, tsn: u32) -> bool {
+        let behind = self.highest_tsn.wrapping_sub(tsn);
+        let bit = 1_u64 << (tsn & 63);
+        behind >= Self::TSN_WINDOW || self.window[(tsn >> 6) as usize & 1] & bit != 0
+    }
+
+    /// The lowest TSN that has not arrived, if later ones have and it was not seen either: it was lost before the place where
+    /// the program stands, each time that it was sent.
+    #[must_use]
+    pub fn missing(&self) -> Option<u32> {
+        let next = self.cum_tsn_ack.wrapping_add(1);
+        let others_arrived = self.sack_seen() && tsn_after(self.highest_acked, next);
+        (self.data_seen() && others_arrived && !self.saw(next)).then_some(next)
+    }
+
     /// Moves the window so that `tsn`, which is `ahead` of the highest one, is its newest, and forgets what falls out.
     #[inline(always)]
     fn advance(&mut self, tsn: u32, ahead: u32) {

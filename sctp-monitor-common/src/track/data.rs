@@ -103,6 +103,13 @@ struct OldTsns {
     bytes: u32,
 }
 
+impl OldTsns {
+    #[inline(always)]
+    fn holds(&self, tsn: u32) -> bool {
+        !tsn_after(self.first, tsn) && !tsn_after(tsn, self.last)
+    }
+}
+
 /// Waits for the SACK of a packet's last new chunk, if the flow waits for none.
 #[inline(always)]
 fn time_data<T: FlowTable>(slot: u32, table: &mut T) {
@@ -127,7 +134,7 @@ fn time_data<T: FlowTable>(slot: u32, table: &mut T) {
     let now_ns = table.now_ns();
     if let Some(record) = table.record(slot) {
         record.second_at_ns = 0;
-        record.timed_bytes = bytes;
+        record.watch_size(tsn, bytes);
         record.timed.start(tsn, now_ns);
     }
 }
@@ -138,15 +145,19 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
     if let Some(record) = table.record(slot) {
         record.retransmissions = record.retransmissions.wrapping_add(old.count);
     }
+    let now_ns = table.now_ns();
     let mut at = slot;
     for _ in 0..MAX_SIBLINGS {
         let Some((record, links)) = table.flow(at) else {
             return;
         };
         if old.count > 0 {
-            let resent = !tsn_after(old.first, record.timed.tsn) && !tsn_after(record.timed.tsn, old.last);
-            if record.timed.is_armed() && resent {
+            if record.timed.is_armed() && old.holds(record.timed.tsn) {
+                record.time_retransmission(now_ns);
                 record.timed.mark_resent();
+            }
+            if old.holds(record.sized_tsn) {
+                record.sized_bytes = 0;
             }
             if record.carried_first(old.last) {
                 record.lost = record.lost.wrapping_add(old.count);

@@ -141,10 +141,13 @@ fn acknowledge<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &
     let Some(record) = table.record(slot) else {
         return;
     };
+    if record.sized_bytes != 0 && sack.tells_of(record.sized_tsn) {
+        record.sized_passes();
+    }
     if progress == Progress::Ambiguous {
         return record.timed.stop();
     }
-    record.acknowledged_bytes = 0;
+    record.is_timed = 0;
     let second_is_left = record.second_at_ns != 0 && tsn_after(record.second_tsn, sack.highest_acked);
     // From the second packet on the peer may not wait. If it acknowledges the first one only, it has waited.
     if progress == Progress::Timed && !second_is_left {
@@ -154,7 +157,7 @@ fn acknowledge<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, table: &
             record.second_at_ns
         };
         record.data_rtt.sample(now_ns.saturating_sub(obliged_at_ns));
-        record.acknowledged_bytes = record.timed_bytes;
+        record.is_timed = 1;
     }
     record.acked_ticks = now_ticks;
     record.acknowledgements = record.acknowledgements.wrapping_add(1);

@@ -10,6 +10,8 @@ pub struct Sack {
     pub cum_tsn_ack: u32,
     /// The highest TSN that has arrived: the end of the last gap ack block, or the cumulative TSN ack.
     pub highest_acked: u32,
+    /// The lowest TSN of the last gap ack block; the cumulative TSN ack if there is none.
+    pub last_block_start: u32,
     /// Gap ack blocks, by the count field.
     pub gap_blocks: u16,
     /// Duplicate TSNs, by the count field.
@@ -34,7 +36,7 @@ impl Sack {
             u32::from_be(counts)
         };
         let (gap_blocks, duplicate_tsns) = ((counts >> 16) as u16, counts as u16);
-        let last_gap = last_gap(reader, chunk, gap_blocks as usize).unwrap_or(0);
+        let (gap_start, gap_end) = last_gap(reader, chunk, gap_blocks as usize).unwrap_or((0, 0));
         let (duplicate_tsns, first_duplicate) = if duplicate_tsns == 0 {
             (0, 0)
         } else {
@@ -45,24 +47,36 @@ impl Sack {
         };
         Some(Self {
             cum_tsn_ack,
-            highest_acked: cum_tsn_ack.wrapping_add(u32::from(last_gap)),
+            highest_acked: cum_tsn_ack.wrapping_add(u32::from(gap_end)),
+            last_block_start: cum_tsn_ack.wrapping_add(u32::from(gap_start)),
             gap_blocks,
             duplicate_tsns,
             first_duplicate,
             a_rwnd: u32::from_be(a_rwnd),
         })
     }
+
+    /// Whether it says that `tsn` has arrived, as far as the cumulative TSN ack and the last gap ack block tell. The block with
+    /// the newest TSNs is the one that changes.
+    #[inline(always)]
+    #[must_use]
+    pub fn tells_of(&self, tsn: u32) -> bool {
+        // By serial number arithmetic (RFC 9260 section 1.6).
+        self.cum_tsn_ack.wrapping_sub(tsn) as i32 >= 0
+            || tsn.wrapping_sub(self.last_block_start)
+                <= self.highest_acked.wrapping_sub(self.last_block_start)
+    }
 }
 
-/// The end of the last gap ack block, relative to the cumulative TSN ack.
+/// The last gap ack block, its start and its end, relative to the cumulative TSN ack.
 #[inline(always)]
-fn last_gap<R: ReadPacket>(reader: &R, chunk: &Chunk, gap_blocks: usize) -> Option<u16> {
+fn last_gap<R: ReadPacket>(reader: &R, chunk: &Chunk, gap_blocks: usize) -> Option<(u16, u16)> {
     if gap_blocks == 0 || BLOCKS_AT + gap_blocks * BLOCK_LEN > chunk.length as usize {
         return None;
     }
     // Read whole, and from its start: an offset that is reached by going back is more than the verifier believes.
     let block = reader.read_u32(chunk.at() + (BLOCKS_AT - BLOCK_LEN) + gap_blocks * BLOCK_LEN)?;
-    Some(block as u16)
+    Some(((block >> 16) as u16, block as u16))
 }
 
 /// The first duplicate TSN, which follows the gap ack blocks.
@@ -107,12 +121,20 @@ mod tests {
         let expected = Sack {
             cum_tsn_ack: 0xffff_fffe,
             highest_acked: 7,
+            last_block_start: 3,
             gap_blocks: 2,
             duplicate_tsns: 1,
             first_duplicate: 1,
             a_rwnd: 0x1_0000,
         };
         assert_eq!(first(&WITH_GAPS), Some(expected));
+    }
+
+    #[test]
+    fn it_tells_of_what_is_acknowledged_and_of_its_last_block() {
+        let sack = first(&WITH_GAPS).unwrap();
+        let told = [0xffff_fffd, 0xffff_fffe, 0xffff_ffff, 0, 2, 3, 7, 8].map(|tsn| sack.tells_of(tsn));
+        assert_eq!(told, [true, true, false, false, false, true, true, false]);
     }
 
     #[test]

@@ -227,6 +227,62 @@ fn a_gap_ack_proves_the_path_but_times_nothing() {
 }
 
 #[test]
+fn a_packet_passes_by_the_cumulative_tsn_ack_or_the_last_gap_block() {
+    for (cum, blocks, passes) in [
+        (10, vec![], true),
+        (8, vec![(2, 2)], true),
+        (8, vec![(2, 4)], true),
+        (8, vec![(3, 3)], false),
+        (8, vec![(2, 2), (4, 4)], false),
+    ] {
+        let mut t = Tracker::new();
+        t.back(vec![frames::data(1, 1)]);
+        for tsn in 10..13 {
+            t.there(vec![frames::data(tsn, 300)]);
+        }
+        t.back(vec![frames::sack(cum, &blocks)]);
+        let passed = (t.record(1).passed, t.record(1).passed_bytes);
+        assert_eq!(passed, if passes { (1, 348) } else { (0, 0) }, "{cum} {blocks:?}");
+    }
+}
+
+#[test]
+fn the_largest_packet_is_watched_until_it_is_retransmitted() {
+    let mut t = Tracker::new();
+    t.back(vec![frames::data(1, 1)]);
+    t.there(vec![frames::data(10, 1_000)]);
+    t.back(vec![frames::sack(8, &[(2, 2)])]); // 9 was never seen
+    assert_eq!((t.record(1).passed, t.record(1).passed_bytes), (1, 1_048));
+    t.there(vec![frames::data(11, 1_000)]);
+    assert_eq!((t.record(1).sized_tsn, t.record(1).sized_bytes), (11, 1_048));
+    t.there(vec![frames::data(11, 1_000)]);
+    assert_eq!(t.record(1).sized_bytes, 0);
+    t.back(vec![frames::sack(11, &[])]);
+    assert_eq!(t.record(1).passed, 1, "one of two arrived");
+}
+
+#[test]
+fn a_time_out_is_measured_on_a_lone_packet_only() {
+    let mut t = Tracker::new();
+    t.back(vec![frames::data(1, 1)]);
+    t.there(vec![frames::data(10, 1)]);
+    t.wait(100);
+    t.there(vec![frames::data(10, 1)]);
+    assert_eq!(t.record(1).resent_after_us, 100_000);
+    t.back(vec![frames::sack(10, &[])]);
+    t.there(vec![frames::data(11, 1)]);
+    t.wait(1);
+    t.there(vec![frames::data(12, 1)]);
+    t.wait(1);
+    t.there(vec![frames::data(11, 1)]);
+    assert_eq!(
+        t.record(1).resent_after_us,
+        100_000,
+        "it may have been reported missing"
+    );
+}
+
+#[test]
 fn a_sack_that_says_nothing_new_proves_nothing() {
     let mut t = Tracker::new();
     t.back(vec![frames::data(1, 1)]);

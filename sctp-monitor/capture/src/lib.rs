@@ -6,6 +6,7 @@
 //!   of order within a file.
 //! - [`unwrap`]: from a record to the innermost packet: [`fragments`] are put together, tunnels ([`tunnel`]) looked into;
 //!   [`chain`] names what was around it.
+//! - [`checksum`]: whether a packet's CRC32c is right.
 //! - [`duplicates`]: the same packet captured twice, as captures on the "any" device do.
 //!
 //! What a packet means is not decided here: it goes on to [`sctp_monitor_common::track`], as live packets do.
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chain;
+pub mod checksum;
 pub mod duplicates;
 pub mod error;
 mod format;

@@ -102,6 +102,8 @@ fn timeless(record: &FlowRecord) -> FlowRecord {
     known(&mut r.answered_at_ns);
     known(&mut r.timed.sent_at_ns);
     known(&mut r.second_at_ns);
+    // Without a time it is 0 as well as unknown.
+    r.resent_after_us = 0;
     for entry in &mut r.outstanding {
         known(&mut entry.sent_at_ns);
     }

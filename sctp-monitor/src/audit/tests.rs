@@ -3,8 +3,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_engine::model::{
-    AssociationView, EndReason, Evidence, Finding, IncidentId, NotRedundant, Object, Origin, PathId,
-    PathMtuBlackHole, PathState, PhaseView, SecondaryUnconfirmed, Shared, Slow, Zombie,
+    AssociationView, Direction, EndReason, Evidence, Finding, IncidentId, NotRedundant, Object, Origin,
+    PathId, PathMtuBlackHole, PathState, PhaseView, SecondaryUnconfirmed, Shared, Slow, Zombie,
 };
 use serde_json::{Value, json};
 
@@ -100,9 +100,12 @@ fn findings_are_told_in_full_and_the_worst_come_first() {
     let mut broken = association(3, &BOTH_ACTIVE);
     broken.findings = vec![not_redundant(), unconfirmed(SECOND)];
     let black_hole = PathMtuBlackHole {
+        direction: Direction::Forward,
         lost_bytes: Some(1_400),
         passed_bytes: None,
         path_mtu: None,
+        missing_tsn: None,
+        heartbeats_pass: true,
     };
     let mut hole = finding(Object::Path(path(FIRST)), Evidence::PathMtuBlackHole(black_hole));
     hole.incident = Some(IncidentId(7));

@@ -6,7 +6,7 @@
 use std::{borrow::Borrow, convert::Infallible, time::Duration};
 
 use sctp_monitor_capture::{
-    Layers, Look, Record, Unwrapper,
+    Layers, Look, Record, Unwrapper, checksum,
     duplicates::{Duplicates, Identity},
     tunnel::TunnelKind,
 };
@@ -179,6 +179,9 @@ impl Analysis {
             self.seen.capture_duplicates += 1;
         } else {
             self.track(&frame, Ok(*packet));
+            if let Some(is_right) = checksum::is_right(layers) {
+                self.session.handle_checksum(&key, is_right, self.now);
+            }
         }
         let slot = self.table.find(&key);
         self.ledger.record(slot, &key, layers, is_duplicate, time_ns);

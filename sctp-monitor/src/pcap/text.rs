@@ -168,7 +168,7 @@ impl<W: Write> Sink for Text<W> {
     }
 }
 
-const HEADER: [&str; 10] = [
+const HEADER: [&str; 11] = [
     "  local",
     "remote",
     "state",
@@ -177,11 +177,12 @@ const HEADER: [&str; 10] = [
     "retransmitted",
     "lost",
     "HEARTBEATs answered",
-    "RTT min/median/max",
+    "HEARTBEAT RTT min/median/max",
+    "DATA to SACK",
     "payload",
 ];
 
-fn row(path: &PathNumbers<'_>, answers_seen: bool) -> [String; 10] {
+fn row(path: &PathNumbers<'_>, answers_seen: bool) -> [String; 11] {
     let [forward, back] = Direction::BOTH.map(|direction| path.flow(direction));
     let both = |of: &dyn Fn(&Entry) -> String| {
         let one = |entry: Option<&Entry>| entry.map_or_else(|| "-".to_owned(), of);
@@ -214,7 +215,8 @@ fn row(path: &PathNumbers<'_>, answers_seen: bool) -> [String; 10] {
             .map(heartbeats)
             .collect::<Vec<_>>()
             .join(", "),
-        rtt(forward, back),
+        heartbeat_rtt(forward, back),
+        data_to_sack(forward, back),
         [forward, back]
             .into_iter()
             .flatten()
@@ -224,20 +226,19 @@ fn row(path: &PathNumbers<'_>, answers_seen: bool) -> [String; 10] {
     ]
 }
 
-/// By the heartbeats of either side, or else by DATA.
-fn rtt(forward: Option<&Entry>, back: Option<&Entry>) -> String {
+/// Of the heartbeats of either side.
+fn heartbeat_rtt(forward: Option<&Entry>, back: Option<&Entry>) -> String {
     let entries = || [forward, back].into_iter().flatten();
     let heartbeats = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_once()));
-    if let Some(rtts) = heartbeats {
-        return format!(
-            "{} / {} / {}",
-            Short(rtts.min),
-            Short(rtts.median),
-            Short(rtts.max)
-        );
-    }
-    match entries().find_map(Entry::data_rtt) {
-        Some(srtt) => format!("{} (DATA)", Short(srtt)),
-        None => "-".to_owned(),
-    }
+    let rtts = heartbeats.map(|rtts| {
+        let Rtts { min, median, max, .. } = rtts;
+        format!("{} / {} / {}", Short(min), Short(median), Short(max))
+    });
+    rtts.unwrap_or_else(|| "-".to_owned())
+}
+
+/// Of the first side that sends DATA: with the delay of the peer's SACKs, which is no part of a round trip.
+fn data_to_sack(forward: Option<&Entry>, back: Option<&Entry>) -> String {
+    let srtt = [forward, back].into_iter().flatten().find_map(Entry::data_rtt);
+    srtt.map_or_else(|| "-".to_owned(), |srtt| Short(srtt).to_string())
 }

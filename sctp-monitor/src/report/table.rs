@@ -11,7 +11,7 @@ use std::{
 
 use comfy_table::{Table, presets::NOTHING};
 use sctp_monitor_engine::model::{
-    AssociationView, FlowView, PathView, Ppid, Short, Status, Timestamp,
+    AssociationView, FlowView, PathView, Ppid, RttView, Short, Status, Timestamp,
     words::{how_known, plural, tag, time_of_day},
 };
 
@@ -210,12 +210,13 @@ fn unused_paths(count: u64) -> String {
     format!("{}, no packets yet", plural(count, "more address pair"))
 }
 
-const HEADER: [&str; 11] = [
+const HEADER: [&str; 12] = [
     "local",
     "remote",
     "state",
     "for",
-    "RTT",
+    "HEARTBEAT RTT",
+    "DATA to SACK",
     "DATA forward/return",
     "retransmitted",
     "HEARTBEATs answered",
@@ -224,7 +225,7 @@ const HEADER: [&str; 11] = [
     "reason",
 ];
 
-fn row(path: &PathView, now: Timestamp) -> [String; 11] {
+fn row(path: &PathView, now: Timestamp) -> [String; 12] {
     let (forward, back) = (path.forward.as_ref(), path.return_.as_ref());
     let count = |view: Option<&FlowView>, of: fn(&FlowView) -> u64| {
         view.map_or_else(|| "-".to_owned(), |view| of(view).to_string())
@@ -234,7 +235,8 @@ fn row(path: &PathView, now: Timestamp) -> [String; 11] {
         path.id.remote.to_string(),
         path.state.words().to_owned(),
         Short(now.since(path.since)).to_string(),
-        rtt(forward, back),
+        heartbeat_rtt(forward, back),
+        data_to_sack(forward),
         format!(
             "{}/{}",
             count(forward, |view| view.data_chunks),
@@ -264,17 +266,22 @@ fn payload(forward: Option<&FlowView>, back: Option<&FlowView>) -> String {
         .map_or_else(|| "-".to_owned(), |view| Ppid(view.ppid).to_string())
 }
 
-/// By heartbeats if there were any: they are answered at once, DATA not always.
-fn rtt(forward: Option<&FlowView>, back: Option<&FlowView>) -> String {
+/// Of the heartbeats of either side, smoothed.
+fn heartbeat_rtt(forward: Option<&FlowView>, back: Option<&FlowView>) -> String {
     let by_heartbeat = [forward, back]
         .into_iter()
         .flatten()
         .find_map(|view| view.heartbeat_rtt);
-    match (by_heartbeat, forward.and_then(|view| view.data_rtt)) {
-        (Some(rtt), _) => Short(rtt.srtt).to_string(),
-        (None, Some(rtt)) => format!("{} (DATA)", Short(rtt.srtt)),
-        (None, None) => "-".to_owned(),
-    }
+    smoothed(by_heartbeat)
+}
+
+/// Of what the local endpoint sends: with the delay of the peer's SACKs, which is no part of a round trip.
+fn data_to_sack(forward: Option<&FlowView>) -> String {
+    smoothed(forward.and_then(|view| view.data_rtt))
+}
+
+fn smoothed(rtt: Option<RttView>) -> String {
+    rtt.map_or_else(|| "-".to_owned(), |rtt| Short(rtt.srtt).to_string())
 }
 
 const HOME_AND_CLEAR: &str = "\x1b[H\x1b[J";

@@ -132,6 +132,12 @@ impl Engine {
         }
     }
 
+    /// The CRC32c of a packet was looked at.
+    pub(crate) fn handle_checksum(&mut self, key: &FlowKey, is_right: bool, now: Timestamp) {
+        self.findings.on_checksum(key, is_right, now);
+        self.take_events();
+    }
+
     /// Does what time alone brings about.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
         self.flows.drop_deadlines(now);

@@ -3,6 +3,7 @@
 
 mod address_list_suspect;
 mod answered_elsewhere;
+mod bad_checksum;
 mod flapping;
 mod grey_loss;
 mod incidents;
@@ -13,6 +14,7 @@ mod open;
 mod path_down;
 mod path_mtu_black_hole;
 mod peer_down;
+mod rto_below_sack_delay;
 mod rules;
 mod secondary_unconfirmed;
 pub(crate) mod seen;
@@ -25,9 +27,9 @@ use std::fmt;
 pub(crate) use self::open::Findings;
 
 use crate::model::{
-    AddressListSuspect, AnsweredElsewhere, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown,
-    NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Severity, ShortLived,
-    Slow, Suspicion, Timestamp, Zombie,
+    AddressListSuspect, AnsweredElsewhere, BadChecksum, Evidence, Finding, Flapping, GreyLoss, IncidentId,
+    LinkDown, NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay,
+    SecondaryUnconfirmed, Severity, ShortLived, Slow, Suspicion, Timestamp, Zombie,
 };
 
 impl Finding {
@@ -62,6 +64,8 @@ impl Evidence {
             Self::PathMtuBlackHole(_) => PathMtuBlackHole::SEVERITY,
             Self::GreyLoss(_) => GreyLoss::SEVERITY,
             Self::LatencyDegraded(_) => Slow::SEVERITY,
+            Self::RtoBelowSackDelay(_) => RtoBelowSackDelay::SEVERITY,
+            Self::BadChecksum(_) => BadChecksum::SEVERITY,
             Self::Flapping(_) => Flapping::SEVERITY,
             Self::AnsweredElsewhere(_) => AnsweredElsewhere::SEVERITY,
             Self::SecondaryUnconfirmed(_) => SecondaryUnconfirmed::SEVERITY,
@@ -81,9 +85,11 @@ impl Evidence {
             Self::PathDown(evidence) => evidence.check(object),
             Self::PeerDown(_) => PeerDown::check(),
             Self::LinkDown(evidence) => evidence.check(),
-            Self::PathMtuBlackHole(_) => PathMtuBlackHole::check(object),
+            Self::PathMtuBlackHole(evidence) => evidence.check(object),
             Self::GreyLoss(_) => GreyLoss::check(),
             Self::LatencyDegraded(_) => Slow::check(),
+            Self::RtoBelowSackDelay(evidence) => evidence.check(object),
+            Self::BadChecksum(_) => BadChecksum::check(object),
             Self::Flapping(_) => Flapping::check(),
             Self::AnsweredElsewhere(_) => AnsweredElsewhere::check(),
             Self::SecondaryUnconfirmed(evidence) => evidence.check(object),
@@ -106,6 +112,8 @@ impl fmt::Display for Evidence {
             Self::PathMtuBlackHole(evidence) => evidence.fmt(f),
             Self::GreyLoss(evidence) => evidence.fmt(f),
             Self::LatencyDegraded(evidence) => evidence.fmt(f),
+            Self::RtoBelowSackDelay(evidence) => evidence.fmt(f),
+            Self::BadChecksum(evidence) => evidence.fmt(f),
             Self::Flapping(evidence) => evidence.fmt(f),
             Self::AnsweredElsewhere(evidence) => evidence.fmt(f),
             Self::SecondaryUnconfirmed(evidence) => evidence.fmt(f),

@@ -10,9 +10,12 @@ use std::{
     sync::Arc,
 };
 
+use sctp_monitor_common::abi::FlowKey;
+
 use crate::{
     config::Config,
     findings::{
+        bad_checksum::Checksums,
         incidents::{Incidents, Keys, Member},
         peer_down,
         rules::{weaknesses, wrong_with_path},
@@ -32,6 +35,7 @@ pub(crate) struct Findings {
     config: Arc<Config>,
     by_association: BTreeMap<AssociationId, Known>,
     incidents: Incidents,
+    checksums: Checksums,
     short_lived: short_lived::Rows,
     events: VecDeque<Event>,
 }
@@ -68,6 +72,7 @@ impl Findings {
             config,
             by_association: BTreeMap::new(),
             incidents: Incidents::default(),
+            checksums: Checksums::default(),
             short_lived: short_lived::Rows::default(),
             events: VecDeque::new(),
         }
@@ -114,6 +119,11 @@ impl Findings {
         for view in self.incidents.due(now) {
             self.report_incident(Status::Updated, view, now);
         }
+    }
+
+    /// The checksum of a packet was looked at.
+    pub(crate) fn on_checksum(&mut self, key: &FlowKey, is_right: bool, now: Timestamp) {
+        self.events.extend(self.checksums.on_packet(key, is_right, now));
     }
 
     /// Finds out what is wrong with a path of an established association.

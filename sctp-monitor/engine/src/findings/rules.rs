@@ -4,7 +4,7 @@ use crate::{
     config::Config,
     findings::{
         address_list_suspect, answered_elsewhere, flapping, grey_loss, latency_degraded, link_down,
-        not_redundant, path_down, path_mtu_black_hole, secondary_unconfirmed,
+        not_redundant, path_down, path_mtu_black_hole, rto_below_sack_delay, secondary_unconfirmed,
         seen::{PathSeen, Surroundings},
     },
     model::{Evidence, Object, PathState},
@@ -28,6 +28,7 @@ pub(super) fn wrong_with_path(seen: &PathSeen<'_>) -> Vec<Evidence> {
         None => found.extend(grey_loss::rule(seen)),
     }
     found.extend(latency_degraded::rule(seen));
+    found.extend(rto_below_sack_delay::rule(seen));
     found.extend(answered_elsewhere::rule(seen));
     found
 }

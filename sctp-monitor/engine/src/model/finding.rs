@@ -93,12 +93,16 @@ pub enum Evidence {
     PeerDown(PeerDown),
     /// The local NIC has no link, or does not exist any more.
     LinkDown(LinkDown),
-    /// HEARTBEATs and small packets pass, large ones do not.
+    /// Small packets pass, large ones do not.
     PathMtuBlackHole(PathMtuBlackHole),
     /// Part of the DATA is lost.
     GreyLoss(GreyLoss),
     /// The round-trip time has grown.
     LatencyDegraded(Slow),
+    /// A sender's packets have a wrong CRC32c and get no answer.
+    BadChecksum(BadChecksum),
+    /// A sender retransmits what has arrived: its time-out is shorter than the peer's delay of SACKs.
+    RtoBelowSackDelay(RtoBelowSackDelay),
     /// The path fails and recovers again and again.
     Flapping(Flapping),
     /// HEARTBEATs are answered from another address than the one that they were sent to.
@@ -164,9 +168,11 @@ pub struct LinkDown {
     pub reason: Reason,
 }
 
-/// HEARTBEATs and small packets pass, large ones do not.
+/// Small packets pass, large ones do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PathMtuBlackHole {
+    /// The direction in which large packets are lost.
+    pub direction: Direction,
     /// Size of the smallest lost packet, in bytes (IP total length); `None` while no size is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_bytes: Option<u32>,
@@ -176,6 +182,12 @@ pub struct PathMtuBlackHole {
     /// The MTU that ICMP reported, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_mtu: Option<u32>,
+    /// The TSN that the receiver misses, and that never came by here, while later ones arrive; `None` where the lost packets
+    /// themselves were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_tsn: Option<u32>,
+    /// HEARTBEATs are answered while DATA is lost.
+    pub heartbeats_pass: bool,
 }
 
 /// Part of the DATA is lost.
@@ -205,6 +217,35 @@ pub struct AnsweredElsewhere {
     /// The address that the last such HEARTBEAT ACK came from.
     #[serde(rename = "ack_source")]
     pub source: IpAddr,
+}
+
+/// A sender retransmits what has arrived: its time-out is shorter than the peer's delay of SACKs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RtoBelowSackDelay {
+    /// The direction of the DATA.
+    pub direction: Direction,
+    /// From the first transmission of a lone packet to the second.
+    #[serde(rename = "rto_ms", with = "units::ms")]
+    #[schemars(with = "f64")]
+    pub rto: Duration,
+    /// The longest that the peer took to acknowledge a single packet that was not retransmitted; `None` if each was.
+    #[serde(rename = "sack_delay_ms", with = "units::optional_ms")]
+    #[schemars(with = "Option<f64>")]
+    pub sack_delay: Option<Duration>,
+    /// DATA chunks of the last `chunks` that were retransmitted.
+    pub retransmitted: u32,
+    /// DATA chunks that these figures are about.
+    pub chunks: u32,
+}
+
+/// A sender's packets have a wrong CRC32c and get no answer, while another's to the same address are right and are answered. It is
+/// about the address pair, and no association: local is the sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BadChecksum {
+    /// Packets with a wrong CRC32c: all that were seen of the sender.
+    pub packets: u32,
+    /// Another sender to the same address, whose packets are right and are answered.
+    pub other: IpAddr,
 }
 
 /// No path to this address was ever confirmed.
@@ -332,6 +373,8 @@ impl Evidence {
             Self::PathMtuBlackHole(_) => FindingKind::PathMtuBlackHole,
             Self::GreyLoss(_) => FindingKind::GreyLoss,
             Self::LatencyDegraded(_) => FindingKind::LatencyDegraded,
+            Self::BadChecksum(_) => FindingKind::BadChecksum,
+            Self::RtoBelowSackDelay(_) => FindingKind::RtoBelowSackDelay,
             Self::Flapping(_) => FindingKind::Flapping,
             Self::AnsweredElsewhere(_) => FindingKind::AnsweredElsewhere,
             Self::SecondaryUnconfirmed(_) => FindingKind::SecondaryUnconfirmed,
@@ -363,6 +406,8 @@ impl Evidence {
             Self::Flapping(_) => Cause::Flapping,
             Self::PeerDown(_)
             | Self::AnsweredElsewhere(_)
+            | Self::BadChecksum(_)
+            | Self::RtoBelowSackDelay(_)
             | Self::SecondaryUnconfirmed(_)
             | Self::AddressListSuspect(_)
             | Self::Zombie(_)
@@ -378,6 +423,10 @@ impl Evidence {
     pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::GreyLoss(known), Self::GreyLoss(now)) => known.direction == now.direction,
+            (Self::PathMtuBlackHole(known), Self::PathMtuBlackHole(now)) => known.direction == now.direction,
+            (Self::RtoBelowSackDelay(known), Self::RtoBelowSackDelay(now)) => {
+                known.direction == now.direction
+            }
             (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.forgery == now.forgery,
             (Self::AddressListSuspect(known), Self::AddressListSuspect(now)) => {
                 known.side == now.side && discriminant(&known.problem) == discriminant(&now.problem)
@@ -390,6 +439,7 @@ impl Evidence {
     pub(crate) fn differs(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::PathDown(known), Self::PathDown(now)) => known.broken != now.broken,
+            (Self::PathMtuBlackHole(known), Self::PathMtuBlackHole(now)) => !known.says(now),
             (Self::GreyLoss(known), Self::GreyLoss(now)) => {
                 (known.rate.percent - now.rate.percent).abs() > LOSS_POINTS
             }
@@ -397,11 +447,15 @@ impl Evidence {
                 now.rtt > slow.rtt * 3 / 2 || now.rtt < slow.rtt * 2 / 3
             }
             (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.differs(now),
+            (Self::BadChecksum(known), Self::BadChecksum(now)) => {
+                now.packets >= known.packets.saturating_mul(2)
+            }
             (Self::SecondaryUnconfirmed(known), Self::SecondaryUnconfirmed(now)) => {
                 (known.heartbeats == 0) != (now.heartbeats == 0)
             }
             (Self::ShortLived(known), Self::ShortLived(now)) => now.times() >= 2 * known.times(),
             (Self::Flapping(_), Self::Flapping(_))
+            | (Self::RtoBelowSackDelay(_), Self::RtoBelowSackDelay(_))
             | (Self::LinkDown(_), Self::LinkDown(_))
             | (Self::Zombie(_), Self::Zombie(_)) => false,
             _ => self != other,

@@ -53,8 +53,8 @@ pub struct FlowView {
     pub a_rwnd: Option<u32>,
     /// Round-trip time from HEARTBEAT to HEARTBEAT ACK, if measured.
     pub heartbeat_rtt: Option<RttView>,
-    /// Round-trip time from DATA to SACK, if measured: from the second of two packets, which the peer must acknowledge
-    /// at once (RFC 9260 section 6.2); from a single packet it contains the peer's delayed acknowledgement.
+    /// Time from DATA to SACK, if measured, which is a round-trip time only where the peer acknowledges at once: from the second of
+    /// two packets (RFC 9260 section 6.2); from a single packet it contains the peer's delay of SACKs.
     pub data_rtt: Option<RttView>,
     /// When the first packet was seen.
     pub first_seen: Timestamp,

@@ -42,9 +42,9 @@ pub use self::{
     end::{Abort, Answered, EndReason, FromElsewhere, GaveUp},
     event::{Event, EventKind, Status},
     finding::{
-        AddressListSuspect, AnsweredElsewhere, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown,
-        ListProblem, NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed,
-        Shared, ShortLived, Zombie,
+        AddressListSuspect, AnsweredElsewhere, BadChecksum, Broken, Evidence, Finding, Flapping, GreyLoss,
+        LinkDown, ListProblem, NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay,
+        SecondaryUnconfirmed, Shared, ShortLived, Zombie,
     },
     flow::{FlowView, RttView, Throughput},
     handshake::{HandshakeAnswer, Reply, UnfinishedHandshake},

@@ -277,9 +277,12 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
     };
     let black_hole = |lost_bytes, passed_bytes, path_mtu| {
         of_path(Evidence::PathMtuBlackHole(PathMtuBlackHole {
+            direction: Direction::Forward,
             lost_bytes,
             passed_bytes,
             path_mtu,
+            missing_tsn: None,
+            heartbeats_pass: lost_bytes.is_none(),
         }))
     };
     let loss = |direction| {
@@ -299,8 +302,34 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
         link(11),
         black_hole(None, None, None),
         black_hole(Some(1_400), Some(1_280), Some(1_300)),
+        of_path(Evidence::PathMtuBlackHole(PathMtuBlackHole {
+            direction: Direction::Return,
+            lost_bytes: None,
+            passed_bytes: Some(144),
+            path_mtu: None,
+            missing_tsn: Some(7),
+            heartbeats_pass: false,
+        })),
         loss(Direction::Forward),
         loss(Direction::Return),
+        of_path(Evidence::BadChecksum(BadChecksum {
+            packets: 6,
+            other: path(2).local,
+        })),
+        of_path(Evidence::RtoBelowSackDelay(RtoBelowSackDelay {
+            direction: Direction::Forward,
+            rto: ms(100),
+            sack_delay: Some(ms(200)),
+            retransmitted: 93,
+            chunks: 97,
+        })),
+        of_path(Evidence::RtoBelowSackDelay(RtoBelowSackDelay {
+            direction: Direction::Return,
+            rto: ms(100),
+            sack_delay: None,
+            retransmitted: 40,
+            chunks: 40,
+        })),
         of_path(Evidence::LatencyDegraded(Slow {
             rtt: ms(80),
             baseline: ms(10),

@@ -25,12 +25,14 @@ pub enum FindingKind {
     PeerDown,
     /// The peer answers HEARTBEATs, but does not serve the association.
     Zombie,
-    /// HEARTBEATs and small packets pass, large ones do not.
+    /// Small packets pass, large ones do not.
     PathMtuBlackHole,
     /// The path is inactive.
     PathDown,
     /// The local NIC has no link, or does not exist any more.
     LinkDown,
+    /// A sender's packets have a wrong CRC32c and get no answer.
+    BadChecksum,
     /// Packets claim to come from an endpoint, but did not.
     SpoofingSuspected,
     /// Associations between the same two hosts do not last, one after the other.
@@ -49,18 +51,21 @@ pub enum FindingKind {
     AnsweredElsewhere,
     /// The round-trip time has grown.
     LatencyDegraded,
+    /// A sender retransmits what has arrived: its time-out is shorter than the peer's delay of SACKs.
+    RtoBelowSackDelay,
     /// A kind that a later version added; this version never finds one.
     Unknown,
 }
 
 impl FindingKind {
     /// All kinds that this version finds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::PeerDown,
         Self::Zombie,
         Self::PathMtuBlackHole,
         Self::PathDown,
         Self::LinkDown,
+        Self::BadChecksum,
         Self::SpoofingSuspected,
         Self::ShortLived,
         Self::SecondaryUnconfirmed,
@@ -70,6 +75,7 @@ impl FindingKind {
         Self::GreyLoss,
         Self::AnsweredElsewhere,
         Self::LatencyDegraded,
+        Self::RtoBelowSackDelay,
     ];
 
     /// The name in reports, as `path_down`.
@@ -81,6 +87,7 @@ impl FindingKind {
             Self::PathMtuBlackHole => "path_mtu_black_hole",
             Self::PathDown => "path_down",
             Self::LinkDown => "link_down",
+            Self::BadChecksum => "bad_checksum",
             Self::SpoofingSuspected => "spoofing_suspected",
             Self::SecondaryUnconfirmed => "secondary_unconfirmed",
             Self::AddressListSuspect => "address_list_suspect",
@@ -90,6 +97,7 @@ impl FindingKind {
             Self::GreyLoss => "grey_loss",
             Self::AnsweredElsewhere => "answered_elsewhere",
             Self::LatencyDegraded => "latency_degraded",
+            Self::RtoBelowSackDelay => "rto_below_sack_delay",
             Self::Unknown => "unknown",
         }
     }

@@ -17,7 +17,9 @@ use crate::{
         latency::Latency,
         loss::Losses,
         meter::Meter,
+        missing::Missing,
         sizes::Sizes,
+        too_soon::{News, TooSoon},
     },
 };
 
@@ -39,6 +41,9 @@ pub(crate) struct Flow {
     /// Chunks sent and lost since the last acknowledgement.
     uncounted: (u32, u32),
     pub(crate) sizes: Sizes,
+    /// What the receiver misses, if this record holds the TSN state of its direction.
+    pub(crate) missing: Option<Missing>,
+    pub(crate) too_soon: TooSoon,
     pub(crate) latency: Latency,
     latency_by_data: bool,
     /// SACKs for this direction were seen, as far as this record tells.
@@ -101,6 +106,8 @@ impl Flow {
             losses: Losses::default(),
             uncounted: (0, 0),
             sizes: Sizes::default(),
+            missing: None,
+            too_soon: TooSoon::default(),
             latency: Latency::default(),
             latency_by_data: false,
             sacks_seen: false,
@@ -212,6 +219,9 @@ impl Flow {
             self.foreign_packets = self.foreign_packets.saturating_add(foreign_packets);
             self.mismatched_tag = record.mismatched_tag;
         }
+        let passed = u32::try_from(packets).unwrap_or(u32::MAX);
+        self.losses
+            .on_packets(passed, view.bytes.saturating_sub(self.view.bytes));
         self.speaks = speaks(record);
         let retransmitted = view.retransmissions.saturating_sub(self.view.retransmissions);
         self.retransmitted = self.retransmitted.saturating_add(retransmitted);
@@ -268,16 +278,28 @@ impl Flow {
         }
         self.answered_from = self.answered_from.filter(|(_, rightly)| *rightly < RIGHTLY);
         let works = !matches!(self.detector.verdict(), Verdict::Dead(_));
-        let lost = match counted {
-            Counted::Retransmitted => new.lost.saturating_sub(new.spurious),
-            Counted::Late => new.late,
-            Counted::Both => new.lost.saturating_sub(new.spurious).saturating_add(new.late),
+        // What is reported as a duplicate may have been retransmitted before the last look.
+        let (lost, twice) = match counted {
+            Counted::Late => (0, 0),
+            Counted::Retransmitted | Counted::Both => (
+                new.lost.saturating_sub(new.spurious),
+                new.spurious.saturating_sub(new.lost),
+            ),
         };
+        let lost = lost.saturating_add(match counted {
+            Counted::Retransmitted => 0,
+            Counted::Late | Counted::Both => new.late,
+        });
         // What is lost in an outage is no loss rate, whenever it is retransmitted. It counts once the path has shown that it works.
         let in_outage = !works || self.after_outage;
         self.after_outage = !works || (self.after_outage && new.acknowledged == 0);
         self.uncounted.0 = self.uncounted.0.saturating_add(new.data_chunks);
-        self.uncounted.1 = self.uncounted.1.saturating_add(lost);
+        self.losses
+            .on_arrived_twice(twice.saturating_sub(self.uncounted.1));
+        self.uncounted.1 = self.uncounted.1.saturating_sub(twice).saturating_add(lost);
+        if new.acknowledged > 0 {
+            self.losses.on_acknowledged(record.acknowledged_packets);
+        }
         let answered = new.acknowledged > 0 || counted == Counted::Late;
         if in_outage {
             self.uncounted = (0, 0);
@@ -289,11 +311,23 @@ impl Flow {
             self.sizes = Sizes::default();
         }
         if works && lost > 0 {
-            self.sizes.on_lost(record.lost_bytes, now);
+            let resent_here = new.resent > 0;
+            self.sizes
+                .on_lost(record.lost_bytes, resent_here, record.highest_sent, now);
         }
-        if works && new.acknowledged > 0 {
-            self.sizes.on_passed(record.acknowledged_bytes, now);
+        if let Some(cum_tsn_ack) = context.cum_tsn_ack {
+            self.sizes.on_cum_tsn_ack(cum_tsn_ack);
         }
+        if works && new.passed > 0 {
+            self.sizes.on_passed(u32::from(record.passed_bytes), now);
+        }
+        self.too_soon.observe(too_soon(record, new));
+        let missing = record
+            .sender
+            .missing()
+            .filter(|_| holds_tsn_state(record, &self.links));
+        let known = self.missing.filter(|_| new.late == 0);
+        self.missing = Missing::follow(known, missing, new.passed, u32::from(record.passed_bytes), now);
         self.time(record, new, config, now);
     }
 
@@ -316,7 +350,7 @@ impl Flow {
     fn time(&mut self, record: &FlowRecord, new: Growth, config: &Config, now: Timestamp) {
         // The answer to a single packet may have waited.
         let at_once = record.acknowledged_packets > 1 || record.data_rtt.last_ns < at_once_ns(config);
-        let by_data = new.acknowledged > 0 && record.acknowledged_bytes > 0 && at_once;
+        let by_data = new.acknowledged > 0 && record.is_timed != 0 && at_once;
         if by_data != self.latency_by_data && by_data {
             self.latency = Latency::default();
             self.latency_by_data = true;
@@ -360,8 +394,25 @@ fn speaks(record: &FlowRecord) -> bool {
 
 /// The last cumulative TSN ack of the direction, if the record holds its TSN state.
 pub(crate) fn cum_tsn_ack(record: &FlowRecord, links: &FlowLinks) -> Option<u32> {
-    let holds_it = links.tsn_slot(record.slot) == record.slot && record.sender.sack_seen();
-    holds_it.then_some(record.sender.cum_tsn_ack)
+    let is_told = holds_tsn_state(record, links) && record.sender.sack_seen();
+    is_told.then_some(record.sender.cum_tsn_ack)
+}
+
+fn holds_tsn_state(record: &FlowRecord, links: &FlowLinks) -> bool {
+    links.tsn_slot(record.slot) == record.slot
+}
+
+/// What a record tells of retransmissions that come too soon.
+fn too_soon(record: &FlowRecord, new: Growth) -> News {
+    let single = new.acknowledged > 0 && record.acknowledged_packets == 1 && record.is_timed != 0;
+    let resent = new.lost > 0 && record.resent_after_us > 0;
+    News {
+        sent: new.data_chunks.saturating_sub(new.lost),
+        retransmitted: new.lost,
+        twice: new.spurious,
+        timeout: resent.then(|| Duration::from_micros(record.resent_after_us.into())),
+        delay: single.then(|| Duration::from_nanos(record.data_rtt.last_ns)),
+    }
 }
 
 /// An answer that came sooner was not delayed, as far as one can tell.
@@ -389,6 +440,8 @@ struct Counters {
     spurious: u32,
     answers: u32,
     elsewhere: u32,
+    passed: u16,
+    resent: u32,
     data_chunks: u64,
     highest_sent: u32,
 }
@@ -402,6 +455,9 @@ struct Growth {
     spurious: u32,
     answers: u32,
     elsewhere: u32,
+    passed: u32,
+    /// TSNs that it carried again, whoever carried them first.
+    resent: u32,
     data_chunks: u32,
 }
 
@@ -414,6 +470,8 @@ impl Counters {
             spurious: record.spurious,
             answers: record.heartbeats_answered,
             elsewhere: record.answered_elsewhere,
+            passed: record.passed,
+            resent: record.retransmissions,
             data_chunks: record.data_chunks,
             highest_sent: record.highest_sent,
         }
@@ -427,6 +485,8 @@ impl Counters {
             spurious: self.spurious.wrapping_sub(before.spurious),
             answers: self.answers.wrapping_sub(before.answers),
             elsewhere: self.elsewhere.wrapping_sub(before.elsewhere),
+            passed: u32::from(self.passed.wrapping_sub(before.passed)),
+            resent: self.resent.wrapping_sub(before.resent),
             data_chunks: u32::try_from(self.data_chunks.saturating_sub(before.data_chunks))
                 .unwrap_or(u32::MAX),
         }

@@ -4,6 +4,12 @@
 //! loss, over seconds, and at most over the last sixteen: a rate that is mixed with the time before is too low. It is
 //! believed when chance would give it once in a thousand times only (three standard deviations, Wilson's interval, which
 //! holds for few samples and small rates as well).
+//!
+//! A sender that always has something to send fills the queues on its way until they drop: what it loses so is no fault of the
+//! path. With W packets under way that is 1.5 / W^2 of them (Mathis et al., "The macroscopic behavior of the TCP congestion
+//! avoidance algorithm", 1997; SCTP does as TCP does), and W is four at least: fast retransmission needs three packets behind
+//! the lost one (RFC 9260 section 7.2.4). So such a sender, known by full packets and several of them under way, may
+//! lose a tenth.
 
 use crate::model::Rate;
 
@@ -18,6 +24,19 @@ pub(crate) struct Losses {
     seconds: VecDeque<Second>,
     rate: Option<Rate>,
     open: bool,
+    /// Since the last count.
+    load: Load,
+}
+
+/// How much a sender has under way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    acknowledgements: u32,
+    /// Packets under way at each of them, all together.
+    under_way: u32,
+    packets: u32,
+    /// Of those packets.
+    bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +44,25 @@ struct Second {
     number: u64,
     sent: u32,
     lost: u32,
+    load: Load,
 }
 
 impl Losses {
+    /// So many packets were under way when one was acknowledged.
+    pub(crate) fn on_acknowledged(&mut self, under_way: u32) {
+        self.load.acknowledgements += 1;
+        self.load.under_way = self.load.under_way.saturating_add(under_way);
+    }
+
+    /// So many packets passed by, of so many bytes.
+    pub(crate) fn on_packets(&mut self, packets: u32, bytes: u64) {
+        self.load.packets = self.load.packets.saturating_add(packets);
+        self.load.bytes = self.load.bytes.saturating_add(bytes);
+    }
+
     /// So many more chunks were sent and lost.
     pub(crate) fn count(&mut self, sent: u32, lost: u32, config: &Config, now: Timestamp) {
+        let load = std::mem::take(&mut self.load);
         if self.seconds.is_empty() && lost == 0 {
             return;
         }
@@ -38,8 +71,14 @@ impl Losses {
             Some(second) if second.number == number => {
                 second.sent = second.sent.saturating_add(sent);
                 second.lost = second.lost.saturating_add(lost);
+                second.load = second.load.and(load);
             }
-            _ => self.seconds.push_back(Second { number, sent, lost }),
+            _ => self.seconds.push_back(Second {
+                number,
+                sent,
+                lost,
+                load,
+            }),
         }
         let too_old = |second: &Second| number - second.number.min(number) >= SECONDS;
         while self
@@ -50,6 +89,15 @@ impl Losses {
             self.seconds.pop_front();
         }
         self.conclude(config);
+    }
+
+    /// So many chunks that were counted as lost had arrived: the peer reports them as duplicates.
+    pub(crate) fn on_arrived_twice(&mut self, mut chunks: u32) {
+        for second in self.seconds.iter_mut().rev() {
+            let taken_back = chunks.min(second.lost);
+            second.lost -= taken_back;
+            chunks -= taken_back;
+        }
     }
 
     /// The rate, while it is too high.
@@ -65,18 +113,44 @@ impl Losses {
             return;
         }
         let (low, high) = wilson(lost.min(sent), sent);
-        let limit = config.grey_loss_percent;
+        let loads = self.seconds.iter().map(|second| second.load);
+        let limit = if loads.fold(Load::default(), Load::and).is_full() {
+            config.grey_loss_percent.max(MOST_OWN_PERCENT)
+        } else {
+            config.grey_loss_percent
+        };
+        let percent = 100.0 * lost as f32 / sent as f32;
         if self.open {
-            self.open = high * 100.0 > limit && !self.seconds.is_empty();
+            // It must fall well below what opened it, or a rate at the limit opens and closes it again and again.
+            self.open = high * 100.0 > limit || percent > limit / 2.0;
         } else {
             let long = self.seconds.len() as u64 >= LEAST_SECONDS;
-            self.open = long && sent >= config.grey_loss_chunks && low * 100.0 > limit;
+            let bursts = self.seconds.iter().filter(|second| second.lost > 0).count();
+            let lasts = long && bursts >= LEAST_BURSTS;
+            self.open = lasts && sent >= config.grey_loss_chunks && low * 100.0 > limit;
         }
-        let percent = 100.0 * lost as f32 / sent as f32;
         self.rate = Some(Rate {
             percent: percent.min(100.0),
             chunks: sent,
         });
+    }
+}
+
+impl Load {
+    fn and(self, other: Self) -> Self {
+        Self {
+            acknowledgements: self.acknowledgements.saturating_add(other.acknowledgements),
+            under_way: self.under_way.saturating_add(other.under_way),
+            packets: self.packets.saturating_add(other.packets),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// Whether the sender waits for acknowledgements, and not for its application.
+    fn is_full(self) -> bool {
+        let many = self.under_way as f32 >= self.acknowledgements as f32 * FEWEST_UNDER_WAY;
+        let full = self.bytes >= u64::from(self.packets) * FULL_PACKET;
+        self.acknowledgements > 0 && many && full
     }
 }
 
@@ -93,6 +167,20 @@ fn wilson(lost: u32, sent: u32) -> (f32, f32) {
 
 /// Seconds with DATA that a rate is taken over, at least: a burst of losses is over sooner.
 const LEAST_SECONDS: u64 = 5;
+
+/// Seconds in which something is lost, at least: a queue that overflows once loses much, and all at once.
+const LEAST_BURSTS: usize = 3;
+
+/// Every second packet is acknowledged at once (RFC 9260 section 6.2): a sender that waits for its application has two under way
+/// then.
+const FEWEST_UNDER_WAY: f32 = 2.5;
+
+/// Bytes on average: half of an Ethernet packet. Messages that wait are bundled until a packet is full; SACKs in between
+/// are small.
+const FULL_PACKET: u64 = 750;
+
+/// 1.5 / W^2 of such a window.
+const MOST_OWN_PERCENT: f32 = 10.0;
 
 /// Seconds over which a rate is taken.
 const SECONDS: u64 = 16;
@@ -121,6 +209,60 @@ mod tests {
         assert!((15.0..25.0).contains(&rate.percent), "{rate:?}");
         run(&mut losses, 170, 60, 0);
         assert_eq!(losses.rate(), None);
+    }
+
+    #[test]
+    fn one_burst_is_no_rate() {
+        let mut losses = Losses::default();
+        run(&mut losses, 100, 10, 0);
+        losses.count(
+            200,
+            100,
+            &Config::default(),
+            Timestamp::from_nanos(110_500_000_000),
+        );
+        run(&mut losses, 111, 12, 0);
+        assert_eq!(losses.rate(), None);
+    }
+
+    #[test]
+    fn a_rate_about_the_limit_opens_once() {
+        let mut losses = Losses::default();
+        let (mut opened, mut open) = (0, false);
+        for round in 0..40 {
+            // 5 % and 2 % in turn.
+            run(
+                &mut losses,
+                100 + round * 10,
+                10,
+                if round % 2 == 0 { 20 } else { 50 },
+            );
+            opened += u32::from(losses.rate().is_some() && !open);
+            open = losses.rate().is_some();
+        }
+        assert!(opened <= 2, "{opened}");
+    }
+
+    #[test]
+    fn what_a_full_window_loses_by_itself_is_no_rate() {
+        for (under_way, bytes, one_in, is_grey) in [
+            (5, 1_400, 8, false),
+            (40, 1_400, 8, false),
+            (2, 1_400, 8, true),
+            (40, 300, 8, true),
+            (5, 1_400, 3, true),
+        ] {
+            let mut losses = Losses::default();
+            for second in 0..60 {
+                for _ in 0..20 {
+                    losses.on_acknowledged(under_way);
+                    losses.on_packets(2, 2 * bytes);
+                }
+                run(&mut losses, 100 + second, 1, one_in);
+            }
+            let what = format!("{under_way} of {bytes} bytes under way, one in {one_in}");
+            assert_eq!(losses.rate().is_some(), is_grey, "{what}");
+        }
     }
 
     #[test]

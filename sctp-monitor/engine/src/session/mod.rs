@@ -18,6 +18,8 @@ pub use self::{
     store::{FlowStore, News},
 };
 
+use sctp_monitor_common::abi::FlowKey;
+
 use self::{look::Look, pace::Patience};
 use crate::{
     config::Config,
@@ -139,6 +141,13 @@ impl Session {
     pub fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
         self.engine.handle_nic(if_index, name, state, now);
         self.engine_due = self.engine.poll_timeout();
+        self.sort_outputs();
+    }
+
+    /// The CRC32c of a packet was looked at, and is right or wrong. Who looks at some packets only must look at all of a sender, or
+    /// at none.
+    pub fn handle_checksum(&mut self, key: &FlowKey, is_right: bool, now: Timestamp) {
+        self.engine.handle_checksum(key, is_right, now);
         self.sort_outputs();
     }
 

@@ -28,5 +28,6 @@ mod redundancy;
 mod reports;
 mod session;
 mod short_lived;
+mod timeouts;
 mod unfinished;
 mod zombies;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use sctp_monitor_engine::config::Vantage;
 use sctp_monitor_engine::model::{Direction, Evidence, GreyLoss, PathMtuBlackHole, PathState, Status};
 use sctp_monitor_testkit::{
     frames,
@@ -249,7 +250,7 @@ fn large_is_lost(world: &mut World, tsns: std::ops::Range<u32>) {
 fn large_packets_that_never_pass_are_a_black_hole_with_its_sizes() {
     let mut world = World::with_two_paths();
     traffic(&mut world, 1, 1..21, true);
-    large_is_lost(&mut world, 21..31);
+    large_is_lost(&mut world, 21..41);
     let found = findings(&world, "path_mtu_black_hole");
     let (Opened, finding) = found[0] else {
         panic!("{found:?}");
@@ -258,12 +259,13 @@ fn large_packets_that_never_pass_are_a_black_hole_with_its_sizes() {
         lost_bytes: Some(lost),
         passed_bytes: Some(passed),
         path_mtu: None,
+        ..
     }) = finding.evidence
     else {
         panic!("{finding:?}");
     };
     assert!(lost > 1_400 && passed < 200, "{lost} {passed}");
-    large_is_lost(&mut world, 31..631);
+    large_is_lost(&mut world, 41..631);
     assert_eq!(opened(&world), ["path_mtu_black_hole"], "it is not random loss");
     // The MTU was corrected.
     for tsn in (631..651).step_by(2) {
@@ -277,6 +279,131 @@ fn large_packets_that_never_pass_are_a_black_hole_with_its_sizes() {
     world.advance(ms(1_000));
     traffic(&mut world, 1, 651..1_300, true);
     assert_eq!(left_open(&world.events), 0, "{:?}", world.events.last());
+}
+
+/// Some kind of stuck association: for so many seconds a message a second arrives and is acknowledged by gap ack blocks, while
+/// the first large one, with TSN `stuck`, never does.
+struct Stuck {
+    /// The large packets go from the local endpoint.
+    forward: bool,
+    /// They pass the place of the monitor before they are lost.
+    seen: bool,
+    seconds: u32,
+    small: usize,
+}
+
+impl Stuck {
+    fn run(&self, world: &mut World) {
+        let stuck = 21;
+        let (to, back) = if self.forward {
+            (REMOTE_TAG, LOCAL_TAG)
+        } else {
+            (LOCAL_TAG, REMOTE_TAG)
+        };
+        for second in 0..self.seconds {
+            // Time-outs of RTO.Min: each acknowledgement restarts T3-rtx.
+            if self.seen {
+                self.send(world, self.forward, to, frames::data(stuck, 1_436));
+            }
+            world.advance(ms(500));
+            let newer = stuck + 1 + second;
+            self.send(world, self.forward, to, frames::data(newer, self.small));
+            world.advance(ms(6));
+            let blocks = [(2, (newer - stuck + 1) as u16)];
+            self.send(world, !self.forward, back, frames::sack(stuck - 1, &blocks));
+            world.advance(ms(494));
+        }
+    }
+
+    fn send(&self, world: &mut World, forward: bool, tag: u32, chunk: Vec<u8>) {
+        if forward {
+            world.sent(1, tag, vec![chunk]);
+        } else {
+            world.received(1, tag, vec![chunk]);
+        }
+    }
+}
+
+#[test]
+fn a_tsn_that_never_gets_through_is_a_black_hole_from_either_side() {
+    for (forward, seen, vantage) in [
+        (true, true, Vantage::Endpoint),
+        (false, false, Vantage::Endpoint),
+        (true, true, Vantage::Gateway),
+        (false, true, Vantage::Gateway),
+        (true, false, Vantage::Gateway),
+        (false, false, Vantage::Gateway),
+    ] {
+        for small in [20, 100, 1_000] {
+            let what = format!("forward {forward}, seen {seen}, {vantage:?}, {small} bytes");
+            let mut world = World::new(vantage);
+            world.handshake();
+            world.heartbeat_answered(1, ms(1));
+            let (from, to) = if forward {
+                (LOCAL_TAG, REMOTE_TAG)
+            } else {
+                (REMOTE_TAG, LOCAL_TAG)
+            };
+            let stuck = Stuck {
+                forward,
+                seen,
+                seconds: 16,
+                small,
+            };
+            for tsn in 1..21 {
+                stuck.send(&mut world, forward, to, frames::data(tsn, small));
+                world.advance(ms(5));
+                stuck.send(&mut world, !forward, from, frames::sack(tsn, &[]));
+                world.advance(ms(95));
+            }
+            stuck.run(&mut world);
+            let found = findings(&world, "path_mtu_black_hole");
+            let Some((Opened, finding)) = found.first() else {
+                panic!("{what}: {:?}", world.events);
+            };
+            let Evidence::PathMtuBlackHole(hole) = finding.evidence else {
+                panic!("{finding:?}");
+            };
+            let direction = if forward {
+                Direction::Forward
+            } else {
+                Direction::Return
+            };
+            assert_eq!(hole.direction, direction, "{what}");
+            let lost = seen.then_some(1_484);
+            assert_eq!(hole.lost_bytes, lost, "{what}");
+            assert_eq!(hole.missing_tsn, (!seen).then_some(21), "{what}");
+            assert_eq!(hole.passed_bytes, Some(small as u32 + 48), "{what}");
+            assert_eq!(opened(&world), ["path_mtu_black_hole"], "{what}");
+        }
+    }
+}
+
+#[test]
+fn what_comes_late_does_arrive() {
+    let mut world = World::with_two_paths();
+    // Each tenth packet of the peer is lost once and comes a second late: the cumulative TSN ack stands still most of the time.
+    for tsn in 1..400_u32 {
+        if !tsn.is_multiple_of(10) {
+            world.received(1, LOCAL_TAG, vec![frames::data(tsn, 100)]);
+        }
+        let is_late = |lost: &u32| lost + 18 > tsn;
+        let missing = (10..).step_by(10).find(is_late).unwrap();
+        if tsn >= 28 && tsn % 10 == 8 {
+            world.received(1, LOCAL_TAG, vec![frames::data(tsn - 18, 100)]);
+        }
+        let highest = if tsn.is_multiple_of(10) { tsn - 1 } else { tsn };
+        let cum = highest.min(missing - 1);
+        let blocks = [(2, (highest - cum) as u16)];
+        let blocks = if highest > missing { &blocks[..] } else { &[] };
+        world.sent(1, REMOTE_TAG, vec![frames::sack(cum, blocks)]);
+        world.advance(ms(100));
+    }
+    assert!(
+        !opened(&world).contains(&"path_mtu_black_hole"),
+        "{:?}",
+        opened(&world)
+    );
 }
 
 #[test]

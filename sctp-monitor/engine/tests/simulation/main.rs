@@ -1,5 +1,6 @@
 //! The detector in simulated worlds. `cargo xtask simulate` runs many more of them and shows the figures.
 
+mod bulk;
 mod detection;
 mod honesty;
 mod model;

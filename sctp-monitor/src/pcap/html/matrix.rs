@@ -117,8 +117,11 @@ fn rows(path: &PathNumbers<'_>, answers_seen: bool) -> Markup {
         @if is_silent {
             dt { "packets" } dd { "none" }
         } @else {
-            @if let Some(rtt) = rtt(forward, back) {
-                dt title="median (shortest to longest) of HEARTBEATs" { "RTT" } dd { (rtt) }
+            @if let Some(rtt) = heartbeat_rtt(forward, back) {
+                dt title="median (shortest to longest)" { "HEARTBEAT RTT" } dd { (rtt) }
+            }
+            @if let Some(time) = data_to_sack(forward, back) {
+                dt title="smoothed; with the peer's delay of SACKs" { "DATA to SACK" } dd { (time) }
             }
             dt { "packets" } dd { (both(&|entry| entry.packets_once().to_string())) }
             @if has_data {
@@ -145,23 +148,25 @@ fn rows(path: &PathNumbers<'_>, answers_seen: bool) -> Markup {
     }
 }
 
-/// By the heartbeats of either side, or else by DATA.
-fn rtt(forward: Option<&Entry>, back: Option<&Entry>) -> Option<String> {
+/// Of the heartbeats of either side.
+fn heartbeat_rtt(forward: Option<&Entry>, back: Option<&Entry>) -> Option<String> {
     let entries = || [forward, back].into_iter().flatten();
-    if let Some(rtts) = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_once())) {
-        return Some(match rtts.count {
-            1 => Short(rtts.median).to_string(),
-            _ => format!(
-                "{} ({} to {})",
-                Short(rtts.median),
-                Short(rtts.min),
-                Short(rtts.max)
-            ),
-        });
-    }
-    entries()
-        .find_map(Entry::data_rtt)
-        .map(|srtt| format!("{} (DATA to SACK)", Short(srtt)))
+    let rtts = entries().find_map(|entry| Rtts::of(&entry.heartbeat_rtts_once()))?;
+    Some(match rtts.count {
+        1 => Short(rtts.median).to_string(),
+        _ => format!(
+            "{} ({} to {})",
+            Short(rtts.median),
+            Short(rtts.min),
+            Short(rtts.max)
+        ),
+    })
+}
+
+/// Of the first side that sends DATA: with the delay of the peer's SACKs, which is no part of a round trip.
+fn data_to_sack(forward: Option<&Entry>, back: Option<&Entry>) -> Option<String> {
+    let srtt = [forward, back].into_iter().flatten().find_map(Entry::data_rtt)?;
+    Some(Short(srtt).to_string())
 }
 
 /// How often the path was in a bad state, and how long.

@@ -127,6 +127,8 @@ struct TwiceInSilence {
     /// When the first and the last of them were noticed.
     first_at: Timestamp,
     last_at: Timestamp,
+    /// When new DATA was first sent on the path after the first of them was noticed.
+    asked_at: Option<Timestamp>,
 }
 
 impl Default for Heartbeats {

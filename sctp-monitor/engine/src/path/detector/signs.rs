@@ -4,7 +4,7 @@ use std::{mem::take, time::Duration};
 
 use sctp_monitor_common::abi::FlowRecord;
 
-use super::{ARRIVED_TWICE, Context, Detector, Verdict, heartbeat_rto, wait::Wait};
+use super::{ARRIVED_TWICE, Context, Detector, TwiceInSilence, Verdict, heartbeat_rto, wait::Wait};
 use crate::{
     config::Config,
     model::{Reason, Timestamp},
@@ -131,7 +131,7 @@ impl Detector {
     }
 
     pub(super) fn sample(&mut self, record: &FlowRecord, rtt: Duration, config: &Config) -> Sample {
-        if record.acknowledged_bytes == 0 {
+        if record.is_timed == 0 {
             return Sample::Fits;
         }
         if record.acknowledged_packets >= 2 {
@@ -177,8 +177,13 @@ impl Detector {
     pub(super) fn count_duplicates(&mut self, record: &FlowRecord, context: Context, now: Timestamp) {
         let new = record.spurious.wrapping_sub(self.last.spurious);
         let twice = &mut self.data.twice_in_silence;
-        if context.came_back_at.is_some_and(|at| at >= twice.first_at) {
-            twice.chunks = 0;
+        // Where this host stood still meanwhile, nothing could come back.
+        let stood_still = context.accuse_from > twice.first_at;
+        if stood_still || context.came_back_at.is_some_and(|at| at >= twice.first_at) {
+            *twice = TwiceInSilence::default();
+        }
+        if twice.chunks > 0 && record.highest_sent != self.last.highest_sent {
+            twice.asked_at.get_or_insert(now);
         }
         if new > 0 {
             if twice.chunks == 0 {

@@ -11,8 +11,12 @@ use crate::{
 impl Detector {
     pub(super) fn weigh_duplicates(&mut self, config: &Config, now: Timestamp) -> Option<Verdict> {
         let twice = self.data.twice_in_silence;
-        // They must go on coming: a path that DATA has left after one time-out is silent because nobody asks it.
-        let lasts = twice.last_at.since(twice.first_at) >= config.return_silence;
+        // They must go on coming, and DATA must be sent on the path meanwhile: one that DATA has left after one time-out is silent
+        // because nobody asks it.
+        let asked_in_vain = twice
+            .asked_at
+            .is_some_and(|at| now.since(at) >= config.return_silence);
+        let lasts = asked_in_vain && twice.last_at.since(twice.first_at) >= config.return_silence;
         if twice.chunks < config.return_duplicates || !lasts || !self.more_than_under_way(twice.chunks) {
             return None;
         }

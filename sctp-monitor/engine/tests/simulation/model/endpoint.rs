@@ -26,6 +26,8 @@ pub(crate) enum Rhythm {
     Steady,
     /// Each message by itself.
     Poisson,
+    /// Always more than can be sent: one message after the other, of so many full packets and a small one.
+    Bulk { full_packets: usize },
 }
 
 impl Traffic {
@@ -34,6 +36,8 @@ impl Traffic {
         match self.rhythm {
             Rhythm::Steady => dice.between(mean.mul_f64(0.9), mean.mul_f64(1.1)),
             Rhythm::Poisson => dice.exponential(mean),
+            // The send buffer is looked after that often.
+            Rhythm::Bulk { .. } => Duration::from_millis(20),
         }
     }
 }
@@ -112,7 +116,10 @@ impl Endpoint {
         while let (Some(at), Some(traffic)) = (self.message_at, self.traffic)
             && at <= now
         {
-            self.sender.push(traffic.bytes);
+            match traffic.rhythm {
+                Rhythm::Bulk { full_packets } => self.sender.fill(full_packets),
+                Rhythm::Steady | Rhythm::Poisson => self.sender.push(traffic.bytes),
+            }
             self.message_at = Some(at + traffic.interval(&mut self.dice));
         }
         self.sender.handle_timeout(now);

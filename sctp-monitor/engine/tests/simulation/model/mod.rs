@@ -2,7 +2,7 @@
 //! time. Every world is drawn from a seed.
 //!
 //! - `dice`: chance.
-//! - `packet`, `network`: what goes between the hosts, and what happens to it on the way.
+//! - `packet`, `network`, `queue`: what goes between the hosts, and what happens to it on the way.
 //! - `transport`, `sender`, `receiver`, `endpoint`: SCTP as Linux does it by default.
 //! - `programs`, `monitor`: tracker, flow records and engine, run as the agent runs them.
 //! - `world`: what happens when.
@@ -14,6 +14,7 @@ mod monitor;
 mod network;
 pub(crate) mod packet;
 mod programs;
+pub(crate) mod queue;
 mod receiver;
 pub(crate) mod scenario;
 mod sender;

@@ -10,7 +10,10 @@ use sctp_monitor_common::{
 use sctp_monitor_engine::{
     Session,
     config::{Config, Vantage},
-    model::{Broken, Event, EventKind, Evidence, Object, PathDown, PathId, PathState, Timestamp},
+    model::{
+        Broken, Event, EventKind, Evidence, IncidentView, Object, PathDown, PathId, PathState, Status,
+        Timestamp,
+    },
     session::Pace,
 };
 
@@ -55,6 +58,7 @@ pub(crate) struct Monitor {
     now: Timestamp,
     changes: Vec<Change>,
     directions: Vec<(PathId, Broken)>,
+    incidents: Vec<IncidentView>,
     frame: Vec<u8>,
 }
 
@@ -79,6 +83,7 @@ impl Monitor {
             now,
             changes: Vec::new(),
             directions: Vec::new(),
+            incidents: Vec::new(),
             frame: Vec::new(),
         }
     }
@@ -140,6 +145,7 @@ impl Monitor {
         while let Some(event) = self.session.poll_event() {
             self.changes.extend(change(&event));
             self.directions.extend(direction(&event));
+            self.incidents.extend(incident(&event));
         }
     }
 
@@ -148,9 +154,24 @@ impl Monitor {
         std::mem::take(&mut self.changes)
     }
 
+    /// The incidents that were opened since the last call.
+    pub(crate) fn take_incidents(&mut self) -> Vec<IncidentView> {
+        std::mem::take(&mut self.incidents)
+    }
+
     /// What was said of the directions in which paths are broken since the last call.
     pub(crate) fn take_directions(&mut self) -> Vec<(PathId, Broken)> {
         std::mem::take(&mut self.directions)
+    }
+}
+
+fn incident(event: &Event) -> Option<IncidentView> {
+    match &event.kind {
+        EventKind::Incident {
+            status: Status::Opened,
+            incident,
+        } => Some(incident.clone()),
+        _ => None,
     }
 }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use sctp_monitor_engine::model::Timestamp;
 
-use super::dice::Dice;
+use super::{
+    dice::Dice,
+    queue::{Bottleneck, Queue},
+};
 
 /// One direction of a path.
 #[derive(Debug)]
@@ -13,6 +16,9 @@ pub(crate) struct Wire {
     broken: Option<Broken>,
     /// When the last packet that kept its place arrives.
     arrives_at: Timestamp,
+    queue: Option<Queue>,
+    /// Larger packets do not get through.
+    mtu: usize,
     dice: Dice,
 }
 
@@ -45,11 +51,13 @@ pub(crate) struct Quality {
 }
 
 impl Wire {
-    pub(crate) fn new(quality: Quality, dice: Dice) -> Self {
+    pub(crate) fn new(quality: Quality, link: Option<Bottleneck>, now: Timestamp, mut dice: Dice) -> Self {
         Self {
             quality,
             broken: None,
             arrives_at: Timestamp::default(),
+            queue: link.map(|link| Queue::new(link, now, dice.split())),
+            mtu: usize::MAX,
             dice,
         }
     }
@@ -64,10 +72,20 @@ impl Wire {
         self.broken = None;
     }
 
-    /// How far a packet gets that is sent now, and when.
-    pub(crate) fn carry(&mut self, now: Timestamp) -> Course {
-        let lost = self.broken.or_else(|| self.loss());
-        let arrives_at = self.arrival(now);
+    /// From now on larger packets do not get through, and nobody is told.
+    pub(crate) fn shrink(&mut self, mtu: usize) {
+        self.mtu = mtu;
+    }
+
+    /// How far a packet of so many bytes gets that is sent now, and when.
+    pub(crate) fn carry(&mut self, bytes: usize, now: Timestamp) -> Course {
+        let queued = match &mut self.queue {
+            Some(queue) => queue.enter(bytes as f64, now),
+            None => Some(Duration::ZERO),
+        };
+        let dropped = (queued.is_none() || bytes > self.mtu).then_some(Broken::BehindTap);
+        let lost = self.broken.or_else(|| self.loss()).or(dropped);
+        let arrives_at = self.arrival(now + queued.unwrap_or_default());
         Course {
             passes_tap_at: (lost != Some(Broken::BeforeTap)).then(|| now + arrives_at.since(now) / 2),
             arrives_at: lost.is_none().then_some(arrives_at),

@@ -55,6 +55,16 @@ pub(crate) const TAGS: [u32; 2] = [0x10ca_1000, 0x4e01_e000];
 pub(crate) const PORTS: [u16; 2] = [36_412, 36_413];
 
 impl Packet {
+    /// Bytes by the IP header.
+    pub(crate) fn length(&self) -> usize {
+        let chunk = |chunk: &Chunk| match chunk {
+            Chunk::Data { bytes, .. } => 16 + usize::from(*bytes).next_multiple_of(4),
+            Chunk::Sack(sack) => 16 + 4 * (sack.gaps.len() + sack.duplicates.len()),
+            Chunk::Heartbeat { .. } | Chunk::HeartbeatAck { .. } => 48,
+        };
+        20 + 12 + self.chunks.iter().map(chunk).sum::<usize>()
+    }
+
     /// Writes the Ethernet frame.
     pub(crate) fn write(&self, frame: &mut Vec<u8>) {
         let (from, to) = (self.from as usize, 1 - self.from as usize);

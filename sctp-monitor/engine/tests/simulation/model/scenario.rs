@@ -10,6 +10,7 @@ use super::{
     monitor::{Capture, Monitor},
     network::{Quality, Wire},
     packet::Side,
+    queue::Bottleneck,
     receiver::Acks,
     sender::{Habits, PATH_MAX_RETRANS},
     world::{BEGINNING, Stalled, Stalls, World},
@@ -36,6 +37,7 @@ pub(crate) struct Scenario {
     vantage: Vantage,
     capture: Capture,
     joins_late: bool,
+    bottleneck: Option<Bottleneck>,
 }
 
 impl Scenario {
@@ -59,6 +61,7 @@ impl Scenario {
             vantage: Vantage::Endpoint,
             capture: Capture::Both,
             joins_late: false,
+            bottleneck: None,
         }
     }
 
@@ -194,6 +197,57 @@ impl Scenario {
         ]
     }
 
+    /// A sender at full rate over a link that is narrower than it: queues of all kinds, with and without other traffic, and with
+    /// a guest that stands still for up to three seconds.
+    pub(crate) fn bulk() -> Vec<Self> {
+        let bulk = |name, megabits: f64, room: f64, early, others| Self {
+            name,
+            rates: [50.0, 0.0],
+            // 64 KiB.
+            rhythm: Rhythm::Bulk { full_packets: 45 },
+            bottleneck: Some(Bottleneck {
+                bytes_per_second: megabits * 125_000.0,
+                room: room * 1_500.0,
+                early,
+                others,
+            }),
+            ..Self::calm()
+        };
+        let stalling = |whose, name, millis| Self {
+            stalls: Some(Stalls {
+                whose,
+                length: Duration::from_millis(millis),
+                every: Duration::from_secs(8),
+            }),
+            ..bulk(name, 10.0, 40.0, false, 0.0)
+        };
+        vec![
+            bulk("bulk, drop-tail", 10.0, 40.0, false, 0.0),
+            bulk("bulk, deep queue", 2.0, 200.0, false, 0.0),
+            bulk("bulk, shallow queue", 10.0, 6.0, false, 0.0),
+            bulk("bulk, early drop", 10.0, 60.0, true, 0.0),
+            bulk("bulk, others too", 10.0, 40.0, false, 0.4),
+            bulk("bulk, others too, early drop", 10.0, 60.0, true, 0.4),
+            bulk("bulk, others too, shallow queue", 10.0, 10.0, false, 0.4),
+            Self {
+                vantage: Vantage::Gateway,
+                rates: [50.0, 50.0],
+                ..bulk("bulk, at a gateway, both ways", 10.0, 40.0, false, 0.3)
+            },
+            stalling(Stalled::All, "bulk, a guest stands still for 3 s", 3_000),
+            stalling(Stalled::Host, "bulk, this host stands still for 1 s", 1_000),
+            stalling(Stalled::Agent, "bulk, the agent stands still for 1 s", 1_000),
+        ]
+    }
+
+    /// The same kind with messages of two full packets and a small one.
+    pub(crate) fn with_short_messages(self) -> Self {
+        Self {
+            rhythm: Rhythm::Bulk { full_packets: 2 },
+            ..self
+        }
+    }
+
     /// The same kind with so many packets lost.
     pub(crate) fn losing(self, loss: f64) -> Self {
         Self { loss, ..self }
@@ -254,7 +308,7 @@ impl Scenario {
                 reordered: self.reordered,
                 detour: DETOUR,
             };
-            Wire::new(quality, dice.split())
+            Wire::new(quality, self.bottleneck, BEGINNING, dice.split())
         })
     }
 }

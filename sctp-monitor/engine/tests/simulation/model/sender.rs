@@ -83,6 +83,14 @@ impl Sender {
         }
     }
 
+    /// The application has more than can be sent.
+    pub(crate) fn fill(&mut self, full_packets: usize) {
+        while self.messages.len() < SEND_BUFFER {
+            self.messages.extend(std::iter::repeat_n(FRAGMENT, full_packets));
+            self.messages.push_back(LAST_FRAGMENT);
+        }
+    }
+
     pub(crate) fn is_failing(&self, path: usize) -> bool {
         self.transports[path].errors > self.habits.errors_borne
     }
@@ -287,6 +295,9 @@ impl Sender {
 const MAX_PATHS: usize = 4;
 /// Messages that fit into the socket's send buffer.
 const SEND_BUFFER: usize = 2_000;
+/// Fills a packet of 1,432 bytes.
+const FRAGMENT: u16 = 1_384;
+const LAST_FRAGMENT: u16 = 104;
 const STRIKES: u8 = 3;
 /// RFC 9260 section 16.
 pub(crate) const PATH_MAX_RETRANS: u32 = 5;

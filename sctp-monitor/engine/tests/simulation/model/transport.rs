@@ -9,6 +9,8 @@ use super::{dice::Dice, packet::Tsn};
 /// User data and chunk headers that fit into one packet.
 pub(crate) const MTU: u32 = 1_400;
 
+/// What the peers advertise.
+const RECEIVER_WINDOW: u32 = 65_536;
 /// RFC 9260 section 16, with Linux's initial RTO.
 const RTO_INITIAL: Duration = Duration::from_secs(3);
 const RTO_MIN: Duration = Duration::from_secs(1);
@@ -53,7 +55,7 @@ impl Transport {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.flight < self.cwnd
+        self.flight < self.cwnd.min(RECEIVER_WINDOW)
     }
 
     /// New DATA went out: the path is not idle, and its T3 timer runs.

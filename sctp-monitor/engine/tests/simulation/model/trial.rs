@@ -110,7 +110,8 @@ fn count(changes: &[Change], to: PathState) -> u64 {
     u64::try_from(changes.iter().filter(|change| change.to == to).count()).unwrap_or(u64::MAX)
 }
 
-fn is_report(change: &Change, path: usize) -> bool {
+/// Whether a change says that this path is inactive.
+pub(crate) fn is_report(change: &Change, path: usize) -> bool {
     change.to == PathState::Inactive && change.path == path_id(path)
 }
 

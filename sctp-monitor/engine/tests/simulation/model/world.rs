@@ -7,7 +7,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{Broken as Said, PathId, Timestamp},
+    model::{Broken as Said, IncidentView, PathId, Timestamp},
 };
 
 use super::{
@@ -33,6 +33,8 @@ pub(crate) struct Stalls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stalled {
     Peer,
+    /// Both hosts and the agent: they are one guest.
+    All,
     /// The monitored host, and the agent with it.
     Host,
     Agent,
@@ -163,6 +165,16 @@ impl World {
         self.wires[path].iter_mut().for_each(Wire::heal);
     }
 
+    /// From now on a path carries no packet to the peer that is larger.
+    pub(crate) fn shrink_path(&mut self, path: usize, mtu: usize) {
+        self.wires[path][0].shrink(mtu);
+    }
+
+    /// The incidents that the monitor has opened since the last call.
+    pub(crate) fn take_incidents(&mut self) -> Vec<IncidentView> {
+        self.monitor.take_incidents()
+    }
+
     /// What the monitor said of the directions in which paths are broken since the last call.
     pub(crate) fn take_directions(&mut self) -> Vec<(PathId, Said)> {
         self.monitor.take_directions()
@@ -255,7 +267,7 @@ impl World {
 
     fn transmit(&mut self, side: Side) {
         while let Some(packet) = self.hosts[side as usize].endpoint.poll_transmit(self.now) {
-            let course = self.wires[packet.path][side as usize].carry(self.now);
+            let course = self.wires[packet.path][side as usize].carry(packet.length(), self.now);
             if self.at_gateway {
                 if let Some(at) = course.passes_tap_at {
                     let arrives_at = course.arrives_at;
@@ -292,6 +304,12 @@ impl World {
         let mut resumes = || end + self.dice.between(Duration::ZERO, Duration::from_millis(1));
         match stalls.whose {
             Stalled::Peer => self.hosts[Side::Remote as usize].runs_from = resumes(),
+            Stalled::All => {
+                for host in &mut self.hosts {
+                    host.runs_from = resumes();
+                }
+                self.agent = Agent::StandsStillUntil(resumes());
+            }
             Stalled::Host => {
                 self.hosts[Side::Local as usize].runs_from = resumes();
                 self.agent = Agent::StandsStillUntil(resumes());
