@@ -116,11 +116,13 @@ pub struct FlowRecord {
     pub lost_bytes: u32,
     /// The last TSN of the packet that `second_at_ns` is about.
     pub second_tsn: u32,
+    /// Acknowledgements whose SACK came the opposite way on the same address pair.
+    pub acknowledged_here: u32,
     /// The Ethernet address of the next hop when the flow began: of its receiver if it leaves, of its sender if it
     /// arrives. All zero if there is none.
     pub next_hop: [u8; 6],
     /// Room for more; 0.
-    pub reserved: [u8; 10],
+    pub reserved: [u8; 6],
 }
 
 impl FlowRecord {

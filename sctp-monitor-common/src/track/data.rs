@@ -141,11 +141,14 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
         if old.count > 0 {
             let resent = !tsn_after(old.first, record.timed.tsn) && !tsn_after(record.timed.tsn, old.last);
             if record.timed.is_armed() && resent {
-                record.timed.mark_resent();
+                record.timed.mark_resent(at != slot);
             }
             if record.carried_first(old.last) {
                 record.lost = record.lost.wrapping_add(old.count);
                 record.lost_bytes = old.bytes;
+                if at != slot && tsn_after(old.last, record.timed.tsn) {
+                    record.timed.mark_rest_elsewhere();
+                }
             }
         }
         if old.late > 0 && record.carried_first(old.last_late) {

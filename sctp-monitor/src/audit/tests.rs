@@ -41,7 +41,10 @@ fn unconfirmed(remote: &str) -> Finding {
     let known_for = Duration::from_micros(35_000_040);
     finding(
         Object::Remote(address(remote)),
-        Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed { known_for }),
+        Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed {
+            known_for,
+            heartbeats_sent: 2,
+        }),
     )
 }
 

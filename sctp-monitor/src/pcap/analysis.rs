@@ -115,6 +115,7 @@ impl Analysis {
     pub(crate) fn new(options: Options, mut detector: Config) -> Self {
         // Which side the capture was made on is not known.
         detector.vantage = Vantage::Gateway;
+        detector.may_lack_packets = true;
         Self {
             unwrapper: Unwrapper::new(options.parse, options.decapsulate),
             duplicates: Duplicates::default(),

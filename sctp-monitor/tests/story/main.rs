@@ -6,5 +6,6 @@
 mod agreement;
 mod case;
 mod field;
+mod lacking;
 mod own;
 mod variants;

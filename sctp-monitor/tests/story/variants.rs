@@ -143,7 +143,7 @@ fn counts(told: &Json) -> Vec<Json> {
 }
 
 /// What is told of a capture, without its name.
-fn told(records: &[(u64, Vec<u8>)], form: Form) -> Json {
+pub(crate) fn told(records: &[(u64, Vec<u8>)], form: Form) -> Json {
     let dialect = Dialect {
         link: form.link(),
         ..Dialect::default()

@@ -262,7 +262,7 @@ impl Engine {
             flow,
             record,
             &self.flows,
-            self.config.vantage,
+            &self.config,
             accuse_from,
         );
         let awaited = association.is_some_and(Association::is_established);

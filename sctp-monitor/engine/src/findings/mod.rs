@@ -81,7 +81,7 @@ impl Evidence {
             Self::LatencyDegraded(_) => Slow::check(),
             Self::Flapping(_) => Flapping::check(),
             Self::AnsweredElsewhere(_) => AnsweredElsewhere::check(),
-            Self::SecondaryUnconfirmed(_) => SecondaryUnconfirmed::check(object),
+            Self::SecondaryUnconfirmed(evidence) => evidence.check(object),
             Self::Zombie(_) => Zombie::check(),
             Self::SpoofingSuspected(evidence) => evidence.check(),
             Self::NotRedundant(_) => NotRedundant::check(),

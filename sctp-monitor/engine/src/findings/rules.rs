@@ -42,7 +42,7 @@ pub(super) fn weaknesses(
     if association.is_one_sided() {
         return Vec::new();
     }
-    let mut found = secondary_unconfirmed::rule(association, config, around.now);
+    let mut found = secondary_unconfirmed::rule(association, around, config);
     let not_redundant = not_redundant::rule(association, around, config);
     found.extend(not_redundant.map(|evidence| (Object::Association, evidence)));
     found

@@ -205,6 +205,9 @@ pub struct SecondaryUnconfirmed {
     #[serde(rename = "known_for_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub known_for: Duration,
+    /// HEARTBEATs that were sent to the address.
+    #[serde(default)]
+    pub heartbeats_sent: u64,
 }
 
 /// Why an association is not served although the peer answers HEARTBEATs.

@@ -45,6 +45,7 @@ pub(crate) fn reasons() -> Vec<Reason> {
         last_alive_ago,
     };
     let unacknowledged = |missed, packets, last_alive_ago| Reason::DataUnacknowledged {
+        tries: 0,
         tsn: 3_063_329_962,
         cum_tsn_ack: 3_063_329_961,
         sent_ago: ms(216),
@@ -174,6 +175,7 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
         (
             Object::Remote(path(2).remote),
             Evidence::SecondaryUnconfirmed(SecondaryUnconfirmed {
+                heartbeats_sent: 4,
                 known_for: ms(60_000),
             }),
         ),

@@ -16,6 +16,8 @@ use crate::{
         latency::Latency,
         loss::Losses,
         meter::Meter,
+        rhythm::Rhythm,
+        shown::Shown,
         sizes::Sizes,
     },
 };
@@ -52,9 +54,9 @@ pub(crate) struct Flow {
     pub(crate) heard_at: Timestamp,
     /// Where heartbeats are answered from, if not from where they went, and how many have been answered rightly since.
     answered_from: Option<(IpAddr, u32)>,
-    /// It was dead, and no DATA was acknowledged since: what is retransmitted was lost then.
-    after_outage: bool,
     counters: Counters,
+    pub(crate) shown: Shown,
+    pub(crate) rhythm: Rhythm,
     /// The deadline under which the engine has it.
     pub(crate) deadline: Option<Timestamp>,
     /// What the programs were last told of its association.
@@ -91,8 +93,9 @@ impl Flow {
             acked_at: None,
             heard_at: at_ticks(record, record.last_seen_ticks, tick),
             answered_from: (record.answered_elsewhere > 0).then(|| (record.ack_source.to_ip(), 0)),
-            after_outage: false,
             counters: Counters::of(record),
+            shown: Shown::default(),
+            rhythm: Rhythm::default(),
             deadline: None,
             links: FlowLinks::default(),
             mismatching: None,
@@ -104,6 +107,12 @@ impl Flow {
             path_mtu: None,
             meter: Meter::default(),
         }
+    }
+
+    /// Another association begins on it.
+    pub(crate) fn on_new_association(&mut self) {
+        self.detector.on_new_association();
+        self.shown.on_new_association();
     }
 
     /// An ICMP error quotes a packet of the flow, with its tag.
@@ -170,7 +179,7 @@ impl Flow {
     pub(crate) fn observe(
         &mut self,
         record: &FlowRecord,
-        context: Context,
+        mut context: Context,
         counted: Counted,
         tick: Duration,
         config: &Config,
@@ -178,9 +187,17 @@ impl Flow {
     ) {
         let before = std::mem::replace(&mut self.counters, Counters::of(record));
         let new = self.counters.since(&before);
+        self.shown.take(record, &self.links, self.view.last_seen);
+        let stuck = context.stuck_since.into_iter().chain(self.shown.stuck_since);
+        context.stuck_since = stuck.min();
+        if let Some(unseen) = &mut context.unseen {
+            unseen.data_seen_at = unseen.data_seen_at.max(self.shown.data_at);
+        }
+        self.rhythm.notice(self.view.heartbeats, self.view.last_seen);
         self.sacks_seen = record.shows_sacks();
         self.cum_tsn_ack = cum_tsn_ack(record, &self.links);
-        self.detector.handle(record, context, tick, config, now);
+        self.detector
+            .handle(record, context, (tick, self.view.last_seen), config, now);
         if new.acknowledged > 0 {
             self.acked_at = Some(at_ticks(record, record.acked_ticks, tick));
         }
@@ -200,12 +217,10 @@ impl Flow {
             Counted::Both => new.lost.saturating_sub(new.spurious).saturating_add(new.late),
         };
         // What is lost in an outage is no loss rate, whenever it is retransmitted. It counts once the path has shown that it works.
-        let in_outage = !works || self.after_outage;
-        self.after_outage = !works || (self.after_outage && new.acknowledged == 0);
         self.uncounted.0 = self.uncounted.0.saturating_add(new.data_chunks);
         self.uncounted.1 = self.uncounted.1.saturating_add(lost);
         let answered = new.acknowledged > 0 || counted == Counted::Late;
-        if in_outage {
+        if self.detector.is_in_outage() {
             self.uncounted = (0, 0);
         } else if answered {
             let (sent, lost) = std::mem::take(&mut self.uncounted);

@@ -157,7 +157,7 @@ impl Registry {
                 continue;
             };
             if let Some(flow) = flows.get_mut(slot).filter(|flow| flow.member.is_some()) {
-                flow.detector.on_new_association();
+                flow.on_new_association();
             }
             self.associations.join(flows, slot, id, direction, now);
         }

@@ -32,7 +32,7 @@ impl Registry {
                 let Some(flow) = flows.get_mut(slot) else {
                     continue;
                 };
-                flow.detector.on_new_association();
+                flow.on_new_association();
                 // A flow that was silent meanwhile is nobody's yet: it begins anew with its next packet.
                 if flow.mismatching.take().is_none() {
                     self.forget_flow(flows, slot, now);
@@ -71,7 +71,7 @@ impl Registry {
             let slots = self.associations.get(id).map(|known| known.flows(direction));
             for slot in slots.unwrap_or_default() {
                 if let Some(flow) = flows.get_mut(*slot) {
-                    flow.detector.on_new_association();
+                    flow.on_new_association();
                     flow.mismatching = None;
                     flow.foreign_packets = 0;
                     flow.view.tag = tag;

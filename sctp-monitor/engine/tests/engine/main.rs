@@ -21,4 +21,5 @@ mod quality;
 mod redundancy;
 mod reports;
 mod session;
+mod silence;
 mod zombies;
