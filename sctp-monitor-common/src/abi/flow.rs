@@ -118,11 +118,14 @@ pub struct FlowRecord {
     pub second_tsn: u32,
     /// Acknowledgements whose SACK came the opposite way on the same address pair.
     pub acknowledged_here: u32,
+    /// Bytes of the packet that first carried the chunk that the last acknowledgement is of, retransmitted or not; 0 if that
+    /// is not known.
+    pub passed_bytes: u32,
     /// The Ethernet address of the next hop when the flow began: of its receiver if it leaves, of its sender if it
     /// arrives. All zero if there is none.
     pub next_hop: [u8; 6],
     /// Room for more; 0.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 2],
 }
 
 impl FlowRecord {

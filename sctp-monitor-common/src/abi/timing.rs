@@ -188,13 +188,6 @@ impl Rtt {
         self.srtt_ns = (self.srtt_ns - self.srtt_ns / 8 + rtt_ns / 8).max(1);
     }
 
-    /// SRTT + 4 RTTVAR (RFC 9260 section 6.3.1), without bounds.
-    #[inline(always)]
-    #[must_use]
-    pub fn timeout_ns(&self) -> u64 {
-        self.srtt_ns.wrapping_add(self.rttvar_ns.wrapping_mul(4))
-    }
-
     /// Whether there was a sample.
     #[inline(always)]
     #[must_use]

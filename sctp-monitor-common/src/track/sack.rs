@@ -125,6 +125,11 @@ fn acknowledge<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, here: bo
         return record.timed.stop();
     }
     record.acknowledged_bytes = 0;
+    record.passed_bytes = if progress != Progress::Later && record.timed.is_timed() {
+        record.timed_bytes
+    } else {
+        0
+    };
     let second_is_left = record.second_at_ns != 0 && tsn_after(record.second_tsn, sack.highest_acked);
     // From the second packet on the peer may not wait. If it acknowledges the first one only, it has waited.
     if progress == Progress::Timed && !second_is_left {
@@ -134,7 +139,7 @@ fn acknowledge<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, here: bo
             record.second_at_ns
         };
         let rtt_ns = now_ns.saturating_sub(obliged_at_ns);
-        if rtt_ns <= LONGEST_RTT_NS.max(record.data_rtt.timeout_ns()) {
+        if rtt_ns <= LONGEST_RTT_NS {
             record.data_rtt.sample(rtt_ns);
             record.acknowledged_bytes = record.timed_bytes;
         }
@@ -167,8 +172,8 @@ fn wait_on(record: &mut FlowRecord, sack: Sack, second_is_left: bool, now_ns: u6
     }
 }
 
-/// Whoever waits longer has retransmitted: Linux begins with an RTO of 3 s, RFC 9260 section 16 with 1 s, and later it follows
-/// the round-trip times. If nobody has, the SACK that answered was not seen here, and this one answers something else.
+/// Whoever waits longer has retransmitted: Linux begins with an RTO of 3 s, RFC 9260 section 16 with 1 s. If nobody has, the SACK
+/// that answered was not seen here, and this one answers something else. A path that is slower is of no use to a session.
 const LONGEST_RTT_NS: u64 = 3_000_000_000;
 
 pub(super) const SACK: u32 = bit(ChunkKind::Sack) | bit(ChunkKind::NrSack);

@@ -65,7 +65,7 @@ fn exchanged(seed: u64, form: Form) -> (&'static str, Records, Vec<Seen>) {
     ("one chunk a packet", exchange.records(form), seen)
 }
 
-/// Both sides send DATA, in turns and in bursts; a SACK goes with DATA that is sent within 20 ms, and by itself if none is.
+/// Both sides send DATA, in turns and in bursts; a SACK goes with DATA that is sent within 200 ms, and by itself if none is.
 fn bundled(seed: u64) -> (&'static str, Records, Vec<Seen>) {
     const TAGS: [u32; 2] = [0x2222_2222, 0x1111_1111];
     let mut random = Random::from_seed(seed);
@@ -91,10 +91,10 @@ fn bundled(seed: u64) -> (&'static str, Records, Vec<Seen>) {
             side = 1 - side;
         }
         let pause = [2, 5, 30, 150, 1_200][random.below(5) as usize] * MS;
-        if pause > 20 * MS {
+        if pause > 200 * MS {
             for side in 0..2 {
                 if let Some(tsn) = owed[side].take() {
-                    push(at_ns + 20 * MS + side as u64, side, vec![frames::sack(tsn, &[])]);
+                    push(at_ns + 200 * MS + side as u64, side, vec![frames::sack(tsn, &[])]);
                 }
             }
         }

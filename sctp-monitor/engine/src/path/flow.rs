@@ -233,7 +233,7 @@ impl Flow {
             self.sizes.on_lost(record.lost_bytes, now);
         }
         if works && new.acknowledged > 0 {
-            self.sizes.on_passed(record.acknowledged_bytes, now);
+            self.sizes.on_passed(record.passed_bytes, now);
         }
         self.time(record, new, config, now);
     }
