@@ -145,17 +145,56 @@ impl FlowRecord {
         links.tag != 0 && self.tag != links.tag
     }
 
-    /// Takes over the tag that user space tells, and forgets what packets with another one left behind.
+    /// Takes over the tag that user space tells, and forgets what packets with another one left behind. Counters go on:
+    /// whoever reads them knows what they were (see [`FlowRecord::since`]).
     #[inline(always)]
     pub fn follow(&mut self, links: &FlowLinks) {
         if self.is_outdated(links) {
             self.tag = links.tag;
             self.timed.stop();
             self.sender.forget();
+            self.run_start = 0;
+            self.highest_sent = 0;
+            self.acked_ticks = 0;
+            self.answered_at_ns = 0;
+            self.heartbeat_rtt.forget();
+            self.data_rtt.forget();
             for heartbeat in &mut self.outstanding {
                 heartbeat.sent_at_ns = 0;
             }
         }
+    }
+
+    /// The record with what it has counted since it was as `before`: what was before is another association's.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut since = *self;
+        for (count, before) in [
+            (&mut since.packets, before.packets),
+            (&mut since.bytes, before.bytes),
+            (&mut since.data_chunks, before.data_chunks),
+            (&mut since.data_bytes, before.data_bytes),
+        ] {
+            *count = count.wrapping_sub(before);
+        }
+        for (count, before) in [
+            (&mut since.tag_mismatches, before.tag_mismatches),
+            (&mut since.retransmissions, before.retransmissions),
+            (&mut since.heartbeats_answered, before.heartbeats_answered),
+            (&mut since.answered_elsewhere, before.answered_elsewhere),
+            (&mut since.untagged, before.untagged),
+            (&mut since.lost, before.lost),
+            (&mut since.late, before.late),
+            (&mut since.spurious, before.spurious),
+            (&mut since.acknowledgements, before.acknowledgements),
+            (&mut since.acknowledged_here, before.acknowledged_here),
+        ] {
+            *count = count.wrapping_sub(before);
+        }
+        for (count, before) in since.chunks.iter_mut().zip(before.chunks) {
+            *count = count.wrapping_sub(before);
+        }
+        since
     }
 
     /// Whether SACKs for this direction of the association were seen, as far as this record tells.
@@ -244,5 +283,32 @@ mod tests {
         assert!(Interface::egress(7).is_egress());
         assert!(!Interface::ingress(7).is_egress());
         assert_eq!(Interface::egress(7).if_index(), 7);
+    }
+
+    #[test]
+    fn the_next_association_on_a_flow_inherits_nothing() {
+        let mut record = FlowRecord {
+            tag: 1,
+            packets: 9,
+            lost: 3,
+            highest_sent: 70,
+            run_start: 60,
+            ..FlowRecord::zeroed()
+        };
+        record.chunks[ChunkKind::Sack as usize] = 4;
+        record.data_rtt.sample(1_000);
+        record.heartbeat_rtt.sample(1_000);
+        let before = record;
+        let links = FlowLinks {
+            tag: 2,
+            ..FlowLinks::zeroed()
+        };
+        record.follow(&links);
+        assert!(!record.carried_first(65) && !record.data_rtt.is_known() && !record.heartbeat_rtt.is_known());
+        record.packets += 2;
+        record.chunks[ChunkKind::Sack as usize] = record.chunks[ChunkKind::Sack as usize].wrapping_add(1);
+        let since = record.since(&before);
+        assert_eq!((since.packets, since.lost), (2, 0));
+        assert_eq!(since.chunk_count(ChunkKind::Sack), 1);
     }
 }

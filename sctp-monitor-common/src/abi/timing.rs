@@ -188,6 +188,12 @@ impl Rtt {
         self.srtt_ns = (self.srtt_ns - self.srtt_ns / 8 + rtt_ns / 8).max(1);
     }
 
+    /// Knows of no sample any more.
+    #[inline(always)]
+    pub fn forget(&mut self) {
+        self.srtt_ns = 0;
+    }
+
     /// Whether there was a sample.
     #[inline(always)]
     #[must_use]

@@ -317,6 +317,9 @@ fn within(
 /// The usual [`Config::settled_after`], for readers that judge what is settled by themselves.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
+/// Within this time an idle path has a HEARTBEAT, by default: HB.interval (RFC 9260 section 16) with an RTO and its jitter.
+pub const HEARTBEAT_WITHIN: Duration = Duration::from_secs(35);
+
 /// RTO.Max, the longest time-out of a sender (RFC 9260 section 16).
 pub(crate) const RFC_RTO_MAX: Duration = Duration::from_secs(60);
 

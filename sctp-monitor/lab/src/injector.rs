@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType};
 
-use crate::clock::monotonic_ns;
+use crate::clock::{MonotonicNs, monotonic_ns};
 use crate::fault::Path;
 use crate::netns::NetnsError;
 use crate::node::Node;
 use crate::relay;
+use crate::wait;
 
 /// A socket on the wire.
 #[derive(Debug)]
@@ -101,6 +102,23 @@ impl Injector {
                 device: self.device.clone(),
                 source: errno.into(),
             })
+    }
+
+    /// Sends frames, each so long after the first as its record says, and gives the time of the first. The kernel wakes this
+    /// thread up some 50 us late, and later on a machine that has much to do; no frame comes early.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn replay<'a>(
+        &self,
+        frames: impl IntoIterator<Item = (Duration, &'a [u8])>,
+    ) -> Result<MonotonicNs, InjectError> {
+        let began_ns = monotonic_ns();
+        for (after, frame) in frames {
+            wait::until_ns(began_ns + u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
+            self.send(frame)?;
+        }
+        Ok(began_ns)
     }
 
     /// Sends `count` frames at most `per_second` in a second, each made by `make` from its number, and ends earlier if

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::clock::monotonic_ns;
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
+
+use crate::clock::{MonotonicNs, monotonic_ns};
 
 /// Short beside every figure the project measures, long enough that a waiting test costs no CPU.
 const INTERVAL: Duration = Duration::from_millis(2);
@@ -30,6 +33,15 @@ pub fn until<T>(within: Duration, mut condition: impl FnMut() -> Option<T>) -> R
             return Err(TimedOut { within });
         }
         sleep();
+    }
+}
+
+/// Returns at this time, or a little later.
+pub(crate) fn until_ns(at_ns: MonotonicNs) {
+    let at = TimeSpec::from_duration(Duration::from_nanos(at_ns));
+    // A signal may end it early.
+    while monotonic_ns() < at_ns {
+        let _ = clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &at);
     }
 }
 

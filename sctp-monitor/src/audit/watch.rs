@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use sctp_monitor_engine::{
-    config::Config,
+    config::{Config, HEARTBEAT_WITHIN},
     model::{Timestamp, words::plural},
 };
 
@@ -36,7 +36,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
         "before Linux 6.6 an audit would remove the TC filters of a running agent. Use `sctp-monitor run --duration 90s \
          --events FILE`, then `sctp-monitor audit --events FILE`"
     );
-    if args.duration < WORTHWHILE {
+    if args.duration < HEARTBEAT_WITHIN {
         log.say(&format!(
             "idle paths may not be seen within {}: by default a path has a HEARTBEAT every 30 s only",
             humantime::format_duration(args.duration)
@@ -134,9 +134,6 @@ impl Report<Line, Summary> for LastSummary {
 
 /// What is found by waiting is found at the next sweep; this is for those that appear a little later than the watch began.
 const MARGIN: Duration = Duration::from_secs(5);
-
-/// HB.interval (RFC 9260 section 16) with an RTO and its jitter on top.
-const WORTHWHILE: Duration = Duration::from_secs(35);
 
 const PROGRESS: Duration = Duration::from_secs(10);
 

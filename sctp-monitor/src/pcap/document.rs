@@ -116,12 +116,14 @@ struct Counts {
     /// The lost share of the DATA chunks, from 0 to 1; null without DATA, or while `data_lost` is.
     loss: Option<f64>,
     heartbeats: u64,
-    heartbeats_answered: u64,
-    heartbeats_unanswered: u64,
+    /// Null if the opposite direction was never seen: then nothing is known of answers.
+    heartbeats_answered: Option<u64>,
+    /// Null if the opposite direction was never seen.
+    heartbeats_unanswered: Option<u64>,
     /// HEARTBEATs that were answered by another path.
     answered_elsewhere: u64,
     heartbeat_rtt: Option<Rtts>,
-    /// Null if it was not measured, or if it cannot be told from that of an association before it on the same flow.
+    /// Null if it was not measured.
     data_rtt: Option<RttView>,
     /// Payload protocol identifier of the last DATA chunk; null without DATA.
     ppid: Option<u32>,
@@ -133,10 +135,10 @@ struct Counts {
 /// captured twice count twice.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FlowCounts {
-    src: IpAddr,
-    dst: IpAddr,
-    sport: u16,
-    dport: u16,
+    source: IpAddr,
+    destination: IpAddr,
+    source_port: u16,
+    destination_port: u16,
     /// The tunnels around these packets; empty if none.
     encapsulation: String,
     packets: u64,
@@ -157,8 +159,8 @@ pub(crate) struct FlowCounts {
     heartbeats_answered: u64,
     heartbeat_rtts_ns: Vec<i64>,
     tags: Vec<Tag>,
-    first: Timestamp,
-    last: Timestamp,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
 }
 
 /// A verification tag in hexadecimal.
@@ -252,6 +254,10 @@ impl AssociationStory {
 
 impl PathStory {
     fn new(path: &PathNumbers<'_>, story: &Story) -> Self {
+        let counts = |direction| {
+            let entry = path.flow(direction)?;
+            Some(Counts::new(entry, !story.view.one_sided))
+        };
         Self {
             id: path.id,
             state: path.view.map(|view| view.state),
@@ -259,14 +265,14 @@ impl PathStory {
             reason: path.view.and_then(|view| view.reason.clone()),
             findings: path.view.map_or_else(Vec::new, |view| view.findings.clone()),
             changes: story.changes(path.id).to_vec(),
-            forward: path.flow(Direction::Forward).map(Counts::new),
-            r#return: path.flow(Direction::Return).map(Counts::new),
+            forward: counts(Direction::Forward),
+            r#return: counts(Direction::Return),
         }
     }
 }
 
 impl Counts {
-    fn new(entry: &Entry) -> Self {
+    fn new(entry: &Entry, answers_seen: bool) -> Self {
         let key = entry.key.flow;
         let heartbeats = entry.count_once(ChunkKind::Heartbeat);
         Self {
@@ -285,8 +291,8 @@ impl Counts {
             data_lost: entry.lost(),
             loss: entry.loss(),
             heartbeats,
-            heartbeats_answered: entry.heartbeats_answered,
-            heartbeats_unanswered: heartbeats.saturating_sub(entry.heartbeats_answered),
+            heartbeats_answered: answers_seen.then_some(entry.heartbeats_answered),
+            heartbeats_unanswered: answers_seen.then(|| heartbeats.saturating_sub(entry.heartbeats_answered)),
             answered_elsewhere: entry.answered_elsewhere,
             heartbeat_rtt: Rtts::of(&entry.heartbeat_rtts_once()),
             data_rtt: entry.data_rtt_view(),
@@ -302,10 +308,10 @@ impl FlowCounts {
         let sum = &flow.sum;
         let key = sum.key.flow;
         Self {
-            src: key.src.to_ip(),
-            dst: key.dst.to_ip(),
-            sport: key.src_port,
-            dport: key.dst_port,
+            source: key.src.to_ip(),
+            destination: key.dst.to_ip(),
+            source_port: key.src_port,
+            destination_port: key.dst_port,
             encapsulation: sum.key.chain.to_string(),
             packets: sum.packets,
             bytes: sum.bytes,
@@ -320,8 +326,8 @@ impl FlowCounts {
             heartbeats_answered: sum.heartbeats_answered,
             heartbeat_rtts_ns: sum.heartbeat_rtts_ns.clone(),
             tags: flow.tags.iter().copied().map(Tag).collect(),
-            first: wall(sum.first_ns),
-            last: wall(sum.last_ns),
+            first_seen: wall(sum.first_ns),
+            last_seen: wall(sum.last_ns),
         }
     }
 }

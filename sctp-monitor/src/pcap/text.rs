@@ -87,7 +87,7 @@ impl<W: Write> Text<W> {
             .iter()
             .partition(|path| path.flows.iter().any(Option::is_some));
         for path in used {
-            table.add_row(row(path));
+            table.add_row(row(path, !view.one_sided));
         }
         writeln!(out, "{table}")?;
         if !unused.is_empty() {
@@ -199,7 +199,7 @@ const HEADER: [&str; 10] = [
     "payload",
 ];
 
-fn row(path: &PathNumbers<'_>) -> [String; 10] {
+fn row(path: &PathNumbers<'_>, answers_seen: bool) -> [String; 10] {
     let [forward, back] = Direction::BOTH.map(|direction| path.flow(direction));
     let both = |of: &dyn Fn(&Entry) -> String| {
         let one = |entry: Option<&Entry>| entry.map_or_else(|| "-".to_owned(), of);
@@ -207,7 +207,10 @@ fn row(path: &PathNumbers<'_>) -> [String; 10] {
     };
     let heartbeats = |entry: &Entry| {
         let sent = entry.count_once(ChunkKind::Heartbeat);
-        format!("{} of {sent}", entry.heartbeats_answered)
+        match answers_seen {
+            true => format!("{} of {sent}", entry.heartbeats_answered),
+            false => format!("? of {sent}"),
+        }
     };
     [
         format!("  {}", path.id.local),

@@ -13,6 +13,8 @@ pub struct Dialect {
     pub modified: bool,
     /// Link type (<https://www.tcpdump.org/linktypes.html>).
     pub link: u32,
+    /// Records have so many bytes of each frame at most.
+    pub snapshot: usize,
 }
 
 impl Default for Dialect {
@@ -23,6 +25,7 @@ impl Default for Dialect {
             big_endian: false,
             modified: false,
             link: 1,
+            snapshot: usize::MAX,
         }
     }
 }
@@ -60,7 +63,7 @@ impl Dialect {
             }
         });
         out.write_all(version.as_flattened())?;
-        for word in [0, 0, 262_144, self.link] {
+        for word in [0, 0, self.snapshot.min(262_144) as u32, self.link] {
             self.word(out, word)?;
         }
         Ok(())
@@ -77,14 +80,19 @@ impl Dialect {
         } else {
             rest / 1_000
         };
-        let length = frame.len() as u32;
-        for word in [seconds as u32, fraction as u32, length, length] {
+        let captured = &frame[..frame.len().min(self.snapshot)];
+        for word in [
+            seconds as u32,
+            fraction as u32,
+            captured.len() as u32,
+            frame.len() as u32,
+        ] {
             self.word(out, word)?;
         }
         if self.modified {
             out.write_all(&[0; 8])?;
         }
-        out.write_all(frame)
+        out.write_all(captured)
     }
 
     fn word(self, out: &mut impl Write, word: u32) -> io::Result<()> {

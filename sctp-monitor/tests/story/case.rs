@@ -22,6 +22,8 @@ pub(crate) struct Case {
     captures: Vec<String>,
     #[serde(default)]
     arguments: Vec<String>,
+    /// Why it cannot be shown live, if it cannot.
+    only_captured: Option<String>,
     #[serde(default)]
     healthy: bool,
     #[serde(default)]
@@ -45,6 +47,9 @@ struct Expected {
     at: Option<f64>,
     within: Option<f64>,
     times: Option<usize>,
+    /// It holds of a capture alone.
+    #[serde(default)]
+    only_captured: bool,
     #[serde(flatten)]
     keys: toml::Table,
 }
@@ -65,38 +70,22 @@ impl Case {
 
     /// What the command says otherwise than it should of the captures in `folder`, a line each.
     pub(crate) fn differences(&self, folder: &Path) -> Vec<String> {
-        let files: Vec<_> = self.captures.iter().map(|name| folder.join(name)).collect();
-        self.compare(&report(&files, &self.arguments))
-    }
-
-    fn compare(&self, report: &Json) -> Vec<String> {
-        let mut differences = Vec::new();
-        if self.healthy {
-            differences.extend(
-                ailments(report)
-                    .iter()
-                    .map(|event| format!("healthy, but {event}")),
-            );
-        }
-        let opened = |name: &str| -> Vec<&Json> {
-            let is_it = |event: &&Json| event["event"] == name && event["status"] == "opened";
-            list(&report["events"]).iter().filter(is_it).collect()
-        };
-        let all = |name: &str| list(&report[name]).iter().collect::<Vec<_>>();
-        for (what, expected, reported) in [
-            ("event", &self.event, all("events")),
-            ("finding", &self.finding, opened("finding")),
-            ("incident", &self.incident, opened("incident")),
-            ("association", &self.association, all("associations")),
-            ("unfinished", &self.unfinished, all("unfinished_handshakes")),
-            ("flow", &self.flow, all("flows")),
-        ] {
-            let began_ns = report["capture"]["first"].as_str().map_or(0, nanoseconds);
-            for expected in expected {
-                let difference = expected.compare(&reported, began_ns);
-                differences.extend(difference.map(|difference| format!("{what}: {difference}")));
-            }
-        }
+        let report = report(&self.files(folder), &self.arguments);
+        let began_ns = report["capture"]["first"].as_str().map_or(0, nanoseconds);
+        let mut differences = self.compare(&all(&report["events"]), began_ns, None);
+        differences.extend(
+            [
+                ("association", &self.association, all(&report["associations"])),
+                (
+                    "unfinished",
+                    &self.unfinished,
+                    all(&report["unfinished_handshakes"]),
+                ),
+                ("flow", &self.flow, all(&report["flows"])),
+            ]
+            .into_iter()
+            .flat_map(|(what, expected, reported)| compare(what, expected, &reported, began_ns, None)),
+        );
         if let Some(expected) = &self.counters {
             let reported: BTreeMap<String, u64> = serde_json::from_value(report["counters"].clone()).unwrap();
             let expected: BTreeMap<_, _> = expected
@@ -110,15 +99,68 @@ impl Case {
         }
         differences
     }
+
+    /// Whether the agent can be shown it, as far as is known.
+    pub(crate) fn can_be_live(&self) -> bool {
+        self.only_captured.is_none() && self.arguments.is_empty()
+    }
+
+    /// The captures in `folder`.
+    pub(crate) fn files(&self, folder: &Path) -> Vec<PathBuf> {
+        self.captures.iter().map(|name| folder.join(name)).collect()
+    }
+
+    /// What the agent says otherwise than it should, a line each, if the first packet came then. Its times may be later, by
+    /// so many seconds.
+    pub(crate) fn live_differences(&self, events: &[&Json], began_ns: i128, later: f64) -> Vec<String> {
+        self.compare(events, began_ns, Some(later))
+    }
+
+    /// What was found out as time passed. `later` is as for `live_differences`; `None` of captures.
+    fn compare(&self, events: &[&Json], began_ns: i128, later: Option<f64>) -> Vec<String> {
+        let mut differences = Vec::new();
+        if self.healthy {
+            differences.extend(ailments(events).map(|event| format!("healthy, but {event}")));
+        }
+        let opened = |name: &str| -> Vec<&Json> {
+            let is_it = |event: &&Json| event["event"] == name && event["status"] == "opened";
+            events.iter().copied().filter(is_it).collect()
+        };
+        for (what, expected, reported) in [
+            ("event", &self.event, events.to_vec()),
+            ("finding", &self.finding, opened("finding")),
+            ("incident", &self.incident, opened("incident")),
+        ] {
+            differences.extend(compare(what, expected, &reported, began_ns, later));
+        }
+        differences
+    }
+}
+
+/// Where a list differs from what was expected, a line each.
+fn compare(
+    what: &str,
+    expected: &[Expected],
+    reported: &[&Json],
+    began_ns: i128,
+    later: Option<f64>,
+) -> Vec<String> {
+    expected
+        .iter()
+        .filter(|expected| later.is_none() || !expected.only_captured)
+        .filter_map(|expected| expected.compare(reported, began_ns, later.unwrap_or_default()))
+        .map(|difference| format!("{what}: {difference}"))
+        .collect()
 }
 
 impl Expected {
-    fn compare(&self, reported: &[&Json], began_ns: i128) -> Option<String> {
+    fn compare(&self, reported: &[&Json], began_ns: i128, later: f64) -> Option<String> {
         let keys = Value::Table(self.keys.clone());
         let difference = |reported: &Json| {
             let late = self.at.and_then(|at| {
                 let time = (nanoseconds(reported["time"].as_str()?) - began_ns) as f64 / 1e9;
-                ((time - at).abs() > self.within.unwrap_or(WITHIN))
+                let within = self.within.unwrap_or(WITHIN);
+                (!(at - within..=at + within + later).contains(&time))
                     .then(|| format!("at {time:.6} s instead of {at} s"))
             });
             let other = difference(&keys, reported);
@@ -148,8 +190,8 @@ impl Expected {
 /// How exactly a time was written down, if it is not said: seconds. The engine looks every 20 ms.
 const WITHIN: f64 = 0.02;
 
-/// What a report of a healthy network must not hold.
-pub(crate) fn ailments(report: &Json) -> Vec<&Json> {
+/// What must not be said of a healthy network.
+pub(crate) fn ailments<'a>(events: &[&'a Json]) -> impl Iterator<Item = &'a Json> {
     let is_one = |event: &&Json| match event["event"].as_str() {
         Some("incident") => true,
         // Advice, which is true of every association with one address.
@@ -157,7 +199,7 @@ pub(crate) fn ailments(report: &Json) -> Vec<&Json> {
         Some("path_state_changed") => !matches!(event["to"].as_str(), Some("active" | "unconfirmed")),
         _ => false,
     };
-    list(&report["events"]).iter().filter(is_one).collect()
+    events.iter().copied().filter(is_one)
 }
 
 /// What the command says of captures.
@@ -173,9 +215,25 @@ pub(crate) fn report(files: &[PathBuf], arguments: &[String]) -> Json {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// The cases of a folder, with their names.
+pub(crate) fn cases(folder: &Path) -> Vec<(String, Case)> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let name = |file: &Path| file.file_stem().unwrap().to_str().unwrap().to_owned();
+    files.iter().map(|file| (name(file), Case::read(file))).collect()
+}
+
 /// The elements of an array.
 pub(crate) fn list(value: &Json) -> &[Json] {
     value.as_array().unwrap()
+}
+
+/// The elements of an array, as they are compared.
+pub(crate) fn all(value: &Json) -> Vec<&Json> {
+    list(value).iter().collect()
 }
 
 fn nanoseconds(time: &str) -> i128 {

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::case::Case;
+use crate::case::cases;
 
 #[test]
 fn what_people_ran_into_is_told_right() {
-    let cases = cases();
+    let cases = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/story/field"));
     assert!(cases.len() >= 11, "{} cases", cases.len());
     let test = "what_people_ran_into_is_told_right";
     let Some(field) = sctp_monitor_lab::field(test) else {
@@ -22,15 +22,4 @@ fn what_people_ran_into_is_told_right() {
         })
         .collect();
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
-}
-
-fn cases() -> Vec<(String, Case)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/story/field");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
-    files.sort();
-    let name = |file: &Path| file.file_stem().unwrap().to_str().unwrap().to_owned();
-    files.iter().map(|file| (name(file), Case::read(file))).collect()
 }

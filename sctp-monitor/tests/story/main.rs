@@ -4,8 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
 mod agreement;
+#[expect(dead_code, reason = "some of it is for what is told live, in `tests/replay`")]
 mod case;
 mod field;
+mod healthy;
 mod lacking;
+mod mirrored;
 mod own;
 mod variants;

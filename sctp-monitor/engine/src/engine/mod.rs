@@ -86,7 +86,9 @@ impl Engine {
     pub(crate) fn handle_ring(&mut self, record: &RingRecord<'_>) {
         match record {
             RingRecord::Control(header, packet) => self.handle_control(header, packet),
-            RingRecord::HeartbeatAcked(acked) => self.handle_ack(acked),
+            RingRecord::HeartbeatAcked(acked) => {
+                self.handle_ack(acked, Timestamp::from_nanos(acked.header.time_ns));
+            }
             RingRecord::IcmpError(error) => self.handle_icmp_error(error),
             // The flow record says the same, and cannot be lost.
             RingRecord::FlowOpened(_) | RingRecord::HeartbeatSent(_) => {}
@@ -103,14 +105,15 @@ impl Engine {
             self.registry.forget_flow(&mut self.flows, slot, now);
             self.route(now);
         }
-        let record = &*self.flows.followed(slot, record);
+        if let Some(flow) = self.flows.get_mut(slot) {
+            flow.part_from(record);
+        }
+        let record = &*self.flows.own(slot, record);
         let flow = self.flows.take_record(slot, record, now);
-        if flow.member.is_none() {
+        let is_new = flow.member.is_none();
+        if is_new {
             self.registry.assign(&mut self.flows, slot, now);
             self.route(now);
-            for acked in self.registry.take_early_acks(slot) {
-                self.handle_ack(&acked);
-            }
         }
         self.registry.count_foreign(&mut self.flows, slot, now);
         if let Some(member) = self.weigh(slot, record, now) {
@@ -118,6 +121,15 @@ impl Engine {
             self.route(now);
             self.conclude(member.association, member.path, now);
         }
+        if is_new {
+            self.match_early_acks(now);
+        }
+    }
+
+    /// Nothing more will be seen.
+    pub(crate) fn handle_end(&mut self, now: Timestamp) {
+        self.registry.establish_rest(&self.flows, now);
+        self.route(now);
     }
 
     /// This host or the agent stood still until now: what waits in queues was not looked at yet.
@@ -229,9 +241,15 @@ impl Engine {
         }
     }
 
-    fn handle_ack(&mut self, acked: &HeartbeatAcked) {
+    /// Takes the acknowledgements that came before it was known whose they are.
+    fn match_early_acks(&mut self, now: Timestamp) {
+        for acked in self.registry.take_early_acks(&self.flows) {
+            self.handle_ack(&acked, now);
+        }
+    }
+
+    fn handle_ack(&mut self, acked: &HeartbeatAcked, now: Timestamp) {
         if let Some(member) = self.registry.on_heartbeat_acked(&mut self.flows, acked) {
-            let now = Timestamp::from_nanos(acked.header.time_ns);
             self.conclude(member.association, member.path, now);
         }
     }
@@ -344,9 +362,10 @@ impl Engine {
     fn keep_house(&mut self, now: Timestamp) {
         let slice = self.housekeeping.begin(self.flows.len(), now);
         self.registry.expire_handshakes(now);
-        self.registry.establish_known(&self.flows, now);
+        self.registry.establish_known(&mut self.flows, now);
         self.route(now);
-        self.registry.relearn_tags(&mut self.flows, slice);
+        self.match_early_acks(now);
+        self.registry.relearn_tags(&mut self.flows, slice, now);
         self.registry.replace_restarted(&mut self.flows, slice, now);
         self.route(now);
         for (id, path) in self.findings.troubled_paths() {

@@ -82,8 +82,11 @@ impl Engine {
     ) -> PathView {
         let flow = |direction| {
             let slot = path.flow(direction)?;
-            let facts = &self.flows.get(slot)?.view;
-            Some(self.flow_view(facts, record(slot).as_ref()))
+            let flow = self.flows.get(slot)?;
+            // A slot may have gone to another flow since.
+            let record = record(slot).filter(|record| record.key == flow.view.key);
+            let record = record.as_ref().map(|record| flow.own(record));
+            Some(self.flow_view(&flow.view, record.as_deref()))
         };
         PathView {
             id,
@@ -98,8 +101,6 @@ impl Engine {
 
     fn flow_view(&self, facts: &FlowFacts, record: Option<&FlowRecord>) -> FlowView {
         let key = facts.key;
-        // A slot may have gone to another flow since.
-        let record = record.filter(|record| record.key == key);
         let (answered_elsewhere, ack_source) = facts
             .answered_elsewhere
             .map_or((0, None), |(count, source)| (u64::from(count), Some(source)));

@@ -1,7 +1,8 @@
 //! One direction of a path: what the programs say of it, and whether it works.
 
-use std::{net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
+use bytemuck::Zeroable as _;
 use sctp_monitor_common::{
     abi::{FlowLinks, FlowRecord, IcmpErrorSeen},
     wire::ChunkKind,
@@ -74,6 +75,19 @@ pub(crate) struct Flow {
     /// The last next-hop MTU that an ICMP error named.
     pub(crate) path_mtu: Option<u32>,
     meter: Meter,
+    /// What the record holds of associations before.
+    inherited: Inherited,
+}
+
+/// How much of a flow's record is of associations before its own.
+#[derive(Debug, Clone)]
+enum Inherited {
+    /// Nothing.
+    Nothing,
+    /// All that the next record holds: the association has just begun.
+    NextRecord,
+    /// What this record held.
+    Record(Box<FlowRecord>),
 }
 
 impl Flow {
@@ -106,13 +120,50 @@ impl Flow {
             untagged: record.untagged,
             path_mtu: None,
             meter: Meter::default(),
+            inherited: Inherited::Nothing,
         }
     }
 
-    /// Another association begins on it.
-    pub(crate) fn on_new_association(&mut self) {
-        self.detector.on_new_association();
-        self.shown.on_new_association();
+    /// From now on it is another association's, which inherits nothing: no figures, no losses, no doubts.
+    pub(crate) fn begin_association(&mut self, now: Timestamp) {
+        let record = FlowRecord {
+            key: self.view.key,
+            tag: self.view.tag,
+            interface: self.view.interface,
+            next_hop: self.view.next_hop.unwrap_or_default(),
+            first_seen_ns: now.as_nanos(),
+            ..FlowRecord::zeroed()
+        };
+        let fresh = Self::new(&record, Duration::ZERO);
+        *self = Self {
+            member: self.member,
+            deadline: self.deadline,
+            links: self.links,
+            heard_at: self.heard_at,
+            inherited: Inherited::NextRecord,
+            ..fresh
+        };
+    }
+
+    /// A record of the flow's slot as its association's own: with the tag that the programs were told, and without what was
+    /// counted before.
+    pub(crate) fn own<'a>(&self, record: &'a FlowRecord) -> Cow<'a, FlowRecord> {
+        let mut own = Cow::Borrowed(record);
+        if record.is_outdated(&self.links) {
+            own.to_mut().follow(&self.links);
+        }
+        match &self.inherited {
+            Inherited::Nothing => own,
+            Inherited::NextRecord => Cow::Owned(own.since(record)),
+            Inherited::Record(before) => Cow::Owned(own.since(before)),
+        }
+    }
+
+    /// Notes what the newest record holds of the association before, if there was one.
+    pub(crate) fn part_from(&mut self, record: &FlowRecord) {
+        if matches!(self.inherited, Inherited::NextRecord) {
+            self.inherited = Inherited::Record(Box::new(*record));
+        }
     }
 
     /// An ICMP error quotes a packet of the flow, with its tag.
@@ -124,6 +175,15 @@ impl Flow {
         } else {
             let reporter = error.reporter.to_ip();
             self.detector.on_icmp(Reason::IcmpError { what, reporter }, at);
+        }
+    }
+
+    /// The acknowledgement of a HEARTBEAT that the programs could not match, and where it came from.
+    pub(crate) fn on_matched(&mut self, fingerprint: u32, sent_at: Timestamp, source: IpAddr, at: Timestamp) {
+        let rtt = at.since(sent_at);
+        self.detector.on_answered_elsewhere(fingerprint, rtt, at);
+        if self.view.key.dst.to_ip() != source {
+            self.answered_from = Some((source, 0));
         }
     }
 
@@ -150,7 +210,12 @@ impl Flow {
             self.mismatched_tag = record.mismatched_tag;
         }
         let throughput = self.view.throughput;
-        self.view = FlowFacts { throughput, ..view };
+        let first_seen = self.view.first_seen;
+        self.view = FlowFacts {
+            throughput,
+            first_seen,
+            ..view
+        };
     }
 
     /// Finds out what the flow carries at present.
@@ -277,7 +342,7 @@ fn is_out_of_the_blue(record: &FlowRecord) -> bool {
         ChunkKind::ShutdownComplete,
     ]
     .map(|kind| record.chunk_count(kind));
-    record.packets <= uncounted.into_iter().fold(0, u64::saturating_add)
+    record.packets > 0 && record.packets <= uncounted.into_iter().fold(0, u64::saturating_add)
 }
 
 /// The last cumulative TSN ack of the direction, if the record holds its TSN state.

@@ -85,15 +85,12 @@ impl Flows {
         self.by_slot.values_mut().map(AsMut::as_mut)
     }
 
-    /// A record as the programs will have it with the flow's next packet: with the tag that they were told.
-    pub(crate) fn followed<'a>(&self, slot: u32, record: &'a FlowRecord) -> Cow<'a, FlowRecord> {
-        let links = self.get(slot).map(|flow| &flow.links);
-        let Some(links) = links.filter(|links| record.is_outdated(links)) else {
-            return Cow::Borrowed(record);
-        };
-        let mut record = *record;
-        record.follow(links);
-        Cow::Owned(record)
+    /// A slot's record as its flow's association has it (see [`Flow::own`]).
+    pub(crate) fn own<'a>(&self, slot: u32, record: &'a FlowRecord) -> Cow<'a, FlowRecord> {
+        match self.get(slot) {
+            Some(flow) => flow.own(record),
+            None => Cow::Borrowed(record),
+        }
     }
 
     /// Takes the newest record of a slot, which holds no other flow.

@@ -80,14 +80,6 @@ impl Shown {
         let unseen = sender.first_unseen(from, sender.cum_tsn_ack);
         self.unseen_tsn = self.unseen_tsn.or(unseen.map(|tsn| (tsn, now)));
     }
-
-    /// Another association begins on the flow.
-    pub(crate) fn on_new_association(&mut self) {
-        *self = Self {
-            counts: self.counts,
-            ..Self::default()
-        };
-    }
 }
 
 impl Counts {

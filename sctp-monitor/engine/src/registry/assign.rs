@@ -9,7 +9,7 @@ use sctp_monitor_common::abi::FlowKey;
 
 use crate::{
     config::Vantage,
-    model::{AssociationId, Direction, EndReason, Origin, Timestamp},
+    model::{AssociationId, Direction, Origin, Timestamp},
     path::{facts::FlowFacts, flows::Flows},
     registry::{Registry, association::Association, nat::is_copy},
 };
@@ -100,18 +100,8 @@ impl Registry {
             .filter(|member| member.association != id)
             .and_then(|member| self.associations.get(member.association))
             .filter(|apart| apart.is_one_sided() && !apart.is_ended());
-        let Some(apart) = apart else {
-            return;
-        };
-        let (part, was_established) = (apart.id, apart.is_established());
-        let slots: Vec<_> = apart.slots().collect();
-        for slot in slots {
-            self.associations.join(flows, slot, id, direction.reversed(), now);
-        }
-        self.associations
-            .end(part, EndReason::PartOf { association: id }, now);
-        if !was_established {
-            self.associations.remove(part);
+        if let Some(part) = apart.map(|apart| apart.id) {
+            self.absorb(flows, part, (id, direction.reversed()), now);
         }
     }
 

@@ -157,7 +157,7 @@ impl Registry {
                 continue;
             };
             if let Some(flow) = flows.get_mut(slot).filter(|flow| flow.member.is_some()) {
-                flow.on_new_association();
+                flow.begin_association(now);
             }
             self.associations.join(flows, slot, id, direction, now);
         }

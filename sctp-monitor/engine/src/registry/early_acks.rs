@@ -1,6 +1,7 @@
 //! Heartbeats whose acknowledgement the programs could not match, because the flows were not tied together yet.
 //!
-//! A flow's association is known one sweep after its first packet; an acknowledgement that comes sooner is kept until then.
+//! A flow's association is known one sweep after its first packet. An acknowledgement whose HEARTBEAT is not found is kept for a
+//! while, until that is known too.
 
 use sctp_monitor_common::abi::{AckOutcome, HeartbeatAcked};
 
@@ -23,35 +24,47 @@ impl Registry {
         let member = flows.get(acked.header.slot).and_then(|flow| flow.member);
         let association = member.and_then(|member| self.associations.get(member.association));
         let (Some(member), Some(association)) = (member, association) else {
-            if self.early_acks.len() >= MAX_EARLY_ACKS {
-                self.early_acks.pop_front();
-            }
-            self.early_acks.push_back(*acked);
+            self.keep(acked);
             return None;
         };
         let slots = association.flows(member.direction.reversed());
-        let (slot, sent_at) = slots.iter().find_map(|slot| {
+        let asked = slots.iter().find_map(|slot| {
             let sent_at = flows.get(*slot)?.detector.waiting(acked.fingerprint)?;
             Some((*slot, sent_at))
-        })?;
-        let now = Timestamp::from_nanos(acked.header.time_ns);
+        });
+        let Some((slot, sent_at)) = asked else {
+            self.keep(acked);
+            return None;
+        };
+        let at = Timestamp::from_nanos(acked.header.time_ns);
+        let source = flows.get(acked.header.slot)?.view.key.src.to_ip();
         let flow = flows.get_mut(slot)?;
-        flow.detector
-            .on_answered_elsewhere(acked.fingerprint, now.since(sent_at), now);
+        flow.on_matched(acked.fingerprint, sent_at, source, at);
         flow.member
     }
 
-    /// Takes out the acknowledgements that came over the flow in a slot: it may have an association now.
-    pub(crate) fn take_early_acks(&mut self, slot: u32) -> Vec<HeartbeatAcked> {
-        if self.early_acks.is_empty() {
-            return Vec::new();
+    /// Takes out the acknowledgements that were kept and may be matched now: their flow has an association.
+    pub(crate) fn take_early_acks(&mut self, flows: &Flows) -> Vec<HeartbeatAcked> {
+        let is_whole = |acked: &HeartbeatAcked| {
+            let member = flows.get(acked.header.slot).and_then(|flow| flow.member);
+            let association = member.and_then(|member| self.associations.get(member.association));
+            association.is_some_and(|association| !association.is_one_sided())
+        };
+        let (whole, early) = self
+            .early_acks
+            .iter()
+            .partition::<Vec<HeartbeatAcked>, _>(|acked| is_whole(acked));
+        self.early_acks = early.into();
+        whole
+    }
+
+    fn keep(&mut self, acked: &HeartbeatAcked) {
+        if self.early_acks.len() >= MAX_EARLY_ACKS {
+            self.early_acks.pop_front();
         }
-        let is_early = |acked: &HeartbeatAcked| acked.header.slot == slot;
-        let early = self.early_acks.iter().copied().filter(is_early).collect();
-        self.early_acks.retain(|acked| !is_early(acked));
-        early
+        self.early_acks.push_back(*acked);
     }
 }
 
-/// Acknowledgements that are kept until their flow's association is known.
+/// Acknowledgements that are kept until their HEARTBEAT is found.
 const MAX_EARLY_ACKS: usize = 256;

@@ -18,6 +18,7 @@ mod errors;
 mod expiry;
 mod foreign;
 pub(crate) mod forgery;
+mod halves;
 mod handshake;
 mod identity;
 mod moves;
@@ -42,7 +43,7 @@ pub(crate) struct Registry {
     config: Arc<Config>,
     associations: Associations,
     handshakes: Handshakes,
-    /// Acknowledgements that came over flows whose association was not known yet.
+    /// Acknowledgements whose HEARTBEAT is not known yet.
     early_acks: VecDeque<HeartbeatAcked>,
 }
 

@@ -16,62 +16,37 @@ impl Registry {
             return;
         };
         let id = member.association;
-        if let Some(kind) = self.follow_data(flow, member) {
-            self.associations.report(id, kind, now);
+        if let Some((kind, at)) = self.follow_data(flow, member) {
+            self.associations.report(id, kind, at);
         }
-        self.establish_if_known(flows, id, now);
+        self.establish_if_known(id, now);
     }
 
-    /// Follows new DATA from path to path.
-    fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<EventKind> {
+    /// Follows new DATA from path to path. What is to be reported is as old as the DATA.
+    fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<(EventKind, Timestamp)> {
         let (acked_at, new_data_at) = (flow.acked_at.take(), flow.new_data_at.take());
         let association = self.associations.get_mut(member.association)?;
         let primary = &mut association.primary[member.direction as usize];
         if let Some(at) = acked_at {
             primary.on_acked(member.path, at);
         }
-        let moved = primary.on_new_data(member.path, new_data_at?)?;
-        association.is_established().then_some(EventKind::DataMoved {
+        let new_data_at = new_data_at?;
+        let moved = primary.on_new_data(member.path, new_data_at)?;
+        let kind = EventKind::DataMoved {
             direction: member.direction,
             from: moved.from,
             to: moved.to,
             gap: moved.gap,
-        })
-    }
-
-    /// Reports the associations of which enough is known by now.
-    pub(crate) fn establish_known(&mut self, flows: &Flows, now: Timestamp) {
-        let opening: Vec<_> = self
-            .associations
-            .iter()
-            .filter(|association| association.is_opening())
-            .map(|association| association.id)
-            .collect();
-        for id in opening {
-            self.establish_if_known(flows, id, now);
-        }
-    }
-
-    /// Reports an association once enough is known of it.
-    fn establish_if_known(&mut self, flows: &Flows, id: AssociationId, now: Timestamp) {
-        let is_known = |association: &Association| {
-            let known_at_once = !association.is_one_sided() && association.origin == Origin::MidLife;
-            known_at_once
-                || now.since(association.known_since) >= self.config.one_sided_after
-                    && self.lasts(flows, association)
         };
+        association.is_established().then_some((kind, new_data_at))
+    }
+
+    /// Reports an association of which both directions are known.
+    pub(super) fn establish_if_known(&mut self, id: AssociationId, now: Timestamp) {
         let association = self.associations.get(id).filter(|known| known.is_opening());
+        let is_known = |known: &Association| !known.is_one_sided() && known.origin == Origin::MidLife;
         if association.is_some_and(is_known) {
             self.associations.establish(id, now);
         }
-    }
-
-    /// Whether its packets come over some time. A burst of them is cheap to forge, and nobody answered.
-    fn lasts(&self, flows: &Flows, association: &Association) -> bool {
-        let long = self.config.one_sided_after / 2;
-        association
-            .slots()
-            .filter_map(|slot| flows.get(slot))
-            .any(|flow| flow.view.last_seen.since(flow.view.first_seen) >= long)
     }
 }

@@ -32,13 +32,13 @@ impl Registry {
                 let Some(flow) = flows.get_mut(slot) else {
                     continue;
                 };
-                flow.on_new_association();
                 // A flow that was silent meanwhile is nobody's yet: it begins anew with its next packet.
-                if flow.mismatching.take().is_none() {
+                if flow.mismatching.is_none() {
                     self.forget_flow(flows, slot, now);
                     continue;
                 }
                 let tag = flow.mismatched_tag;
+                flow.begin_association(now);
                 flow.view.tag = tag;
                 self.associations.tell_tag(slot, flow, tag);
                 self.assign(flows, slot, now);
@@ -48,7 +48,7 @@ impl Registry {
 
     /// The first tag that is seen of an association joined in mid-life is believed, and may have been forged. Where all
     /// packets of one direction have had another one for a while, that one is right.
-    pub(crate) fn relearn_tags(&mut self, flows: &mut Flows, slice: Slice) {
+    pub(crate) fn relearn_tags(&mut self, flows: &mut Flows, slice: Slice, now: Timestamp) {
         let mut wrong = Vec::new();
         for association in self.associations.iter() {
             let joined = association.is_established() && association.origin == Origin::MidLife;
@@ -71,9 +71,7 @@ impl Registry {
             let slots = self.associations.get(id).map(|known| known.flows(direction));
             for slot in slots.unwrap_or_default() {
                 if let Some(flow) = flows.get_mut(*slot) {
-                    flow.on_new_association();
-                    flow.mismatching = None;
-                    flow.foreign_packets = 0;
+                    flow.begin_association(now);
                     flow.view.tag = tag;
                 }
             }

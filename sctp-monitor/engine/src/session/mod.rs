@@ -118,7 +118,10 @@ impl Session {
     /// Errors of the store.
     pub fn finish<S: FlowStore>(&mut self, store: &mut S, now: Timestamp) -> Result<(), S::Error> {
         self.looks.iter_mut().for_each(Look::hurry);
-        self.turn(store, now)
+        self.turn(store, now)?;
+        self.engine.handle_end(now);
+        self.sort_outputs();
+        Ok(())
     }
 
     /// Takes the ring records that wait, without looking at anything else: the turn that acts on them follows soon (see

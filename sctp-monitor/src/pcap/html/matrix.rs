@@ -80,7 +80,7 @@ fn cell(story: &Story, id: PathId, paths: &[PathNumbers<'_>], end_ns: u64) -> Ma
                     span.primary title="new DATA took this path at the end" { "DATA " (direction) }
                 }
             }
-            dl { (rows(path)) }
+            dl { (rows(path, !story.view.one_sided)) }
             @if let Some(known) = path.view {
                 (troubles(&spans::of_path(id, story, end_ns)))
                 @if let (Some(reason), true) = (&known.reason, known.state != PathState::Active) {
@@ -102,7 +102,7 @@ pub(crate) fn shown(state: Option<PathState>) -> (&'static str, &'static str, &'
     }
 }
 
-fn rows(path: &PathNumbers<'_>) -> Markup {
+fn rows(path: &PathNumbers<'_>, answers_seen: bool) -> Markup {
     let [forward, back] = Direction::BOTH.map(|direction| path.flow(direction));
     let both = |of: &dyn Fn(&Entry) -> String| {
         let one = |entry: Option<&Entry>| entry.map_or_else(|| "\u{2013}".to_owned(), of);
@@ -133,7 +133,8 @@ fn rows(path: &PathNumbers<'_>) -> Markup {
                 @if let Some(entry) = entry.filter(|entry| entry.count_once(ChunkKind::Heartbeat) > 0) {
                     dt title="HEARTBEATs answered" { (what) }
                     dd {
-                        (entry.heartbeats_answered) " of " (entry.count_once(ChunkKind::Heartbeat)) " answered"
+                        @if answers_seen { (entry.heartbeats_answered) " of " } @else { "? of " }
+                        (entry.count_once(ChunkKind::Heartbeat)) " answered"
                         @if entry.answered_elsewhere > 0 {
                             ", " (entry.answered_elsewhere) " by another path"
                         }

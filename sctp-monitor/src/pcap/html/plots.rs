@@ -164,8 +164,11 @@ fn round_trips(path: &PathNumbers<'_>, scale: &Scale, frame: &Frame<'_>) -> Mark
 
 fn without_heartbeats(path: &PathNumbers<'_>) -> String {
     match path.flows.iter().flatten().find_map(Entry::data_rtt) {
-        Some(srtt) => format!("no HEARTBEAT was answered; DATA to SACK takes {}", Short(srtt)),
-        None => "no HEARTBEAT was answered".to_owned(),
+        Some(srtt) => format!(
+            "no answer to a HEARTBEAT seen; DATA to SACK takes {}",
+            Short(srtt)
+        ),
+        None => "no answer to a HEARTBEAT seen".to_owned(),
     }
 }
 

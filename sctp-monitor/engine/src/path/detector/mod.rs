@@ -15,7 +15,7 @@ mod tries;
 mod wait;
 mod weigh;
 
-use std::{mem::take, time::Duration};
+use std::time::Duration;
 
 use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
 
@@ -266,15 +266,6 @@ impl Detector {
             self.verdict = Verdict::Suspect(reason);
             self.doubted = Some(Box::new((at, self.verdict.clone())));
         }
-    }
-
-    /// Another association begins on the flow. What the old one proved says nothing of it; what was measured holds.
-    pub(crate) fn on_new_association(&mut self) {
-        *self = Self {
-            last: self.last,
-            rtt: take(&mut self.rtt),
-            ..Self::default()
-        };
     }
 
     /// Takes the newest record, of a flow whose last packet passed at `last_seen`.

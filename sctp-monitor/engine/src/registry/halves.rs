@@ -1,0 +1,208 @@
+//! Halves of associations that were joined mid-life: which of them are of one association.
+//!
+//! A flow alone makes half an association: one direction, one address pair. What is never seen whole may be two halves, or two
+//! paths in one direction. They are tied together by what does not match by chance: a tag between two ports that nobody else
+//! has, once it is clear that no opposite direction will tell more; a HEARTBEAT of one half that is acknowledged in the
+//! other. A half is not reported while another one may be its opposite direction.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use foldhash::fast::RandomState;
+use sctp_monitor_common::abi::HeartbeatAcked;
+
+use crate::{
+    config::HEARTBEAT_WITHIN,
+    model::{AssociationId, Direction, EndReason, Timestamp},
+    path::{flow::Flow, flows::Flows},
+    registry::{Registry, association::Association},
+};
+
+impl Registry {
+    /// Reports the associations of which enough is known by now, and ties halves together before.
+    pub(crate) fn establish_known(&mut self, flows: &mut Flows, now: Timestamp) {
+        self.tie_by_heartbeats(flows, now);
+        let is_due = |association: &&Association| association.is_opening() && self.is_old(association, now);
+        let due: Vec<_> = self
+            .associations
+            .iter()
+            .filter(is_due)
+            .map(|due| due.id)
+            .collect();
+        for id in due {
+            if let Some((whole, direction)) = self.same_tag(flows, id) {
+                self.absorb(flows, id, (whole, direction), now);
+            }
+        }
+        self.establish_lasting(flows, Some(now), now);
+    }
+
+    /// Nothing more will be seen: reports what was held back.
+    pub(crate) fn establish_rest(&mut self, flows: &Flows, now: Timestamp) {
+        self.establish_lasting(flows, None, now);
+    }
+
+    /// Reports what has lasted; what may be part of another half only if it is old at `hold_until`.
+    fn establish_lasting(&mut self, flows: &Flows, hold_until: Option<Timestamp>, now: Timestamp) {
+        let is_due = |association: &&Association| {
+            association.is_opening() && self.is_old(association, now) && self.lasts(flows, association)
+        };
+        let due: Vec<_> = self.associations.iter().filter(is_due).collect();
+        let any_half = due.iter().any(|association| association.is_one_sided());
+        let halves = hold_until
+            .filter(|_| any_half)
+            .map(|now| (self.halves(flows), now));
+        let is_held = |association: &Association| {
+            let Some((halves, now)) = &halves else {
+                return false;
+            };
+            let is_young = now.since(association.known_since) < HEARTBEAT_WITHIN;
+            let mut ends = ends(flows, association);
+            association.is_one_sided() && is_young && ends.any(|end| halves.contains_key(&end.opposite()))
+        };
+        let due: Vec<_> = due
+            .into_iter()
+            .filter(|due| !is_held(due))
+            .map(|due| due.id)
+            .collect();
+        for id in due {
+            self.associations.establish(id, now);
+        }
+    }
+
+    /// The halves that are known, by the ends of their flows.
+    fn halves(&self, flows: &Flows) -> HashMap<End, AssociationId, RandomState> {
+        let is_half = |association: &&Association| association.is_one_sided() && !association.is_ended();
+        let halves = self.associations.iter().filter(is_half);
+        halves
+            .flat_map(|half| ends(flows, half).map(|end| (end, half.id)))
+            .collect()
+    }
+
+    fn is_old(&self, association: &Association, now: Timestamp) -> bool {
+        now.since(association.known_since) >= self.config.one_sided_after
+    }
+
+    /// Whether its packets come over some time. A burst of them is cheap to forge, and nobody answered.
+    fn lasts(&self, flows: &Flows, association: &Association) -> bool {
+        let long = self.config.one_sided_after / 2;
+        association
+            .slots()
+            .filter_map(|slot| flows.get(slot))
+            .any(|flow| flow.view.last_seen.since(flow.view.first_seen) >= long)
+    }
+
+    /// The only other association that has a half's tag between its ports, and the direction in which it has.
+    fn same_tag(&self, flows: &Flows, id: AssociationId) -> Option<(AssociationId, Direction)> {
+        let half = self.associations.get(id).filter(|known| known.is_one_sided())?;
+        let flow = flows.get(half.slots().next()?)?;
+        let candidates = self.associations.candidates(&flow.view.key, flow.view.tag);
+        let mut others = candidates.filter(|(other, _)| other.id != id && !other.is_ended());
+        let (whole, direction) = others.next()?;
+        others.next().is_none().then_some((whole.id, direction))
+    }
+
+    /// Ties halves together of which one acknowledges what the other one asks.
+    fn tie_by_heartbeats(&mut self, flows: &mut Flows, now: Timestamp) {
+        let patience = self.config.unanswered_after;
+        self.early_acks
+            .retain(|acked| now.since(Timestamp::from_nanos(acked.header.time_ns)) < patience);
+        let half_of = |acked: &HeartbeatAcked| {
+            let member = flows.get(acked.header.slot)?.member?;
+            let association = self.associations.get(member.association)?;
+            (association.is_one_sided() && !association.is_ended()).then_some(association.id)
+        };
+        let acks = self.early_acks.iter();
+        let acks: Vec<_> = acks.filter_map(|acked| Some((*acked, half_of(acked)?))).collect();
+        if acks.is_empty() {
+            return;
+        }
+        let halves = self.halves(flows);
+        for (acked, part) in acks {
+            if let Some((whole, direction)) = self.asker(flows, &halves, &acked) {
+                self.absorb(flows, part, (whole, direction.reversed()), now);
+            }
+        }
+    }
+
+    /// The half that waits for this acknowledgement, and the direction in which it asks.
+    fn asker(
+        &self,
+        flows: &Flows,
+        halves: &HashMap<End, AssociationId, RandomState>,
+        acked: &HeartbeatAcked,
+    ) -> Option<(AssociationId, Direction)> {
+        let end = End::receiving(flows.get(acked.header.slot)?).opposite();
+        let half = self.associations.get(*halves.get(&end)?)?;
+        let waits =
+            |flow: &Flow| End::sending(flow) == end && flow.detector.waiting(acked.fingerprint).is_some();
+        Direction::BOTH
+            .into_iter()
+            .find(|direction| flows.all_of(half.flows(*direction)).any(waits))
+            .map(|direction| (half.id, direction))
+    }
+
+    /// Makes the flows of a half part of another association, where they go in this direction.
+    pub(super) fn absorb(
+        &mut self,
+        flows: &mut Flows,
+        part: AssociationId,
+        whole: (AssociationId, Direction),
+        now: Timestamp,
+    ) {
+        let (whole, direction) = whole;
+        let Some(half) = self.associations.get(part).filter(|half| half.is_one_sided()) else {
+            return;
+        };
+        let (slots, was_established): (Vec<_>, _) = (half.slots().collect(), half.is_established());
+        for slot in slots {
+            self.associations.join(flows, slot, whole, direction, now);
+        }
+        let reason = EndReason::PartOf { association: whole };
+        self.associations.end(part, reason, now);
+        if !was_established {
+            self.associations.remove(part);
+        }
+        self.establish_if_known(whole, now);
+    }
+}
+
+/// One end of a flow: its address and port, the port of the other end, and whether it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct End {
+    address: IpAddr,
+    ports: (u16, u16),
+    sends: bool,
+}
+
+impl End {
+    fn sending(flow: &Flow) -> Self {
+        let key = &flow.view.key;
+        Self {
+            address: key.src.to_ip(),
+            ports: (key.src_port, key.dst_port),
+            sends: true,
+        }
+    }
+
+    fn receiving(flow: &Flow) -> Self {
+        let key = &flow.view.key;
+        Self {
+            address: key.dst.to_ip(),
+            ports: (key.dst_port, key.src_port),
+            sends: false,
+        }
+    }
+
+    /// The same end in the opposite direction.
+    fn opposite(self) -> Self {
+        Self {
+            sends: !self.sends,
+            ..self
+        }
+    }
+}
+
+fn ends(flows: &Flows, association: &Association) -> impl Iterator<Item = End> {
+    let slots = association.slots().filter_map(|slot| flows.get(slot));
+    slots.flat_map(|flow| [End::sending(flow), End::receiving(flow)])
+}

@@ -1,0 +1,33 @@
+//! The captures that `SCTP_MONITOR_FIELD` names, and what was written down of them.
+
+use std::path::Path;
+
+use crate::{
+    SHORT,
+    case::cases,
+    frames,
+    stage::{LATER, play_all},
+};
+
+#[test]
+fn what_people_ran_into_is_told_right_live() {
+    let Some(field) = sctp_monitor_lab::field("what_people_ran_into_is_told_right_live") else {
+        return;
+    };
+    let takes_all = std::env::var_os("SCTP_MONITOR_LONG_REPLAYS").is_some();
+    let cases = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/story/field"));
+    let (chosen, frames): (Vec<_>, Vec<_>) = cases
+        .iter()
+        .filter(|(_, case)| case.can_be_live())
+        .map(|case| (case, frames::read(&case.1.files(&field))))
+        .filter(|(_, frames)| takes_all || frames::last(frames) <= SHORT)
+        .unzip();
+    assert!(!chosen.is_empty());
+    let mut differences = Vec::new();
+    for ((name, case), said) in chosen.into_iter().zip(play_all(&frames)) {
+        let events: Vec<_> = said.events.iter().collect();
+        let differs = case.live_differences(&events, said.began_ns, LATER);
+        differences.extend(differs.iter().map(|difference| format!("{name}: {difference}")));
+    }
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+}
