@@ -32,9 +32,10 @@ pub fn check_reason(event: &Event) {
     assert!(fits, "{from} -> {to}: {reason}");
 }
 
-/// Panics unless findings and incidents are opened, updated and closed in this order; gives the number of those that
-/// are still open.
+/// Panics unless the events are in the order of time, and findings and incidents are opened, updated and closed in this order;
+/// gives the number of those that are still open.
 pub fn left_open(events: &[Event]) -> usize {
+    assert!(events.is_sorted_by_key(|event| event.time), "out of order");
     let mut open = BTreeSet::new();
     for event in events {
         let (name, status) = match &event.kind {

@@ -6,6 +6,7 @@ use crate::{
     SHORT,
     case::cases,
     frames,
+    outline::difference,
     stage::{LATER, play_all},
 };
 
@@ -16,17 +17,22 @@ fn what_people_ran_into_is_told_right_live() {
     };
     let takes_all = std::env::var_os("SCTP_MONITOR_LONG_REPLAYS").is_some();
     let cases = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/story/field"));
-    let (chosen, frames): (Vec<_>, Vec<_>) = cases
-        .iter()
-        .filter(|(_, case)| case.can_be_live())
-        .map(|case| (case, frames::read(&case.1.files(&field))))
-        .filter(|(_, frames)| takes_all || frames::last(frames) <= SHORT)
-        .unzip();
+    let mut chosen = Vec::new();
+    let mut all_frames = Vec::new();
+    for (name, case) in cases.iter().filter(|(_, case)| case.can_be_live()) {
+        let files = case.files(&field);
+        let frames = frames::read(&files);
+        if takes_all || frames::last(&frames) <= SHORT {
+            chosen.push((name, case, files));
+            all_frames.push(frames);
+        }
+    }
     assert!(!chosen.is_empty());
     let mut differences = Vec::new();
-    for ((name, case), said) in chosen.into_iter().zip(play_all(&frames)) {
+    for ((name, case, files), said) in chosen.into_iter().zip(play_all(&all_frames)) {
         let events: Vec<_> = said.events.iter().collect();
-        let differs = case.live_differences(&events, said.began_ns, LATER);
+        let mut differs = case.live_differences(&events, said.began_ns, LATER);
+        differs.extend(difference(&files, &said.events));
         differences.extend(differs.iter().map(|difference| format!("{name}: {difference}")));
     }
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));

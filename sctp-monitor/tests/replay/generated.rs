@@ -1,17 +1,12 @@
 //! Associations from seeds: the agent says of their packets what is said of a capture of them.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
-use crate::{
-    case::{all, report},
-    frames,
-    stage::play_all,
-};
+use crate::{frames, outline::difference, stage::play_all};
 use sctp_monitor_testkit::{
     capture_file::Dialect,
     exchange::{Ending, Exchange, Fault, Form, Header, Plan, Side},
 };
-use serde_json::Value as Json;
 
 #[test]
 fn the_agent_says_what_is_said_of_a_capture() {
@@ -32,20 +27,8 @@ fn the_agent_says_what_is_said_of_a_capture() {
         .collect();
     let mut differences = Vec::new();
     for ((plan, file), said) in plans.iter().zip(&files).zip(play_all(&frames)) {
-        let of_capture = report(std::slice::from_ref(file), &[]);
-        let of_capture = outline(&all(&of_capture["events"]));
-        let live = outline(&said.events.iter().collect::<Vec<_>>());
-        let only = |these: &BTreeSet<String>, those| these.difference(those).cloned().collect::<Vec<_>>();
-        if of_capture != live {
-            let said: Vec<_> = said.events.iter().map(Json::to_string).collect();
-            std::fs::write(file.with_extension("live.json"), said.join("\n")).unwrap();
-            differences.push(format!(
-                "{}: {plan:?}\n  only of the capture: {:#?}\n  only live: {:#?}",
-                file.display(),
-                only(&of_capture, &live),
-                only(&live, &of_capture)
-            ));
-        }
+        let differs = difference(std::slice::from_ref(file), &said.events);
+        differences.extend(differs.map(|difference| format!("{}: {plan:?}\n{difference}", file.display())));
     }
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
 }
@@ -86,35 +69,6 @@ fn plans() -> Vec<Plan> {
             faults,
             ending,
             ..Plan::new(number as u64)
-        })
-        .collect()
-}
-
-/// What happened to which path and association, and what was found. How often and when is a matter of milliseconds, and so is
-/// whether a failure was a doubt before.
-fn outline(events: &[&Json]) -> BTreeSet<String> {
-    let told = [
-        "association_up",
-        "association_down",
-        "association_shutting_down",
-        "path_state_changed",
-        "finding",
-        "incident",
-    ];
-    events
-        .iter()
-        .filter(|event| told.iter().any(|name| event["event"] == *name))
-        .filter(|event| event["status"].is_null() || event["status"] == "opened")
-        .filter(|event| event["to"] != "potentially_failed")
-        .map(|event| {
-            let keys = [
-                "event", "finding", "kind", "origin", "local", "remote", "to", "end", "by",
-            ];
-            let values = keys
-                .iter()
-                .map(|key| &event[*key])
-                .filter(|value| !value.is_null());
-            values.map(Json::to_string).collect::<Vec<_>>().join(" ")
         })
         .collect()
 }

@@ -17,6 +17,7 @@ mod case;
 mod field;
 mod frames;
 mod generated;
+mod outline;
 mod stage;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use sctp_monitor_testkit::exchange::{Exchange, Fault, Form, Plan, Side};
 use serde_json::{Value as Json, json};
 
@@ -28,7 +29,12 @@ fn findings_do_not_depend_on_who_sent_the_init() {
                     Form::from_seed(seed),
                 ))
             });
-            assert_eq!(by_a, by_b, "seed {seed}, {fault:?}");
+            let what = format!("seed {seed}, {fault:?}");
+            assert_eq!(without_times(&by_a), without_times(&by_b), "{what}");
+            for (a, b) in by_a.iter().zip(&by_b) {
+                let apart = time(a).duration_since(time(b)).abs();
+                assert!(apart <= SWEEP, "{what}: {apart} between {a} and {b}");
+            }
             findings += by_a.iter().filter(|said| said["finding"] != Json::Null).count();
         }
     }
@@ -69,7 +75,7 @@ fn said(told: &Json) -> Vec<Json> {
             };
             let direction = event["evidence"]["direction"].as_str();
             json!({
-                "time": event["time"].as_str().map(|time| &time[..MILLISECONDS]),
+                "time": event["time"],
                 "event": event["event"],
                 "finding": event["finding"],
                 "status": event["status"],
@@ -90,6 +96,19 @@ fn ends_in(address: &Json, digit: char) -> bool {
     address.as_str().is_some_and(|address| address.ends_with(digit))
 }
 
-/// Of a time of day: to the millisecond. The handshake's packets pass the place of the capture at other times.
-const MILLISECONDS: usize = "2023-11-14T22:13:20.000".len();
+fn without_times(said: &[Json]) -> Vec<Json> {
+    let mut said = said.to_vec();
+    for said in &mut said {
+        said["time"] = Json::Null;
+    }
+    said
+}
+
+fn time(said: &Json) -> Timestamp {
+    said["time"].as_str().unwrap().parse().unwrap()
+}
+
+/// The handshake's packets pass the place of the capture at other times, and so the engine looks at other times, this often.
+/// Of two proofs that a path works, it may see the later one first.
+const SWEEP: SignedDuration = SignedDuration::from_millis(20);
 const SEEDS: u64 = 8;

@@ -7,6 +7,7 @@
 //! registry queues its changes and the findings their events, and the engine takes them on, in their order, after each step
 //! that may have queued any.
 
+mod conclude;
 mod snapshot;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -17,16 +18,12 @@ use sctp_monitor_common::abi::{
 
 use crate::{
     config::Config,
-    findings::{Findings, seen::Surroundings},
+    findings::Findings,
     grace::Grace,
     housekeeping::Housekeeping,
-    model::{AssociationId, Direction, Event, EventKind, Finding, IncidentView, PathId, Schema, Timestamp},
+    model::{AssociationId, Event, Finding, IncidentView, PathId, Timestamp},
     nics::{NicState, Nics},
-    path::{
-        detector::Verdict,
-        flow::{Flow, Membership},
-        flows::Flows,
-    },
+    path::{flow::Membership, flows::Flows},
     registry::{Registry, association::Association, change::Change, context::context, packet::ControlPacket},
 };
 
@@ -310,54 +307,6 @@ impl Engine {
         }
     }
 
-    /// Takes on what the findings have to report.
-    fn take_events(&mut self) {
-        while let Some(event) = self.findings.poll_event() {
-            self.outputs.push_back(Output::Event(Box::new(event)));
-        }
-    }
-
-    /// Draws the conclusion for one path of an established association, and what is wrong with it.
-    fn conclude(&mut self, id: AssociationId, path_id: PathId, now: Timestamp) {
-        let Some(association) = self.registry.get_mut(id).filter(|known| known.is_established()) else {
-            return;
-        };
-        let reference = association.reference();
-        let Some(path) = association.path_mut(&path_id) else {
-            return;
-        };
-        let [forward, back] = Direction::BOTH.map(|direction| self.flows.get(path.flow(direction)?));
-        let [to_remote, to_local] = [forward, back].map(|flow| flow.map_or(&Verdict::Unknown, Flow::verdict));
-        let fault = self.nics.fault_of(self.config.vantage, forward, back);
-        let was_cut_off = path.is_cut_off();
-        let changed = path.conclude(to_remote, to_local, fault, &self.config, now);
-        let concerns_peer = changed.is_some() || path.is_cut_off() != was_cut_off;
-        if let Some((from, to, reason)) = changed {
-            let kind = EventKind::PathStateChanged {
-                path: path_id,
-                from,
-                to,
-                reason,
-            };
-            self.outputs.push_back(Output::Event(Box::new(Event {
-                schema: Schema,
-                time: now,
-                association: Some(reference),
-                kind,
-            })));
-        }
-        let around = Surroundings {
-            flows: &self.flows,
-            nics: &self.nics,
-            now,
-        };
-        self.findings.review_path(association, path_id, around);
-        if concerns_peer {
-            self.findings.review_peer(association, now);
-        }
-        self.take_events();
-    }
-
     /// A round of housekeeping.
     fn keep_house(&mut self, now: Timestamp) {
         let slice = self.housekeeping.begin(self.flows.len(), now);
@@ -391,19 +340,5 @@ impl Engine {
             self.findings.close(association, now);
         }
         self.take_events();
-    }
-
-    /// Finds out what is wrong with an association as a whole.
-    fn review(&mut self, id: AssociationId, now: Timestamp) {
-        let suspected = self.registry.suspected(&self.flows, id, now);
-        let around = Surroundings {
-            flows: &self.flows,
-            nics: &self.nics,
-            now,
-        };
-        if let Some(association) = self.registry.get(id) {
-            self.findings.review_association(association, suspected, around);
-            self.take_events();
-        }
     }
 }

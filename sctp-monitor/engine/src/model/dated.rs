@@ -49,6 +49,7 @@ impl Event {
             | EventKind::AssociationError { .. }
             | EventKind::AddressesChanged { .. }
             | EventKind::Translated { .. }
+            | EventKind::CaptureLacks { .. }
             | EventKind::AssociationDown { .. }
             | EventKind::PathStateChanged { .. }
             | EventKind::DataMoved { .. } => {}

@@ -37,7 +37,7 @@ pub use self::{
     dated::WallClock,
     direction::{Direction, Side},
     end::EndReason,
-    event::{Event, EventKind, Status},
+    event::{Event, EventKind, Missing, Status},
     finding::{
         AnsweredElsewhere, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown, NotRedundant, Object,
         PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Shared, Zombie,

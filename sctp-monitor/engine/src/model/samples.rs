@@ -288,6 +288,14 @@ pub(crate) fn events() -> Vec<Event> {
             address: path(1).local,
             seen_as: [192, 0, 2, 1].into(),
         },
+        EventKind::CaptureLacks {
+            direction: Direction::Forward,
+            missing: Missing::Data,
+        },
+        EventKind::CaptureLacks {
+            direction: Direction::Return,
+            missing: Missing::Sack,
+        },
         moved(Direction::Forward, Some(ms(1_030))),
         moved(Direction::Return, None),
     ];

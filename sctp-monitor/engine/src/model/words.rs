@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::model::{
-    AssociationRef, Direction, EndReason, Event, EventKind, Finding, IncidentView, Object, Offers, Origin,
-    PathId, PathState, Reason, Scope, ScopeKind, Short, Status, Timestamp,
+    AssociationRef, Direction, EndReason, Event, EventKind, Finding, IncidentView, Missing, Object, Offers,
+    Origin, PathId, PathState, Reason, Scope, ScopeKind, Short, Status, Timestamp,
 };
 
 /// The words of an event.
@@ -99,6 +99,20 @@ impl Event {
                 address,
                 seen_as,
             } => format!("address translation: the {side} address {address} is seen as {seen_as}"),
+            EventKind::CaptureLacks {
+                direction,
+                missing: Missing::Data,
+            } => format!(
+                "the capture lacks packets: {direction} DATA was acknowledged that is not in it; what is missing counts \
+                 as no failure"
+            ),
+            EventKind::CaptureLacks {
+                direction,
+                missing: Missing::Sack,
+            } => format!(
+                "the capture may lack SACKs: {direction} DATA was neither acknowledged nor retransmitted; that counts as \
+                 no failure"
+            ),
             EventKind::PathStateChanged {
                 path,
                 from,

@@ -10,7 +10,7 @@ use sctp_monitor_common::{
 
 use crate::{
     config::Config,
-    model::{AssociationId, Direction, PathId, Reason, Timestamp},
+    model::{AssociationId, Direction, Missing, PathId, Reason, Timestamp},
     path::{
         detector::{Context, Detector, Verdict},
         facts::{FlowFacts, at_ticks},
@@ -303,9 +303,23 @@ impl Flow {
         self.time(record, new, config, now);
     }
 
+    /// What the capture lacks of what it carries, or of the answers.
+    pub(crate) fn missing(&self) -> Option<Missing> {
+        if self.shown.lacks_data {
+            Some(Missing::Data)
+        } else {
+            self.detector.may_lack_sack().then_some(Missing::Sack)
+        }
+    }
+
     /// What is thought of it.
     pub(crate) fn verdict(&self) -> &Verdict {
         self.detector.verdict()
+    }
+
+    /// Since when it is thought to work, if it is.
+    pub(crate) fn alive_since(&self) -> Option<Timestamp> {
+        self.detector.alive_since()
     }
 
     /// How often DATA on it was acknowledged.

@@ -29,6 +29,8 @@ struct Candidate {
 pub(crate) struct Moved {
     pub(crate) from: PathId,
     pub(crate) to: PathId,
+    /// When the first of it was seen there.
+    pub(crate) at: Timestamp,
     pub(crate) gap: Option<Duration>,
 }
 
@@ -76,6 +78,7 @@ impl Primary {
         Some(Moved {
             from: current,
             to: path,
+            at: candidate.first_at,
             gap,
         })
     }
@@ -110,6 +113,7 @@ mod tests {
         let moved = Moved {
             from: path(1),
             to: path(2),
+            at: at(2_040),
             gap: Some(Duration::from_millis(1_030)),
         };
         assert_eq!(primary.on_new_data(path(2), at(2_140)), Some(moved));

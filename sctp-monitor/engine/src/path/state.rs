@@ -103,12 +103,14 @@ impl Path {
     }
 
     /// Draws the conclusion from what is thought of both directions and of the NIC. Gives the old state, the new one
-    /// and the reason if it changed.
+    /// and the reason if it changed. A path that works does so since its proof came, at `alive_since`, unless only time kept it
+    /// from being active; all else is found out now.
     pub(crate) fn conclude(
         &mut self,
         sent: &Verdict,
         received: &Verdict,
         nic: Option<Reason>,
+        alive_since: Option<Timestamp>,
         config: &Config,
         now: Timestamp,
     ) -> Option<(PathState, PathState, Reason)> {
@@ -145,10 +147,11 @@ impl Path {
             }
             self.failures.push_back(now);
         }
-        self.works_since = None;
+        let was_held = self.works_since.take().is_some();
         self.confirmed |= state == PathState::Active;
         self.state = state;
-        self.since = now;
+        let proved_at = alive_since.filter(|_| state == PathState::Active && !was_held);
+        self.since = proved_at.map_or(now, |at| at.max(self.since).min(now));
         self.reason = Some(reason.clone());
         Some((from, state, reason))
     }

@@ -40,6 +40,8 @@ pub struct Association {
     flows: [Vec<u32>; 2],
     /// Where new DATA goes, by direction.
     pub(super) primary: [Primary; 2],
+    /// It was said that the capture lacks packets of it.
+    pub(super) lacks_packets: bool,
     /// What may be forged; nothing as a rule.
     pub(super) suspicions: Option<Box<Suspicions>>,
 }
@@ -88,6 +90,7 @@ impl Association {
             paths: BTreeMap::new(),
             flows: Default::default(),
             primary: Default::default(),
+            lacks_packets: false,
             suspicions: None,
         }
     }

@@ -1,7 +1,7 @@
 //! What a flow's newest record tells of its association: where new DATA goes, and whether enough is known to report it.
 
 use crate::{
-    model::{AssociationId, EventKind, Origin, Timestamp},
+    model::{AssociationId, EventKind, Missing, Origin, Timestamp},
     path::{
         flow::{Flow, Membership},
         flows::Flows,
@@ -20,9 +20,27 @@ impl Registry {
             self.associations.report(id, kind, at);
         }
         self.establish_if_known(id, now);
+        let missing = flows.get(slot).and_then(Flow::missing);
+        if let Some(missing) = missing.filter(|_| self.config.may_lack_packets) {
+            self.report_lack(member, missing, now);
+        }
     }
 
-    /// Follows new DATA from path to path. What is to be reported is as old as the DATA.
+    /// Reports once of an established association what the capture lacks.
+    fn report_lack(&mut self, member: Membership, missing: Missing, now: Timestamp) {
+        let known = self.associations.get_mut(member.association);
+        let Some(association) = known.filter(|known| known.is_established() && !known.lacks_packets) else {
+            return;
+        };
+        association.lacks_packets = true;
+        let kind = EventKind::CaptureLacks {
+            direction: member.direction,
+            missing,
+        };
+        self.associations.report(member.association, kind, now);
+    }
+
+    /// Follows new DATA from path to path. What is to be reported is as old as the first of it.
     fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<(EventKind, Timestamp)> {
         let (acked_at, new_data_at) = (flow.acked_at.take(), flow.new_data_at.take());
         let association = self.associations.get_mut(member.association)?;
@@ -30,15 +48,14 @@ impl Registry {
         if let Some(at) = acked_at {
             primary.on_acked(member.path, at);
         }
-        let new_data_at = new_data_at?;
-        let moved = primary.on_new_data(member.path, new_data_at)?;
+        let moved = primary.on_new_data(member.path, new_data_at?)?;
         let kind = EventKind::DataMoved {
             direction: member.direction,
             from: moved.from,
             to: moved.to,
             gap: moved.gap,
         };
-        association.is_established().then_some((kind, new_data_at))
+        association.is_established().then_some((kind, moved.at))
     }
 
     /// Reports an association of which both directions are known.

@@ -1,7 +1,8 @@
 //! What was seen of a slot when it was last looked at, and whether it is worth another look.
 //!
 //! Nothing is lost by looking less often at a flow that goes on as it did: its record keeps count. What may be news is looked at
-//! in the next turn: the first packets, an answer to a heartbeat, DATA after a pause, an answer that is overdue.
+//! in the next turn: the first packets, an answer to a heartbeat, the first acknowledgement, new DATA after a pause, an answer that
+//! is overdue.
 
 use sctp_monitor_common::abi::FlowRecord;
 
@@ -28,6 +29,11 @@ pub(super) struct Look {
     data_chunks: u64,
     /// It had carried DATA since the look before.
     had_data: bool,
+    /// The highest TSN that it was the first to carry.
+    highest_sent: u32,
+    /// It had carried new DATA since the look before.
+    had_new_data: bool,
+    acknowledged: bool,
 }
 
 impl Look {
@@ -67,6 +73,9 @@ impl Look {
             heartbeats_answered: record.heartbeats_answered,
             data_chunks: record.data_chunks,
             had_data: record.data_chunks != self.data_chunks,
+            highest_sent: record.highest_sent,
+            had_new_data: record.highest_sent != self.highest_sent,
+            acknowledged: record.acknowledgements != 0,
         };
         self.is_due
     }
@@ -111,6 +120,8 @@ impl Look {
             || (waits_for_another && self.was_stuck)
             || (has_changed && patience.is_at_its_end(record, now))
             || (record.data_chunks != self.data_chunks && !self.had_data)
+            || (record.highest_sent != self.highest_sent && !self.had_new_data)
+            || (record.acknowledgements != 0 && !self.acknowledged)
     }
 }
 

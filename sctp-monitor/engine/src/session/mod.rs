@@ -39,6 +39,8 @@ pub struct Session {
     /// What is to be written into the store.
     decisions: VecDeque<Output>,
     events: VecDeque<Event>,
+    /// The time of the last event.
+    reported_at: Timestamp,
     turned_at: Option<Timestamp>,
     /// Ring records were taken on which no turn has acted yet.
     ring_was_taken: bool,
@@ -58,6 +60,7 @@ impl Session {
             looks: Vec::new(),
             decisions: VecDeque::new(),
             events: VecDeque::new(),
+            reported_at: Timestamp::default(),
             turned_at: None,
             ring_was_taken: false,
             engine_due: None,
@@ -207,10 +210,18 @@ impl Session {
     fn sort_outputs(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Event(event) => self.events.push_back(*event),
+                Output::Event(event) => self.report(*event),
                 decision => self.decisions.push_back(decision),
             }
         }
+    }
+
+    /// Events are dated by what they rest on, and are in the order of time: one that is found out behind a later one is dated with
+    /// it.
+    fn report(&mut self, mut event: Event) {
+        self.reported_at = self.reported_at.max(event.time);
+        event.time = self.reported_at;
+        self.events.push_back(event);
     }
 
     fn carry_out<S: FlowStore>(
@@ -220,7 +231,7 @@ impl Session {
         now: Timestamp,
     ) -> Result<(), S::Error> {
         match decision {
-            Output::Event(event) => self.events.push_back(*event),
+            Output::Event(event) => self.report(*event),
             Output::Link { slot, links } => store.link(slot, &links),
             Output::Release { slot, key } => {
                 if let Some(look) = self.looks.get_mut(slot as usize) {

@@ -5,6 +5,7 @@
 mod addresses;
 mod associations;
 mod broken;
+mod dates;
 mod direction;
 mod ends;
 mod flapping;

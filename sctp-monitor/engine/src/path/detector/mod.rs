@@ -81,6 +81,8 @@ pub(crate) struct Detector {
     /// The last proof that the path works.
     alive_at: Option<Timestamp>,
     alive_by: Option<Reason>,
+    /// The first proof that it works since the verdict was another.
+    alive_since: Option<Timestamp>,
     directions: Directions,
     /// The NIC was cut off, or the network said so, at that time.
     doubted: Option<Box<(Timestamp, Verdict)>>,
@@ -117,6 +119,8 @@ struct Data {
     first_missed: Option<Timestamp>,
     /// How often a heartbeat was answered after DATA had gone missing, since DATA was last acknowledged.
     excused: u32,
+    /// A SACK stays out that a capture may lack.
+    may_lack_sack: bool,
     /// A heartbeat was answered while DATA went missing.
     only_heartbeats_pass: bool,
     /// Nobody retransmits what is not acknowledged: the SACKs seem to pass elsewhere, and nothing is known of the path.
@@ -169,6 +173,7 @@ impl Default for Data {
             missed: 0,
             first_missed: None,
             excused: 0,
+            may_lack_sack: false,
             only_heartbeats_pass: false,
             answered_elsewhere: false,
             arrived_twice: 0,
@@ -213,6 +218,11 @@ impl Detector {
         self.alive_at
     }
 
+    /// While the verdict is that it works: the first proof since it was another.
+    pub(crate) fn alive_since(&self) -> Option<Timestamp> {
+        self.alive_since
+    }
+
     /// Packets that usually await a SACK when one comes, for longer than the path needs: the peer sends it by a timer.
     pub(crate) fn usually_awaiting(&self) -> f32 {
         self.data.usually_awaiting
@@ -224,6 +234,11 @@ impl Detector {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Whether nothing was concluded from a SACK that stays out, because a capture may lack it.
+    pub(crate) fn may_lack_sack(&self) -> bool {
+        self.data.may_lack_sack
     }
 
     /// What is lost was lost in an outage, or may have been.
@@ -249,13 +264,14 @@ impl Detector {
     pub(crate) fn on_answered_elsewhere(&mut self, fingerprint: u32, rtt: Duration, at: Timestamp) {
         self.heartbeats.answered = Some(fingerprint);
         self.on_heartbeat_answered(at, rtt);
-        self.verdict = self.weigh_signs();
+        let verdict = self.weigh_signs();
+        self.decide(verdict);
     }
 
     /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
     pub(crate) fn on_cut_off(&mut self, reason: &Reason, now: Timestamp) {
         self.doubted = Some(Box::new((now, Verdict::Dead(reason.clone()))));
-        self.verdict = Verdict::Dead(reason.clone());
+        self.decide(Verdict::Dead(reason.clone()));
     }
 
     /// An ICMP error is a doubt and no more: it may be about one packet, or come from a router that is about to find
@@ -263,7 +279,7 @@ impl Detector {
     pub(crate) fn on_icmp(&mut self, reason: Reason, at: Timestamp) {
         let is_news = self.alive_at.is_none_or(|alive_at| alive_at < at);
         if is_news && !matches!(self.verdict, Verdict::Dead(_)) {
-            self.verdict = Verdict::Suspect(reason);
+            self.decide(Verdict::Suspect(reason));
             self.doubted = Some(Box::new((at, self.verdict.clone())));
         }
     }
@@ -308,10 +324,19 @@ impl Detector {
         let data = self
             .weigh_duplicates(config, now)
             .or_else(|| self.weigh_data(record, context, config, now));
-        self.verdict = self.weigh(heartbeats, data);
-        if matches!(self.verdict, Verdict::Dead(_)) {
+        let verdict = self.weigh(heartbeats, data);
+        if matches!(verdict, Verdict::Dead(_)) {
             self.data.outage_until = Some(record.highest_sent);
         }
+        self.decide(verdict);
+    }
+
+    fn decide(&mut self, verdict: Verdict) {
+        self.verdict = verdict;
+        self.alive_since = match self.verdict {
+            Verdict::Alive(_) => self.alive_since.or(self.alive_at),
+            _ => None,
+        };
     }
 
     fn look_again(&mut self, at: Timestamp) {

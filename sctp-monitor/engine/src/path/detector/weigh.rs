@@ -48,6 +48,8 @@ impl Detector {
             if now < overdue_at {
                 self.look_again(overdue_at);
             } else if until < Some(overdue_at) {
+                // Nobody waits for longer than RTO.Initial, 1 s, before it retransmits (RFC 9260 section 16).
+                self.data.may_lack_sack |= sacks_may_have_passed && now >= overdue_at + RTO_INITIAL;
                 self.look_again(now + MEANWHILE);
             } else if !sacks_may_have_passed || record.timed.is_resent() {
                 missed = missed.saturating_add(wait.sacks_due(context.usually_awaiting));
@@ -55,6 +57,8 @@ impl Detector {
                 if let Some(at) = wait.next_awaiting_at(self.sack_timeout(record, config), config) {
                     self.look_again(at);
                 }
+            } else {
+                self.data.may_lack_sack = true;
             }
             if now.since(wait.sent_at) > config.one_sided_data
                 && !record.timed.is_resent()
@@ -188,6 +192,8 @@ impl Detector {
     }
 }
 
+/// See RFC 9260 section 16.
+const RTO_INITIAL: Duration = Duration::from_secs(1);
 /// How often is looked whether DATA on another path tells that a file goes on.
 const MEANWHILE: Duration = Duration::from_millis(300);
 /// A sender that nobody answers has no window for so many packets at the start of its life, and later sends again.

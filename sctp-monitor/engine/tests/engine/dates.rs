@@ -1,0 +1,113 @@
+//! Events are dated by what they rest on, not by when the engine looked.
+
+use sctp_monitor_engine::{
+    config::Vantage,
+    model::{EventKind, PathState, Timestamp},
+};
+use sctp_monitor_testkit::{
+    frames,
+    invariants::left_open,
+    world::{LOCAL_TAG, World, ms},
+};
+
+/// Time passes, and nobody looks.
+fn unseen(world: &mut World, milliseconds: u64) -> Timestamp {
+    world.now = world.now + ms(milliseconds);
+    world.now
+}
+
+/// When path 1 last became active.
+fn active_at(world: &World) -> Timestamp {
+    let is_active = |kind: &EventKind| matches!(kind, EventKind::PathStateChanged { path, to: PathState::Active, .. } if *path == World::path_id(1));
+    let mut changes = world.events.iter().rev();
+    changes.find(|event| is_active(&event.kind)).expect("active").time
+}
+
+#[test]
+fn a_path_is_active_since_its_heartbeat_was_answered() {
+    for vantage in [Vantage::Endpoint, Vantage::Gateway] {
+        let mut world = World::new(vantage);
+        world.handshake();
+        let info = world.heartbeat(1);
+        let answered_at = unseen(&mut world, 7);
+        world.received(1, LOCAL_TAG, vec![frames::heartbeat_ack(&info)]);
+        unseen(&mut world, 15);
+        world.sweep();
+        assert_eq!(active_at(&world), answered_at);
+        let path = world.engine().associations().next().expect("one");
+        let (_, path) = path
+            .paths()
+            .find(|(id, _)| **id == World::path_id(1))
+            .expect("path 1");
+        assert_eq!(path.since(), answered_at);
+    }
+}
+
+#[test]
+fn a_recovery_and_what_follows_from_it_are_dated_by_the_proof() {
+    let mut world = World::with_two_paths();
+    for _ in 0..10 {
+        world.heartbeat(1);
+        world.advance(ms(500));
+    }
+    assert_eq!(world.state(1), PathState::Inactive);
+    let info = world.heartbeat(1);
+    let answered_at = unseen(&mut world, 1);
+    world.received(1, LOCAL_TAG, vec![frames::heartbeat_ack(&info)]);
+    let reported = world.events.len();
+    unseen(&mut world, 18);
+    world.sweep();
+    assert_eq!(active_at(&world), answered_at);
+    let after = &world.events[reported..];
+    assert!(
+        after
+            .iter()
+            .any(|event| matches!(event.kind, EventKind::Finding { .. }))
+    );
+    assert!(after.iter().all(|event| event.time == answered_at), "{after:#?}");
+}
+
+#[test]
+fn new_data_moves_when_it_is_sent() {
+    let mut world = World::with_two_paths();
+    for tsn in 1_000..1_010 {
+        world.data(1, tsn);
+        world.advance(ms(1));
+        world.sack(1, tsn);
+        world.advance(ms(30));
+    }
+    let moved_at = unseen(&mut world, 3);
+    world.data(2, 1_010);
+    unseen(&mut world, 16);
+    world.sweep();
+    for tsn in 1_011..1_016 {
+        world.data(2, tsn);
+        world.advance(ms(30));
+    }
+    let moved = world
+        .events
+        .iter()
+        .find(|event| matches!(event.kind, EventKind::DataMoved { .. }));
+    assert_eq!(moved.expect("it moved").time, moved_at);
+}
+
+#[test]
+fn events_are_in_the_order_of_time() {
+    let mut world = World::with_two_paths();
+    // Each turn finds out about both paths, of which the second has its answer before the first.
+    for _ in 0..20 {
+        let infos = [1, 2].map(|path| world.heartbeat(path));
+        unseen(&mut world, 2);
+        world.received(2, LOCAL_TAG, vec![frames::heartbeat_ack(&infos[1])]);
+        unseen(&mut world, 2);
+        world.received(1, LOCAL_TAG, vec![frames::heartbeat_ack(&infos[0])]);
+        world.advance(ms(200));
+        for _ in 0..8 {
+            world.heartbeat(1);
+            world.heartbeat(2);
+            world.advance(ms(200));
+        }
+    }
+    assert!(world.events.len() > 10);
+    left_open(&world.events);
+}
