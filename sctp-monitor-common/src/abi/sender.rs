@@ -54,7 +54,11 @@ impl SenderState {
         let length = last.wrapping_sub(first).wrapping_add(1);
         let is_seen = |tsn: u32| self.window[(tsn >> 6) as usize & 1] & (1 << (tsn & 63)) != 0;
         (0..length)
-            .take(if tsn_after(first, last) { 0 } else { Self::TSN_WINDOW as usize })
+            .take(if tsn_after(first, last) {
+                0
+            } else {
+                Self::TSN_WINDOW as usize
+            })
             .map(|ahead| first.wrapping_add(ahead))
             .find(|tsn| !is_seen(*tsn))
     }

@@ -297,23 +297,36 @@ fn what_was_sent_again_over_another_flow_proves_neither() {
     assert!(t.record(0).timed.is_resent_elsewhere());
     t.back(vec![frames::sack(10, &[])]);
     assert!(!t.record(0).timed.is_armed());
-    assert_eq!((t.record(0).acknowledgements, t.record(1).acknowledgements), (0, 0));
+    assert_eq!(
+        (t.record(0).acknowledgements, t.record(1).acknowledgements),
+        (0, 0)
+    );
 }
 
 #[test]
 fn a_sack_over_another_address_pair_is_not_one_that_came_here() {
     let mut t = Tracker::new();
-    let back = |chunks| Packet::v4(BACK, chunks).between("10.2.0.2", "10.2.0.1").ethernet();
+    let back = |chunks| {
+        Packet::v4(BACK, chunks)
+            .between("10.2.0.2", "10.2.0.1")
+            .ethernet()
+    };
     t.there(vec![frames::data(10, 100)]);
     t.back(vec![frames::data(1, 1)]);
     t.frame(&back(vec![frames::data(2, 1)]));
     tie(&mut t, &[0], SlotRef::to(1));
     tie(&mut t, &[1, 2], SlotRef::to(0));
     t.frame(&back(vec![frames::sack(10, &[])]));
-    assert_eq!((t.record(0).acknowledgements, t.record(0).acknowledged_here), (1, 0));
+    assert_eq!(
+        (t.record(0).acknowledgements, t.record(0).acknowledged_here),
+        (1, 0)
+    );
     t.there(vec![frames::data(11, 100)]);
     t.back(vec![frames::sack(11, &[])]);
-    assert_eq!((t.record(0).acknowledgements, t.record(0).acknowledged_here), (2, 1));
+    assert_eq!(
+        (t.record(0).acknowledgements, t.record(0).acknowledged_here),
+        (2, 1)
+    );
 }
 
 #[test]

@@ -41,7 +41,8 @@ pub(crate) fn assert_direction_to(scene: &Scene, remote: &str, expected: &str) {
 pub(crate) fn assert_neither_works(scene: &Scene, remote: &str) {
     let said = scene.directions(remote);
     assert!(
-        said.iter().all(|direction| direction == "both" || direction == "unknown"),
+        said.iter()
+            .all(|direction| direction == "both" || direction == "unknown"),
         "{said:?}"
     );
 }

@@ -114,9 +114,7 @@ impl Variant {
 const VARIANTS: u64 = 200;
 
 /// Seeds of which something untrue is still said, and what.
-const NOT_YET: [(&[u64], &str); 1] = [
-    (
-        &[62, 67],
-        "one direction, a second association on the same ports: spoofing by its tag",
-    ),
-];
+const NOT_YET: [(&[u64], &str); 1] = [(
+    &[62, 67],
+    "one direction, a second association on the same ports: spoofing by its tag",
+)];

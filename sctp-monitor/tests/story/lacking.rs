@@ -35,7 +35,11 @@ fn assert_no_failure(what: &str, mut lacks: impl FnMut(&Seen, &mut Random) -> bo
         if records.is_empty() {
             continue;
         }
-        assert_eq!(failures(&told(&records, ETHERNET)), Vec::<&Json>::new(), "{what}, seed {seed}");
+        assert_eq!(
+            failures(&told(&records, ETHERNET)),
+            Vec::<&Json>::new(),
+            "{what}, seed {seed}"
+        );
     }
 }
 
@@ -119,7 +123,9 @@ fn a_recorder_that_loses_packets_makes_no_failure() {
 #[test]
 fn a_capture_that_begins_late_makes_no_failure() {
     for ms in [1, 500, 1_700] {
-        assert_no_failure("from the middle on", |seen, _| seen.at_ns % 1_000_000_000_000 < ms * MS);
+        assert_no_failure("from the middle on", |seen, _| {
+            seen.at_ns % 1_000_000_000_000 < ms * MS
+        });
     }
 }
 

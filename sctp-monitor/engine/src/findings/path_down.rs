@@ -83,7 +83,9 @@ fn broken(seen: &PathSeen<'_>) -> Broken {
     let broken = match (arrives, heard) {
         (true, _) => Broken::Return,
         (false, Some(flow)) => if_heard(seen.config.vantage, flow, since),
-        (false, None) if dead.detector.is_lost() && opposite.is_some_and(|flow| stays_out(flow, since, seen.now)) => {
+        (false, None)
+            if dead.detector.is_lost() && opposite.is_some_and(|flow| stays_out(flow, since, seen.now)) =>
+        {
             Broken::Both
         }
         (false, None) => Broken::Unknown,

@@ -52,8 +52,7 @@ impl Shown {
         }
         // Each packet has a chunk at least: there are more than those of DATA and of control chunks can be.
         let with_others = grown(|counts| counts.data_chunks) + grown(|counts| counts.others);
-        self.lone_sacks |=
-            grown(|counts| counts.sacks) > 0 && grown(|counts| counts.packets) > with_others;
+        self.lone_sacks |= grown(|counts| counts.sacks) > 0 && grown(|counts| counts.packets) > with_others;
         self.heartbeat_acks = record.chunk_count(ChunkKind::HeartbeatAck);
         let is_stuck = record.timed.is_armed() && record.timed.is_resent();
         self.stuck_since = is_stuck.then(|| Timestamp::from_nanos(record.timed.sent_at_ns));

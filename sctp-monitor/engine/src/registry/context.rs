@@ -75,11 +75,15 @@ pub(crate) fn context(
 
 /// What a file may lack of the answers to a direction's packets.
 fn unseen(association: Option<&Association>, direction: Direction, flows: &Flows) -> Unseen {
-    let of = |direction| flows.all_of(association.map_or(&[][..], |association| association.flows(direction)));
+    let of =
+        |direction| flows.all_of(association.map_or(&[][..], |association| association.flows(direction)));
     let (asking, answering) = (of(direction), of(direction.reversed()));
     let answered: u64 = asking.clone().map(|flow| flow.view.heartbeats_answered).sum();
     let answers: u64 = answering.clone().map(|flow| flow.shown.heartbeat_acks).sum();
-    let packets = asking.clone().chain(answering.clone()).any(|flow| flow.shown.lacks_data)
+    let packets = asking
+        .clone()
+        .chain(answering.clone())
+        .any(|flow| flow.shown.lacks_data)
         || answers > answered + EARLY_ACKS;
     let left_out = asking.clone().any(|flow| flow.shown.left_out);
     Unseen {

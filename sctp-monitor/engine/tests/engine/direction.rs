@@ -247,7 +247,11 @@ fn breaks_and_moves(peer_asks: bool, duplicates: &[u32]) -> World {
 fn both_directions_are_broken_if_either_is_proved() {
     let said = |world: &World| directions(world).last().unwrap().1;
     assert_eq!(said(&breaks_and_moves(true, &[])), Both);
-    assert_eq!(said(&breaks_and_moves(false, &[])), Unknown, "the peer may have nothing to send");
+    assert_eq!(
+        said(&breaks_and_moves(false, &[])),
+        Unknown,
+        "the peer may have nothing to send"
+    );
     let all: Vec<_> = (101..121).collect();
     assert_eq!(said(&breaks_and_moves(true, &all)), Return, "it had them all");
 }

@@ -102,7 +102,10 @@ fn one_retransmission_that_is_answered_is_no_failure() {
         world.advance(ms(300));
         assert_eq!(world.state(1), Active, "{tsn}");
     }
-    let failures = world.take_changes().into_iter().filter(|change| change.2 == Inactive);
+    let failures = world
+        .take_changes()
+        .into_iter()
+        .filter(|change| change.2 == Inactive);
     assert_eq!(failures.count(), 0);
 }
 

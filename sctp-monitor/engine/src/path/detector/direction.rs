@@ -143,7 +143,7 @@ impl Detector {
 /// look may be late.
 fn sent_until(then: Timestamp, highest_sent: u32, wait: &Wait, now: Timestamp) -> u32 {
     let more = later_tsn(highest_sent, wait.tsn).wrapping_sub(wait.tsn);
-    let share = then.since(wait.sent_at).as_secs_f64()
-        / now.since(wait.sent_at).as_secs_f64().max(f64::MIN_POSITIVE);
+    let share =
+        then.since(wait.sent_at).as_secs_f64() / now.since(wait.sent_at).as_secs_f64().max(f64::MIN_POSITIVE);
     wait.tsn.wrapping_add((f64::from(more) * share).ceil() as u32)
 }

@@ -4,9 +4,7 @@ use std::{mem::take, time::Duration};
 
 use sctp_monitor_common::abi::{FlowRecord, tsn_after};
 
-use super::{
-    ARRIVED_TWICE, Context, Detector, Verdict, heartbeat_rto, tries::Tries, wait::Wait,
-};
+use super::{ARRIVED_TWICE, Context, Detector, Verdict, heartbeat_rto, tries::Tries, wait::Wait};
 use crate::{
     config::Config,
     model::{Reason, Timestamp},
@@ -118,8 +116,7 @@ impl Detector {
         if data.outage_until.is_none() {
             data.odds.count(sent, lost.saturating_add(resent));
             if let Some(wait) = wait {
-                data.usually_awaiting +=
-                    (wait.awaiting_sack as f32 - data.usually_awaiting) / USUAL_MEMORY;
+                data.usually_awaiting += (wait.awaiting_sack as f32 - data.usually_awaiting) / USUAL_MEMORY;
             }
         }
         let is_over = |until: u32| context.cum_tsn_ack.is_none_or(|acked| !tsn_after(until, acked));

@@ -165,7 +165,9 @@ impl Detector {
         };
         let may_have_passed = context.unseen.is_some_and(|unseen| unseen.packets);
         // A heartbeat stays out as DATA does; both together weigh more.
-        if !may_have_passed && self.heartbeats.missed.saturating_add(self.data.missed) >= odds.required(chance) {
+        if !may_have_passed
+            && self.heartbeats.missed.saturating_add(self.data.missed) >= odds.required(chance)
+        {
             Some(Verdict::Dead(reason))
         } else {
             Some(Verdict::Suspect(reason))
