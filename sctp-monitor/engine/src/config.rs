@@ -138,6 +138,17 @@ pub struct Config {
     /// attacker.
     #[serde(with = "humantime_serde")]
     pub spoofing_over_after: Duration,
+    /// How many handshakes in a row must be refused, or associations between the same two hosts end or be restarted within
+    /// `short_life`, before they are reported as short-lived. One or two are a service that is being started.
+    pub short_lives: u32,
+    /// How long an association lives at most that counts as short-lived. One that serves its purpose outlives the first
+    /// retransmission of its first DATA (RTO.Initial is 1 s, doubled twice).
+    #[serde(with = "humantime_serde")]
+    pub short_life: Duration,
+    /// How long after one of them the next one still counts as being in a row. Stacks and applications try again within a
+    /// minute (RTO.Max, RFC 9260 section 16).
+    #[serde(with = "humantime_serde")]
+    pub short_lives_apart: Duration,
 }
 
 impl Config {
@@ -183,6 +194,8 @@ impl Config {
             ("return_silence", self.return_silence),
             ("settled_after", self.settled_after),
             ("spoofing_over_after", self.spoofing_over_after),
+            ("short_life", self.short_life),
+            ("short_lives_apart", self.short_lives_apart),
         ] {
             let is_time_out = !time.is_zero() && time <= LONGEST;
             within(key, is_time_out, Short(time), LONGER_THAN_ZERO)?;
@@ -218,6 +231,7 @@ impl Config {
             ("return_duplicates", self.return_duplicates),
             ("latency_in_a_row", self.latency_in_a_row),
             ("spoofing_packets", self.spoofing_packets),
+            ("short_lives", self.short_lives),
         ] {
             within(key, count > 0, count, "at least 1")?;
         }
@@ -286,6 +300,9 @@ impl Default for Config {
             incident_window: Duration::from_secs(5),
             spoofing_packets: 3,
             spoofing_over_after: Duration::from_secs(60),
+            short_lives: 3,
+            short_life: Duration::from_secs(5),
+            short_lives_apart: Duration::from_secs(60),
         }
     }
 }

@@ -214,7 +214,7 @@ fn what_is_over_is_left_out_unless_it_still_lives() {
     let mut over = association(1, &BOTH_ACTIVE);
     over.phase = PhaseView::Ended {
         at: long_ago(),
-        end: EndReason::Shutdown,
+        end: EndReason::Shutdown { by: None },
     };
     let mut zombie = over.clone();
     zombie.findings = vec![finding(

@@ -254,9 +254,14 @@ impl Analysis {
 
     /// What was not understood or not kept, by name.
     pub(crate) fn counters(&self) -> Vec<(String, u64)> {
-        let of_packets = Counter::ALL
-            .iter()
-            .map(|counter| (counter.name().to_owned(), self.table.counters().value(*counter)));
+        let of_packets = Counter::ALL.iter().map(|counter| {
+            let explained = match counter {
+                Counter::TagMismatch => self.engine().explained_mismatches(),
+                _ => 0,
+            };
+            let value = self.table.counters().value(*counter).saturating_sub(explained);
+            (counter.name().to_owned(), value)
+        });
         let of_capture = [
             ("captured_twice", self.seen.capture_duplicates),
             ("fragmented_incomplete", self.unwrapper.incomplete_datagrams()),

@@ -6,11 +6,9 @@ use std::{
     path::PathBuf,
 };
 
-use schemars::JsonSchema;
 use sctp_monitor_capture::{CaptureError, tunnel::TunnelKind};
-use sctp_monitor_common::{abi::FlowKey, wire::ChunkKind};
-use sctp_monitor_engine::model::{IncidentView, Timestamp};
-use serde::{Deserialize, Serialize};
+use sctp_monitor_common::abi::FlowKey;
+use sctp_monitor_engine::model::{IncidentView, Timestamp, UnfinishedHandshake};
 
 use super::{
     analysis::{Analysis, Seen},
@@ -35,6 +33,12 @@ impl Filter {
             && (self.addresses.is_empty() || self.addresses.iter().any(|address| story.has(*address)))
     }
 
+    /// Whether a handshake is shown that led to no association.
+    fn shows_handshake(&self, handshake: &UnfinishedHandshake) -> bool {
+        let has = |address: &IpAddr| *address == handshake.initiator || *address == handshake.responder;
+        self.associations.is_empty() && (self.addresses.is_empty() || self.addresses.iter().any(has))
+    }
+
     /// Whether everything is shown.
     pub(crate) fn is_open(&self) -> bool {
         self.associations.is_empty() && self.addresses.is_empty()
@@ -48,7 +52,7 @@ pub(crate) struct Conclusion<'a> {
     pub(crate) stories: Vec<&'a Story>,
     pub(crate) flows: Vec<Flow>,
     /// Handshakes that were begun and not finished.
-    pub(crate) unfinished: Vec<Unfinished>,
+    pub(crate) unfinished: Vec<&'a UnfinishedHandshake>,
     pub(crate) counters: Vec<(String, u64)>,
     /// Packets that were passed over because their link type is not understood: file, link type, how many.
     pub(crate) unknown_links: &'a [(String, u32, u64)],
@@ -62,32 +66,6 @@ pub(crate) struct Flow {
     pub(crate) tags: BTreeSet<u32>,
 }
 
-/// INITs that nothing came of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Unfinished {
-    pub(crate) initiator: IpAddr,
-    pub(crate) responder: IpAddr,
-    pub(crate) port: u16,
-    /// INITs that were sent.
-    pub(crate) inits: u64,
-    /// What came back.
-    pub(crate) answer: Answer,
-}
-
-/// What came back for an INIT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) enum Answer {
-    /// Nothing.
-    #[serde(rename = "nothing")]
-    Nothing,
-    /// An ABORT: nobody listens there, or it will not.
-    #[serde(rename = "ABORT")]
-    Abort,
-    /// An INIT ACK, but no COOKIE ECHO followed.
-    #[serde(rename = "INIT_ACK")]
-    InitAck,
-}
-
 impl<'a> Conclusion<'a> {
     pub(crate) fn new(
         files: &'a [PathBuf],
@@ -99,7 +77,8 @@ impl<'a> Conclusion<'a> {
     ) -> Self {
         let stories_shown: Vec<_> = stories.iter().filter(|story| filter.shows(story)).collect();
         let all = flows(analysis.ledger.entries());
-        let unfinished = unfinished(&all);
+        let asked_for = |handshake: &&UnfinishedHandshake| filter.shows_handshake(handshake);
+        let unfinished = stories.unfinished().filter(asked_for).collect();
         let flows = all
             .into_iter()
             .filter(|flow| filter.is_open() || is_shown(flow, filter, &stories_shown))
@@ -179,45 +158,6 @@ fn flows(entries: &[Entry]) -> Vec<Flow> {
                 sum: entry.clone(),
                 tags: BTreeSet::from([entry.key.tag]),
             });
-    }
-    sums.into_values().collect()
-}
-
-/// Handshakes of which INITs are all that was sent.
-fn unfinished(flows: &[Flow]) -> Vec<Unfinished> {
-    let by_key: BTreeMap<_, _> = flows
-        .iter()
-        .map(|flow| {
-            let key = flow.sum.key.flow;
-            (
-                (key.src.to_ip(), key.dst.to_ip(), key.src_port, key.dst_port),
-                flow,
-            )
-        })
-        .collect();
-    let mut sums: BTreeMap<(IpAddr, IpAddr, u16), Unfinished> = BTreeMap::new();
-    for ((src, dst, src_port, dst_port), flow) in &by_key {
-        let inits = flow.sum.count_once(ChunkKind::Init);
-        let more = flow.sum.packets_once() > inits;
-        if inits == 0 || more {
-            continue;
-        }
-        let back = by_key.get(&(*dst, *src, *dst_port, *src_port));
-        let answer = match back.map(|back| &back.sum) {
-            Some(back) if back.count(ChunkKind::InitAck) > 0 => Answer::InitAck,
-            Some(back) if back.count(ChunkKind::Abort) > 0 => Answer::Abort,
-            // Both began at the same time, or the capture has other addresses' part of the handshake.
-            Some(back) if back.packets > 0 => continue,
-            _ => Answer::Nothing,
-        };
-        let sum = sums.entry((*src, *dst, *dst_port)).or_insert(Unfinished {
-            initiator: *src,
-            responder: *dst,
-            port: *dst_port,
-            inits: 0,
-            answer,
-        });
-        sum.inits += inits;
     }
     sums.into_values().collect()
 }

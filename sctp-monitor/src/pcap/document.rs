@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use sctp_monitor_common::wire::ChunkKind;
 use sctp_monitor_engine::model::{
     AssociationView, ChunkCounts, Direction, Event, Finding, IncidentView, PathId, PathState, Reason,
-    RttView, Schema, Timestamp, units, units::optionally_told,
+    RttView, Schema, Timestamp, UnfinishedHandshake, units, units::optionally_told,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    conclusion::{Conclusion, Flow, Unfinished},
+    conclusion::{Conclusion, Flow},
     entry::Entry,
     figures::{Rtts, wall},
     ledger::Ledger,
@@ -176,7 +176,7 @@ struct Tag(
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CaptureSummary {
     /// Handshakes that were not completed.
-    unfinished_handshakes: Vec<Unfinished>,
+    unfinished_handshakes: Vec<UnfinishedHandshake>,
     /// Incidents that were open at the end of the capture.
     open_incidents: Vec<IncidentView>,
     capture: CaptureFacts,
@@ -339,7 +339,7 @@ impl CaptureSummary {
         let passed_over = conclusion.unknown_links.iter();
         let tunnelled = conclusion.tunnelled().iter();
         Self {
-            unfinished_handshakes: conclusion.unfinished.clone(),
+            unfinished_handshakes: conclusion.unfinished.iter().copied().cloned().collect(),
             open_incidents: conclusion.open_incidents(),
             capture: CaptureFacts {
                 files: conclusion

@@ -11,7 +11,8 @@ use sctp_monitor_engine::{
     Engine,
     model::{
         AddressView, AssociationId, AssociationRef, AssociationView, Direction, EndReason, Event, EventKind,
-        Finding, PathId, PathState, PathView, PhaseView, Reason, Status, Timestamp, WallClock, units::told,
+        Finding, PathId, PathState, PathView, PhaseView, Reason, Status, Timestamp, UnfinishedHandshake,
+        WallClock, units::told,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ pub(crate) struct Found {
 #[derive(Debug, Default)]
 pub(crate) struct Stories {
     stories: BTreeMap<u64, Story>,
+    /// Handshakes that led to no association, summed up by their addresses.
+    unfinished: Vec<UnfinishedHandshake>,
     most: usize,
     /// Associations beyond the most that are kept.
     pub(crate) left_out: u64,
@@ -78,7 +81,15 @@ impl Stories {
         self.stories.get(&id)
     }
 
+    /// Handshakes that led to no association, in the order in which they were first seen.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &UnfinishedHandshake> {
+        self.unfinished.iter()
+    }
+
     pub(crate) fn on_event(&mut self, event: &Event, engine: &Engine, clock: &WallClock) {
+        if let EventKind::HandshakeUnfinished(handshake) = &event.kind {
+            return self.on_unfinished(handshake);
+        }
         let Some(reference) = event.association else {
             return;
         };
@@ -114,6 +125,7 @@ impl Stories {
                     });
                 }
             }
+            EventKind::AssociationGoesOn { .. } => story.view.phase = PhaseView::Established,
             EventKind::Finding { status, finding } => story.on_finding(*status, finding, event.time),
             EventKind::AssociationDown { reason } => {
                 if let Some(view) = view() {
@@ -125,6 +137,17 @@ impl Stories {
                 };
             }
             _ => {}
+        }
+    }
+
+    fn on_unfinished(&mut self, handshake: &UnfinishedHandshake) {
+        match self
+            .unfinished
+            .iter_mut()
+            .find(|known| known.is_between_same(handshake))
+        {
+            Some(known) => known.merge(handshake.clone()),
+            None => self.unfinished.push(handshake.clone()),
         }
     }
 

@@ -11,7 +11,7 @@ use sctp_monitor_engine::model::{
 
 use super::{
     Sink,
-    conclusion::{Answer, Conclusion},
+    conclusion::Conclusion,
     entry::Entry,
     figures::Rtts,
     story::{Found, PathNumbers, Story},
@@ -103,27 +103,9 @@ impl<W: Write> Text<W> {
     fn rest(&mut self, conclusion: &Conclusion<'_>) -> io::Result<()> {
         let out = &mut self.out;
         for handshake in &conclusion.unfinished {
-            let (from, to, port) = (handshake.initiator, handshake.responder, handshake.port);
-            let answer = match handshake.answer {
-                Answer::Nothing => {
-                    format!("no answer. Check: ping {to} from {from}; filters on IP protocol 132")
-                }
-                Answer::Abort => {
-                    format!(
-                        "answered by ABORT. Check: whether a process on {to} listens on SCTP port {port} (`ss --sctp -l`)"
-                    )
-                }
-                Answer::InitAck => {
-                    format!(
-                        "answered by INIT ACK, no COOKIE ECHO. Check: whether the INIT ACK reached {from}"
-                    )
-                }
-            };
-            let inits = plural(handshake.inits, "INIT");
-            writeln!(
-                out,
-                "No association from {from} to {to} port {port}: {inits}, {answer}"
-            )?;
+            let (first, last) = (date_time(handshake.first), date_time(handshake.last));
+            let text = handshake.to_string();
+            writeln!(out, "N{} ({first} to {last})", &text[1..])?;
         }
         let told: u64 = conclusion.stories.iter().map(|_| 1).sum();
         let seen = conclusion.seen();

@@ -282,7 +282,7 @@ mod tests {
         let mut association = association(id, &[]);
         association.phase = PhaseView::Ended {
             at: "2026-11-23T16:59:58Z".parse().unwrap(),
-            end: EndReason::Shutdown,
+            end: EndReason::Shutdown { by: None },
         };
         association
     }

@@ -19,7 +19,10 @@ pub fn check_reason(event: &Event) {
     );
     let answered = matches!(
         reason,
-        Reason::HeartbeatAnswered { .. } | Reason::DataAcknowledged { .. } | Reason::PeerHeartbeatAnswered
+        Reason::HeartbeatAnswered { .. }
+            | Reason::DataAcknowledged { .. }
+            | Reason::PeerHeartbeatAnswered
+            | Reason::HandshakeCompleted
     );
     let nic = matches!(reason, Reason::LinkDown { .. } | Reason::InterfaceGone { .. });
     let icmp = matches!(reason, Reason::IcmpError { .. });
@@ -40,14 +43,14 @@ pub fn left_open(events: &[Event]) -> usize {
     for event in events {
         let (name, status) = match &event.kind {
             EventKind::Finding { status, finding } => {
-                let association = event.association.expect("whose it is").id;
+                let association = event.association.map(|association| association.id.0);
                 let way = match &finding.evidence {
                     Evidence::GreyLoss(GreyLoss { direction, .. }) => format!("{direction:?}"),
                     Evidence::SpoofingSuspected(suspicion) => format!("{:?}", suspicion.forgery),
                     _ => String::new(),
                 };
                 let object = finding.object;
-                let name = format!("{association} {object:?} {} {way}", finding.evidence.name());
+                let name = format!("{association:?} {object:?} {} {way}", finding.evidence.name());
                 (name, *status)
             }
             EventKind::Incident { status, incident } => (format!("incident {}", incident.id), *status),

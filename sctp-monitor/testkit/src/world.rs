@@ -212,6 +212,13 @@ impl World {
             .extend(std::iter::from_fn(|| self.session.poll_event()));
     }
 
+    /// What the agent does when it ends.
+    pub fn finish(&mut self) {
+        let Ok(()) = self.session.finish(&mut self.store, self.now);
+        self.events
+            .extend(std::iter::from_fn(|| self.session.poll_event()));
+    }
+
     /// The state of a NIC.
     pub fn nic(&mut self, if_index: u32, name: &str, state: NicState) {
         self.session.handle_nic(if_index, name, state, self.now);

@@ -117,7 +117,7 @@ fn forget(lab: &Lab) {
     run(lab.host("gateway"), "conntrack", &arguments).unwrap();
 }
 
-fn run(namespace: &Namespace, program: &str, arguments: &[&str]) -> Result<String, String> {
+pub(crate) fn run(namespace: &Namespace, program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = namespace.command(program).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() {

@@ -10,6 +10,7 @@ mod diagnosis;
 mod flood;
 mod forged;
 mod gateway;
+mod handshakes;
 mod icmp;
 mod incidents;
 mod linux;

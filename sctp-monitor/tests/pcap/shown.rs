@@ -72,13 +72,13 @@ fn a_handshake_that_nobody_answers_is_told() {
     let unfinished = report["unfinished_handshakes"].as_array().unwrap();
     assert_eq!(unfinished.len(), 1);
     assert_eq!(
-        (&unfinished[0]["inits"], &unfinished[0]["answer"]),
-        (&3.into(), &"nothing".into())
+        (&unfinished[0]["inits"], &unfinished[0]["answers"]),
+        (&3.into(), &serde_json::json!([]))
     );
     let text = pcap(&[], &[with_another().path()]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(
-        text.contains("No association from 10.9.0.1 to 10.9.0.2 port 2905: 3 INITs, no answer."),
+        text.contains("No association from 10.9.0.1 to 10.9.0.2 port 2905: 3 INITs ("),
         "{text}"
     );
 }

@@ -64,7 +64,7 @@ fn nothing_of_the_capture_becomes_markup() {
     );
     let ended = page.words("#a1 .facts");
     assert!(
-        ended.contains("aborted: ") && ended.contains("<img src=x onerror=alert(1)>"),
+        ended.contains("aborted by the ") && ended.contains("<img src=x onerror=alert(1)>"),
         "{ended}"
     );
     let errors = page.words("#errors table");

@@ -1,8 +1,8 @@
 //! What captures tell, told live: their frames are sent, at their times, into a NIC that the agent watches, and it must say what
 //! `sctp-monitor pcap` must say of them. `tests/story/README.md` says how that is written down.
 //!
-//! A capture is sent as fast as it was captured: what the agent finds depends on times. So those that last longer than
-//! [`SHORT`] are left out, unless `SCTP_MONITOR_LONG_REPLAYS` is set.
+//! A capture is sent as fast as it was captured: what the agent finds depends on times. So those that last longer than 15 seconds
+//! are left out, or than `SCTP_MONITOR_REPLAY_SECONDS` says.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
@@ -19,8 +19,3 @@ mod frames;
 mod generated;
 mod outline;
 mod stage;
-
-use std::time::Duration;
-
-/// How long a capture may last.
-const SHORT: Duration = Duration::from_secs(40);

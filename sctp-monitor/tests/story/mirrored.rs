@@ -16,6 +16,8 @@ fn findings_do_not_depend_on_who_sent_the_init() {
             let [by_a, by_b] = [Side::A, Side::B].map(|initiator| {
                 let plan = Plan {
                     initiator,
+                    v6: seed % 2 == 1,
+                    ports: [[40_000, 3_868], [36_412, 36_412]][seed as usize / 2 % 2],
                     faults: vec![fault],
                     lasts: Duration::from_secs(12),
                     senders: [vec![Side::A, Side::B], vec![Side::A], vec![Side::B], vec![]]

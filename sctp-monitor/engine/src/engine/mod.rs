@@ -8,13 +8,12 @@
 //! that may have queued any.
 
 mod conclude;
+mod ring;
 mod snapshot;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use sctp_monitor_common::abi::{
-    ControlHeader, FlowKey, FlowLinks, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord,
-};
+use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord};
 
 use crate::{
     config::Config,
@@ -24,7 +23,7 @@ use crate::{
     model::{AssociationId, Event, Finding, IncidentView, PathId, Timestamp},
     nics::{NicState, Nics},
     path::{flow::Membership, flows::Flows},
-    registry::{Registry, association::Association, change::Change, context::context, packet::ControlPacket},
+    registry::{Registry, association::Association, change::Change, context::context},
 };
 
 /// What the engine wants done.
@@ -79,19 +78,6 @@ impl Engine {
         }
     }
 
-    /// Takes a ring record. Take all that wait before any flow record: they tell why a flow is there.
-    pub(crate) fn handle_ring(&mut self, record: &RingRecord<'_>) {
-        match record {
-            RingRecord::Control(header, packet) => self.handle_control(header, packet),
-            RingRecord::HeartbeatAcked(acked) => {
-                self.handle_ack(acked, Timestamp::from_nanos(acked.header.time_ns));
-            }
-            RingRecord::IcmpError(error) => self.handle_icmp_error(error),
-            // The flow record says the same, and cannot be lost.
-            RingRecord::FlowOpened(_) | RingRecord::HeartbeatSent(_) => {}
-        }
-    }
-
     /// Takes the newest record of a slot. Needed when it has changed, and while the flow waits for an answer.
     pub(crate) fn handle_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) {
         if record.first_seen_ns == 0 {
@@ -121,12 +107,6 @@ impl Engine {
         if is_new {
             self.match_early_acks(now);
         }
-    }
-
-    /// Nothing more will be seen.
-    pub(crate) fn handle_end(&mut self, now: Timestamp) {
-        self.registry.establish_rest(&self.flows, now);
-        self.route(now);
     }
 
     /// This host or the agent stood still until now: what waits in queues was not looked at yet.
@@ -159,6 +139,13 @@ impl Engine {
         if self.housekeeping.is_due(now) {
             self.keep_house(now);
         }
+    }
+
+    /// Nothing more will be seen: what was held back is reported, and what was begun and not finished.
+    pub(crate) fn handle_end(&mut self, now: Timestamp) {
+        self.registry.establish_rest(&self.flows, now);
+        self.registry.on_end(&self.flows, now);
+        self.route(now);
     }
 
     /// When [`Engine::handle_timeout`] is due, at the latest. Hand in the records of all flows that wait for an answer
@@ -218,52 +205,17 @@ impl Engine {
             .is_some_and(Association::is_established)
     }
 
+    /// Packets with another tag than their flow's that are no wonder: they are of a handshake between the same addresses and
+    /// ports. The programs count them as mismatches.
+    #[must_use]
+    pub fn explained_mismatches(&self) -> u64 {
+        self.registry.explained_mismatches()
+    }
+
     /// The MTU that an ICMP error named last for what the flow in a slot sends.
     #[must_use]
     pub fn path_mtu(&self, slot: u32) -> Option<u32> {
         self.flows.get(slot)?.path_mtu
-    }
-
-    /// Takes a packet with control chunks, from its common header on.
-    fn handle_control(&mut self, header: &ControlHeader, packet: &[u8]) {
-        let Some(packet) = ControlPacket::read(header, packet) else {
-            return;
-        };
-        if header.tag_mismatch != 0 {
-            self.registry.look_into_foreign(&mut self.flows, &packet);
-        }
-        for chunk in packet.chunks() {
-            self.registry.on_chunk(&mut self.flows, &packet, &chunk);
-            self.route(packet.time);
-        }
-    }
-
-    /// Takes the acknowledgements that came before it was known whose they are.
-    fn match_early_acks(&mut self, now: Timestamp) {
-        for acked in self.registry.take_early_acks(&self.flows) {
-            self.handle_ack(&acked, now);
-        }
-    }
-
-    fn handle_ack(&mut self, acked: &HeartbeatAcked, now: Timestamp) {
-        if let Some(member) = self.registry.on_heartbeat_acked(&mut self.flows, acked) {
-            self.conclude(member.association, member.path, now);
-        }
-    }
-
-    /// The programs compared the tag with the record's; the engine may know by now that the record's was wrong.
-    fn handle_icmp_error(&mut self, error: &IcmpErrorSeen) {
-        let Some(flow) = self.flows.by_key_mut(&error.key) else {
-            return;
-        };
-        let now = Timestamp::from_nanos(error.header.time_ns);
-        if flow.view.tag != error.tag {
-            return self.registry.look_into_icmp_error(&self.flows, error, now);
-        }
-        flow.on_icmp(error, now);
-        if let Some(member) = flow.member {
-            self.conclude(member.association, member.path, now);
-        }
     }
 
     /// Weighs the newest record of a slot, with what the flow's association tells of it.
@@ -293,7 +245,17 @@ impl Engine {
                         self.conclude(id, path, now);
                     }
                 }
-                Change::Ended(association) => self.findings.close(association, now),
+                Change::Ended(association) => {
+                    self.findings.close(association, now);
+                    if let Some(association) = self.registry.get(association.id) {
+                        self.findings.on_ended(association, now);
+                    }
+                }
+                Change::Refused {
+                    initiator,
+                    responder,
+                    by,
+                } => self.findings.on_refused(initiator, responder, by, now),
                 Change::PathRemoved(association, path) => self.findings.close_path(association, path, now),
             }
             self.take_events();
@@ -303,7 +265,7 @@ impl Engine {
     /// A round of housekeeping.
     fn keep_house(&mut self, now: Timestamp) {
         let slice = self.housekeeping.begin(self.flows.len(), now);
-        self.registry.expire_handshakes(now);
+        self.registry.expire_handshakes(&self.flows, now);
         self.registry.establish_known(&mut self.flows, now);
         self.route(now);
         self.match_early_acks(now);
@@ -329,7 +291,8 @@ impl Engine {
         self.registry.forget_silent(&mut self.flows, slice, now);
         self.registry.make_room(&mut self.flows, now);
         self.route(now);
-        for association in self.registry.forget_ended() {
+        self.findings.expire(now);
+        for association in self.registry.forget_ended(now) {
             self.findings.close(association, now);
         }
         self.take_events();

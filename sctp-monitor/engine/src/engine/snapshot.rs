@@ -138,7 +138,7 @@ fn phase(association: &Association) -> PhaseView {
         Phase::Opening => PhaseView::Opening,
         Phase::Established => PhaseView::Established,
         Phase::ShuttingDown { by, .. } => PhaseView::ShuttingDown { by: *by },
-        Phase::Ended { at, end } => PhaseView::Ended {
+        Phase::Ended { at, end, .. } => PhaseView::Ended {
             at: *at,
             end: end.clone(),
         },

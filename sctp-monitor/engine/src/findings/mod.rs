@@ -15,6 +15,7 @@ mod peer_down;
 mod rules;
 mod secondary_unconfirmed;
 pub(crate) mod seen;
+mod short_lived;
 mod spoofing_suspected;
 mod zombie;
 
@@ -24,7 +25,8 @@ pub(crate) use self::open::Findings;
 
 use crate::model::{
     AnsweredElsewhere, Evidence, Finding, Flapping, GreyLoss, IncidentId, LinkDown, NotRedundant, Object,
-    PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Severity, Slow, Suspicion, Timestamp, Zombie,
+    PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Severity, ShortLived, Slow, Suspicion,
+    Timestamp, Zombie,
 };
 
 impl Finding {
@@ -65,6 +67,7 @@ impl Evidence {
             Self::Zombie(_) => Zombie::SEVERITY,
             Self::SpoofingSuspected(_) => Suspicion::SEVERITY,
             Self::NotRedundant(_) => NotRedundant::SEVERITY,
+            Self::ShortLived(_) => ShortLived::SEVERITY,
             Self::Unknown { .. } => Severity::Warning,
         }
     }
@@ -85,6 +88,7 @@ impl Evidence {
             Self::Zombie(_) => Zombie::check(),
             Self::SpoofingSuspected(evidence) => evidence.check(),
             Self::NotRedundant(_) => NotRedundant::check(),
+            Self::ShortLived(evidence) => evidence.check(),
             Self::Unknown { .. } => "the documentation of the version that found it".to_owned(),
         }
     }
@@ -105,6 +109,7 @@ impl fmt::Display for Evidence {
             Self::Zombie(evidence) => evidence.fmt(f),
             Self::SpoofingSuspected(evidence) => evidence.fmt(f),
             Self::NotRedundant(evidence) => evidence.fmt(f),
+            Self::ShortLived(evidence) => evidence.fmt(f),
             Self::Unknown { finding } => f.write_str(&finding.replace('_', " ")),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -16,7 +17,7 @@ use crate::{
         peer_down,
         rules::{weaknesses, wrong_with_path},
         seen::{PathSeen, Surroundings},
-        spoofing_suspected, zombie,
+        short_lived, spoofing_suspected, zombie,
     },
     model::{
         AssociationId, AssociationRef, Cause, Event, EventKind, Evidence, Finding, Forgery, IncidentId,
@@ -31,6 +32,7 @@ pub(crate) struct Findings {
     config: Arc<Config>,
     by_association: BTreeMap<AssociationId, Known>,
     incidents: Incidents,
+    short_lived: short_lived::Rows,
     events: VecDeque<Event>,
 }
 
@@ -66,6 +68,7 @@ impl Findings {
             config,
             by_association: BTreeMap::new(),
             incidents: Incidents::default(),
+            short_lived: short_lived::Rows::default(),
             events: VecDeque::new(),
         }
     }
@@ -179,6 +182,37 @@ impl Findings {
             self.drop_if_empty(id);
         }
         zombie
+    }
+
+    /// An association is over: was it short-lived?
+    pub(crate) fn on_ended(&mut self, association: &Association, now: Timestamp) {
+        let report = self.short_lived.on_ended(association, &self.config, now);
+        self.report_apart(report, now);
+    }
+
+    /// A handshake was refused by an ABORT from this address.
+    pub(crate) fn on_refused(&mut self, initiator: IpAddr, responder: IpAddr, by: IpAddr, now: Timestamp) {
+        let config = &self.config;
+        let report = self.short_lived.on_refused(initiator, responder, by, config, now);
+        self.report_apart(report, now);
+    }
+
+    /// Ends what nothing was added to for long.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
+        let over = self.short_lived.expire(&self.config, now);
+        self.report_apart(over, now);
+    }
+
+    /// Reports findings that are of no single association.
+    fn report_apart(&mut self, reports: impl IntoIterator<Item = short_lived::Report>, now: Timestamp) {
+        for (status, finding) in reports {
+            self.events.push_back(Event {
+                schema: Schema,
+                time: now,
+                association: None,
+                kind: EventKind::Finding { status, finding },
+            });
+        }
     }
 
     /// An association is over, and so are its findings.

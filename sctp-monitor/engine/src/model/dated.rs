@@ -5,7 +5,7 @@
 
 use crate::model::{
     AssociationView, Event, EventKind, Finding, FlowView, IncidentView, PathView, PhaseView, Snapshot,
-    Timestamp,
+    Timestamp, UnfinishedHandshake,
 };
 
 /// What the feeder's clock shows, as a time of day.
@@ -44,9 +44,14 @@ impl Event {
         match &mut self.kind {
             EventKind::Finding { finding, .. } => finding.date(*clock),
             EventKind::Incident { incident, .. } => incident.date(*clock),
+            EventKind::HandshakeUnfinished(handshake) => handshake.date(*clock),
             EventKind::AssociationUp { .. }
             | EventKind::ShuttingDown { .. }
+            | EventKind::ShutdownUnfinished { .. }
             | EventKind::AssociationError { .. }
+            | EventKind::AnsweredFromElsewhere(_)
+            | EventKind::AssociationGoesOn { .. }
+            | EventKind::AbortUnknown { .. }
             | EventKind::AddressesChanged { .. }
             | EventKind::Translated { .. }
             | EventKind::CaptureLacks { .. }
@@ -55,6 +60,13 @@ impl Event {
             | EventKind::DataMoved { .. } => {}
         }
         self
+    }
+}
+
+impl Dated for UnfinishedHandshake {
+    fn date(&mut self, clock: WallClock) {
+        self.first.date(clock);
+        self.last.date(clock);
     }
 }
 

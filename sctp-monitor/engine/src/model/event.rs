@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AssociationId, AssociationRef, Direction, EndReason, Finding, IncidentView, Offers, Origin, PathId,
-    PathState, Reason, Schema, Side, Timestamp, units,
+    AssociationId, AssociationRef, Direction, EndReason, ErrorCause, Finding, FromElsewhere, IncidentView,
+    Offers, Origin, PathId, PathState, Reason, Schema, Side, Timestamp, UnfinishedHandshake, units,
 };
 
 /// A change of an association, a path, a finding or an incident.
@@ -50,15 +50,73 @@ pub enum EventKind {
     /// An endpoint sent SHUTDOWN.
     #[serde(rename = "association_shutting_down")]
     ShuttingDown {
+        /// The endpoint that asks for the end.
+        by: Side,
+        /// SHUTDOWN itself was not seen; the other endpoint's SHUTDOWN ACK was.
+        by_ack: bool,
+        /// The address that the chunk came from.
+        source: IpAddr,
+        /// The address that it went to.
+        destination: IpAddr,
+    },
+    /// SHUTDOWN was sent again and again, and SHUTDOWN COMPLETE was not seen.
+    ShutdownUnfinished {
         /// The endpoint that sent SHUTDOWN.
         by: Side,
+        /// SHUTDOWNs that it sent.
+        shutdowns: u64,
+        /// SHUTDOWN ACKs between addresses of the association.
+        acks: u64,
+        /// The address that SHUTDOWN ACKs came from which is in no list of the association, if they did.
+        acked_from: Option<IpAddr>,
+        /// Time from the first to the last SHUTDOWN.
+        #[serde(rename = "lasting_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        lasting: Duration,
     },
     /// An endpoint sent ERROR.
     AssociationError {
         /// The endpoint that sent ERROR.
         by: Side,
-        /// The error causes in the chunk, in words (RFC 9260 section 3.3.10).
-        causes: Vec<String>,
+        /// The address that it came from.
+        source: IpAddr,
+        /// The address that it went to.
+        destination: IpAddr,
+        /// The error causes in the chunk (RFC 9260 section 3.3.10).
+        causes: Vec<ErrorCause>,
+        /// How often it was sent since it was last reported; at least 1.
+        times: u64,
+    },
+    /// A chunk that would change the association, between addresses of which one is not the association's, was seen. It
+    /// changes nothing.
+    AnsweredFromElsewhere(FromElsewhere),
+    /// An association that had ended goes on: DATA with its tags is sent and acknowledged.
+    AssociationGoesOn {
+        /// Time since its end was seen.
+        #[serde(rename = "ended_ago_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        ended_ago: Duration,
+    },
+    /// A handshake did not lead to an association, so far.
+    HandshakeUnfinished(UnfinishedHandshake),
+    /// An ABORT was seen that belongs to no association and no handshake that is known.
+    AbortUnknown {
+        /// The address that it came from.
+        source: IpAddr,
+        /// The address that it went to.
+        destination: IpAddr,
+        /// The port that it came from.
+        source_port: u16,
+        /// The port that it went to.
+        destination_port: u16,
+        /// Its verification tag.
+        #[serde(with = "units::tag")]
+        #[schemars(with = "String")]
+        tag: u32,
+        /// The T bit is set.
+        t_bit: bool,
+        /// The error causes in it.
+        causes: Vec<ErrorCause>,
     },
     /// The addresses of an endpoint changed (RFC 5061), or more of them became known.
     AddressesChanged {

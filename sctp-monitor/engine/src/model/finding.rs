@@ -106,6 +106,8 @@ pub enum Evidence {
     SpoofingSuspected(Suspicion),
     /// A single failure would end the association.
     NotRedundant(NotRedundant),
+    /// Associations between the same two hosts do not last, one after the other.
+    ShortLived(ShortLived),
     /// A kind that a later version added; this version never finds one.
     #[serde(untagged)]
     Unknown {
@@ -232,6 +234,23 @@ pub enum Zombie {
     },
 }
 
+/// Associations between the same two hosts do not last, one after the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShortLived {
+    /// Handshakes that the responder refused by ABORT.
+    pub refused: u32,
+    /// Associations that ended soon after their handshake.
+    pub associations: u32,
+    /// Associations that were restarted soon after their handshake.
+    pub restarts: u32,
+    /// The longest life of these associations.
+    #[serde(rename = "longest_life_ms", with = "units::ms")]
+    #[schemars(with = "f64")]
+    pub longest: Duration,
+    /// Addresses that refused or ended them.
+    pub ended_by: Vec<IpAddr>,
+}
+
 /// A single failure would end the association.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotRedundant {
@@ -276,6 +295,7 @@ impl Evidence {
             Self::Zombie(_) => FindingKind::Zombie,
             Self::SpoofingSuspected(_) => FindingKind::SpoofingSuspected,
             Self::NotRedundant(_) => FindingKind::NotRedundant,
+            Self::ShortLived(_) => FindingKind::ShortLived,
             Self::Unknown { .. } => FindingKind::Unknown,
         }
     }
@@ -303,6 +323,7 @@ impl Evidence {
             | Self::Zombie(_)
             | Self::SpoofingSuspected(_)
             | Self::NotRedundant(_)
+            | Self::ShortLived(_)
             | Self::Unknown { .. } => return None,
         })
     }
@@ -328,12 +349,20 @@ impl Evidence {
                 now.rtt > slow.rtt * 3 / 2 || now.rtt < slow.rtt * 2 / 3
             }
             (Self::SpoofingSuspected(known), Self::SpoofingSuspected(now)) => known.differs(now),
+            (Self::ShortLived(known), Self::ShortLived(now)) => now.times() >= 2 * known.times(),
             (Self::Flapping(_), Self::Flapping(_))
             | (Self::SecondaryUnconfirmed(_), Self::SecondaryUnconfirmed(_))
             | (Self::LinkDown(_), Self::LinkDown(_))
             | (Self::Zombie(_), Self::Zombie(_)) => false,
             _ => self != other,
         }
+    }
+}
+
+impl ShortLived {
+    /// How often something did not last.
+    pub(crate) fn times(&self) -> u32 {
+        self.refused + self.associations + self.restarts
     }
 }
 

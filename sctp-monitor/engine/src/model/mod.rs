@@ -5,12 +5,14 @@
 //! [`WallClock`] dates them.
 
 mod address;
+mod cause;
 mod dated;
 mod direction;
 mod end;
 mod event;
 mod finding;
 mod flow;
+mod handshake;
 mod ids;
 mod incident;
 mod offer;
@@ -34,15 +36,17 @@ mod tests;
 pub(crate) use self::finding::Cause;
 pub use self::{
     address::{AddressSource, Translation},
+    cause::ErrorCause,
     dated::WallClock,
     direction::{Direction, Side},
-    end::EndReason,
+    end::{Abort, Answered, EndReason, FromElsewhere, GaveUp},
     event::{Event, EventKind, Missing, Status},
     finding::{
         AnsweredElsewhere, Broken, Evidence, Finding, Flapping, GreyLoss, LinkDown, NotRedundant, Object,
-        PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Shared, Zombie,
+        PathDown, PathMtuBlackHole, PeerDown, SecondaryUnconfirmed, Shared, ShortLived, Zombie,
     },
     flow::{FlowView, RttView, Throughput},
+    handshake::{HandshakeAnswer, Reply, UnfinishedHandshake},
     ids::{AssociationId, AssociationRef, IncidentId, PathId},
     incident::{IncidentView, Scope, ScopeKind},
     offer::{Offer, Offers},

@@ -31,6 +31,8 @@ pub enum Reason {
         #[schemars(with = "Option<f64>")]
         after: Option<Duration>,
     },
+    /// COOKIE ECHO crossed the path, and COOKIE ACK answered it: the handshake confirms the path (RFC 9260 section 5.4).
+    HandshakeCompleted,
     /// A HEARTBEAT of the peer arrived and was answered.
     PeerHeartbeatAnswered,
     /// A HEARTBEAT was not answered in time.

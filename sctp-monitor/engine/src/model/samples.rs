@@ -28,7 +28,10 @@ pub(crate) fn event(kind: EventKind) -> Event {
         local_tag: Some(0x00ab_cdef),
         remote_tag: None,
     };
-    let is_of_one = !matches!(kind, EventKind::Incident { .. });
+    let is_of_one = !matches!(
+        kind,
+        EventKind::Incident { .. } | EventKind::HandshakeUnfinished(_) | EventKind::AbortUnknown { .. }
+    );
     Event {
         schema: Schema,
         time: NOW,
@@ -85,16 +88,146 @@ pub(crate) fn reasons() -> Vec<Reason> {
         Reason::InterfaceGone {
             interface: "path1".to_owned(),
         },
+        Reason::HandshakeCompleted,
+    ]
+}
+
+pub(crate) fn abort(causes: Vec<ErrorCause>) -> Abort {
+    Abort {
+        by: Side::Remote,
+        source: path(1).remote,
+        destination: path(1).local,
+        t_bit: false,
+        causes,
+        answers: None,
+        gave_up: None,
+    }
+}
+
+fn answered() -> Answered {
+    Answered {
+        chunk: ChunkKind::Heartbeat,
+        source: path(1).local,
+        destination: path(1).remote,
+        after: ms(10),
+    }
+}
+
+/// Every answer, and none.
+pub(crate) fn handshakes() -> Vec<UnfinishedHandshake> {
+    let unanswered = UnfinishedHandshake {
+        initiator: path(1).local,
+        responder: path(1).remote,
+        port: 3868,
+        attempts: 1,
+        inits: 3,
+        init_bytes: 48,
+        init_acks: 0,
+        init_ack_bytes: 0,
+        cookie_echoes: 0,
+        cookie_echo_bytes: 0,
+        first: NOW,
+        last: NOW,
+        answers: Vec::new(),
+    };
+    let with = |times, what| {
+        let mut handshake = unanswered.clone();
+        handshake.answered(what, times);
+        handshake
+    };
+    let refused = |causes| Reply::Abort {
+        source: path(1).remote,
+        by_initiator: false,
+        t_bit: false,
+        causes,
+    };
+    let init_ack = |source: std::net::IpAddr| Reply::InitAck {
+        source,
+        lists_asked: true,
+    };
+    let answered = |source| UnfinishedHandshake {
+        init_acks: 3,
+        init_ack_bytes: 304,
+        ..with(3, init_ack(source))
+    };
+    let echoed = UnfinishedHandshake {
+        attempts: 2,
+        cookie_echoes: 14,
+        cookie_echo_bytes: 276,
+        ..answered(path(1).remote)
+    };
+    let mut stale = echoed.clone();
+    stale.answered(
+        Reply::Error {
+            source: path(1).remote,
+            causes: vec![ErrorCause::StaleCookie {
+                late_by_us: Some(1_500_000),
+            }],
+        },
+        2,
+    );
+    let mut acknowledged_elsewhere = echoed.clone();
+    acknowledged_elsewhere.answered(
+        Reply::CookieAck {
+            source: path(9).remote,
+        },
+        1,
+    );
+    let icmp = IcmpMessage {
+        version: 4,
+        kind: 3,
+        code: 2,
+    };
+    vec![
+        unanswered.clone(),
+        with(3, refused(Vec::new())),
+        with(1, refused(vec![ErrorCause::OutOfResource])),
+        with(
+            1,
+            refused(vec![ErrorCause::RestartWithNewAddresses {
+                addresses: vec![path(9).local],
+            }]),
+        ),
+        answered(path(1).remote),
+        answered(path(2).remote),
+        echoed,
+        stale,
+        acknowledged_elsewhere,
+        with(
+            3,
+            Reply::Icmp {
+                what: icmp,
+                reporter: path(1).remote,
+            },
+        ),
     ]
 }
 
 pub(crate) fn ends() -> Vec<EndReason> {
     vec![
-        EndReason::Shutdown,
-        EndReason::Abort { causes: Vec::new() },
-        EndReason::Abort {
-            causes: vec!["user-initiated abort".to_owned(), "protocol violation".to_owned()],
+        EndReason::Shutdown { by: None },
+        EndReason::Shutdown {
+            by: Some(Side::Remote),
         },
+        EndReason::Abort(abort(Vec::new())),
+        EndReason::Abort(abort(vec![
+            ErrorCause::UserInitiated {
+                said: Some("maintenance".to_owned()),
+            },
+            ErrorCause::ProtocolViolation { said: None },
+        ])),
+        EndReason::Abort(Abort {
+            t_bit: true,
+            answers: Some(answered()),
+            ..abort(Vec::new())
+        }),
+        EndReason::Abort(Abort {
+            gave_up: Some(GaveUp {
+                retransmissions: 15,
+                silent_for: ms(29_600),
+            }),
+            ..abort(Vec::new())
+        }),
         EndReason::Restarted,
         EndReason::Replaced,
         EndReason::PartOf {
@@ -191,6 +324,18 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
         ),
         suspicion(Forgery::Init, Vec::new(), None),
         suspicion(Forgery::IcmpError, Vec::new(), None),
+        of_path(Evidence::ShortLived(ShortLived {
+            refused: 5,
+            ended_by: vec![path(1).remote],
+            ..ShortLived::default()
+        })),
+        of_path(Evidence::ShortLived(ShortLived {
+            refused: 0,
+            associations: 2,
+            restarts: 1,
+            longest: ms(1_300),
+            ended_by: Vec::new(),
+        })),
         of_all(Evidence::NotRedundant(NotRedundant {
             shared: vec![
                 Shared::LocalAddress(path(1).local),
@@ -264,9 +409,36 @@ pub(crate) fn events() -> Vec<Event> {
         removed: removed.iter().map(|number| path(*number).remote).collect(),
         primary: primary.map(|number| path(number).remote),
     };
-    let error = |causes: &[&str]| EventKind::AssociationError {
+    let error = |causes: Vec<ErrorCause>, times| EventKind::AssociationError {
         by: Side::Remote,
-        causes: causes.iter().map(|cause| (*cause).to_owned()).collect(),
+        source: path(1).remote,
+        destination: path(1).local,
+        causes,
+        times,
+    };
+    let shutting_down = |by_ack| EventKind::ShuttingDown {
+        by: Side::Local,
+        by_ack,
+        source: path(1).local,
+        destination: path(1).remote,
+    };
+    let shutdown = |acks, acked_from| EventKind::ShutdownUnfinished {
+        by: Side::Local,
+        shutdowns: 7,
+        acks,
+        acked_from,
+        lasting: ms(63_000),
+    };
+    let elsewhere = |chunk, t_bit, answers| {
+        EventKind::AnsweredFromElsewhere(FromElsewhere {
+            chunk,
+            source: path(9).remote,
+            destination: path(1).local,
+            unlisted: path(9).remote,
+            t_bit,
+            causes: Vec::new(),
+            answers,
+        })
     };
     let moved = |direction, gap| EventKind::DataMoved {
         direction,
@@ -278,9 +450,22 @@ pub(crate) fn events() -> Vec<Event> {
         established(Origin::Handshake, Some(offers), None, false),
         established(Origin::Handshake, Some(offers), Some(AssociationId(4)), false),
         established(Origin::MidLife, None, None, true),
-        EventKind::ShuttingDown { by: Side::Local },
-        error(&[]),
-        error(&["invalid stream identifier"]),
+        shutting_down(false),
+        shutting_down(true),
+        shutdown(0, None),
+        shutdown(0, Some(path(9).remote)),
+        shutdown(6, None),
+        error(Vec::new(), 1),
+        error(
+            vec![ErrorCause::InvalidStream {
+                stream: Some(17),
+                streams: Some(10),
+            }],
+            5,
+        ),
+        elsewhere(ChunkKind::Abort, true, Some(answered())),
+        elsewhere(ChunkKind::ShutdownAck, false, None),
+        EventKind::AssociationGoesOn { ended_ago: ms(3_200) },
         changed(&[2], &[1], Some(2)),
         changed(&[2], &[], None),
         EventKind::Translated {
@@ -299,6 +484,16 @@ pub(crate) fn events() -> Vec<Event> {
         moved(Direction::Forward, Some(ms(1_030))),
         moved(Direction::Return, None),
     ];
+    kinds.extend(handshakes().into_iter().map(EventKind::HandshakeUnfinished));
+    kinds.push(EventKind::AbortUnknown {
+        source: path(1).remote,
+        destination: path(1).local,
+        source_port: 3868,
+        destination_port: 58910,
+        tag: 0x1111_1111,
+        t_bit: false,
+        causes: vec![ErrorCause::UserInitiated { said: None }],
+    });
     kinds.extend(reasons().into_iter().map(|reason| EventKind::PathStateChanged {
         path: path(1),
         from: PathState::PotentiallyFailed,

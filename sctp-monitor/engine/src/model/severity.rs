@@ -33,6 +33,8 @@ pub enum FindingKind {
     LinkDown,
     /// Packets claim to come from an endpoint, but did not.
     SpoofingSuspected,
+    /// Associations between the same two hosts do not last, one after the other.
+    ShortLived,
     /// No path to this address of the peer was ever confirmed.
     SecondaryUnconfirmed,
     /// A single failure would end the association.
@@ -51,13 +53,14 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds that this version finds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PeerDown,
         Self::Zombie,
         Self::PathMtuBlackHole,
         Self::PathDown,
         Self::LinkDown,
         Self::SpoofingSuspected,
+        Self::ShortLived,
         Self::SecondaryUnconfirmed,
         Self::NotRedundant,
         Self::Flapping,
@@ -78,6 +81,7 @@ impl FindingKind {
             Self::SpoofingSuspected => "spoofing_suspected",
             Self::SecondaryUnconfirmed => "secondary_unconfirmed",
             Self::NotRedundant => "not_redundant",
+            Self::ShortLived => "short_lived",
             Self::Flapping => "flapping",
             Self::GreyLoss => "grey_loss",
             Self::AnsweredElsewhere => "answered_elsewhere",

@@ -72,14 +72,18 @@ fn a_line_is_flat() {
 
 #[test]
 fn an_end_has_its_kind_beside_its_words() {
-    let reason = EndReason::Abort {
-        causes: vec!["user-initiated abort".to_owned()],
-    };
+    let reason = EndReason::Abort(samples::abort(vec![ErrorCause::UserInitiated { said: None }]));
     let line = written(&samples::event(EventKind::AssociationDown { reason }));
-    assert_eq!(line["reason"], "aborted: user-initiated abort");
+    assert_eq!(
+        line["reason"],
+        "aborted by the remote endpoint: ABORT from 10.1.1.2 to 10.1.1.1: user-initiated abort"
+    );
     assert_eq!(
         line["end"],
-        json!({ "kind": "abort", "causes": ["user-initiated abort"] })
+        json!({
+            "kind": "abort", "by": "remote", "source": "10.1.1.2", "destination": "10.1.1.1", "t_bit": false,
+            "causes": [{ "cause": "user_initiated", "said": null }], "answers": null, "gave_up": null,
+        })
     );
 }
 

@@ -97,7 +97,7 @@ pub(crate) mod optional_tag {
 /// Chunk kinds by their names.
 pub(crate) mod chunk_names {
     use sctp_monitor_common::wire::ChunkKind;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use serde::{Deserialize, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(kinds: &[ChunkKind], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(kinds.iter().map(|kind| kind.name()))
@@ -107,14 +107,29 @@ pub(crate) mod chunk_names {
         deserializer: D,
     ) -> Result<Vec<ChunkKind>, D::Error> {
         let names = Vec::<String>::deserialize(deserializer)?;
-        let kind = |name: &String| {
-            let known = ChunkKind::ALL.iter().find(|kind| kind.name() == name);
-            known
-                .copied()
-                .ok_or_else(|| D::Error::custom(format_args!("{name:?} is no chunk")))
-        };
-        names.iter().map(kind).collect()
+        names.iter().map(|name| super::chunk_named(name)).collect()
     }
+}
+
+/// A chunk kind by its name in the RFCs.
+pub(crate) mod chunk_name {
+    use sctp_monitor_common::wire::ChunkKind;
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(kind: &ChunkKind, serializer: S) -> Result<S::Ok, S::Error> {
+        kind.name().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ChunkKind, D::Error> {
+        super::chunk_named(&String::deserialize(deserializer)?)
+    }
+}
+
+fn chunk_named<E: serde::de::Error>(name: &str) -> Result<sctp_monitor_common::wire::ChunkKind, E> {
+    let mut kinds = sctp_monitor_common::wire::ChunkKind::ALL.iter().copied();
+    kinds
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| E::custom(format_args!("{name:?} is no chunk")))
 }
 
 /// An Ethernet address, as `ip link` shows it.

@@ -2,14 +2,19 @@
 //!
 //! First the fact, then the figures, then what to do. What was found has its words beside its rule, in `findings/`.
 
+mod causes;
+mod ends;
+mod handshakes;
+mod reasons;
+
 use std::{
     fmt::{self, Write as _},
     net::IpAddr,
 };
 
 use crate::model::{
-    AssociationRef, Direction, EndReason, Event, EventKind, Finding, IncidentView, Missing, Object, Offers,
-    Origin, PathId, PathState, Reason, Scope, ScopeKind, Short, Status, Timestamp,
+    AssociationRef, Direction, Event, EventKind, Finding, IncidentView, Missing, Object, Offers, Origin,
+    PathId, PathState, Scope, ScopeKind, Short, Status, Timestamp,
 };
 
 /// The words of an event.
@@ -30,6 +35,7 @@ impl Event {
         let (is_predicate, text) = match &self.kind {
             EventKind::AssociationUp { .. }
             | EventKind::ShuttingDown { .. }
+            | EventKind::AssociationGoesOn { .. }
             | EventKind::AssociationDown { .. } => (true, self.predicate()),
             _ => (false, self.statement()),
         };
@@ -67,7 +73,16 @@ impl Event {
                 }
                 text
             }
-            EventKind::ShuttingDown { by } => format!("shutting down: the {by} endpoint sent SHUTDOWN"),
+            EventKind::ShuttingDown {
+                by,
+                by_ack,
+                source,
+                destination,
+            } => ends::shutting_down(*by, *by_ack, *source, *destination),
+            EventKind::AssociationGoesOn { ended_ago } => format!(
+                "goes on: DATA was acknowledged {} after its end was seen",
+                Short(*ended_ago)
+            ),
             EventKind::AssociationDown { reason } => format!("ended: {reason}"),
             _ => String::new(),
         }
@@ -76,12 +91,37 @@ impl Event {
     /// What happened to a part of it, or beyond it.
     fn statement(&self) -> String {
         match &self.kind {
-            EventKind::AssociationError { by, causes } if causes.is_empty() => {
-                format!("the {by} endpoint sent ERROR without a cause")
-            }
-            EventKind::AssociationError { by, causes } => {
-                format!("the {by} endpoint sent ERROR: {}", causes.join(", "))
-            }
+            EventKind::AssociationError {
+                by,
+                source,
+                destination,
+                causes,
+                times,
+            } => ends::error(*by, *source, *destination, causes, *times),
+            EventKind::ShutdownUnfinished {
+                by,
+                shutdowns,
+                acks,
+                acked_from,
+                lasting,
+            } => ends::shutdown_unfinished(*by, *shutdowns, *acks, *acked_from, *lasting),
+            EventKind::AnsweredFromElsewhere(seen) => seen.to_string(),
+            EventKind::HandshakeUnfinished(handshake) => handshake.to_string(),
+            EventKind::AbortUnknown {
+                source,
+                destination,
+                source_port,
+                destination_port,
+                tag,
+                t_bit,
+                causes,
+            } => ends::abort_unknown(
+                (*source, *source_port),
+                (*destination, *destination_port),
+                *tag,
+                *t_bit,
+                causes,
+            ),
             EventKind::AddressesChanged {
                 side,
                 added,
@@ -134,6 +174,7 @@ impl Event {
             EventKind::Incident { status, incident } => incident.words(*status),
             EventKind::AssociationUp { .. }
             | EventKind::ShuttingDown { .. }
+            | EventKind::AssociationGoesOn { .. }
             | EventKind::AssociationDown { .. } => String::new(),
         }
     }
@@ -223,93 +264,6 @@ impl fmt::Display for Object {
 impl fmt::Display for PathId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} > {}", self.local, self.remote)
-    }
-}
-
-impl fmt::Display for EndReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Shutdown => f.write_str("shut down"),
-            Self::Abort { causes } if causes.is_empty() => f.write_str("aborted without a cause"),
-            Self::Abort { causes } => write!(f, "aborted: {}", causes.join(", ")),
-            Self::Restarted => f.write_str("restarted by a new handshake between the same addresses"),
-            Self::PartOf { association } => write!(f, "found to be part of association {association}"),
-            Self::Replaced => f.write_str("replaced by a new association on the same ports and addresses"),
-            Self::Silent { silent_for } => write!(f, "no packet for {}", Short(*silent_for)),
-            Self::CrowdedOut { silent_for } => write!(
-                f,
-                "removed because the flow table fills up: never confirmed, no packet for {}",
-                Short(*silent_for)
-            ),
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::HeartbeatAnswered { rtt } => write!(f, "HEARTBEAT answered after {}", Short(*rtt)),
-            Self::DataAcknowledged { after: None } => f.write_str("DATA acknowledged"),
-            Self::DataAcknowledged { after: Some(after) } => {
-                write!(f, "DATA acknowledged, {} after the last answer", Short(*after))
-            }
-            Self::PeerHeartbeatAnswered => f.write_str("HEARTBEAT of the peer arrived and was answered"),
-            Self::HeartbeatUnanswered {
-                sent_ago,
-                timeout,
-                misses,
-                last_alive_ago,
-            } => {
-                let (sent_ago, timeout) = (Short(*sent_ago), Short(*timeout));
-                write!(f, "HEARTBEAT unanswered for {sent_ago} (limit {timeout}")?;
-                if *misses > 1 {
-                    write!(f, "; {misses} in a row")?;
-                }
-                f.write_str(")")?;
-                last_answer(f, *last_alive_ago)
-            }
-            Self::DataUnacknowledged {
-                tsn,
-                sent_ago,
-                timeout,
-                packets,
-                missed,
-                tries,
-                last_alive_ago,
-                ..
-            } => {
-                write!(
-                    f,
-                    "no SACK for TSN {tsn} for {} (limit {}; {} overdue, {} sent since",
-                    Short(*sent_ago),
-                    Short(*timeout),
-                    plural(u64::from(*missed), "SACK"),
-                    plural(u64::from(*packets), "packet"),
-                )?;
-                if *tries > 0 {
-                    write!(f, ", retransmitted {}", plural(u64::from(*tries), "time"))?;
-                }
-                f.write_str(")")?;
-                last_answer(f, *last_alive_ago)
-            }
-            Self::IcmpError { what, reporter } => write!(f, "ICMP error from {reporter}: {}", what.words()),
-            Self::AnswersLost { chunks, silent_for } => write!(
-                f,
-                "DATA arrives, but no SACK comes back: {} retransmitted although received, no packet on this path \
-                 for {}",
-                plural(u64::from(*chunks), "chunk"),
-                Short(*silent_for)
-            ),
-            Self::LinkDown { interface } => write!(f, "no link on {interface}"),
-            Self::InterfaceGone { interface } => write!(f, "interface {interface} is gone"),
-        }
-    }
-}
-
-fn last_answer(f: &mut fmt::Formatter<'_>, ago: Option<std::time::Duration>) -> fmt::Result {
-    match ago {
-        Some(ago) => write!(f, "; last answer {} ago", Short(ago)),
-        None => Ok(()),
     }
 }
 

@@ -51,6 +51,10 @@ pub(crate) struct Flow {
     pub(crate) new_data_at: Option<Timestamp>,
     /// DATA on it was found acknowledged at the last look, at that time.
     pub(crate) acked_at: Option<Timestamp>,
+    /// DATA chunks that were sent again, and that nobody has asked about yet.
+    pub(crate) retransmitted: u64,
+    /// It carried what only an established association sends.
+    pub(crate) speaks: bool,
     /// When a packet with the association's tag last passed.
     pub(crate) heard_at: Timestamp,
     /// Where heartbeats are answered from, if not from where they went, and how many have been answered rightly since.
@@ -105,6 +109,8 @@ impl Flow {
             cum_tsn_ack: None,
             new_data_at: (record.data_chunks > 0).then(|| Timestamp::from_nanos(record.first_seen_ns)),
             acked_at: None,
+            retransmitted: u64::from(record.retransmissions),
+            speaks: speaks(record),
             heard_at: at_ticks(record, record.last_seen_ticks, tick),
             answered_from: (record.answered_elsewhere > 0).then(|| (record.ack_source.to_ip(), 0)),
             counters: Counters::of(record),
@@ -209,6 +215,9 @@ impl Flow {
             self.foreign_packets = self.foreign_packets.saturating_add(foreign_packets);
             self.mismatched_tag = record.mismatched_tag;
         }
+        self.speaks = speaks(record);
+        let retransmitted = view.retransmissions.saturating_sub(self.view.retransmissions);
+        self.retransmitted = self.retransmitted.saturating_add(retransmitted);
         let throughput = self.view.throughput;
         let first_seen = self.view.first_seen;
         self.view = FlowFacts {
@@ -357,6 +366,20 @@ fn is_out_of_the_blue(record: &FlowRecord) -> bool {
     ]
     .map(|kind| record.chunk_count(kind));
     record.packets > 0 && record.packets <= uncounted.into_iter().fold(0, u64::saturating_add)
+}
+
+/// Whether anything passed that endpoints send each other only when their association is established.
+fn speaks(record: &FlowRecord) -> bool {
+    [
+        ChunkKind::Data,
+        ChunkKind::IData,
+        ChunkKind::Sack,
+        ChunkKind::NrSack,
+        ChunkKind::Heartbeat,
+        ChunkKind::HeartbeatAck,
+    ]
+    .into_iter()
+    .any(|kind| record.chunk_count(kind) > 0)
 }
 
 /// The last cumulative TSN ack of the direction, if the record holds its TSN state.

@@ -30,14 +30,37 @@ impl Registry {
             .by_tag(&key, view.tag)
             .or_else(|| self.by_both_tags(flows, view));
         if let Some((association, direction)) = by_tags {
-            if is_copy(flows, &key, association, direction) {
+            if is_copy(flows, &key, association, direction)
+                || association.unlisted(direction, &key).is_some() && !converse(flows, &key)
+            {
                 return;
             }
             let id = association.id;
+            let is_new_address = association.unlisted(direction, &key).is_some();
             self.associations.join(flows, slot, id, direction, now);
             self.absorb_reverse(flows, &key, id, direction, now);
+            // It waited for this one.
+            if is_new_address
+                && let Some(reverse) = flows.slot_of(&key.reversed())
+                && flows.get(reverse).is_some_and(|flow| flow.member.is_none())
+            {
+                self.assign(flows, reverse, now);
+            }
             return;
         }
+        // What comes late, or goes on.
+        if let Some((association, direction)) = self.associations.ended_by_tag(&key, view.tag) {
+            let id = association.id;
+            return self.associations.join(flows, slot, id, direction, now);
+        }
+        let tag = view.tag;
+        if flow.speaks && self.complete_by_flow(flows, &key, tag, now) {
+            return;
+        }
+        let Some(flow) = flows.get(slot) else {
+            return;
+        };
+        let view = &flow.view;
         // Whoever sends anything to a host is answered by it, if only by ABORT: that makes no association.
         if flow.is_out_of_the_blue {
             return;
@@ -47,7 +70,7 @@ impl Registry {
             return;
         }
         // A handshake under way explains the flow better than its tag alone.
-        if self.handshakes.covers(&key) {
+        if self.handshakes.covers(&key, now) {
             return;
         }
         let direction = self.direction(view);
@@ -133,4 +156,11 @@ impl Registry {
         self.associations.insert(association);
         id
     }
+}
+
+/// Whether both directions between these addresses and ports carry what only endpoints of one association send each other.
+/// An address that no list has becomes the association's only so: a stack answers a single packet from it by ABORT.
+fn converse(flows: &Flows, key: &FlowKey) -> bool {
+    let speaks = |key: &FlowKey| flows.by_key(key).is_some_and(|flow| flow.speaks);
+    speaks(key) && speaks(&key.reversed())
 }

@@ -1,8 +1,8 @@
 //! An association: two endpoints, their addresses, and the paths between them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
-use sctp_monitor_common::abi::FlowKey;
+use sctp_monitor_common::{abi::FlowKey, wire::ChunkKind};
 
 use crate::{
     model::{
@@ -11,7 +11,11 @@ use crate::{
     },
     path::{primary::Primary, state::Path},
     registry::{
-        addresses::Addresses, asconf::AddressRequest, change::Change, errors::ErrorLog, forgery::Suspicions,
+        addresses::Addresses,
+        asconf::AddressRequest,
+        change::Change,
+        errors::{ErrorLog, Repeats},
+        forgery::Suspicions,
     },
 };
 
@@ -42,6 +46,12 @@ pub struct Association {
     pub(super) primary: [Primary; 2],
     /// It was said that the capture lacks packets of it.
     pub(super) lacks_packets: bool,
+    /// The path that carried the handshake: it is confirmed by it (RFC 9260 section 5.4).
+    pub(super) confirmed_by_handshake: Option<PathId>,
+    /// What was retransmitted without an acknowledgement, by direction.
+    pub(super) in_vain: [InVain; 2],
+    /// What came from addresses that are not its own, by chunk and address.
+    pub(super) strangers: Repeats<(ChunkKind, IpAddr)>,
     /// What may be forged; nothing as a rule.
     pub(super) suspicions: Option<Box<Suspicions>>,
 }
@@ -54,9 +64,38 @@ pub(crate) enum Phase {
     /// Reported as established.
     Established,
     /// SHUTDOWN was seen. Its packets and paths are what they were, until it is complete.
-    ShuttingDown { by: Side, since: Timestamp },
-    /// Reported as over.
-    Ended { at: Timestamp, end: EndReason },
+    ShuttingDown {
+        by: Side,
+        since: Timestamp,
+        account: ShutdownAccount,
+    },
+    /// Over. What was never reported as established is not reported as over either.
+    Ended {
+        at: Timestamp,
+        end: EndReason,
+        was_reported: bool,
+    },
+}
+
+/// What was seen of a shutdown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ShutdownAccount {
+    /// SHUTDOWNs.
+    pub(super) shutdowns: u64,
+    /// When the last of them was sent.
+    pub(super) last: Timestamp,
+    /// SHUTDOWN ACKs between addresses of the association.
+    pub(super) acks: u64,
+    /// Another address that SHUTDOWN ACKs came from.
+    pub(super) acked_from: Option<IpAddr>,
+}
+
+/// DATA that was retransmitted since a SACK last acknowledged anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct InVain {
+    pub(super) retransmissions: u64,
+    /// When the first retransmission was noticed.
+    pub(super) since: Timestamp,
 }
 
 impl Association {
@@ -91,6 +130,9 @@ impl Association {
             flows: Default::default(),
             primary: Default::default(),
             lacks_packets: false,
+            confirmed_by_handshake: None,
+            in_vain: Default::default(),
+            strangers: Repeats::default(),
             suspicions: None,
         }
     }

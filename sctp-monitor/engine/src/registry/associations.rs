@@ -3,21 +3,26 @@
 //! Every verb keeps the tag index, the paths and what the programs know of the flows in step with the associations, and
 //! queues what others must know of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
-use sctp_monitor_common::abi::{FlowKey, FlowLinks, SlotRef};
+use sctp_monitor_common::abi::FlowKey;
 
 use crate::{
-    model::{AssociationId, Direction, EndReason, EventKind, PathId, Side, Timestamp},
+    model::{AssociationId, Direction, EndReason, Event, EventKind, PathId, Schema, Side, Timestamp},
     path::{
         flow::{Flow, Membership},
         flows::Flows,
         state::Path,
+        under_way,
     },
     registry::{
         asconf::AddressesChanged,
         association::{Association, Phase},
         change::Change,
+        links::{relink, remove_tags, set_tag, tell_tag},
         tags::TagIndex,
     },
 };
@@ -83,6 +88,18 @@ impl Associations {
         key: &FlowKey,
         tag: u32,
     ) -> impl Iterator<Item = (&Association, Direction)> {
+        self.claims(key, tag).filter(|(known, _)| !known.is_ended())
+    }
+
+    /// The association that is over and whose packets between these addresses and ports carried this tag.
+    pub(super) fn ended_by_tag(&self, key: &FlowKey, tag: u32) -> Option<(&Association, Direction)> {
+        let (src, dst) = (key.src.to_ip(), key.dst.to_ip());
+        let mut ended = self.claims(key, tag).filter(|(known, _)| known.is_ended());
+        ended.find(|(known, direction)| known.addresses_known(*direction, src, dst) == 2)
+    }
+
+    /// The same, whether they are over or not.
+    fn claims(&self, key: &FlowKey, tag: u32) -> impl Iterator<Item = (&Association, Direction)> {
         self.tags
             .candidates(key, tag)
             .iter()
@@ -99,9 +116,11 @@ impl Associations {
         self.by_id.insert(association.id, association);
     }
 
-    /// Forgets an association of which nothing was reported.
-    pub(super) fn remove(&mut self, id: AssociationId) -> Option<Association> {
-        self.by_id.remove(&id)
+    /// Forgets an association.
+    pub(super) fn remove(&mut self, id: AssociationId) {
+        if let Some(association) = self.by_id.remove(&id) {
+            remove_tags(&mut self.tags, &association);
+        }
     }
 
     /// Sets the tag of one direction, by which its flows will be found.
@@ -161,6 +180,9 @@ impl Associations {
             .or_insert_with(|| Path::new(now))
             .set_flow(direction, Some(slot));
         association.flows_mut(direction).push(slot);
+        if association.confirmed_by_handshake == Some(path_id) {
+            flow.detector.on_handshake(association.known_since);
+        }
         if association.is_established() {
             association.list_paths(now);
         }
@@ -245,26 +267,73 @@ impl Associations {
         self.changes.push_back(Change::Established(id));
     }
 
-    /// An association is over: no packet is one of its own any more.
+    /// An association is over. Its tags are remembered with it: its packets may come late, and make no new one.
     pub(super) fn end(&mut self, id: AssociationId, reason: EndReason, now: Timestamp) {
         let Some(association) = self.by_id.get_mut(&id).filter(|known| !known.is_ended()) else {
             return;
         };
         let was_established = association.is_established();
+        let left = association.unfinished_shutdown();
         association.phase = Phase::Ended {
             at: now,
             end: reason.clone(),
+            was_reported: was_established,
         };
-        self.changes.push_back(Change::Ended(association.reference()));
-        for direction in Direction::BOTH {
-            if let Some(tag) = association.tag(direction) {
-                self.tags.remove(association.ports(direction), tag, id, direction);
-            }
+        if !was_established {
+            remove_tags(&mut self.tags, association);
         }
+        if let Some(kind) = left.filter(|_| !matches!(reason, EndReason::Shutdown { .. })) {
+            self.changes.push_back(association.report(kind, now));
+        }
+        self.changes.push_back(Change::Ended(association.reference()));
         if was_established {
             let kind = EventKind::AssociationDown { reason };
             self.changes.push_back(association.report(kind, now));
         }
+    }
+
+    /// DATA of an association was acknowledged. One that had ended before goes on: whatever was taken for its end was none.
+    pub(super) fn go_on(&mut self, id: AssociationId, acked_at: Timestamp, now: Timestamp) {
+        let Some(association) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        let Phase::Ended {
+            at,
+            end: EndReason::Abort(_) | EndReason::Shutdown { .. },
+            was_reported: true,
+        } = association.phase
+        else {
+            return;
+        };
+        if acked_at <= at + under_way::LONGEST {
+            return;
+        }
+        association.phase = Phase::Established;
+        let kind = EventKind::AssociationGoesOn {
+            ended_ago: acked_at.since(at),
+        };
+        self.changes.push_back(association.report(kind, now));
+        self.changes.push_back(Change::Established(id));
+    }
+
+    /// A responder refused a handshake.
+    pub(super) fn refused(&mut self, initiator: IpAddr, responder: IpAddr, by: IpAddr) {
+        let refused = Change::Refused {
+            initiator,
+            responder,
+            by,
+        };
+        self.changes.push_back(refused);
+    }
+
+    /// Reports something that is of no association.
+    pub(super) fn report_apart(&mut self, kind: EventKind, now: Timestamp) {
+        self.changes.push_back(Change::Report(Box::new(Event {
+            schema: Schema,
+            time: now,
+            association: None,
+            kind,
+        })));
     }
 
     /// The addresses of one endpoint have changed: lists new paths, and removes those of addresses that are gone.
@@ -320,59 +389,5 @@ impl Associations {
             };
             self.changes.push_back(association.report(kind, now));
         }
-    }
-}
-
-fn set_tag(tags: &mut TagIndex, association: &mut Association, direction: Direction, tag: u32) {
-    let ports = association.ports(direction);
-    if let Some(before) = association.tag(direction) {
-        tags.remove(ports, before, association.id, direction);
-    }
-    association.set_tag(direction, tag);
-    tags.insert(ports, tag, association.id, direction);
-}
-
-/// Tells the programs of all flows of an association: its tags, and how its flows lie to each other.
-///
-/// No flow's links refer to a flow that is not of the same association: whoever joins or leaves is followed by this. So
-/// nothing refers to a slot that is released.
-fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, association: &Association) {
-    for direction in Direction::BOTH {
-        let slots = association.flows(direction);
-        let any_reverse = association.flows(direction.reversed()).first().copied();
-        for (index, slot) in slots.iter().enumerate() {
-            let Some(flow) = flows.get_mut(*slot) else {
-                continue;
-            };
-            let reverse = flow
-                .member
-                .and_then(|member| association.paths.get(&member.path))
-                .and_then(|path| path.flow(direction.reversed()))
-                .or(any_reverse);
-            let links = FlowLinks {
-                tag: association.tag(direction).unwrap_or(0),
-                tsn_state: SlotRef::to(slots[0]),
-                reverse: reverse.map_or(SlotRef::NONE, SlotRef::to),
-                next: SlotRef::to(slots[(index + 1) % slots.len()]),
-                ..FlowLinks::default()
-            };
-            tell(changes, *slot, flow, links);
-        }
-    }
-}
-
-fn tell_tag(changes: &mut VecDeque<Change>, slot: u32, flow: &mut Flow, tag: u32) {
-    let links = FlowLinks {
-        tag,
-        ..FlowLinks::default()
-    };
-    tell(changes, slot, flow, links);
-}
-
-/// Tells the programs of a flow, if it is news.
-fn tell(changes: &mut VecDeque<Change>, slot: u32, flow: &mut Flow, links: FlowLinks) {
-    if flow.links != links {
-        flow.links = links;
-        changes.push_back(Change::Link { slot, links });
     }
 }

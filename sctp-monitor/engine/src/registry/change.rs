@@ -1,5 +1,7 @@
 //! What the registry has decided, in the order in which it did: who routes it on carries it out in this order.
 
+use std::net::IpAddr;
+
 use sctp_monitor_common::abi::{FlowKey, FlowLinks};
 
 use crate::model::{AssociationId, AssociationRef, Event, PathId};
@@ -17,6 +19,12 @@ pub(crate) enum Change {
     Established(AssociationId),
     /// The association is over, and so is whatever was wrong with it.
     Ended(AssociationRef),
+    /// A responder refused a handshake by an ABORT from this address.
+    Refused {
+        initiator: IpAddr,
+        responder: IpAddr,
+        by: IpAddr,
+    },
     /// The path is no longer one of the association's, and so nothing is wrong with it.
     PathRemoved(AssociationRef, PathId),
 }

@@ -1,8 +1,8 @@
-//! Handshake and end of an association, from the control chunks themselves.
+//! How associations begin, from the control chunks themselves.
 //!
-//! Anyone can forge an INIT. So nothing changes before the third leg: a COOKIE ECHO whose tag is the one that the
-//! responder gave in an INIT ACK, which in turn had the tag that the initiator gave in its INIT. Every other chunk
-//! counts only with the tag of the association that it is about.
+//! Anyone can forge an INIT. So nothing changes before the fourth leg: a COOKIE ACK with the tag that the initiator gave in
+//! its INIT, behind a COOKIE ECHO whose tag is the one that the responder gave in an INIT ACK. Every other chunk counts only
+//! with the tag of the association that it is about.
 
 use sctp_monitor_common::{
     abi::FlowKey,
@@ -11,12 +11,11 @@ use sctp_monitor_common::{
 
 use crate::{
     config::Vantage,
-    model::{AssociationId, Direction, EndReason, EventKind, Offers, Origin, Side, Timestamp, Translation},
+    model::{AssociationId, Direction, EndReason, Offers, Origin, Side, Timestamp, Translation},
     path::flows::Flows,
     registry::{
         Registry,
-        association::{Association, Phase},
-        errors::cause_words,
+        association::Association,
         handshake::{Answered, Endpoint},
         nat::is_copy,
         packet::ControlPacket,
@@ -24,63 +23,115 @@ use crate::{
 };
 
 impl Registry {
+    /// Takes a packet before its chunks.
+    pub(crate) fn on_packet(&mut self, flows: &mut Flows, packet: &ControlPacket<'_>) {
+        if packet.header.tag_mismatch != 0 {
+            self.look_into_foreign(flows, packet);
+        }
+        let chunks: Vec<_> = packet.chunks().collect();
+        self.recent.on_packet(packet, &chunks);
+    }
+
     /// Takes one chunk of a packet.
     pub(crate) fn on_chunk(&mut self, flows: &mut Flows, packet: &ControlPacket<'_>, chunk: &Chunk) {
-        let (frame, tag, now) = (&packet.frame, packet.tag, packet.time);
+        let (frame, tag, vantage) = (&packet.frame, packet.tag, self.config.vantage);
         match chunk.kind() {
             ChunkKind::Init if tag == 0 => {
                 if let Some(init) = Init::read(frame, chunk) {
                     self.look_into_init(flows, packet, init.initiate_tag);
                 }
-                self.handshakes.on_init(packet.header, frame, chunk, now);
+                self.handshakes.on_init(packet, chunk);
             }
-            ChunkKind::InitAck => {
-                let vantage = self.config.vantage;
-                self.handshakes
-                    .on_init_ack(packet.key(), tag, frame, chunk, vantage);
-            }
-            ChunkKind::CookieEcho => self.on_cookie_echo(flows, packet.key(), tag, now),
-            ChunkKind::CookieAck => {
-                let found = self.associations.by_tag(packet.key(), tag);
-                if let Some(id) = found.map(|(association, _)| association.id) {
-                    self.associations.establish(id, now);
-                }
-            }
-            ChunkKind::Error => self.on_error(packet, cause_words(frame, chunk)),
+            ChunkKind::InitAck => self.handshakes.on_init_ack(packet, chunk, vantage),
+            ChunkKind::CookieEcho => self.on_cookie_echo(flows, packet),
+            ChunkKind::CookieAck => self.on_cookie_ack(flows, packet),
+            ChunkKind::Error => self.on_error(packet, chunk),
             ChunkKind::Asconf => self.on_asconf(packet, chunk),
             ChunkKind::AsconfAck => self.on_asconf_ack(flows, packet, chunk),
-            ChunkKind::Shutdown | ChunkKind::ShutdownAck => self.on_shutdown(packet, chunk.kind()),
-            ChunkKind::Abort => {
-                let causes = cause_words(frame, chunk);
-                self.on_end(packet, chunk, EndReason::Abort { causes });
-            }
-            ChunkKind::ShutdownComplete => self.on_end(packet, chunk, EndReason::Shutdown),
+            ChunkKind::Shutdown | ChunkKind::ShutdownAck => self.on_shutdown(packet, chunk),
+            ChunkKind::Abort => self.on_abort(flows, packet, chunk),
+            ChunkKind::ShutdownComplete => self.on_shutdown_complete(packet, chunk),
             _ => {}
+        }
+        self.report_failed(flows, packet.time);
+    }
+
+    /// The third leg. It changes nothing yet, but for an association that is known already: retransmitted, or both endpoints
+    /// began at the same time (RFC 9260 section 5.2.1).
+    fn on_cookie_echo(&mut self, flows: &mut Flows, packet: &ControlPacket<'_>) {
+        let (key, tag, now) = (packet.key(), packet.tag, packet.time);
+        let Some(handshake) = self.handshakes.on_cookie_echo(packet, self.config.vantage) else {
+            return;
+        };
+        if let Some((id, direction)) = self.known_to(&handshake, key, tag) {
+            self.complete(&handshake);
+            self.confirm(flows, id, direction, &handshake, now);
         }
     }
 
-    fn on_cookie_echo(&mut self, flows: &mut Flows, key: &FlowKey, tag: u32, now: Timestamp) {
-        let Some(handshake) = self.handshakes.answered(key, tag, self.config.vantage) else {
-            return;
+    fn on_cookie_ack(&mut self, flows: &mut Flows, packet: &ControlPacket<'_>) {
+        let now = packet.time;
+        if let Some(handshake) = self.handshakes.on_cookie_ack(packet, self.config.vantage) {
+            return self.establish_handshake(flows, &handshake, now);
+        }
+        let found = self.associations.by_tag(packet.key(), packet.tag);
+        if let Some(id) = found.map(|(association, _)| association.id) {
+            self.associations.establish(id, now);
+        }
+    }
+
+    /// A flow carries what only an established association sends, with this tag: its handshake is complete, though
+    /// COOKIE ACK was not seen. `true` if there is such a handshake.
+    pub(super) fn complete_by_flow(
+        &mut self,
+        flows: &mut Flows,
+        key: &FlowKey,
+        tag: u32,
+        now: Timestamp,
+    ) -> bool {
+        let opposite = flows.by_key(&key.reversed()).map(|flow| flow.view.tag);
+        let vantage = self.config.vantage;
+        let Some(handshake) = self.handshakes.completed_by(key, tag, opposite, vantage) else {
+            return false;
         };
-        self.handshakes
-            .complete([handshake.initiator.tag, handshake.responder.tag]);
-        // By the responder's tag, and by the initiator's.
+        self.establish_handshake(flows, &handshake, now);
+        true
+    }
+
+    /// Both endpoints have agreed on their tags.
+    fn establish_handshake(&mut self, flows: &mut Flows, handshake: &Answered, now: Timestamp) {
+        let key = handshake.key;
+        let known = self.known_to(handshake, &key, handshake.responder.tag);
+        self.complete(handshake);
+        let id = match known {
+            Some((id, direction)) => {
+                self.confirm(flows, id, direction, handshake, now);
+                id
+            }
+            None => self.open_handshake(flows, &key, handshake, now),
+        };
+        self.associations.establish(id, now);
+    }
+
+    fn complete(&mut self, handshake: &Answered) {
+        let tags = [handshake.initiator.tag, handshake.responder.tag];
+        self.handshakes.complete(&handshake.key, tags);
+    }
+
+    /// The association of a handshake, and the direction of its COOKIE ECHO, if it is known already: by the responder's tag,
+    /// and by the initiator's.
+    fn known_to(&self, handshake: &Answered, key: &FlowKey, tag: u32) -> Option<(AssociationId, Direction)> {
         let to_responder = self.associations.by_tag(key, tag);
         let to_initiator = self
             .associations
             .by_tag(&key.reversed(), handshake.initiator.tag)
             .map(|(association, direction)| (association, direction.reversed()));
         let known = match (to_responder, to_initiator) {
-            // Retransmitted, or both endpoints began at the same time (RFC 9260 section 5.2.1).
             (Some(known), Some(same)) if (known.0.id, known.1) == (same.0.id, same.1) => Some(known),
-            (Some(known), None) | (None, Some(known)) if collides(known.0, &handshake) => Some(known),
+            (Some(known), None) | (None, Some(known)) if collides(known.0, handshake) => Some(known),
             _ => None,
         };
-        match known.map(|(association, direction)| (association.id, direction)) {
-            Some((id, direction)) => self.confirm(flows, id, direction, &handshake, now),
-            None => self.open_handshake(flows, key, &handshake, now),
-        }
+        known.map(|(association, direction)| (association.id, direction))
     }
 
     /// What a handshake says of an association that is known already: its tags, and the lists of one that was joined
@@ -106,13 +157,22 @@ impl Registry {
         if association.origin == Origin::Handshake {
             return;
         }
+        if association.is_opening() {
+            association.origin = Origin::Handshake;
+        }
         association.offers = Some(offers(initiator, responder, initiator_is));
         self.correct_addresses(flows, id, initiator_is, &initiator.addresses, now);
         self.correct_addresses(flows, id, initiator_is.other(), &responder.addresses, now);
     }
 
-    /// The third leg: both sides have agreed on their tags.
-    fn open_handshake(&mut self, flows: &mut Flows, key: &FlowKey, handshake: &Answered, now: Timestamp) {
+    /// Makes an association of a handshake.
+    fn open_handshake(
+        &mut self,
+        flows: &mut Flows,
+        key: &FlowKey,
+        handshake: &Answered,
+        now: Timestamp,
+    ) -> AssociationId {
         let id = self.associations.next_id();
         let initiator_is_local = match self.config.vantage {
             Vantage::Endpoint => handshake.initiator_sent,
@@ -140,6 +200,8 @@ impl Registry {
             });
         }
         association.list_paths(now);
+        association.confirmed_by_handshake =
+            Some(association.path_of(direction, key.src.to_ip(), key.dst.to_ip()));
         let keys = flow_keys(&association);
         association.restarts = self.end_predecessors(flows, &association, &keys, now);
         self.associations.insert(association);
@@ -161,6 +223,7 @@ impl Registry {
             }
             self.associations.join(flows, slot, id, direction, now);
         }
+        id
     }
 
     /// Ends the associations whose flows a new one takes away, and gives the one that it restarts.
@@ -192,70 +255,12 @@ impl Registry {
         }
         restarted
     }
-
-    /// SHUTDOWN comes from the endpoint that asks, SHUTDOWN ACK from the other one.
-    fn on_shutdown(&mut self, packet: &ControlPacket<'_>, kind: ChunkKind) {
-        let Some((association, direction)) = self.associations.by_tag_mut(packet.key(), packet.tag) else {
-            return;
-        };
-        if association.phase != Phase::Established {
-            return;
-        }
-        let sender = Side::sending(direction);
-        let by = match kind {
-            ChunkKind::Shutdown => sender,
-            _ => sender.other(),
-        };
-        association.phase = Phase::ShuttingDown {
-            by,
-            since: packet.time,
-        };
-        let id = association.id;
-        self.associations
-            .report(id, EventKind::ShuttingDown { by }, packet.time);
-    }
-
-    fn on_error(&mut self, packet: &ControlPacket<'_>, causes: Vec<String>) {
-        let Some((association, direction)) = self.associations.by_tag_mut(packet.key(), packet.tag) else {
-            return;
-        };
-        let by = Side::sending(direction);
-        if association.errors.admits(by, &causes, packet.time) {
-            let id = association.id;
-            let kind = EventKind::AssociationError { by, causes };
-            self.associations.report(id, kind, packet.time);
-        }
-    }
-
-    fn on_end(&mut self, packet: &ControlPacket<'_>, chunk: &Chunk, reason: EndReason) {
-        // A reflected tag is that of the packets which it answers.
-        let found = if chunk.reflects_tag() {
-            let answered = packet.key().reversed();
-            self.associations
-                .by_tag(&answered, packet.tag)
-                .filter(|(association, direction)| {
-                    is_between_its_endpoints(association, *direction, &answered)
-                })
-        } else {
-            self.associations.by_tag(packet.key(), packet.tag)
-        };
-        if let Some(id) = found.map(|(association, _)| association.id) {
-            self.associations.end(id, reason, packet.time);
-        }
-    }
 }
 
 /// Whether an association became known while this handshake was under way. If they share one tag, the endpoints
 /// began at the same time and one of them gave two; the later one counts (RFC 9260 section 5.2.4, action B).
 fn collides(association: &Association, handshake: &Answered) -> bool {
     handshake.began <= association.known_since
-}
-
-/// Whether both addresses are the association's, as far as its lists are known. One that a translator makes up for a
-/// path of its own is not: its heartbeats are out of the blue to the peer, who answers them by ABORT, and that ends nothing.
-fn is_between_its_endpoints(association: &Association, direction: Direction, key: &FlowKey) -> bool {
-    association.origin != Origin::Handshake
-        || association.addresses_known(direction, key.src.to_ip(), key.dst.to_ip()) == 2
 }
 
 fn offers(initiator: &Endpoint, responder: &Endpoint, initiator_is: Side) -> Offers {

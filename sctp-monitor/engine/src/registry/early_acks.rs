@@ -6,9 +6,9 @@
 use sctp_monitor_common::abi::{AckOutcome, HeartbeatAcked};
 
 use crate::{
-    model::Timestamp,
+    model::{Direction, Timestamp},
     path::{flow::Membership, flows::Flows},
-    registry::Registry,
+    registry::{Registry, association::Association},
 };
 
 impl Registry {
@@ -21,17 +21,15 @@ impl Registry {
         if acked.outcome != AckOutcome::Unmatched as u16 {
             return None;
         }
-        let member = flows.get(acked.header.slot).and_then(|flow| flow.member);
-        let association = member.and_then(|member| self.associations.get(member.association));
-        let (Some(member), Some(association)) = (member, association) else {
-            self.keep(acked);
-            return None;
-        };
-        let slots = association.flows(member.direction.reversed());
-        let asked = slots.iter().find_map(|slot| {
-            let sent_at = flows.get(*slot)?.detector.waiting(acked.fingerprint)?;
-            Some((*slot, sent_at))
-        });
+        let asked = self
+            .acknowledging(flows, acked)
+            .and_then(|(association, direction)| {
+                let slots = association.flows(direction.reversed());
+                slots.iter().find_map(|slot| {
+                    let sent_at = flows.get(*slot)?.detector.waiting(acked.fingerprint)?;
+                    Some((*slot, sent_at))
+                })
+            });
         let Some((slot, sent_at)) = asked else {
             self.keep(acked);
             return None;
@@ -46,9 +44,8 @@ impl Registry {
     /// Takes out the acknowledgements that were kept and may be matched now: their flow has an association.
     pub(crate) fn take_early_acks(&mut self, flows: &Flows) -> Vec<HeartbeatAcked> {
         let is_whole = |acked: &HeartbeatAcked| {
-            let member = flows.get(acked.header.slot).and_then(|flow| flow.member);
-            let association = member.and_then(|member| self.associations.get(member.association));
-            association.is_some_and(|association| !association.is_one_sided())
+            let association = self.acknowledging(flows, acked);
+            association.is_some_and(|(association, _)| !association.is_one_sided())
         };
         let (whole, early) = self
             .early_acks
@@ -56,6 +53,16 @@ impl Registry {
             .partition::<Vec<HeartbeatAcked>, _>(|acked| is_whole(acked));
         self.early_acks = early.into();
         whole
+    }
+
+    /// The association that an acknowledgement is of, and its direction: its flow's, or where that is from an address that is in
+    /// no list, the one whose tag it has.
+    fn acknowledging(&self, flows: &Flows, acked: &HeartbeatAcked) -> Option<(&Association, Direction)> {
+        let flow = flows.get(acked.header.slot)?;
+        let Some(member) = flow.member else {
+            return self.associations.by_tag(&flow.view.key, flow.view.tag);
+        };
+        Some((self.associations.get(member.association)?, member.direction))
     }
 
     fn keep(&mut self, acked: &HeartbeatAcked) {

@@ -16,9 +16,11 @@ use crate::{
 };
 
 impl Registry {
-    /// Forgets the handshakes whose third leg did not come.
-    pub(crate) fn expire_handshakes(&mut self, now: Timestamp) {
+    /// Gives up the handshakes that nobody goes on with.
+    pub(crate) fn expire_handshakes(&mut self, flows: &Flows, now: Timestamp) {
         self.handshakes.expire(now);
+        self.report_failed(flows, now);
+        self.report_due(now);
     }
 
     /// Drops addresses that were given up long ago.
@@ -80,11 +82,21 @@ impl Registry {
     }
 
     /// Forgets the associations that are over and have no flows any more; gives them, by id.
-    pub(crate) fn forget_ended(&mut self) -> Vec<AssociationRef> {
+    pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<AssociationRef> {
+        let may_be_late = |association: &Association| match association.phase() {
+            // Records of its flows may be looked at later than the chunk that ended it.
+            Phase::Ended {
+                at,
+                end: EndReason::Abort(_) | EndReason::Shutdown { .. },
+                was_reported: true,
+            } => now.since(*at) < self.config.ended_after,
+            _ => false,
+        };
         let ended: Vec<_> = self
             .associations
             .iter()
             .filter(|association| association.is_ended() && !association.has_flows())
+            .filter(|association| !may_be_late(association))
             .map(Association::reference)
             .collect();
         for association in &ended {

@@ -23,6 +23,13 @@ impl Registry {
             return;
         };
         let packets = std::mem::take(&mut flow.foreign_packets);
+        let (key, tag) = (flow.view.key, flow.mismatched_tag);
+        if self.complete_by_flow(flows, &key, tag, now) {
+            return;
+        }
+        let Some(flow) = flows.get(slot) else {
+            return;
+        };
         // What this host sends itself is no forgery: it answers what others sent.
         let Some(member) = flow.member.filter(|_| !flow.view.interface.is_egress()) else {
             return;
@@ -44,6 +51,7 @@ impl Registry {
         let found: Vec<_> = packet.chunks().collect();
         let claimed = claimed(flows, packet.key());
         if self.explains(packet, &found, claimed) {
+            self.explained += 1;
             if let Some(flow) = flows.get_mut(header.header.slot) {
                 flow.explained = flow.explained.saturating_add(1);
             }
@@ -79,9 +87,16 @@ impl Registry {
         };
         self.associations.by_tag(key, tag).is_some()
             || reflects && answers_strange()
-            || (is(ChunkKind::InitAck) || is(ChunkKind::CookieAck) || reflects)
+            || [
+                ChunkKind::InitAck,
+                ChunkKind::CookieAck,
+                ChunkKind::Abort,
+                ChunkKind::Error,
+            ]
+            .into_iter()
+            .any(is)
                 && self.handshakes.asked_with(key, tag)
-            || is(ChunkKind::CookieEcho) && self.handshakes.answered(key, tag, self.config.vantage).is_some()
+            || is(ChunkKind::CookieEcho) && self.handshakes.is_echo(key, tag)
     }
 
     /// An INIT. One that is retransmitted brings the tag that its sender has anyway.

@@ -1,39 +1,37 @@
-//! Handshakes whose third leg has not been seen.
-//!
-//! Anyone can forge an INIT, so one is only remembered here, and forged ones push out forged ones. An INIT ACK counts
-//! if it has the tag that the initiator gave, a COOKIE ECHO if it has the one that the responder gave.
+//! One handshake that is not complete: its two endpoints, and the account of what was sent and what came back.
 
-use std::{collections::VecDeque, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_common::{
-    abi::{ControlHeader, FlowKey},
-    wire::{Address, Chunk, Frame, init::Init},
+    abi::FlowKey,
+    wire::{Address, Chunk, init::Init},
 };
 
 use crate::{
-    config::Vantage,
-    model::{Offer, Timestamp},
-    registry::addresses::MAX_ADDRESSES,
+    model::{Offer, Reply, Timestamp, UnfinishedHandshake},
+    registry::{addresses::MAX_ADDRESSES, packet::ControlPacket},
 };
 
-#[derive(Debug, Default)]
-pub(crate) struct Handshakes {
-    pending: VecDeque<Pending>,
-}
-
+/// A handshake under way.
 #[derive(Debug, Clone)]
-struct Pending {
+pub(super) struct Pending {
     /// The INIT's addresses and ports.
-    key: FlowKey,
-    began: Timestamp,
+    pub(super) key: FlowKey,
+    /// When the last INIT was sent.
+    pub(super) began: Timestamp,
+    /// The time between the last two packets of the initiator.
+    pub(super) gap: Duration,
     /// The INIT left this host.
-    initiator_sent: bool,
-    initiator: Endpoint,
+    pub(super) initiator_sent: bool,
+    pub(super) initiator: Endpoint,
     /// What the responder answered, the newest last: a stack answers every retransmitted INIT with another tag,
     /// and the initiator takes the answer that comes first.
-    responders: Vec<Endpoint>,
+    pub(super) responders: Vec<Endpoint>,
     /// The responder knows the initiator's address as this one.
-    seen_as: Option<IpAddr>,
+    pub(super) seen_as: Option<IpAddr>,
+    /// Addresses and ports of the last COOKIE ECHO, and its tag.
+    pub(super) echoed: Option<(FlowKey, u32)>,
+    pub(super) account: UnfinishedHandshake,
 }
 
 /// What one endpoint said of itself.
@@ -56,173 +54,104 @@ pub(crate) struct Answered {
     pub(crate) source: IpAddr,
     /// When the INIT was sent.
     pub(crate) began: Timestamp,
+    /// Addresses and ports of the COOKIE ECHO, or of the INIT if that was not seen.
+    pub(crate) key: FlowKey,
 }
 
-impl Handshakes {
-    pub(crate) fn on_init(
-        &mut self,
-        header: &ControlHeader,
-        frame: &Frame<'_>,
-        chunk: &Chunk,
-        now: Timestamp,
-    ) {
-        let Some(initiator) = Endpoint::read(frame, chunk, header.key.src.to_ip()) else {
-            return;
-        };
-        let again = self
-            .pending
-            .iter_mut()
-            .find(|pending| pending.key == header.key && pending.initiator.tag == initiator.tag);
-        if let Some(again) = again {
-            again.began = now;
-            return;
-        }
-        if self.pending.len() >= MAX_PENDING {
-            self.pending.pop_front();
-        }
-        self.pending.push_back(Pending {
-            key: header.key,
-            began: now,
-            initiator_sent: header.interface.is_egress(),
+/// A handshake that came to nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    /// The INIT's addresses and ports.
+    pub(crate) key: FlowKey,
+    /// The tag that the initiator gave.
+    pub(crate) tag: u32,
+    /// The INIT left this host.
+    pub(crate) initiator_sent: bool,
+    pub(crate) account: UnfinishedHandshake,
+}
+
+impl Pending {
+    pub(super) fn new(packet: &ControlPacket<'_>, initiator: Endpoint) -> Self {
+        let key = *packet.key();
+        Self {
+            key,
+            began: packet.time,
+            gap: Duration::ZERO,
+            initiator_sent: packet.header.interface.is_egress(),
             initiator,
             responders: Vec::new(),
             seen_as: None,
-        });
-    }
-
-    pub(crate) fn on_init_ack(
-        &mut self,
-        key: &FlowKey,
-        tag: u32,
-        frame: &Frame<'_>,
-        chunk: &Chunk,
-        vantage: Vantage,
-    ) {
-        let Some(responder) = Endpoint::read(frame, chunk, key.src.to_ip()) else {
-            return;
-        };
-        let key = key.reversed();
-        let asked = |pending: &Pending| {
-            pending.initiator.tag == tag
-                && (pending.key.src_port, pending.key.dst_port) == (key.src_port, key.dst_port)
-        };
-        // The responder may answer from another address.
-        let same_source = self
-            .pending
-            .iter()
-            .rposition(|pending| asked(pending) && pending.key.src == key.src);
-        // Between the hosts, the initiator's address may be another one on the responder's side.
-        let translated = || {
-            self.pending.iter().rposition(|pending| {
-                vantage == Vantage::Gateway
-                    && asked(pending)
-                    && pending.key.dst == key.dst
-                    && !pending.initiator.addresses.contains(&key.src.to_ip())
-            })
-        };
-        let Some(pending) = same_source
-            .or_else(translated)
-            .and_then(|index| self.pending.get_mut(index))
-        else {
-            return;
-        };
-        if pending.key.src != key.src {
-            pending.seen_as = Some(key.src.to_ip());
+            echoed: None,
+            account: UnfinishedHandshake {
+                initiator: key.src.to_ip(),
+                responder: key.dst.to_ip(),
+                port: key.dst_port,
+                attempts: 1,
+                inits: 0,
+                init_bytes: 0,
+                init_acks: 0,
+                init_ack_bytes: 0,
+                cookie_echoes: 0,
+                cookie_echo_bytes: 0,
+                first: packet.time,
+                last: packet.time,
+                answers: Vec::new(),
+            },
         }
-        pending.responders.retain(|known| known.tag != responder.tag);
-        if pending.responders.len() == MAX_RESPONDERS {
-            pending.responders.remove(0);
+    }
+
+    /// The initiator sent a packet.
+    pub(super) fn on_sent(&mut self, now: Timestamp) {
+        self.gap = now.since(self.account.last);
+        self.account.last = now;
+    }
+
+    /// Something came back.
+    pub(super) fn on_reply(&mut self, reply: Reply, now: Timestamp) {
+        self.account.last = now;
+        self.account.answered(reply, 1);
+    }
+
+    pub(super) fn has_ports_of(&self, key: &FlowKey) -> bool {
+        (self.key.src_port, self.key.dst_port) == (key.src_port, key.dst_port)
+    }
+
+    /// Whether a packet from the initiator to the responder may have these addresses.
+    pub(super) fn knows(&self, key: &FlowKey) -> bool {
+        let (src, dst) = (key.src.to_ip(), key.dst.to_ip());
+        let from = self.initiator.addresses.contains(&src) || self.seen_as == Some(src);
+        let mut responders = self.responders.iter();
+        from && (key.dst == self.key.dst || responders.any(|known| known.addresses.contains(&dst)))
+    }
+
+    pub(super) fn is_echoed_by(&self, key: &FlowKey, tag: u32) -> bool {
+        self.has_ports_of(key)
+            && self.initiator.addresses.contains(&key.src.to_ip())
+            && self.responders.iter().any(|known| known.tag == tag)
+    }
+
+    /// When the next packet of the initiator is overdue: its time-out doubles each time (RFC 9260 section 6.3.3), and one
+    /// of 3 s is the largest that any stack begins with.
+    pub(super) fn given_up_at(&self) -> Timestamp {
+        self.account.last + (2 * self.gap + LATE_BY).max(HANDSHAKE_TIME)
+    }
+
+    pub(super) fn fail(self) -> Failed {
+        Failed {
+            key: self.key,
+            tag: self.initiator.tag,
+            initiator_sent: self.initiator_sent,
+            account: self.account,
         }
-        pending.responders.push(responder);
-    }
-
-    /// The handshake that a COOKIE ECHO with this tag completes.
-    pub(crate) fn answered(&self, key: &FlowKey, tag: u32, vantage: Vantage) -> Option<Answered> {
-        self.pending.iter().rev().find_map(|pending| {
-            let ports = (pending.key.src_port, pending.key.dst_port) == (key.src_port, key.dst_port);
-            let source = pending.initiator.addresses.contains(&key.src.to_ip());
-            if !ports || !source {
-                return None;
-            }
-            let responder = pending.responders.iter().find(|known| known.tag == tag)?;
-            let seen_as = match vantage {
-                Vantage::Gateway => pending.seen_as.or_else(|| self.twin(pending)),
-                Vantage::Endpoint => None,
-            };
-            Some(Answered {
-                initiator_sent: pending.initiator_sent,
-                initiator: pending.initiator.clone(),
-                responder: responder.clone(),
-                seen_as,
-                source: pending.key.src.to_ip(),
-                began: pending.began,
-            })
-        })
-    }
-
-    /// Whether a packet answers, with the tag that it gave, an INIT that is remembered.
-    pub(crate) fn asked_with(&self, answer: &FlowKey, tag: u32) -> bool {
-        self.pending.iter().any(|pending| {
-            pending.initiator.tag == tag
-                && (pending.key.src_port, pending.key.dst_port) == (answer.dst_port, answer.src_port)
-        })
-    }
-
-    /// The source of the same INIT behind a translator, where both of its sides are watched.
-    fn twin(&self, inside: &Pending) -> Option<IpAddr> {
-        self.pending
-            .iter()
-            .find(|outside| {
-                let source = outside.key.src.to_ip();
-                outside.initiator.tag == inside.initiator.tag
-                    && outside.began >= inside.began
-                    && outside.key.reversed().src == inside.key.dst
-                    && (outside.key.src_port, outside.key.dst_port)
-                        == (inside.key.src_port, inside.key.dst_port)
-                    && !inside.initiator.addresses.contains(&source)
-            })
-            .map(|outside| outside.key.src.to_ip())
-    }
-
-    /// Forgets a handshake that did what it was for, and the one that the responder began at the same time (RFC 9260
-    /// section 5.2.1).
-    pub(crate) fn complete(&mut self, tags: [u32; 2]) {
-        let [one, other] = tags;
-        self.pending.retain(|pending| {
-            let answered_with = match pending.initiator.tag {
-                tag if tag == one => other,
-                tag if tag == other => one,
-                _ => return true,
-            };
-            !pending
-                .responders
-                .iter()
-                .any(|responder| responder.tag == answered_with)
-        });
-    }
-
-    /// Whether a handshake between these addresses is under way, in either direction.
-    pub(crate) fn covers(&self, key: &FlowKey) -> bool {
-        let reversed = key.reversed();
-        self.pending.iter().any(|pending| {
-            let translated = pending.seen_as == Some(reversed.src.to_ip())
-                && pending.key.dst == reversed.dst
-                && (pending.key.src_port, pending.key.dst_port) == (reversed.src_port, reversed.dst_port);
-            pending.key == *key || pending.key == reversed || translated
-        })
-    }
-
-    pub(crate) fn expire(&mut self, now: Timestamp) {
-        self.pending
-            .retain(|pending| now.since(pending.began) < HANDSHAKE_TIME);
     }
 }
 
 impl Endpoint {
-    fn read(frame: &Frame<'_>, chunk: &Chunk, source: IpAddr) -> Option<Self> {
+    pub(super) fn read(packet: &ControlPacket<'_>, chunk: &Chunk) -> Option<Self> {
+        let frame = &packet.frame;
         // A tag of 0 is forbidden (RFC 9260 section 3.3.2).
         let init = Init::read(frame, chunk).filter(|init| init.initiate_tag != 0)?;
-        let mut addresses = vec![source];
+        let mut addresses = vec![packet.key().src.to_ip()];
         for address in Init::addresses(frame, chunk).map(Address::to_ip) {
             if !addresses.contains(&address) && addresses.len() < MAX_ADDRESSES {
                 addresses.push(address);
@@ -236,10 +165,7 @@ impl Endpoint {
     }
 }
 
-/// Handshakes that are remembered; forged INITs push out forged INITs.
-const MAX_PENDING: usize = 1024;
-/// Answers to one INIT that are remembered: it is retransmitted eight times at most, and answered late rarely.
-const MAX_RESPONDERS: usize = 4;
-/// How long a handshake may take: Max.Init.Retransmits (8) at the initial RTO is longer, but then the INIT is
-/// retransmitted and begins anew.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// How long the legs of a handshake may be apart: the first time-out, and the second one of it doubled.
+pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// A retransmission may be later than its time-out says: timers of stacks are coarse, and the host is busy.
+const LATE_BY: Duration = Duration::from_secs(1);

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use sctp_monitor_common::abi::FlowKey;
+
 use crate::{
-    model::{AddressSource, Direction, PathId, Side},
+    model::{AddressSource, Direction, Origin, PathId, Side},
     registry::{addresses::Addresses, association::Association},
 };
 
@@ -13,6 +15,15 @@ impl Association {
         let from = self.addresses(Side::sending(direction));
         let to = self.addresses(Side::sending(direction).other());
         u32::from(from.recognizes(&src)) + u32::from(to.recognizes(&dst))
+    }
+
+    /// The address of a packet that goes this way which is in neither list, if the lists are known.
+    pub(crate) fn unlisted(&self, direction: Direction, key: &FlowKey) -> Option<IpAddr> {
+        let from = Side::sending(direction);
+        let sides = [(from, key.src.to_ip()), (from.other(), key.dst.to_ip())];
+        let unlisted = |(side, address): &(Side, IpAddr)| !self.addresses(*side).recognizes(address);
+        let found = sides.into_iter().find(unlisted).map(|(_, address)| address);
+        found.filter(|_| self.origin == Origin::Handshake)
     }
 
     /// Whether a packet that goes this way has an address that was given up.

@@ -10,31 +10,40 @@ mod asconf;
 mod assign;
 pub(crate) mod association;
 mod associations;
+mod causes;
 pub(crate) mod change;
 pub(crate) mod context;
 mod control;
 mod early_acks;
+mod ends;
 mod errors;
 mod expiry;
 mod foreign;
 pub(crate) mod forgery;
 mod halves;
 mod handshake;
+mod handshakes;
 mod identity;
+mod links;
 mod moves;
 mod nat;
 pub(crate) mod packet;
+mod recent;
 mod restart;
 mod tags;
+mod unfinished;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use sctp_monitor_common::abi::HeartbeatAcked;
+use sctp_monitor_common::{abi::HeartbeatAcked, wire::Address};
 
 use crate::{
     config::Config,
     model::{AssociationId, PathId},
-    registry::{association::Association, associations::Associations, change::Change, handshake::Handshakes},
+    registry::{
+        association::Association, associations::Associations, change::Change, errors::Repeats,
+        handshakes::Handshakes, recent::Recent, unfinished::Unfinished,
+    },
 };
 
 /// All that is known of associations.
@@ -43,6 +52,12 @@ pub(crate) struct Registry {
     config: Arc<Config>,
     associations: Associations,
     handshakes: Handshakes,
+    unfinished: Unfinished,
+    recent: Recent,
+    /// ABORTs of which nothing else is known, by their addresses.
+    lone_aborts: Repeats<(Address, Address)>,
+    /// Packets with another tag than their flow's that a handshake explains.
+    explained: u64,
     /// Acknowledgements whose HEARTBEAT is not known yet.
     early_acks: VecDeque<HeartbeatAcked>,
 }
@@ -53,6 +68,10 @@ impl Registry {
             config,
             associations: Associations::default(),
             handshakes: Handshakes::default(),
+            unfinished: Unfinished::default(),
+            recent: Recent::default(),
+            lone_aborts: Repeats::default(),
+            explained: 0,
             early_acks: VecDeque::new(),
         }
     }
@@ -60,6 +79,11 @@ impl Registry {
     /// The oldest decision that nobody has taken yet.
     pub(crate) fn poll_change(&mut self) -> Option<Change> {
         self.associations.poll_change()
+    }
+
+    /// Packets with another tag than their flow's that a handshake explains.
+    pub(crate) fn explained_mismatches(&self) -> u64 {
+        self.explained
     }
 
     /// The associations that are known, by id.

@@ -6,7 +6,10 @@ use crate::{
         flow::{Flow, Membership},
         flows::Flows,
     },
-    registry::{Registry, association::Association},
+    registry::{
+        Registry,
+        association::{Association, InVain},
+    },
 };
 
 impl Registry {
@@ -16,6 +19,9 @@ impl Registry {
             return;
         };
         let id = member.association;
+        if let Some(acked_at) = flow.acked_at {
+            self.associations.go_on(id, acked_at, now);
+        }
         if let Some((kind, at)) = self.follow_data(flow, member) {
             self.associations.report(id, kind, at);
         }
@@ -43,7 +49,17 @@ impl Registry {
     /// Follows new DATA from path to path. What is to be reported is as old as the first of it.
     fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<(EventKind, Timestamp)> {
         let (acked_at, new_data_at) = (flow.acked_at.take(), flow.new_data_at.take());
+        let retransmitted = std::mem::take(&mut flow.retransmitted);
         let association = self.associations.get_mut(member.association)?;
+        let in_vain = &mut association.in_vain[member.direction as usize];
+        if acked_at.is_some() {
+            *in_vain = InVain::default();
+        } else if retransmitted > 0 {
+            if in_vain.retransmissions == 0 {
+                in_vain.since = flow.view.last_seen;
+            }
+            in_vain.retransmissions += retransmitted;
+        }
         let primary = &mut association.primary[member.direction as usize];
         if let Some(at) = acked_at {
             primary.on_acked(member.path, at);

@@ -25,11 +25,18 @@ fn a_handshake_brings_an_association_up_with_its_address_lists() {
         4,
         "every pair of addresses is a path"
     );
-    assert!(
-        association
-            .paths()
-            .all(|(_, path)| path.state() == PathState::Unconfirmed)
-    );
+    for (id, path) in association.paths() {
+        let expected = if *id == World::path_id(1) {
+            PathState::Active
+        } else {
+            PathState::Unconfirmed
+        };
+        assert_eq!(
+            path.state(),
+            expected,
+            "{id}: the handshake confirms its own path"
+        );
+    }
 }
 
 #[test]

@@ -16,9 +16,9 @@ fn unseen(world: &mut World, milliseconds: u64) -> Timestamp {
     world.now
 }
 
-/// When path 1 last became active.
-fn active_at(world: &World) -> Timestamp {
-    let is_active = |kind: &EventKind| matches!(kind, EventKind::PathStateChanged { path, to: PathState::Active, .. } if *path == World::path_id(1));
+/// When a path last became active.
+fn active_at(world: &World, path_number: u8) -> Timestamp {
+    let is_active = |kind: &EventKind| matches!(kind, EventKind::PathStateChanged { path, to: PathState::Active, .. } if *path == World::path_id(path_number));
     let mut changes = world.events.iter().rev();
     changes.find(|event| is_active(&event.kind)).expect("active").time
 }
@@ -28,17 +28,18 @@ fn a_path_is_active_since_its_heartbeat_was_answered() {
     for vantage in [Vantage::Endpoint, Vantage::Gateway] {
         let mut world = World::new(vantage);
         world.handshake();
-        let info = world.heartbeat(1);
+        world.events.clear();
+        let info = world.heartbeat(2);
         let answered_at = unseen(&mut world, 7);
-        world.received(1, LOCAL_TAG, vec![frames::heartbeat_ack(&info)]);
+        world.received(2, LOCAL_TAG, vec![frames::heartbeat_ack(&info)]);
         unseen(&mut world, 15);
         world.sweep();
-        assert_eq!(active_at(&world), answered_at);
+        assert_eq!(active_at(&world, 2), answered_at);
         let path = world.engine().associations().next().expect("one");
         let (_, path) = path
             .paths()
-            .find(|(id, _)| **id == World::path_id(1))
-            .expect("path 1");
+            .find(|(id, _)| **id == World::path_id(2))
+            .expect("path 2");
         assert_eq!(path.since(), answered_at);
     }
 }
@@ -57,7 +58,7 @@ fn a_recovery_and_what_follows_from_it_are_dated_by_the_proof() {
     let reported = world.events.len();
     unseen(&mut world, 18);
     world.sweep();
-    assert_eq!(active_at(&world), answered_at);
+    assert_eq!(active_at(&world, 1), answered_at);
     let after = &world.events[reported..];
     assert!(
         after

@@ -2,7 +2,7 @@
 
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{EndReason, EventKind, Side},
+    model::{Abort, EndReason, ErrorCause, EventKind, Side},
 };
 use sctp_monitor_testkit::{
     frames::{self, Packet},
@@ -17,7 +17,11 @@ fn shutdown_complete_ends_it_with_either_tag() {
         let tag = if reflected { LOCAL_TAG } else { REMOTE_TAG };
         world.sent(1, tag, vec![chunk]);
         world.sweep();
-        assert_eq!(downs(&world), [EndReason::Shutdown], "T bit {reflected}");
+        assert_eq!(
+            downs(&world),
+            [EndReason::Shutdown { by: None }],
+            "T bit {reflected}"
+        );
     }
 }
 
@@ -28,9 +32,15 @@ fn abort_ends_it_and_names_the_cause() {
     world.sweep();
     assert_eq!(
         downs(&world),
-        [EndReason::Abort {
-            causes: vec!["user-initiated abort".to_owned()]
-        }]
+        [EndReason::Abort(Abort {
+            by: Side::Remote,
+            source: "10.2.0.2".parse().unwrap(),
+            destination: "10.2.0.1".parse().unwrap(),
+            t_bit: false,
+            causes: vec![ErrorCause::UserInitiated { said: None }],
+            answers: None,
+            gave_up: None,
+        })]
     );
     world.advance(ms(15_000));
     assert_eq!(world.engine().associations().count(), 0, "and it is forgotten");
@@ -61,7 +71,7 @@ fn shutdown_says_who_asked_and_ends_when_complete() {
     world.sweep();
     assert_eq!(
         kinds(&world),
-        [EventKind::ShuttingDown { by: Side::Remote }],
+        [shutting_down(false, "10.1.0.2", "10.1.0.1")],
         "once"
     );
     let association = world.engine().associations().next().unwrap();
@@ -70,7 +80,12 @@ fn shutdown_says_who_asked_and_ends_when_complete() {
     world.sent(1, REMOTE_TAG, vec![frames::shutdown_ack()]);
     world.received(1, LOCAL_TAG, vec![frames::shutdown_complete()]);
     world.sweep();
-    assert_eq!(downs(&world), [EndReason::Shutdown]);
+    assert_eq!(
+        downs(&world),
+        [EndReason::Shutdown {
+            by: Some(Side::Remote)
+        }]
+    );
     assert_eq!(world.events.len(), 2);
 }
 
@@ -79,7 +94,7 @@ fn a_shutdown_that_was_not_seen_shows_by_its_ack() {
     let mut world = World::with_two_paths();
     world.sent(1, REMOTE_TAG, vec![frames::shutdown_ack()]);
     world.sweep();
-    assert_eq!(kinds(&world), [EventKind::ShuttingDown { by: Side::Remote }]);
+    assert_eq!(kinds(&world), [shutting_down(true, "10.1.0.1", "10.1.0.2")]);
 }
 
 #[test]
@@ -98,7 +113,7 @@ fn an_abort_tells_the_reason_of_the_application() {
     world.sweep();
     assert_eq!(
         downs(&world)[0].to_string(),
-        "aborted: user-initiated abort \"maintenance\""
+        "aborted by the remote endpoint: ABORT from 10.1.0.2 to 10.1.0.1: user-initiated abort \"maintenance\""
     );
 }
 
@@ -110,9 +125,15 @@ fn an_error_is_reported_once_a_minute() {
         world.received(1, LOCAL_TAG, error(1));
         world.advance(ms(1_000));
     }
-    let invalid_stream = EventKind::AssociationError {
+    let invalid_stream = |source: &str, destination: &str, times| EventKind::AssociationError {
         by: Side::Remote,
-        causes: vec!["invalid stream identifier".to_owned()],
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+        causes: vec![ErrorCause::InvalidStream {
+            stream: Some(1),
+            streams: Some(10),
+        }],
+        times,
     };
     let errors = |world: &World| -> Vec<_> {
         kinds(world)
@@ -120,7 +141,7 @@ fn an_error_is_reported_once_a_minute() {
             .filter(|kind| matches!(kind, EventKind::AssociationError { .. }))
             .collect()
     };
-    assert_eq!(errors(&world), std::slice::from_ref(&invalid_stream));
+    assert_eq!(errors(&world), [invalid_stream("10.1.0.2", "10.1.0.1", 1)]);
     world.received(1, LOCAL_TAG, error(6));
     world.received(1, 0xbad, error(13));
     world.advance(ms(15_000));
@@ -128,7 +149,7 @@ fn an_error_is_reported_once_a_minute() {
     world.sweep();
     let after = errors(&world);
     assert_eq!(after.len(), 3, "another cause is news, a wrong tag is none");
-    assert_eq!(after[2], invalid_stream);
+    assert_eq!(after[2], invalid_stream("10.2.0.2", "10.2.0.1", 50));
 }
 
 #[test]
@@ -137,5 +158,19 @@ fn a_handshake_that_is_aborted_is_no_association() {
     world.sent(1, 0, vec![frames::init(LOCAL_TAG, &["10.1.0.1"])]);
     world.received(1, LOCAL_TAG, vec![frames::abort(false)]);
     world.advance(ms(15_000));
-    assert_eq!(kinds(&world), []);
+    let told = kinds(&world);
+    let [EventKind::HandshakeUnfinished(handshake)] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!((handshake.inits, handshake.answers.len()), (1, 1));
+    assert_eq!(world.engine().associations().count(), 0);
+}
+
+fn shutting_down(by_ack: bool, source: &str, destination: &str) -> EventKind {
+    EventKind::ShuttingDown {
+        by: Side::Remote,
+        by_ack,
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+    }
 }

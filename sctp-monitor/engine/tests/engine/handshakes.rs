@@ -74,8 +74,13 @@ fn a_restart_replaces_the_association() {
     world.advance(ms(100));
     assert_eq!(
         states(&world),
-        [PathState::Unconfirmed; 4],
-        "what the old one proved is past"
+        [
+            PathState::Active,
+            PathState::Unconfirmed,
+            PathState::Unconfirmed,
+            PathState::Unconfirmed
+        ],
+        "what the old one proved is past, the handshake proves its own path"
     );
     world.sent(1, 0x2222, vec![frames::heartbeat(&[9; 40])]);
     world.received(1, 0x1111, vec![frames::heartbeat_ack(&[9; 40])]);
@@ -174,7 +179,7 @@ fn ports_may_be_used_again_after_the_end() {
     world.received(1, LOCAL_TAG, vec![frames::shutdown_complete()]);
     world.advance(ms(100));
     world.handshake_with(0x1111, &LOCAL, 0x2222, &REMOTE);
-    assert_eq!(downs(&world), [EndReason::Shutdown]);
+    assert_eq!(downs(&world), [EndReason::Shutdown { by: None }]);
     assert_eq!(ups(&world), [(Origin::Handshake, 2, 2)]);
     world.advance(ms(15_000));
     assert_eq!(
@@ -198,7 +203,7 @@ fn both_endpoints_may_begin_at_the_same_time() {
     world.received(1, LOCAL_TAG, vec![frames::cookie_ack()]);
     world.advance(ms(1_000));
     assert_eq!(ups(&world), [(Origin::Handshake, 2, 2)]);
-    assert_eq!(world.events.len(), 1);
+    assert_eq!(world.events.len(), 2, "and its path is active");
     assert_eq!(world.engine().associations().count(), 1);
 }
 
@@ -226,11 +231,11 @@ fn an_endpoint_that_gives_two_tags_while_both_begin_has_one_association() {
 #[test]
 fn a_handshake_seen_late_corrects_what_traffic_taught() {
     let mut world = World::new(Vantage::Endpoint);
-    world.sent(1, 0, vec![frames::init(LOCAL_TAG, &LOCAL)]);
-    world.received(1, LOCAL_TAG, vec![frames::init_ack(REMOTE_TAG, &REMOTE)]);
-    // The flows of path 2 are known before the COOKIE ECHO.
+    // The flows of path 2 are known before its handshake is.
     world.heartbeat_answered(2, ms(1));
     assert_eq!(ups(&world), [(Origin::MidLife, 1, 1)]);
+    world.sent(1, 0, vec![frames::init(LOCAL_TAG, &LOCAL)]);
+    world.received(1, LOCAL_TAG, vec![frames::init_ack(REMOTE_TAG, &REMOTE)]);
     let source = |world: &World| {
         let association = world.engine().associations().next().unwrap();
         association

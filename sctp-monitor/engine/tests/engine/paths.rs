@@ -29,10 +29,11 @@ pub(crate) fn traffic(world: &mut World, path: u8, tsns: std::ops::Range<u32>, a
 fn an_answered_heartbeat_makes_a_path_active() {
     let mut world = World::new(Vantage::Endpoint);
     world.handshake();
-    world.heartbeat_answered(1, ms(3));
+    world.events.clear();
+    world.heartbeat_answered(2, ms(3));
     let changes = world.take_changes();
     assert_eq!(changes.len(), 1);
-    assert_eq!(changes[0].0, World::path_id(1));
+    assert_eq!(changes[0].0, World::path_id(2));
     assert_eq!((changes[0].1, changes[0].2), (Unconfirmed, Active));
     assert_eq!(changes[0].3, Reason::HeartbeatAnswered { rtt: ms(3) });
 }
@@ -304,6 +305,7 @@ fn what_the_peer_sends_and_this_host_leaves_unanswered_is_no_failure() {
 fn the_peers_heartbeats_confirm_a_path_that_this_host_never_probes() {
     let mut world = World::new(Vantage::Endpoint);
     world.handshake();
+    world.events.clear();
     world.received(2, LOCAL_TAG, vec![frames::heartbeat(&[5; 40])]);
     world.sent(2, REMOTE_TAG, vec![frames::heartbeat_ack(&[5; 40])]);
     world.sweep();

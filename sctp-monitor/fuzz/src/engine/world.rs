@@ -10,7 +10,7 @@ use sctp_monitor_common::{
 use sctp_monitor_engine::{
     Engine, NicState, Session,
     config::{Config, Vantage},
-    model::{Direction, EndReason, Event, EventKind, Timestamp},
+    model::{Direction, Event, EventKind, Timestamp},
     session::Pace,
 };
 use sctp_monitor_testkit::{
@@ -160,10 +160,12 @@ fn nic(path: u8) -> u32 {
 /// What an event says in words goes to terminals, and some of the words are the network's.
 fn check_text(event: &Event) {
     let words = match &event.kind {
-        EventKind::AssociationError { causes, .. }
-        | EventKind::AssociationDown {
-            reason: EndReason::Abort { causes },
-        } => causes.join(", "),
+        EventKind::AssociationError { causes, .. } => causes
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+        EventKind::HandshakeUnfinished(handshake) => handshake.to_string(),
         EventKind::AssociationDown { reason } => reason.to_string(),
         EventKind::PathStateChanged { reason, .. } => reason.to_string(),
         EventKind::Finding { finding, .. } => finding.evidence.to_string(),

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 use sctp_monitor_common::wire::ChunkKind;
 
 use super::{
-    super::conclusion::{Answer, Conclusion, Flow},
-    words::{clean, length, plural},
+    super::conclusion::{Conclusion, Flow},
+    words::{clean, date_time, length, plural},
 };
 
 /// INITs without an association.
@@ -17,17 +17,13 @@ pub(crate) fn unfinished(conclusion: &Conclusion<'_>) -> Markup {
                 h2 { "Handshakes that were not completed" }
                 div.wide {
                     table.list {
-                        thead { tr { th { "from" } th { "to" } th { "port" } th.number { "INITs" } th { "answer" } th { "check" } } }
+                        thead { tr { th { "from" } th { "to" } th { "port" } th { "first" } th { "seen" } th { "check" } } }
                         tbody {
                             @for handshake in all.iter().take(MOST_HANDSHAKES) {
-                                @let (answer, check) = match handshake.answer {
-                                    Answer::Nothing => ("nothing", format!("ping {} from {}; filters on IP protocol 132", handshake.responder, handshake.initiator)),
-                                    Answer::Abort => ("ABORT", format!("whether a process on {} listens on SCTP port {}", handshake.responder, handshake.port)),
-                                    Answer::InitAck => ("INIT ACK, but no COOKIE ECHO followed", format!("whether the INIT ACK reached {}", handshake.initiator)),
-                                };
                                 tr {
                                     td { (handshake.initiator) } td { (handshake.responder) } td { (handshake.port) }
-                                    td.number { (handshake.inits) } td { (answer) } td { (check) }
+                                    td { (date_time(handshake.first)) }
+                                    td { (clean(&handshake.seen())) } td { (clean(&handshake.check())) }
                                 }
                             }
                         }

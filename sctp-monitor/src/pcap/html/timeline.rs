@@ -63,12 +63,16 @@ impl Mark {
                 PathState::Unconfirmed => Self::Note,
             },
             EventKind::AssociationDown {
-                reason: EndReason::Abort { .. },
+                reason: EndReason::Abort(_),
             } => Self::Alarm,
             EventKind::AssociationDown {
                 reason: EndReason::Silent { .. },
             }
             | EventKind::AssociationError { .. }
+            | EventKind::ShutdownUnfinished { .. }
+            | EventKind::AnsweredFromElsewhere(_)
+            | EventKind::HandshakeUnfinished(_)
+            | EventKind::AbortUnknown { .. }
             | EventKind::DataMoved { .. } => Self::Doubt,
             _ => Self::Note,
         }
@@ -208,7 +212,7 @@ const MOST_OF_EACH: usize = 1_500;
 
 #[cfg(test)]
 mod tests {
-    use sctp_monitor_engine::model::{AssociationId, AssociationRef, Schema};
+    use sctp_monitor_engine::model::{Abort, AssociationId, AssociationRef, ErrorCause, Schema, Side};
 
     use super::*;
 
@@ -231,15 +235,26 @@ mod tests {
     fn failures_are_kept_when_there_is_no_room_for_the_rest() {
         let mut timeline = Timeline::default();
         for _ in 0..5_000 {
-            let by = sctp_monitor_engine::model::Side::Local;
-            timeline.on_event(&event(EventKind::ShuttingDown { by }));
+            let ended_ago = std::time::Duration::from_secs(2);
+            timeline.on_event(&event(EventKind::AssociationGoesOn { ended_ago }));
         }
-        let causes = vec!["<script>alert(1)</script>".to_owned()];
+        let said = Some("<script>alert(1)</script>".to_owned());
         timeline.on_event(&event(EventKind::AssociationDown {
-            reason: EndReason::Abort { causes },
+            reason: EndReason::Abort(Abort {
+                by: Side::Remote,
+                source: [10, 1, 0, 2].into(),
+                destination: [10, 1, 0, 1].into(),
+                t_bit: false,
+                causes: vec![ErrorCause::UserInitiated { said }],
+                answers: None,
+                gave_up: None,
+            }),
         }));
         let page = timeline.of_association(7).into_string();
-        assert!(page.contains("aborted: &lt;script&gt;"), "escaped, and there");
+        assert!(
+            page.contains("user-initiated abort &quot;&lt;script&gt;"),
+            "escaped, and there"
+        );
         assert!(page.contains("3500 events of the capture are not shown here, 0 of them failures"));
         assert!(timeline.of_association(8).into_string().contains("No events."));
     }

@@ -145,7 +145,7 @@ fn was_active(story: &Story) -> bool {
 }
 
 pub(crate) fn was_aborted(story: &Story) -> bool {
-    matches!(story.end(), Some((_, EndReason::Abort { .. })))
+    matches!(story.end(), Some((_, EndReason::Abort(_))))
 }
 
 /// What a finding is about.

@@ -268,6 +268,14 @@ impl Detector {
         self.decide(verdict);
     }
 
+    /// The handshake crossed the path: COOKIE ECHO was answered by COOKIE ACK.
+    pub(crate) fn on_handshake(&mut self, at: Timestamp) {
+        self.on_alive(at, Reason::HandshakeCompleted);
+        if self.verdict == Verdict::Unknown {
+            self.verdict = Verdict::Alive(Reason::HandshakeCompleted);
+        }
+    }
+
     /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
     pub(crate) fn on_cut_off(&mut self, reason: &Reason, now: Timestamp) {
         self.doubted = Some(Box::new((now, Verdict::Dead(reason.clone()))));

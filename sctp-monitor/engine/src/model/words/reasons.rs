@@ -1,0 +1,76 @@
+//! Why a path has its state, in words.
+
+use std::fmt;
+
+use crate::model::{Reason, Short, words::plural};
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeartbeatAnswered { rtt } => write!(f, "HEARTBEAT answered after {}", Short(*rtt)),
+            Self::DataAcknowledged { after: None } => f.write_str("DATA acknowledged"),
+            Self::DataAcknowledged { after: Some(after) } => {
+                write!(f, "DATA acknowledged, {} after the last answer", Short(*after))
+            }
+            Self::HandshakeCompleted => {
+                f.write_str("handshake completed: COOKIE ECHO answered by COOKIE ACK")
+            }
+            Self::PeerHeartbeatAnswered => f.write_str("HEARTBEAT of the peer arrived and was answered"),
+            Self::HeartbeatUnanswered {
+                sent_ago,
+                timeout,
+                misses,
+                last_alive_ago,
+            } => {
+                let (sent_ago, timeout) = (Short(*sent_ago), Short(*timeout));
+                write!(f, "HEARTBEAT unanswered for {sent_ago} (limit {timeout}")?;
+                if *misses > 1 {
+                    write!(f, "; {misses} in a row")?;
+                }
+                f.write_str(")")?;
+                last_answer(f, *last_alive_ago)
+            }
+            Self::DataUnacknowledged {
+                tsn,
+                sent_ago,
+                timeout,
+                packets,
+                missed,
+                tries,
+                last_alive_ago,
+                ..
+            } => {
+                write!(
+                    f,
+                    "no SACK for TSN {tsn} for {} (limit {}; {} overdue, {} sent since",
+                    Short(*sent_ago),
+                    Short(*timeout),
+                    plural(u64::from(*missed), "SACK"),
+                    plural(u64::from(*packets), "packet"),
+                )?;
+                if *tries > 0 {
+                    write!(f, ", retransmitted {}", plural(u64::from(*tries), "time"))?;
+                }
+                f.write_str(")")?;
+                last_answer(f, *last_alive_ago)
+            }
+            Self::IcmpError { what, reporter } => write!(f, "ICMP error from {reporter}: {}", what.words()),
+            Self::AnswersLost { chunks, silent_for } => write!(
+                f,
+                "DATA arrives, but no SACK comes back: {} retransmitted although received, no packet on this path \
+                 for {}",
+                plural(u64::from(*chunks), "chunk"),
+                Short(*silent_for)
+            ),
+            Self::LinkDown { interface } => write!(f, "no link on {interface}"),
+            Self::InterfaceGone { interface } => write!(f, "interface {interface} is gone"),
+        }
+    }
+}
+
+fn last_answer(f: &mut fmt::Formatter<'_>, ago: Option<std::time::Duration>) -> fmt::Result {
+    match ago {
+        Some(ago) => write!(f, "; last answer {} ago", Short(ago)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,76 @@
+//! What the programs are told of flows: which association, which tags, and how its flows lie to each other.
+
+use std::collections::VecDeque;
+
+use sctp_monitor_common::abi::{FlowLinks, SlotRef};
+
+use crate::{
+    model::Direction,
+    path::{flow::Flow, flows::Flows},
+    registry::{association::Association, change::Change, tags::TagIndex},
+};
+
+/// Sets the tag of one direction, by which its flows will be found.
+pub(super) fn set_tag(tags: &mut TagIndex, association: &mut Association, direction: Direction, tag: u32) {
+    let ports = association.ports(direction);
+    if let Some(before) = association.tag(direction) {
+        tags.remove(ports, before, association.id, direction);
+    }
+    association.set_tag(direction, tag);
+    tags.insert(ports, tag, association.id, direction);
+}
+
+/// Its flows will not be found by its tags any more.
+pub(super) fn remove_tags(tags: &mut TagIndex, association: &Association) {
+    for direction in Direction::BOTH {
+        if let Some(tag) = association.tag(direction) {
+            tags.remove(association.ports(direction), tag, association.id, direction);
+        }
+    }
+}
+
+/// Tells the programs of all flows of an association: its tags, and how its flows lie to each other.
+///
+/// No flow's links refer to a flow that is not of the same association: whoever joins or leaves is followed by this. So
+/// nothing refers to a slot that is released.
+pub(super) fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, association: &Association) {
+    for direction in Direction::BOTH {
+        let slots = association.flows(direction);
+        let any_reverse = association.flows(direction.reversed()).first().copied();
+        for (index, slot) in slots.iter().enumerate() {
+            let Some(flow) = flows.get_mut(*slot) else {
+                continue;
+            };
+            let reverse = flow
+                .member
+                .and_then(|member| association.paths.get(&member.path))
+                .and_then(|path| path.flow(direction.reversed()))
+                .or(any_reverse);
+            let links = FlowLinks {
+                tag: association.tag(direction).unwrap_or(0),
+                tsn_state: SlotRef::to(slots[0]),
+                reverse: reverse.map_or(SlotRef::NONE, SlotRef::to),
+                next: SlotRef::to(slots[(index + 1) % slots.len()]),
+                ..FlowLinks::default()
+            };
+            tell(changes, *slot, flow, links);
+        }
+    }
+}
+
+/// Tells the programs of a tag that a flow without an association has.
+pub(super) fn tell_tag(changes: &mut VecDeque<Change>, slot: u32, flow: &mut Flow, tag: u32) {
+    let links = FlowLinks {
+        tag,
+        ..FlowLinks::default()
+    };
+    tell(changes, slot, flow, links);
+}
+
+/// Tells the programs of a flow, if it is news.
+fn tell(changes: &mut VecDeque<Change>, slot: u32, flow: &mut Flow, links: FlowLinks) {
+    if flow.links != links {
+        flow.links = links;
+        changes.push_back(Change::Link { slot, links });
+    }
+}
