@@ -224,6 +224,7 @@ impl FlowRecord {
             (&mut since.late, before.late),
             (&mut since.spurious, before.spurious),
             (&mut since.acknowledgements, before.acknowledgements),
+            (&mut since.acknowledged_here, before.acknowledged_here),
         ] {
             *count = count.wrapping_sub(before);
         }

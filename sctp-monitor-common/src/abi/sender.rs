@@ -40,6 +40,29 @@ impl SenderState {
         self.seen & Self::SACK_SEEN != 0
     }
 
+    /// The first TSN behind `from`, up to `to`, that was not seen though a later one was; as far back as is remembered.
+    #[must_use]
+    pub fn first_unseen(&self, from: u32, to: u32) -> Option<u32> {
+        let oldest = self.highest_tsn.wrapping_sub(Self::TSN_WINDOW - 1);
+        let first = from.wrapping_add(1);
+        let first = if tsn_after(first, oldest) { first } else { oldest };
+        let last = if tsn_after(to, self.highest_tsn) {
+            self.highest_tsn
+        } else {
+            to
+        };
+        let length = last.wrapping_sub(first).wrapping_add(1);
+        let is_seen = |tsn: u32| self.window[(tsn >> 6) as usize & 1] & (1 << (tsn & 63)) != 0;
+        (0..length)
+            .take(if tsn_after(first, last) {
+                0
+            } else {
+                Self::TSN_WINDOW as usize
+            })
+            .map(|ahead| first.wrapping_add(ahead))
+            .find(|tsn| !is_seen(*tsn))
+    }
+
     /// Knows nothing any more. What is left in the other fields counts for nothing, and is not zeroed: LLVM would call memset
     /// for it, and before Linux 6.4 the verifier follows a program with calls many times as long.
     #[inline(always)]
@@ -215,6 +238,21 @@ mod tests {
                 assert_eq!(run_mask(from, length), expected, "{length} from {from}");
             }
         }
+    }
+
+    #[test]
+    fn a_tsn_that_was_left_out_is_found() {
+        for start in [100_u32, u32::MAX - 3] {
+            let at = |ahead: u32| start.wrapping_add(ahead);
+            let sender = sender([0, 1, 2, 4, 6].map(at));
+            assert_eq!(sender.first_unseen(at(0), at(6)), Some(at(3)));
+            assert_eq!(sender.first_unseen(at(3), at(6)), Some(at(5)));
+            assert_eq!(sender.first_unseen(at(0), at(2)), None, "it is not asked about");
+            assert_eq!(sender.first_unseen(at(5), at(9)), None, "what is still to come");
+            assert_eq!(sender.first_unseen(at(6), at(0)), None);
+        }
+        let long = sender((0..300).filter(|tsn| *tsn != 20 && *tsn != 250));
+        assert_eq!(long.first_unseen(0, 299), Some(250), "20 is forgotten");
     }
 
     #[test]

@@ -21,7 +21,11 @@ impl TimedTsn {
     const UNTIMED: u32 = 1 << 30;
     /// It stands for chunks that the last SACK left unacknowledged, until new DATA can be timed.
     const LEFT_OVER: u32 = 1 << 29;
-    const PACKETS: u32 = (1 << 29) - 1;
+    /// It was retransmitted over another flow, so its ack says nothing of this one.
+    const RESENT_ELSEWHERE: u32 = 1 << 28;
+    /// A later chunk was retransmitted over another flow.
+    const REST_ELSEWHERE: u32 = 1 << 27;
+    const PACKETS: u32 = (1 << 27) - 1;
 
     /// Starts to wait.
     #[inline(always)]
@@ -35,7 +39,8 @@ impl TimedTsn {
     #[inline(always)]
     pub fn wait_for_second(&mut self, tsn: u32, sent_at_ns: u64) {
         self.tsn = tsn;
-        self.state = (self.state & Self::PACKETS).saturating_sub(1) | Self::UNTIMED;
+        let packets = (self.state & Self::PACKETS).saturating_sub(1);
+        self.state = packets | Self::UNTIMED | self.elsewhere();
         self.sent_at_ns = sent_at_ns;
     }
 
@@ -43,7 +48,7 @@ impl TimedTsn {
     #[inline(always)]
     pub fn wait_for_rest(&mut self, tsn: u32, packets: u32, now_ns: u64) {
         self.tsn = tsn;
-        self.state = (packets & Self::PACKETS) | Self::UNTIMED | Self::LEFT_OVER;
+        self.state = (packets & Self::PACKETS) | Self::UNTIMED | Self::LEFT_OVER | self.elsewhere();
         self.sent_at_ns = now_ns;
     }
 
@@ -91,10 +96,37 @@ impl TimedTsn {
         self.state & Self::PACKETS
     }
 
-    /// The chunk was retransmitted.
+    /// The chunk was retransmitted, over this flow or another one.
     #[inline(always)]
-    pub fn mark_resent(&mut self) {
+    pub fn mark_resent(&mut self, elsewhere: bool) {
         self.state |= Self::RESENT;
+        if elsewhere {
+            self.state |= Self::RESENT_ELSEWHERE;
+        }
+    }
+
+    /// A later chunk of the flow was retransmitted over another one.
+    #[inline(always)]
+    pub fn mark_rest_elsewhere(&mut self) {
+        self.state |= Self::REST_ELSEWHERE;
+    }
+
+    /// What was retransmitted elsewhere of all that is waited for, for a chunk that is waited for next.
+    #[inline(always)]
+    fn elsewhere(&self) -> u32 {
+        let flags = self.state & (Self::REST_ELSEWHERE | Self::RESENT_ELSEWHERE);
+        if flags & Self::REST_ELSEWHERE != 0 {
+            flags | Self::RESENT_ELSEWHERE
+        } else {
+            0
+        }
+    }
+
+    /// Whether it was retransmitted over another flow: either one may have brought it to the peer.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_resent_elsewhere(&self) -> bool {
+        self.state & Self::RESENT_ELSEWHERE != 0
     }
 
     /// Whether the chunk was retransmitted.
@@ -192,13 +224,16 @@ mod tests {
         assert!(!timed.is_armed());
         timed.start(7, 1_000);
         timed.another_packet();
-        timed.mark_resent();
+        timed.mark_resent(false);
         timed.another_packet();
-        assert!(timed.is_armed() && timed.is_resent());
+        assert!(timed.is_armed() && timed.is_resent() && !timed.is_resent_elsewhere());
         assert_eq!(timed.packets(), 3);
+        timed.mark_resent(true);
+        timed.mark_resent(false);
+        assert!(timed.is_resent_elsewhere(), "it stays at that");
         timed.stop();
         assert!(!timed.is_armed());
         timed.start(9, 2_000);
-        assert!(!timed.is_resent());
+        assert!(!timed.is_resent() && !timed.is_resent_elsewhere());
     }
 }

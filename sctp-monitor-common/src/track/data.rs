@@ -154,7 +154,7 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
         if old.count > 0 {
             if record.timed.is_armed() && old.holds(record.timed.tsn) {
                 record.time_retransmission(now_ns);
-                record.timed.mark_resent();
+                record.timed.mark_resent(at != slot);
             }
             if old.holds(record.sized_tsn) {
                 record.sized_bytes = 0;
@@ -162,6 +162,9 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
             if record.carried_first(old.last) {
                 record.lost = record.lost.wrapping_add(old.count);
                 record.lost_bytes = old.bytes;
+                if at != slot && tsn_after(old.last, record.timed.tsn) {
+                    record.timed.mark_rest_elsewhere();
+                }
             }
         }
         if old.late > 0 && record.carried_first(old.last_late) {

@@ -121,6 +121,7 @@ fn counters_wrap() {
         record.late = u32::MAX;
         record.spurious = u32::MAX;
         record.acknowledgements = u32::MAX;
+        record.acknowledged_here = u32::MAX;
         record.heartbeats_answered = u32::MAX;
         record.answered_elsewhere = u32::MAX;
     };
@@ -143,9 +144,10 @@ fn counters_wrap() {
         (
             record.heartbeats_answered,
             record.acknowledgements,
+            record.acknowledged_here,
             record.tag_mismatches
         ),
-        (0, 0, 0)
+        (0, 1, 1, 0)
     );
     assert_eq!(record.chunk_count(ChunkKind::Heartbeat), 0);
 }

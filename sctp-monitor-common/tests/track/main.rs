@@ -197,7 +197,7 @@ fn data_is_timed_to_the_sack_that_covers_it() {
 }
 
 #[test]
-fn a_retransmitted_chunk_times_nothing_and_proves_nothing() {
+fn a_retransmitted_chunk_times_nothing_and_proves_the_path_that_alone_carried_it() {
     let mut t = Tracker::new();
     t.there(vec![frames::data(10, 1)]);
     t.back(vec![frames::data(1, 1)]);
@@ -208,7 +208,19 @@ fn a_retransmitted_chunk_times_nothing_and_proves_nothing() {
     t.back(vec![frames::sack(10, &[])]);
     let record = t.record(0);
     assert!(!record.timed.is_armed());
-    assert_eq!((record.data_rtt.last_ns, record.acked_ticks), (0, 0));
+    assert_eq!((record.data_rtt.last_ns, record.acked_ticks), (0, t.now_ns));
+    assert_eq!((record.acknowledgements, record.acknowledged_here), (1, 1));
+}
+
+#[test]
+fn a_sack_that_comes_later_than_any_sender_waits_times_nothing() {
+    let mut t = Tracker::new();
+    t.there(vec![frames::data(10, 1)]);
+    t.back(vec![frames::data(1, 1)]);
+    t.wait(13_000);
+    t.back(vec![frames::sack(10, &[])]);
+    let record = t.record(0);
+    assert_eq!((record.acknowledgements, record.data_rtt.last_ns), (1, 0));
 }
 
 #[test]
@@ -327,6 +339,51 @@ fn what_is_sent_again_was_lost_by_the_flow_that_carried_it_first() {
     assert_eq!((t.record(0).lost, t.record(1).lost), (1, 2));
     assert_eq!(t.record(1).lost_bytes, 148);
     assert_eq!(t.record(1).retransmissions, 3);
+}
+
+#[test]
+fn what_was_sent_again_over_another_flow_proves_neither() {
+    let mut t = Tracker::new();
+    let other = |chunks| Packet::v4(TAG, chunks).between("10.2.0.1", "10.2.0.2").ethernet();
+    t.there(vec![frames::data(10, 100)]);
+    t.frame(&other(vec![frames::heartbeat(&[7; 40])]));
+    t.back(vec![frames::data(1, 1)]);
+    tie(&mut t, &[0, 1], SlotRef::to(2));
+    t.there(vec![frames::data(10, 100)]);
+    t.frame(&other(vec![frames::data(10, 100)]));
+    assert!(t.record(0).timed.is_resent_elsewhere());
+    t.back(vec![frames::sack(10, &[])]);
+    assert!(!t.record(0).timed.is_armed());
+    assert_eq!(
+        (t.record(0).acknowledgements, t.record(1).acknowledgements),
+        (0, 0)
+    );
+}
+
+#[test]
+fn a_sack_over_another_address_pair_is_not_one_that_came_here() {
+    let mut t = Tracker::new();
+    let back = |chunks| {
+        Packet::v4(BACK, chunks)
+            .between("10.2.0.2", "10.2.0.1")
+            .ethernet()
+    };
+    t.there(vec![frames::data(10, 100)]);
+    t.back(vec![frames::data(1, 1)]);
+    t.frame(&back(vec![frames::data(2, 1)]));
+    tie(&mut t, &[0], SlotRef::to(1));
+    tie(&mut t, &[1, 2], SlotRef::to(0));
+    t.frame(&back(vec![frames::sack(10, &[])]));
+    assert_eq!(
+        (t.record(0).acknowledgements, t.record(0).acknowledged_here),
+        (1, 0)
+    );
+    t.there(vec![frames::data(11, 100)]);
+    t.back(vec![frames::sack(11, &[])]);
+    assert_eq!(
+        (t.record(0).acknowledgements, t.record(0).acknowledged_here),
+        (2, 1)
+    );
 }
 
 #[test]

@@ -23,6 +23,9 @@ pub struct Config {
     /// Where the monitor stands.
     #[serde(skip, default = "endpoint")]
     pub vantage: Vantage,
+    /// What is seen may lack packets that passed all the same, as in a file that was saved through a display filter.
+    #[serde(skip)]
+    pub may_lack_packets: bool,
     /// Flows that the programs can track at a time.
     #[serde(skip, default = "unbounded")]
     pub max_flows: u32,
@@ -107,10 +110,6 @@ pub struct Config {
     /// no duplicates.
     #[serde(with = "humantime_serde")]
     pub return_silence: Duration,
-    /// How long there must be no evidence for either direction before both count as broken. By then RTO.Min (1 s, RFC
-    /// 9260 section 16) has passed for both endpoints, and a retransmission would have arrived.
-    #[serde(with = "humantime_serde")]
-    pub direction_after: Duration,
 
     /// How many times its usual round-trip time a path must need before it is reported as slow.
     pub latency_factor: f32,
@@ -196,7 +195,6 @@ impl Config {
             ("zombie_after", self.zombie_after),
             ("incident_window", self.incident_window),
             ("return_silence", self.return_silence),
-            ("direction_after", self.direction_after),
             ("settled_after", self.settled_after),
             ("spoofing_over_after", self.spoofing_over_after),
             ("short_life", self.short_life),
@@ -273,6 +271,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             vantage: Vantage::Endpoint,
+            may_lack_packets: false,
             max_flows: unbounded(),
             rto_initial: Duration::from_millis(300),
             rto_min: Duration::from_millis(50),
@@ -297,7 +296,6 @@ impl Default for Config {
             black_hole_losses: 4,
             return_duplicates: 5,
             return_silence: Duration::from_millis(500),
-            direction_after: Duration::from_secs(5),
             latency_margin: Duration::from_millis(10),
             latency_in_a_row: 3,
             settled_after: SETTLED_AFTER,

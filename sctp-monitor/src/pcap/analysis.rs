@@ -117,6 +117,7 @@ impl Analysis {
         detector.vantage = Vantage::Gateway;
         // What is in a capture is shown, answered or not.
         detector.unanswered = true;
+        detector.may_lack_packets = true;
         Self {
             unwrapper: Unwrapper::new(options.parse, options.decapsulate),
             duplicates: Duplicates::default(),

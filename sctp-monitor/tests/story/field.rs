@@ -7,7 +7,7 @@ use crate::case::cases;
 #[test]
 fn what_people_ran_into_is_told_right() {
     let cases = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/story/field"));
-    assert!(cases.len() >= 4, "{} cases", cases.len());
+    assert!(cases.len() >= 11, "{} cases", cases.len());
     let test = "what_people_ran_into_is_told_right";
     let Some(field) = sctp_monitor_lab::field(test) else {
         return;

@@ -114,17 +114,7 @@ impl Variant {
 const VARIANTS: u64 = 200;
 
 /// Seeds of which something untrue is still said, and what.
-const NOT_YET: [(&[u64], &str); 3] = [
-    (
-        &[10, 55],
-        "only HEARTBEATs are in the capture: they count as unanswered",
-    ),
-    (
-        &[84, 128],
-        "only packets with DATA are in it, some SACKs among them: the other SACKs count as missing",
-    ),
-    (
-        &[62, 67],
-        "one direction, a second association on the same ports: spoofing by its tag",
-    ),
-];
+const NOT_YET: [(&[u64], &str); 1] = [(
+    &[62, 67],
+    "one direction, a second association on the same ports: spoofing by its tag",
+)];

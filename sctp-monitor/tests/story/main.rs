@@ -8,6 +8,7 @@ mod agreement;
 mod case;
 mod field;
 mod healthy;
+mod lacking;
 mod mirrored;
 mod own;
 mod variants;

@@ -231,14 +231,7 @@ impl Engine {
         let member = flow.member;
         let association = member.and_then(|member| self.registry.get(member.association));
         let accuse_from = self.grace.accuse_from();
-        let seen = context(
-            association,
-            flow,
-            record,
-            &self.flows,
-            self.config.vantage,
-            accuse_from,
-        );
+        let seen = context(association, flow, record, &self.flows, &self.config, accuse_from);
         let awaited = association.is_some_and(Association::is_established);
         self.flows.observe(slot, record, seen, awaited, &self.config, now);
         member

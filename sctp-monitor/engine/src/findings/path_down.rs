@@ -2,7 +2,7 @@
 //!
 //! A warning: the association goes on over its other paths. When none is left, that is `peer_down`.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::{
     config::Vantage,
@@ -61,8 +61,9 @@ pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
     }))
 }
 
-/// Which direction of a dead path is broken. What arrives that was sent after the break proves one direction; what is
-/// acknowledged late, or arrives twice by the peer's word, the other.
+/// Which direction of a dead path is broken. What arrives that was sent after the break proves that a direction works: by what
+/// is acknowledged late, or arrives twice by the peer's word; or by being here. That one does not is proved by what was sent
+/// again another way, because the peer had it not; and by HEARTBEATs of the peer that stay out.
 fn broken(seen: &PathSeen<'_>) -> Broken {
     let is_dead = |flow: Option<&Flow>| flow.is_some_and(|flow| matches!(flow.verdict(), Verdict::Dead(_)));
     let (dead, opposite, direction) = if is_dead(seen.back) && !is_dead(seen.forward) {
@@ -74,13 +75,19 @@ fn broken(seen: &PathSeen<'_>) -> Broken {
         return Broken::Unknown;
     };
     let since = dead.detector.first_missed().unwrap_or(seen.path.since());
-    let arrives = dead.detector.arrives_at().is_some_and(|at| at > since);
+    let arrives = dead
+        .detector
+        .arrives_at()
+        .is_some_and(|(first_at, last_at)| last_at > since && seen.now >= first_at + HEALED_WITHIN);
     let heard = opposite.filter(|_| dead.detector.comes_back());
-    let lasts = seen.now.since(since) >= seen.config.direction_after;
     let broken = match (arrives, heard) {
         (true, _) => Broken::Return,
-        (false, Some(flow)) => if_heard(seen.config.vantage, flow, since, lasts),
-        (false, None) if lasts => Broken::Both,
+        (false, Some(flow)) => if_heard(seen.config.vantage, flow, since),
+        (false, None)
+            if dead.detector.is_lost() && opposite.is_some_and(|flow| stays_out(flow, since, seen.now)) =>
+        {
+            Broken::Both
+        }
         (false, None) => Broken::Unknown,
     };
     match (direction, broken) {
@@ -91,18 +98,25 @@ fn broken(seen: &PathSeen<'_>) -> Broken {
 }
 
 /// What it means that packets of the other direction still come. At an endpoint they have made the whole way. A gateway
-/// sees them before they are dropped, by its own packet filter for one: there, what they bring about must come back.
-fn if_heard(vantage: Vantage, flow: &Flow, since: Timestamp, lasts: bool) -> Broken {
-    if vantage == Vantage::Endpoint {
-        return Broken::Forward;
-    }
+/// sees them before they are dropped, by its own packet filter for one, and so does a capture at their sender: there, what they
+/// bring about must come back.
+fn if_heard(vantage: Vantage, flow: &Flow, since: Timestamp) -> Broken {
     let is_answered = flow.detector.alive_at().is_some_and(|at| at > since + LATE_BY);
-    match flow.verdict() {
-        Verdict::Dead(_) => Broken::Both,
-        _ if is_answered => Broken::Forward,
-        Verdict::Suspect(_) => Broken::Unknown,
-        // It asks for no answer.
-        _ if lasts => Broken::Forward,
-        _ => Broken::Unknown,
+    match (vantage, flow.verdict()) {
+        (Vantage::Endpoint, _) => Broken::Forward,
+        (Vantage::Gateway, Verdict::Dead(_)) => Broken::Both,
+        (Vantage::Gateway, _) if is_answered => Broken::Forward,
+        (Vantage::Gateway, _) => Broken::Unknown,
     }
 }
+
+/// Whether the peer's HEARTBEATs should have come since the break, by their rhythm, and have not. Its time-out, by which each
+/// interval is longer, has doubled with its own failures (RFC 9260 sections 8.1, 8.3): so half an interval more.
+fn stays_out(flow: &Flow, since: Timestamp, now: Timestamp) -> bool {
+    let longest = flow.rhythm.longest();
+    longest.is_some_and(|longest| now.since(since.max(flow.heard_at)) > longest * 3 / 2)
+}
+
+/// What passes one direction when a path is healed is answered over the other one by then: a SACK waits for 500 ms at most (RFC
+/// 9260 section 6.2).
+const HEALED_WITHIN: Duration = Duration::from_millis(500);

@@ -36,7 +36,9 @@ impl fmt::Display for SecondaryUnconfirmed {
         let known_for = Short(self.known_for);
         write!(f, "no path to this address confirmed in {known_for}: ")?;
         match self.heartbeats {
-            0 => f.write_str("no HEARTBEAT to it seen"),
+            0 => f.write_str(
+                "no HEARTBEAT to it seen; heartbeats are off, the stack has not tried, or they pass elsewhere",
+            ),
             sent => write!(f, "{} to it, no answer seen", plural(sent, "HEARTBEAT")),
         }
     }

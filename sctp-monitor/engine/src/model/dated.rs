@@ -54,6 +54,7 @@ impl Event {
             | EventKind::AbortUnknown { .. }
             | EventKind::AddressesChanged { .. }
             | EventKind::Translated { .. }
+            | EventKind::CaptureLacks { .. }
             | EventKind::AssociationDown { .. }
             | EventKind::PathStateChanged { .. }
             | EventKind::DataMoved { .. } => {}

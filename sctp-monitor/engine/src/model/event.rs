@@ -138,6 +138,13 @@ pub enum EventKind {
         /// The address that the other endpoint sees.
         seen_as: IpAddr,
     },
+    /// The capture lacks packets of the association, or seems to. What is not in it counts as no failure.
+    CaptureLacks {
+        /// The direction of the DATA that shows it.
+        direction: Direction,
+        /// What is not in the capture.
+        missing: Missing,
+    },
     /// An association has ended.
     AssociationDown {
         /// Why the association has ended.
@@ -188,6 +195,16 @@ pub enum EventKind {
         #[serde(flatten)]
         incident: IncidentView,
     },
+}
+
+/// What a capture does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// DATA that was acknowledged.
+    Data,
+    /// The SACK for DATA that nobody retransmitted, as it seems.
+    Sack,
 }
 
 /// What happened to a finding or an incident.

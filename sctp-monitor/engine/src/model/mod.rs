@@ -40,7 +40,7 @@ pub use self::{
     dated::WallClock,
     direction::{Direction, Side},
     end::{Abort, Answered, EndReason, FromElsewhere, GaveUp},
-    event::{Event, EventKind, Status},
+    event::{Event, EventKind, Missing, Status},
     finding::{
         AddressListSuspect, AnsweredElsewhere, BadChecksum, Broken, Evidence, Finding, Flapping, GreyLoss,
         LinkDown, ListProblem, NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay,

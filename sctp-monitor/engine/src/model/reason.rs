@@ -77,6 +77,9 @@ pub enum Reason {
         /// SACKs that are overdue.
         #[serde(rename = "sacks_missing")]
         missed: u32,
+        /// How often the TSN was retransmitted on the path since then; packets that follow each other at once count as one.
+        #[serde(rename = "retransmitted", default, skip_serializing_if = "is_zero")]
+        tries: u32,
         /// Time since the last answer on this path, if there was one.
         #[serde(
             rename = "last_alive_ago_ms",
@@ -116,6 +119,11 @@ pub enum Reason {
         /// The name of the NIC.
         interface: String,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Reason {

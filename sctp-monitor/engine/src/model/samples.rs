@@ -48,6 +48,7 @@ pub(crate) fn reasons() -> Vec<Reason> {
         last_alive_ago,
     };
     let unacknowledged = |missed, packets, last_alive_ago| Reason::DataUnacknowledged {
+        tries: 0,
         tsn: 3_063_329_962,
         cum_tsn_ack: 3_063_329_961,
         sent_ago: ms(216),
@@ -530,6 +531,14 @@ pub(crate) fn events() -> Vec<Event> {
             side: Side::Local,
             address: path(1).local,
             seen_as: [192, 0, 2, 1].into(),
+        },
+        EventKind::CaptureLacks {
+            direction: Direction::Forward,
+            missing: Missing::Data,
+        },
+        EventKind::CaptureLacks {
+            direction: Direction::Return,
+            missing: Missing::Sack,
         },
         moved(Direction::Forward, Some(ms(1_030))),
         moved(Direction::Return, None),

@@ -13,8 +13,8 @@ use std::{
 };
 
 use crate::model::{
-    AssociationRef, Direction, Event, EventKind, Finding, IncidentView, Object, Offers, Origin, PathId,
-    PathState, Scope, ScopeKind, Short, Status, Timestamp,
+    AssociationRef, Direction, Event, EventKind, Finding, IncidentView, Missing, Object, Offers, Origin,
+    PathId, PathState, Scope, ScopeKind, Short, Status, Timestamp,
 };
 
 /// The words of an event.
@@ -139,6 +139,20 @@ impl Event {
                 address,
                 seen_as,
             } => format!("address translation: the {side} address {address} is seen as {seen_as}"),
+            EventKind::CaptureLacks {
+                direction,
+                missing: Missing::Data,
+            } => format!(
+                "the capture lacks packets: {direction} DATA was acknowledged that is not in it; what is missing counts \
+                 as no failure"
+            ),
+            EventKind::CaptureLacks {
+                direction,
+                missing: Missing::Sack,
+            } => format!(
+                "the capture may lack SACKs: {direction} DATA was neither acknowledged nor retransmitted; that counts as \
+                 no failure"
+            ),
             EventKind::PathStateChanged {
                 path,
                 from,

@@ -10,14 +10,16 @@ use sctp_monitor_common::{
 
 use crate::{
     config::Config,
-    model::{AssociationId, Direction, PathId, Reason, Timestamp},
+    model::{AssociationId, Direction, Missing, PathId, Reason, Timestamp},
     path::{
         detector::{Context, Detector, Verdict},
         facts::{FlowFacts, at_ticks},
         latency::Latency,
         loss::Losses,
         meter::Meter,
-        missing::Missing,
+        missing::MissingTsn,
+        rhythm::Rhythm,
+        shown::Shown,
         sizes::Sizes,
         too_soon::{News, TooSoon},
     },
@@ -42,7 +44,7 @@ pub(crate) struct Flow {
     uncounted: (u32, u32),
     pub(crate) sizes: Sizes,
     /// What the receiver misses, if this record holds the TSN state of its direction.
-    pub(crate) missing: Option<Missing>,
+    pub(crate) missing: Option<MissingTsn>,
     pub(crate) too_soon: TooSoon,
     pub(crate) latency: Latency,
     latency_by_data: bool,
@@ -62,9 +64,9 @@ pub(crate) struct Flow {
     pub(crate) heard_at: Timestamp,
     /// Where heartbeats are answered from, if not from where they went, and how many have been answered rightly since.
     answered_from: Option<(IpAddr, u32)>,
-    /// It was dead, and no DATA was acknowledged since: what is retransmitted was lost then.
-    after_outage: bool,
     counters: Counters,
+    pub(crate) shown: Shown,
+    pub(crate) rhythm: Rhythm,
     /// The deadline under which the engine has it.
     pub(crate) deadline: Option<Timestamp>,
     /// What the programs were last told of its association.
@@ -118,8 +120,9 @@ impl Flow {
             speaks: speaks(record),
             heard_at: at_ticks(record, record.last_seen_ticks, tick),
             answered_from: (record.answered_elsewhere > 0).then(|| (record.ack_source.to_ip(), 0)),
-            after_outage: false,
             counters: Counters::of(record),
+            shown: Shown::default(),
+            rhythm: Rhythm::default(),
             deadline: None,
             links: FlowLinks::default(),
             mismatching: None,
@@ -254,7 +257,7 @@ impl Flow {
     pub(crate) fn observe(
         &mut self,
         record: &FlowRecord,
-        context: Context,
+        mut context: Context,
         counted: Counted,
         tick: Duration,
         config: &Config,
@@ -262,9 +265,17 @@ impl Flow {
     ) {
         let before = std::mem::replace(&mut self.counters, Counters::of(record));
         let new = self.counters.since(&before);
+        self.shown.take(record, &self.links, self.view.last_seen);
+        let stuck = context.stuck_since.into_iter().chain(self.shown.stuck_since);
+        context.stuck_since = stuck.min();
+        if let Some(unseen) = &mut context.unseen {
+            unseen.data_seen_at = unseen.data_seen_at.max(self.shown.data_at);
+        }
+        self.rhythm.notice(self.view.heartbeats, self.view.last_seen);
         self.sacks_seen = record.shows_sacks();
         self.cum_tsn_ack = cum_tsn_ack(record, &self.links);
-        self.detector.handle(record, context, tick, config, now);
+        self.detector
+            .handle(record, context, (tick, self.view.last_seen), config, now);
         if new.acknowledged > 0 {
             self.acked_at = Some(at_ticks(record, record.acked_ticks, tick));
         }
@@ -291,8 +302,6 @@ impl Flow {
             Counted::Late | Counted::Both => new.late,
         });
         // What is lost in an outage is no loss rate, whenever it is retransmitted. It counts once the path has shown that it works.
-        let in_outage = !works || self.after_outage;
-        self.after_outage = !works || (self.after_outage && new.acknowledged == 0);
         self.uncounted.0 = self.uncounted.0.saturating_add(new.data_chunks);
         self.losses
             .on_arrived_twice(twice.saturating_sub(self.uncounted.1));
@@ -301,7 +310,7 @@ impl Flow {
             self.losses.on_acknowledged(record.acknowledged_packets);
         }
         let answered = new.acknowledged > 0 || counted == Counted::Late;
-        if in_outage {
+        if self.detector.is_in_outage() {
             self.uncounted = (0, 0);
         } else if answered {
             let (sent, lost) = std::mem::take(&mut self.uncounted);
@@ -327,8 +336,17 @@ impl Flow {
             .missing()
             .filter(|_| holds_tsn_state(record, &self.links));
         let known = self.missing.filter(|_| new.late == 0);
-        self.missing = Missing::follow(known, missing, new.passed, u32::from(record.passed_bytes), now);
+        self.missing = MissingTsn::follow(known, missing, new.passed, u32::from(record.passed_bytes), now);
         self.time(record, new, config, now);
+    }
+
+    /// What the capture lacks of what it carries, or of the answers.
+    pub(crate) fn lacking(&self) -> Option<Missing> {
+        if self.shown.lacks_data {
+            Some(Missing::Data)
+        } else {
+            self.detector.may_lack_sack().then_some(Missing::Sack)
+        }
     }
 
     /// What is thought of it.

@@ -189,7 +189,9 @@ mod tests {
             came_back_at: None,
             cum_tsn_ack: None,
             usually_awaiting: 0.0,
+            stuck_since: None,
             accuse_from: Timestamp::default(),
+            unseen: None,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::model::Timestamp;
 
 /// The TSN that is missing on a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Missing {
+pub(crate) struct MissingTsn {
     /// The lowest TSN that has not arrived.
     pub(crate) tsn: u32,
     /// When it was first seen to be missing.
@@ -21,7 +21,7 @@ pub(crate) struct Missing {
     pub(crate) largest: u32,
 }
 
-impl Missing {
+impl MissingTsn {
     /// What is missing after a look at the record, which tells of `tsn`, and of so many more packets that have passed.
     pub(crate) fn follow(
         known: Option<Self>,
@@ -66,9 +66,9 @@ mod tests {
     }
 
     /// TSN 7 is missing for so many seconds, in each of which a packet passes.
-    fn missing_for(seconds: u64) -> Missing {
+    fn missing_for(seconds: u64) -> MissingTsn {
         let looks = 100..=100 + seconds;
-        let follow = |known, second| Missing::follow(known, Some(7), 1, 144, at(second));
+        let follow = |known, second| MissingTsn::follow(known, Some(7), 1, 144, at(second));
         looks.fold(None, follow).unwrap()
     }
 
@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn one_that_arrives_after_all_gives_way_to_the_next() {
-        let missing = Missing::follow(Some(missing_for(12)), Some(9), 1, 144, at(113)).unwrap();
+        let missing = MissingTsn::follow(Some(missing_for(12)), Some(9), 1, 144, at(113)).unwrap();
         assert_eq!((missing.tsn, missing.never_arrives(at(115))), (9, false));
-        assert_eq!(Missing::follow(Some(missing), None, 1, 144, at(116)), None);
+        assert_eq!(MissingTsn::follow(Some(missing), None, 1, 144, at(116)), None);
     }
 }

@@ -49,6 +49,8 @@ pub struct Association {
     flows: [Vec<u32>; 2],
     /// Where new DATA goes, by direction.
     pub(super) primary: [Primary; 2],
+    /// It was said that the capture lacks packets of it.
+    pub(super) lacks_packets: bool,
     /// The path that carried the handshake: it is confirmed by it (RFC 9260 section 5.4).
     pub(super) confirmed_by_handshake: Option<PathId>,
     /// What was retransmitted without an acknowledgement, by direction.
@@ -134,6 +136,7 @@ impl Association {
             paths: BTreeMap::new(),
             flows: Default::default(),
             primary: Default::default(),
+            lacks_packets: false,
             confirmed_by_handshake: None,
             in_vain: Default::default(),
             strangers: Repeats::default(),

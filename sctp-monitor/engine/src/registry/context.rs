@@ -3,10 +3,10 @@
 use sctp_monitor_common::abi::FlowRecord;
 
 use crate::{
-    config::Vantage,
+    config::{Config, Vantage},
     model::{Direction, Timestamp},
     path::{
-        detector::Context,
+        detector::{Context, Unseen},
         flow::{Counted, Flow, cum_tsn_ack},
         flows::Flows,
     },
@@ -19,7 +19,7 @@ pub(crate) fn context(
     flow: &Flow,
     record: &FlowRecord,
     flows: &Flows,
-    vantage: Vantage,
+    config: &Config,
     accuse_from: Timestamp,
 ) -> (Context, Counted) {
     let direction = flow.member.map_or(Direction::Forward, |member| member.direction);
@@ -29,6 +29,7 @@ pub(crate) fn context(
     let mut usually_awaiting = 0.0_f32;
     let mut acknowledged = 0_u32;
     let mut first_cum_tsn_ack = None;
+    let mut stuck_since = None::<Timestamp>;
     for (index, sibling) in siblings.iter().enumerate() {
         let Some(sibling) = flows.get(*sibling) else {
             continue;
@@ -39,6 +40,9 @@ pub(crate) fn context(
         sacks_are_seen |= sibling.sacks_seen;
         usually_awaiting = usually_awaiting.max(sibling.detector.usually_awaiting());
         acknowledged = acknowledged.saturating_add(sibling.acknowledged());
+        if siblings[index] != record.slot {
+            stuck_since = stuck_since.into_iter().chain(sibling.shown.stuck_since).min();
+        }
     }
     if acknowledged < HABIT_KNOWN {
         usually_awaiting = usually_awaiting.max(HABIT_UNKNOWN);
@@ -55,15 +59,43 @@ pub(crate) fn context(
         usually_awaiting,
         came_back_at,
         cum_tsn_ack: cum_tsn_ack(record, &flow.links).or(first_cum_tsn_ack),
+        stuck_since,
         accuse_from,
+        unseen: config
+            .may_lack_packets
+            .then(|| unseen(association, direction, flows)),
     };
-    let counted = match (vantage, direction) {
+    let counted = match (config.vantage, direction) {
         (Vantage::Endpoint, Direction::Forward) => Counted::Retransmitted,
         (Vantage::Endpoint, Direction::Return) => Counted::Late,
         (Vantage::Gateway, _) => Counted::Both,
     };
     (context, counted)
 }
+
+/// What a file may lack of the answers to a direction's packets.
+fn unseen(association: Option<&Association>, direction: Direction, flows: &Flows) -> Unseen {
+    let of =
+        |direction| flows.all_of(association.map_or(&[][..], |association| association.flows(direction)));
+    let (asking, answering) = (of(direction), of(direction.reversed()));
+    let answered: u64 = asking.clone().map(|flow| flow.view.heartbeats_answered).sum();
+    let answers: u64 = answering.clone().map(|flow| flow.shown.heartbeat_acks).sum();
+    let packets = asking
+        .clone()
+        .chain(answering.clone())
+        .any(|flow| flow.shown.lacks_data)
+        || answers > answered + EARLY_ACKS;
+    let left_out = asking.clone().any(|flow| flow.shown.left_out);
+    Unseen {
+        sacks: packets || left_out || !answering.clone().any(|flow| flow.shown.lone_sacks),
+        heartbeat_acks: answered == 0,
+        packets,
+        data_seen_at: asking.filter_map(|flow| flow.shown.data_at).max(),
+    }
+}
+
+/// HEARTBEAT ACKs that may come unasked: their HEARTBEATs were sent before the file begins, one over each of two paths.
+const EARLY_ACKS: u64 = 2;
 
 /// After so many acknowledgements it is known whether the peer acknowledges every second packet, as it should.
 const HABIT_KNOWN: u32 = 8;

@@ -1,7 +1,7 @@
 //! What a flow's newest record tells of its association: where new DATA goes, and whether enough is known to report it.
 
 use crate::{
-    model::{AssociationId, EventKind, Origin, Timestamp},
+    model::{AssociationId, EventKind, Missing, Origin, Timestamp},
     path::{
         flow::{Flow, Membership},
         flows::Flows,
@@ -27,6 +27,24 @@ impl Registry {
         }
         self.vouch(flows, slot, member);
         self.establish_if_known(flows, id, now);
+        let missing = flows.get(slot).and_then(Flow::lacking);
+        if let Some(missing) = missing.filter(|_| self.config.may_lack_packets) {
+            self.report_lack(member, missing, now);
+        }
+    }
+
+    /// Reports once of an established association what the capture lacks.
+    fn report_lack(&mut self, member: Membership, missing: Missing, now: Timestamp) {
+        let known = self.associations.get_mut(member.association);
+        let Some(association) = known.filter(|known| known.is_established() && !known.lacks_packets) else {
+            return;
+        };
+        association.lacks_packets = true;
+        let kind = EventKind::CaptureLacks {
+            direction: member.direction,
+            missing,
+        };
+        self.associations.report(member.association, kind, now);
     }
 
     /// Follows new DATA from path to path. What is to be reported is as old as the first of it.

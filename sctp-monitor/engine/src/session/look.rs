@@ -53,12 +53,18 @@ impl Look {
         };
     }
 
-    /// It was looked at; `true` if it remains due, since it waits for an answer.
-    pub(super) fn on_looked(&mut self, record: &FlowRecord, patience: Patience, now: Timestamp) -> bool {
+    /// It was looked at; `true` if it remains due, since it waits for an answer or is `awaited` at some time.
+    pub(super) fn on_looked(
+        &mut self,
+        record: &FlowRecord,
+        awaited: bool,
+        patience: Patience,
+        now: Timestamp,
+    ) -> bool {
         let wait_ns = longest_wait(record);
         *self = Self {
             at: Some(now),
-            is_due: wait_ns != 0,
+            is_due: awaited || wait_ns != 0,
             has_news: false,
             is_released: false,
             wait_ns,

@@ -211,7 +211,8 @@ impl Session {
                 return true;
             }
             engine.handle_record(*slot, record, now);
-            look.on_looked(record, *patience, now)
+            let awaited = engine.deadline_of(*slot).is_some();
+            look.on_looked(record, awaited, *patience, now)
         });
     }
 

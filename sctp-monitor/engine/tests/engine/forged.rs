@@ -366,7 +366,7 @@ fn forged_inits_prove_no_direction() {
             _ => None,
         })
         .collect();
-    assert_eq!(broken, ["unknown", "both"]);
+    assert_eq!(broken, ["unknown"]);
 }
 
 #[test]

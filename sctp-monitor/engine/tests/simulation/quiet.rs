@@ -57,6 +57,16 @@ fn reordering_under_load_is_no_failure() {
 }
 
 #[test]
+fn reordering_in_a_file_is_no_failure() {
+    assert_quiet("in a file, reordering");
+}
+
+#[test]
+fn delayed_acks_in_a_file_are_no_failure() {
+    assert_quiet("in a file, acks after 200 ms only");
+}
+
+#[test]
 fn a_stall_of_the_peer_is_no_failure() {
     assert_quiet("peer stalls for 100 ms");
 }

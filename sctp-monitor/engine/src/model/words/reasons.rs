@@ -36,17 +36,22 @@ impl fmt::Display for Reason {
                 timeout,
                 packets,
                 missed,
+                tries,
                 last_alive_ago,
                 ..
             } => {
                 write!(
                     f,
-                    "no SACK for TSN {tsn} for {} (limit {}; {} overdue, {} sent since)",
+                    "no SACK for TSN {tsn} for {} (limit {}; {} overdue, {} sent since",
                     Short(*sent_ago),
                     Short(*timeout),
                     plural(u64::from(*missed), "SACK"),
                     plural(u64::from(*packets), "packet"),
                 )?;
+                if *tries > 0 {
+                    write!(f, ", retransmitted {}", plural(u64::from(*tries), "time"))?;
+                }
+                f.write_str(")")?;
                 last_answer(f, *last_alive_ago)
             }
             Self::IcmpError { what, reporter } => write!(f, "ICMP error from {reporter}: {}", what.words()),

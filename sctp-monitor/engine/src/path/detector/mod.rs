@@ -11,6 +11,7 @@
 mod direction;
 mod directions;
 mod signs;
+mod tries;
 mod wait;
 mod weigh;
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
 
-use self::{directions::Directions, wait::Wait};
+use self::{directions::Directions, tries::Tries, wait::Wait};
 use crate::{
     config::Config,
     model::{Reason, RttView, Timestamp},
@@ -52,8 +53,25 @@ pub(crate) struct Context {
     pub(crate) cum_tsn_ack: Option<u32>,
     /// See [`Detector::usually_awaiting`]; the most of all flows of this direction.
     pub(crate) usually_awaiting: f32,
+    /// When the chunk was sent that waits and was retransmitted, of all flows of this direction.
+    pub(crate) stuck_since: Option<Timestamp>,
     /// This host or the agent stood still: nobody is accused before this time.
     pub(crate) accuse_from: Timestamp,
+    /// What may have passed all the same, though it was not seen. `None` where all that passes is seen.
+    pub(crate) unseen: Option<Unseen>,
+}
+
+/// What a file may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Unseen {
+    /// SACKs: none without DATA was seen, or packets are missing.
+    pub(crate) sacks: bool,
+    /// HEARTBEAT ACKs: none was seen.
+    pub(crate) heartbeat_acks: bool,
+    /// Any packet: some are missing for certain.
+    pub(crate) packets: bool,
+    /// When DATA of this direction was last seen. An answer that is due later would not have been seen, as far as is known.
+    pub(crate) data_seen_at: Option<Timestamp>,
 }
 
 /// The evidence about one flow.
@@ -101,6 +119,8 @@ struct Data {
     first_missed: Option<Timestamp>,
     /// How often a heartbeat was answered after DATA had gone missing, since DATA was last acknowledged.
     excused: u32,
+    /// A SACK stays out that a capture may lack.
+    may_lack_sack: bool,
     /// A heartbeat was answered while DATA went missing.
     only_heartbeats_pass: bool,
     /// Nobody retransmits what is not acknowledged: the SACKs seem to pass elsewhere, and nothing is known of the path.
@@ -110,10 +130,13 @@ struct Data {
     /// Packets that usually await a SACK when one comes: with peers that acknowledge by a timer only there are some.
     usually_awaiting: f32,
     odds: Odds,
-    /// Chunks that were sent and lost since DATA was last acknowledged. An outage is no loss: they count once the path has shown
-    /// that it works.
+    /// Chunks that were sent and lost since DATA was last acknowledged.
     sent_since: u32,
     lost_since: u32,
+    /// The last TSN that was sent while the path was dead. An outage is no loss: nothing counts before all that was sent in it
+    /// is acknowledged.
+    outage_until: Option<u32>,
+    tries: Tries,
     twice_in_silence: TwiceInSilence,
     /// Since the last heartbeat was answered: the DATA chunks there were then, and when one more was noticed.
     chunks_at_answer: u64,
@@ -152,6 +175,7 @@ impl Default for Data {
             missed: 0,
             first_missed: None,
             excused: 0,
+            may_lack_sack: false,
             only_heartbeats_pass: false,
             answered_elsewhere: false,
             arrived_twice: 0,
@@ -159,6 +183,8 @@ impl Default for Data {
             odds: Odds::of_data(),
             sent_since: 0,
             lost_since: 0,
+            outage_until: None,
+            tries: Tries::default(),
             twice_in_silence: TwiceInSilence::default(),
             chunks_at_answer: 0,
             tried_since: None,
@@ -170,6 +196,8 @@ impl Default for Data {
 #[derive(Debug, Clone, Copy, Default)]
 struct LastRecord {
     acknowledged: u32,
+    acknowledged_here: u32,
+    retransmissions: u32,
     lost: u32,
     spurious: u32,
     data_chunks: u64,
@@ -208,6 +236,16 @@ impl Detector {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Whether nothing was concluded from a SACK that stays out, because a capture may lack it.
+    pub(crate) fn may_lack_sack(&self) -> bool {
+        self.data.may_lack_sack
+    }
+
+    /// What is lost was lost in an outage, or may have been.
+    pub(crate) fn is_in_outage(&self) -> bool {
+        self.data.outage_until.is_some()
     }
 
     /// Heartbeats are answered while DATA is not.
@@ -256,12 +294,12 @@ impl Detector {
         }
     }
 
-    /// Takes the newest record.
+    /// Takes the newest record, of a flow whose last packet passed at `last_seen`.
     pub(crate) fn handle(
         &mut self,
         record: &FlowRecord,
         context: Context,
-        tick: Duration,
+        (tick, last_seen): (Duration, Timestamp),
         config: &Config,
         now: Timestamp,
     ) {
@@ -270,13 +308,17 @@ impl Detector {
         self.take_acknowledgements(record, context, tick, config, now);
         self.count_duplicates(record, context, now);
         self.follow_wait(record, context.usually_awaiting, config, now);
+        self.follow_tries(record, context, last_seen, config);
         self.watch_what_is_under_way(record, config, now);
+        self.watch_what_is_lost(record, context, now);
         self.watch_the_opposite_way(record, context, config);
         self.heartbeats.waiting = record
             .outstanding
             .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
         self.last = LastRecord {
             acknowledged: record.acknowledgements,
+            acknowledged_here: record.acknowledged_here,
+            retransmissions: record.retransmissions,
             lost: record.lost,
             spurious: record.spurious,
             data_chunks: record.data_chunks,
@@ -293,6 +335,9 @@ impl Detector {
             .weigh_duplicates(config, now)
             .or_else(|| self.weigh_data(record, context, config, now));
         let verdict = self.weigh(heartbeats, data);
+        if matches!(verdict, Verdict::Dead(_)) {
+            self.data.outage_until = Some(record.highest_sent);
+        }
         self.decide(verdict);
     }
 

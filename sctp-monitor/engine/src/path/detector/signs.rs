@@ -2,9 +2,11 @@
 
 use std::{mem::take, time::Duration};
 
-use sctp_monitor_common::abi::FlowRecord;
+use sctp_monitor_common::abi::{FlowRecord, tsn_after};
 
-use super::{ARRIVED_TWICE, Context, Detector, TwiceInSilence, Verdict, heartbeat_rto, wait::Wait};
+use super::{
+    ARRIVED_TWICE, Context, Detector, TwiceInSilence, Verdict, heartbeat_rto, tries::Tries, wait::Wait,
+};
 use crate::{
     config::Config,
     model::{Reason, Timestamp},
@@ -95,8 +97,10 @@ impl Detector {
             let rto = self.data_rto(record, config);
             wait.left_over || at > wait.overdue_at(rto, config) + LATE_MARGIN
         });
-        if late && matches!(self.verdict, Verdict::Dead(_)) {
-            if self.acknowledged_after_break(record, context) {
+        // Unless it came back over this path: what was retransmitted elsewhere as well, the record tells of no acknowledgement.
+        let here = record.acknowledged_here != self.last.acknowledged_here;
+        if late && !here && matches!(self.verdict, Verdict::Dead(_)) {
+            if self.acknowledged_after_break(record, context, config, at) {
                 self.on_arrived(at);
             }
             // What is missing goes on being missing, though the wait is over.
@@ -111,14 +115,16 @@ impl Detector {
         }
         let data = &mut self.data;
         let (sent, resent) = (take(&mut data.sent_since), take(&mut data.lost_since));
-        if !matches!(self.verdict, Verdict::Dead(_)) {
+        if data.outage_until.is_none() {
             data.odds.count(sent, lost.saturating_add(resent));
+            if let Some(wait) = wait {
+                data.usually_awaiting += (wait.awaiting_sack as f32 - data.usually_awaiting) / USUAL_MEMORY;
+            }
         }
-        if let Some(wait) = wait {
-            self.data.usually_awaiting +=
-                (wait.awaiting_sack as f32 - self.data.usually_awaiting) / USUAL_MEMORY;
-        }
+        let is_over = |until: u32| context.cum_tsn_ack.is_none_or(|acked| !tsn_after(until, acked));
+        data.outage_until = data.outage_until.filter(|until| !is_over(*until));
         self.data.wait = None;
+        self.data.tries = Tries::default();
         self.data.missed = 0;
         self.data.first_missed = None;
         self.data.excused = 0;
@@ -163,6 +169,32 @@ impl Detector {
             .rto(config)
             .or_else(|| heartbeat_rto(record, config))
             .unwrap_or(config.rto_initial)
+    }
+
+    /// When a retransmission should have been answered: it may be a single packet, whose SACK is delayed.
+    pub(super) fn try_timeout(&self, record: &FlowRecord, config: &Config) -> Duration {
+        self.data_rto(record, config) + config.delayed_ack + config.stall_allowance
+    }
+
+    /// Takes the retransmissions over this flow.
+    pub(super) fn follow_tries(
+        &mut self,
+        record: &FlowRecord,
+        context: Context,
+        last_seen: Timestamp,
+        config: &Config,
+    ) {
+        let is_resent = record.retransmissions != self.last.retransmissions;
+        let timeout = self.try_timeout(record, config);
+        let since = self.data.tries.stuck_since();
+        let in_vain = self
+            .data
+            .tries
+            .follow(context.stuck_since, is_resent.then_some(last_seen), timeout);
+        if in_vain > 0 {
+            self.data.missed = self.data.missed.saturating_add(in_vain);
+            self.data.first_missed = self.data.first_missed.or(since);
+        }
     }
 
     /// How old a packet must be to count: by whichever time-out is shorter. Heartbeats are answered at once, DATA by some

@@ -1,5 +1,7 @@
 //! What is thought of a flow, by all that was found out about it.
 
+use std::time::Duration;
+
 use sctp_monitor_common::abi::FlowRecord;
 
 use super::{Context, Detector, Verdict, heartbeat_rto};
@@ -38,6 +40,10 @@ impl Detector {
             return None;
         }
         let rto = self.data_rto(record, config);
+        let until = context.unseen.map_or(Some(now), |unseen| unseen.data_seen_at);
+        let sacks_may_have_passed = context.unseen.is_some_and(|unseen| unseen.sacks);
+        let timeout = self.try_timeout(record, config);
+        let tries = self.data.tries;
         let mut missed = self.data.missed;
         let mut waiting = None;
         if let Some(wait) = self.data.wait {
@@ -45,12 +51,18 @@ impl Detector {
             let overdue_at = wait.overdue_at(rto, config);
             if now < overdue_at {
                 self.look_again(overdue_at);
-            } else {
+            } else if until < Some(overdue_at) {
+                // Nobody waits for longer than RTO.Initial, 1 s, before it retransmits (RFC 9260 section 16).
+                self.data.may_lack_sack |= sacks_may_have_passed && now >= overdue_at + RTO_INITIAL;
+                self.look_again(now + MEANWHILE);
+            } else if !sacks_may_have_passed || record.timed.is_resent() {
                 missed = missed.saturating_add(wait.sacks_due(context.usually_awaiting));
                 waiting = Some(wait);
                 if let Some(at) = wait.next_awaiting_at(self.sack_timeout(record, config), config) {
                     self.look_again(at);
                 }
+            } else {
+                self.data.may_lack_sack = true;
             }
             if now.since(wait.sent_at) > config.one_sided_data
                 && !record.timed.is_resent()
@@ -59,18 +71,36 @@ impl Detector {
                 self.data.answered_elsewhere = true;
             }
         }
+        // Where a SACK may have passed, only the next retransmission tells that none had.
+        let in_vain = tries.unanswered(timeout, until.filter(|_| !sacks_may_have_passed));
+        missed = missed.saturating_add(in_vain);
+        match tries.due_at(timeout) {
+            Some(at) if now < at => self.look_again(at),
+            Some(at) if tries.count() > 0 && until < Some(at) => self.look_again(now + MEANWHILE),
+            _ => {}
+        }
         if missed == 0 {
             return None;
         }
         let odds = self.data.odds;
-        let since = self.data.first_missed.or(waiting.map(|wait| wait.sent_at))?;
+        let since = self
+            .data
+            .first_missed
+            .or(waiting.map(|wait| wait.sent_at))
+            .or(tries.stuck_since())?;
+        let cum_tsn_ack = context.cum_tsn_ack.unwrap_or(record.sender.cum_tsn_ack);
         let reason = Reason::DataUnacknowledged {
-            tsn: record.timed.tsn,
-            cum_tsn_ack: record.sender.cum_tsn_ack,
+            tsn: if waiting.is_some() {
+                record.timed.tsn
+            } else {
+                cum_tsn_ack.wrapping_add(1)
+            },
+            cum_tsn_ack,
             sent_ago: now.since(since),
             timeout: rto + config.stall_allowance,
             packets: record.timed.packets(),
             missed,
+            tries: tries.count(),
             last_alive_ago: self.alive_at.map(|at| now.since(at)),
         };
         if self.data.answered_elsewhere {
@@ -89,7 +119,8 @@ impl Detector {
             self.data.only_heartbeats_pass |= in_vain;
             return Some(Verdict::Suspect(reason));
         }
-        let doubtful = missed >= odds.required(config.doubt_chance);
+        // The sender itself has waited in vain, for its own time-out.
+        let doubtful = tries.count() > 0 || missed >= odds.required(config.doubt_chance);
         doubtful.then_some(Verdict::Suspect(reason))
     }
 
@@ -100,7 +131,7 @@ impl Detector {
         config: &Config,
         now: Timestamp,
     ) -> Option<Verdict> {
-        if !context.answers_are_seen {
+        if !context.answers_are_seen || context.unseen.is_some_and(|unseen| unseen.heartbeat_acks) {
             return None;
         }
         let rto = heartbeat_rto(record, config)
@@ -136,8 +167,11 @@ impl Detector {
             0 => config.heartbeat_chance,
             _ => config.data_chance,
         };
+        let may_have_passed = context.unseen.is_some_and(|unseen| unseen.packets);
         // A heartbeat stays out as DATA does; both together weigh more.
-        if self.heartbeats.missed.saturating_add(self.data.missed) >= odds.required(chance) {
+        if !may_have_passed
+            && self.heartbeats.missed.saturating_add(self.data.missed) >= odds.required(chance)
+        {
             Some(Verdict::Dead(reason))
         } else {
             Some(Verdict::Suspect(reason))
@@ -164,5 +198,9 @@ impl Detector {
     }
 }
 
+/// See RFC 9260 section 16.
+const RTO_INITIAL: Duration = Duration::from_secs(1);
+/// How often is looked whether DATA on another path tells that a file goes on.
+const MEANWHILE: Duration = Duration::from_millis(300);
 /// A sender that nobody answers has no window for so many packets at the start of its life, and later sends again.
 const ONE_SIDED_PACKETS: u32 = 20;

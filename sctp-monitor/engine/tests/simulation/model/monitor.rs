@@ -37,6 +37,8 @@ pub(crate) enum Capture {
     Both,
     SentOnly,
     ReceivedOnly,
+    /// All, into a file that is read later.
+    File,
 }
 
 /// A path changed its state.
@@ -70,14 +72,17 @@ impl Monitor {
         now: Timestamp,
         mut dice: Dice,
     ) -> Self {
+        let is_file = capture == Capture::File;
         let config = Config {
             vantage,
+            may_lack_packets: is_file,
             ..Config::default()
         };
+        let pace = if is_file { Pace::REPLAY } else { PACE };
         Self {
             began_at: now + dice.between(Duration::ZERO, PACE.sweep),
             programs: Programs::new(TICK, ring_loss, dice),
-            session: Session::new(config, TICK, PACE),
+            session: Session::new(config, TICK, pace),
             vantage,
             capture,
             now,
@@ -103,7 +108,7 @@ impl Monitor {
     pub(crate) fn handle_frame(&mut self, from: Side, path: usize, frame: &[u8], now: Timestamp) {
         let nic = u32::try_from(path + 1).expect("a few paths");
         let unseen = match self.capture {
-            Capture::Both => None,
+            Capture::Both | Capture::File => None,
             Capture::SentOnly => Some(Side::Remote),
             Capture::ReceivedOnly => Some(Side::Local),
         };

@@ -137,6 +137,21 @@ impl Scenario {
                 ..calm()
             },
             Self {
+                name: "in a file, reordering",
+                vantage: Vantage::Gateway,
+                capture: Capture::File,
+                reordered: 0.05,
+                rates: [200.0, 0.0],
+                ..calm()
+            },
+            Self {
+                name: "in a file, acks after 200 ms only",
+                vantage: Vantage::Gateway,
+                capture: Capture::File,
+                acks: acks_by_timer,
+                ..calm()
+            },
+            Self {
                 name: "at a gateway",
                 vantage: Vantage::Gateway,
                 ..calm()

@@ -1,0 +1,73 @@
+//! Retransmissions while nothing is acknowledged: each is one more question without an answer.
+//!
+//! Who sends little has a chunk or two outstanding, and asks with the same ones again after each time-out. So what counts there is
+//! not how many packets wait, but how often they were sent in vain.
+
+use std::time::Duration;
+
+use crate::model::Timestamp;
+
+/// The retransmissions over one flow since the chunk that waits was sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tries {
+    /// When the chunk was sent that waits, on this path or another one.
+    stuck_since: Option<Timestamp>,
+    /// When the last packet of the newest try was sent.
+    last_at: Option<Timestamp>,
+    /// Tries, with the newest one.
+    count: u32,
+}
+
+impl Tries {
+    /// Takes what a look found: since when a retransmitted chunk waits, and when the last retransmission over this flow was
+    /// sent, if there was one since the look before. What follows sooner than an answer could is part of the same try.
+    ///
+    /// Gives how many tries were in vain, if nothing is waited for any more: an answer may be one to the newest of them.
+    pub(super) fn follow(
+        &mut self,
+        stuck_since: Option<Timestamp>,
+        resent_at: Option<Timestamp>,
+        timeout: Duration,
+    ) -> u32 {
+        let mut in_vain = 0;
+        if self.stuck_since.is_some() && self.stuck_since != stuck_since {
+            in_vain = self.count.saturating_sub(u32::from(resent_at.is_none()));
+            *self = Self::default();
+        }
+        self.stuck_since = stuck_since;
+        let Some(at) = resent_at else {
+            return in_vain;
+        };
+        let is_new = self.last_at.is_none_or(|last| at >= last + timeout);
+        if stuck_since.is_none() {
+            // Another flow may tell of the chunk that waits at its next look.
+            self.count = 1;
+        } else if is_new {
+            self.count = self.count.saturating_add(1);
+        }
+        self.last_at = Some(at);
+        in_vain
+    }
+
+    /// Since when the chunk waits that was sent again.
+    pub(super) fn stuck_since(&self) -> Option<Timestamp> {
+        self.stuck_since.filter(|_| self.count > 0)
+    }
+
+    /// How often the chunk was sent again.
+    pub(super) fn count(&self) -> u32 {
+        self.stuck_since().map_or(0, |_| self.count)
+    }
+
+    /// How many tries have had no answer. The next one tells it of each; of the newest one, time does: `until` when an
+    /// answer would have been seen.
+    pub(super) fn unanswered(&self, timeout: Duration, until: Option<Timestamp>) -> u32 {
+        let in_vain = self.last_at.is_some_and(|at| until >= Some(at + timeout));
+        self.count().saturating_sub(u32::from(!in_vain))
+    }
+
+    /// When the newest one should have been answered. Which chunk it was about may be known by then only.
+    pub(super) fn due_at(&self, timeout: Duration) -> Option<Timestamp> {
+        Some(self.last_at? + timeout)
+    }
+}
