@@ -140,7 +140,7 @@ fn findings_are_told_in_full_and_the_worst_come_first() {
     assert_eq!(json["findings"][0]["severity"], "critical");
     assert_eq!(json["schema"], 1);
     for words in [
-        "critical: path 10.1.1.1 > 10.1.1.2: path MTU black hole: HEARTBEATs pass",
+        "critical: path 10.1.1.1 > 10.1.1.2: path MTU black hole, forward direction: HEARTBEATs pass",
         "warning: remote address 10.1.2.2: no path to this address confirmed in 35.0 s",
         "known for 35000.0 ms",
         "since 2026-11-23 16:00:00.000 UTC; lost bytes 1400; incident 7",

@@ -17,7 +17,7 @@ impl fmt::Display for EndReason {
             Self::Abort(abort) => abort.fmt(f),
             Self::Restarted => f.write_str("restarted by a new handshake between the same addresses"),
             Self::PartOf { association } => write!(f, "found to be part of association {association}"),
-            Self::Replaced => f.write_str("replaced by a new association on the same ports and addresses"),
+            Self::Replaced => f.write_str("replaced by a new association on the same ports"),
             Self::Silent { silent_for } => write!(f, "no packet for {}", Short(*silent_for)),
             Self::CrowdedOut { silent_for } => write!(
                 f,
