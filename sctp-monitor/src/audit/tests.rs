@@ -143,7 +143,7 @@ fn findings_are_told_in_full_and_the_worst_come_first() {
         "critical: path 10.1.1.1 > 10.1.1.2: path MTU black hole, forward direction: HEARTBEATs pass",
         "warning: remote address 10.1.2.2: no path to this address confirmed in 35.0 s",
         "known for 35000.0 ms",
-        "since 2026-11-23 16:00:00.000 UTC; lost bytes 1400; incident 7",
+        "since 2026-11-23 16:00:00.000 UTC; direction forward; lost bytes 1400; heartbeats pass true; incident 7",
         "Check: whether 10.1.2.2 is reachable",
         "since 2026-11-23 16:00:00.000 UTC; shared interface path1",
         "3 associations on path1: 2 at risk, 0 not proven, 1 fine",

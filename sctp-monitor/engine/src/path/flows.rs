@@ -190,6 +190,7 @@ mod tests {
             cum_tsn_ack: None,
             usually_awaiting: 0.0,
             stuck_since: None,
+            window_closed_at: None,
             accuse_from: Timestamp::default(),
             unseen: None,
         }

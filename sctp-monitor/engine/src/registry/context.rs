@@ -52,6 +52,12 @@ pub(crate) fn context(
         .and_then(|member| association?.path(&member.path)?.flow(direction.reversed()))
         .and_then(|slot| flows.get(slot))
         .map(|opposite| opposite.heard_at);
+    let answering = association.map_or(&[][..], |association| association.flows(direction.reversed()));
+    let sacking = flows.all_of(answering).filter(|flow| flow.view.a_rwnd.is_some());
+    let window_closed_at = sacking
+        .max_by_key(|flow| flow.heard_at)
+        .filter(|newest| newest.view.a_rwnd == Some(0))
+        .map(|newest| newest.heard_at);
     let context = Context {
         answers_are_seen: association
             .is_some_and(|association| association.is_heard(flows, direction.reversed())),
@@ -60,6 +66,7 @@ pub(crate) fn context(
         came_back_at,
         cum_tsn_ack: cum_tsn_ack(record, &flow.links).or(first_cum_tsn_ack),
         stuck_since,
+        window_closed_at,
         accuse_from,
         unseen: config
             .may_lack_packets

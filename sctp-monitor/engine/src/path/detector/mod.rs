@@ -55,6 +55,8 @@ pub(crate) struct Context {
     pub(crate) usually_awaiting: f32,
     /// When the chunk was sent that waits and was retransmitted, of all flows of this direction.
     pub(crate) stuck_since: Option<Timestamp>,
+    /// When the peer was last heard whose last SACK has closed its window.
+    pub(crate) window_closed_at: Option<Timestamp>,
     /// This host or the agent stood still: nobody is accused before this time.
     pub(crate) accuse_from: Timestamp,
     /// What may have passed all the same, though it was not seen. `None` where all that passes is seen.

@@ -14,6 +14,8 @@ pub(super) struct Tries {
     stuck_since: Option<Timestamp>,
     /// When the last packet of the newest try was sent.
     last_at: Option<Timestamp>,
+    /// When the one before was sent; before the first retransmission, the chunk itself.
+    before_at: Option<Timestamp>,
     /// Tries, with the newest one.
     count: u32,
 }
@@ -39,6 +41,9 @@ impl Tries {
             return in_vain;
         };
         let is_new = self.last_at.is_none_or(|last| at >= last + timeout);
+        if is_new {
+            self.before_at = self.last_at.or(stuck_since);
+        }
         if stuck_since.is_none() {
             // Another flow may tell of the chunk that waits at its next look.
             self.count = 1;
@@ -52,6 +57,21 @@ impl Tries {
     /// Since when the chunk waits that was sent again.
     pub(super) fn stuck_since(&self) -> Option<Timestamp> {
         self.stuck_since.filter(|_| self.count > 0)
+    }
+
+    /// The peer has answered, though it acknowledges nothing, and was last heard at that time. Gives whether all tries are
+    /// answered that should have been by now.
+    pub(super) fn on_answered(&mut self, heard_at: Timestamp, timeout: Duration, now: Timestamp) -> bool {
+        if Some(heard_at) >= self.last_at {
+            *self = Self::default();
+            return true;
+        }
+        let is_young = self.last_at.is_some_and(|last_at| now < last_at + timeout);
+        if is_young && Some(heard_at) >= self.before_at {
+            self.count = self.count.min(1);
+            return true;
+        }
+        false
     }
 
     /// How often the chunk was sent again.

@@ -39,6 +39,21 @@ impl Detector {
         if !context.sacks_are_seen {
             return None;
         }
+        // A receiver whose window is closed drops what comes, and says so with a SACK that acknowledges nothing (RFC 9260
+        // section 6.2). That answers what was sent before.
+        if let Some(heard_at) = context.window_closed_at
+            && self.data.wait.is_none_or(|wait| wait.sent_at <= heard_at)
+        {
+            let timeout = self.try_timeout(record, config);
+            if self.data.tries.on_answered(heard_at, timeout, now) {
+                self.data.missed = 0;
+                self.data.first_missed = None;
+                if let Some(at) = self.data.tries.due_at(timeout) {
+                    self.look_again(at);
+                }
+                return None;
+            }
+        }
         let rto = self.data_rto(record, config);
         let until = context.unseen.map_or(Some(now), |unseen| unseen.data_seen_at);
         let sacks_may_have_passed = context.unseen.is_some_and(|unseen| unseen.sacks);
