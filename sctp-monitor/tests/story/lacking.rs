@@ -77,8 +77,8 @@ fn bundled(seed: u64) -> Vec<(Seen, Vec<u8>)> {
         }
         let pause = [2, 5, 30, 150, 1_200][random.below(5) as usize] * MS;
         if pause > 200 * MS {
-            for side in 0..2 {
-                if let Some(tsn) = owed[side].take() {
+            for (side, owed) in owed.iter_mut().enumerate() {
+                if let Some(tsn) = owed.take() {
                     push(at_ns + 200 * MS + side as u64, side, vec![frames::sack(tsn, &[])]);
                 }
             }

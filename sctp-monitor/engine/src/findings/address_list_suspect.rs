@@ -150,7 +150,7 @@ impl Range {
     fn of(address: &IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => match v4.octets() {
-                [0, ..] | [224..=255, ..] => Self::Nobody,
+                [0 | 224..=255, ..] => Self::Nobody,
                 [127, ..] => Self::Loopback,
                 [169, 254, ..] => Self::LinkLocal,
                 [198, 18 | 19, ..] => Self::Benchmark,

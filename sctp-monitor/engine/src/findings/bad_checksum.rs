@@ -162,7 +162,6 @@ mod tests {
             dst: address(dst).into(),
             src_port: port(src),
             dst_port: port(dst),
-            ..bytemuck::Zeroable::zeroed()
         }
     }
 
