@@ -268,6 +268,7 @@ impl Flow {
         self.shown.take(record, &self.links, self.view.last_seen);
         let stuck = context.stuck_since.into_iter().chain(self.shown.stuck_since);
         context.stuck_since = stuck.min();
+        context.fills_queues = self.losses.fills_queues();
         if let Some(unseen) = &mut context.unseen {
             unseen.data_seen_at = unseen.data_seen_at.max(self.shown.data_at);
         }

@@ -18,6 +18,7 @@ use crate::{
     path::{
         detector::Context,
         flow::{Counted, Flow},
+        odds::Odds,
     },
 };
 
@@ -189,6 +190,8 @@ mod tests {
             came_back_at: None,
             cum_tsn_ack: None,
             usually_awaiting: 0.0,
+            odds: Odds::of_data(),
+            fills_queues: false,
             stuck_since: None,
             window_closed_at: None,
             accuse_from: Timestamp::default(),

@@ -100,6 +100,13 @@ impl Losses {
         }
     }
 
+    /// Whether the sender has more under way than waits for its application, in full packets: it fills the network's queues, and
+    /// what they drop is lost in a row.
+    pub(crate) fn fills_queues(&self) -> bool {
+        let loads = self.seconds.iter().map(|second| second.load);
+        loads.fold(self.load, Load::and).is_full()
+    }
+
     /// The rate, while it is too high.
     pub(crate) fn rate(&self) -> Option<Rate> {
         self.rate.filter(|_| self.open)

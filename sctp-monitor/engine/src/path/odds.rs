@@ -63,6 +63,15 @@ impl Odds {
         if other.sent > self.sent { other } else { self }
     }
 
+    /// The odds of a path of which little is known: those of its neighbours, who share the network with it.
+    pub(crate) fn or_of_neighbours(self, neighbours: Self) -> Self {
+        if self.sent < PRIOR_SENT {
+            self.or_richer(neighbours)
+        } else {
+            self
+        }
+    }
+
     /// The chance that one answer stays out while the path works.
     fn of_silence(&self) -> f32 {
         ((self.lost + self.prior_lost) / (self.sent + PRIOR_SENT)).min(1.0)
@@ -98,6 +107,14 @@ mod tests {
         assert_eq!(required(1_000, 20), 5);
         assert!(required(1_000, 360) > 15);
         assert_eq!(required(1_000, 1_000), MOST);
+    }
+
+    #[test]
+    fn a_path_of_which_little_is_known_has_its_neighbours_odds() {
+        let (unknown, lossy, clean) = (after(3, 0), after(1_000, 20), after(5_000, 0));
+        assert_eq!(unknown.or_of_neighbours(lossy).required(1e-7), 5);
+        assert_eq!(unknown.or_of_neighbours(Odds::of_data()), unknown);
+        assert_eq!(lossy.or_of_neighbours(clean), lossy);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(crate) fn context(
     // The flow whose record holds the TSN state may be idle, and not looked at for long.
     let mut sacks_are_seen = record.shows_sacks();
     let mut usually_awaiting = 0.0_f32;
+    let mut odds = flow.detector.odds();
     let mut acknowledged = 0_u32;
     let mut first_cum_tsn_ack = None;
     let mut stuck_since = None::<Timestamp>;
@@ -39,6 +40,7 @@ pub(crate) fn context(
         }
         sacks_are_seen |= sibling.sacks_seen;
         usually_awaiting = usually_awaiting.max(sibling.detector.usually_awaiting());
+        odds = odds.or_richer(sibling.detector.odds());
         acknowledged = acknowledged.saturating_add(sibling.acknowledged());
         if siblings[index] != record.slot {
             stuck_since = stuck_since.into_iter().chain(sibling.shown.stuck_since).min();
@@ -65,6 +67,8 @@ pub(crate) fn context(
         usually_awaiting,
         came_back_at,
         cum_tsn_ack: cum_tsn_ack(record, &flow.links).or(first_cum_tsn_ack),
+        odds,
+        fills_queues: false,
         stuck_since,
         window_closed_at,
         accuse_from,

@@ -53,6 +53,10 @@ pub(crate) struct Context {
     pub(crate) cum_tsn_ack: Option<u32>,
     /// See [`Detector::usually_awaiting`]; the most of all flows of this direction.
     pub(crate) usually_awaiting: f32,
+    /// How often answers are missing on the flow of this direction of which most is known.
+    pub(crate) odds: Odds,
+    /// See [`Losses::fills_queues`](crate::path::loss::Losses::fills_queues).
+    pub(crate) fills_queues: bool,
     /// When the chunk was sent that waits and was retransmitted, of all flows of this direction.
     pub(crate) stuck_since: Option<Timestamp>,
     /// When the peer was last heard whose last SACK has closed its window.
@@ -227,6 +231,11 @@ impl Detector {
         self.alive_since
     }
 
+    /// How often answers to DATA are missing while the path works.
+    pub(crate) fn odds(&self) -> Odds {
+        self.data.odds
+    }
+
     /// Packets that usually await a SACK when one comes, for longer than the path needs: the peer sends it by a timer.
     pub(crate) fn usually_awaiting(&self) -> f32 {
         self.data.usually_awaiting
@@ -305,6 +314,7 @@ impl Detector {
         config: &Config,
         now: Timestamp,
     ) {
+        let alive_before = self.alive_at;
         self.take_answers(record);
         self.count_losses(record, now);
         self.take_acknowledgements(record, context, tick, config, now);
@@ -329,6 +339,12 @@ impl Detector {
         };
         if now < context.accuse_from {
             self.deadline = Some(context.accuse_from);
+            // Nobody is accused; who has proved that it works is believed at once.
+            let is_proof =
+                self.alive_at > alive_before && self.heartbeats.missed == 0 && self.data.missed == 0;
+            if is_proof {
+                self.decide(self.weigh_signs());
+            }
             return;
         }
         self.deadline = None;

@@ -97,7 +97,7 @@ impl Detector {
         if missed == 0 {
             return None;
         }
-        let odds = self.data.odds;
+        let odds = self.data.odds.or_of_neighbours(context.odds);
         let since = self
             .data
             .first_missed
@@ -121,7 +121,13 @@ impl Detector {
         if self.data.answered_elsewhere {
             return Some(Verdict::Suspect(reason));
         }
-        if missed >= odds.required(config.data_chance) {
+        // Where a sender fills the queues, a few packets that go missing in a row, time-out after time-out, are what they drop.
+        let few_packets = waiting.is_none() || record.timed.packets() < MANY_PACKETS;
+        let fewest = match context.fills_queues && few_packets {
+            true => TRIES_INTO_FULL_QUEUES,
+            false => 0,
+        };
+        if missed >= odds.required(config.data_chance).max(fewest) {
             self.data.first_missed.get_or_insert(since);
             let Some(answered_at) = self.heartbeats.answered_at.filter(|at| *at > since) else {
                 return Some(Verdict::Dead(reason));
@@ -219,3 +225,8 @@ const RTO_INITIAL: Duration = Duration::from_secs(1);
 const MEANWHILE: Duration = Duration::from_millis(300);
 /// A sender that nobody answers has no window for so many packets at the start of its life, and later sends again.
 const ONE_SIDED_PACKETS: u32 = 20;
+
+/// Packets without an answer that no full queue explains: it drops some of a window, and not all.
+const MANY_PACKETS: u32 = 8;
+/// Answers that must be missing where the queues are full: Path.Max.Retrans (RFC 9260 section 16).
+const TRIES_INTO_FULL_QUEUES: u32 = 5;
