@@ -42,11 +42,9 @@ impl Pace {
 
     /// For packets that come with a clock of their own, faster than they were sent: captures.
     ///
-    /// - `busy`: nobody watches the counters meanwhile, and a look costs as much as ten packets.
     /// - `breath`: none. Nothing has to be done in time, so the programs know at once what the engine makes of a ring record.
     pub const REPLAY: Self = Self {
         breath: Duration::ZERO,
-        busy: Duration::from_millis(500),
         stall: None,
         ..Self::LIVE
     };

@@ -186,15 +186,9 @@ impl Detector {
     ) {
         let is_resent = record.retransmissions != self.last.retransmissions;
         let timeout = self.try_timeout(record, config);
-        let since = self.data.tries.stuck_since();
-        let in_vain = self
-            .data
+        self.data
             .tries
             .follow(context.stuck_since, is_resent.then_some(last_seen), timeout);
-        if in_vain > 0 {
-            self.data.missed = self.data.missed.saturating_add(in_vain);
-            self.data.first_missed = self.data.first_missed.or(since);
-        }
     }
 
     /// How old a packet must be to count: by whichever time-out is shorter. Heartbeats are answered at once, DATA by some

@@ -24,21 +24,20 @@ impl Tries {
     /// Takes what a look found: since when a retransmitted chunk waits, and when the last retransmission over this flow was
     /// sent, if there was one since the look before. What follows sooner than an answer could is part of the same try.
     ///
-    /// Gives how many tries were in vain, if nothing is waited for any more: an answer may be one to the newest of them.
+    /// Once the chunk is acknowledged they all count for nothing: by which of them it arrived is not known, and those that arrive
+    /// could not be held against those that do not.
     pub(super) fn follow(
         &mut self,
         stuck_since: Option<Timestamp>,
         resent_at: Option<Timestamp>,
         timeout: Duration,
-    ) -> u32 {
-        let mut in_vain = 0;
+    ) {
         if self.stuck_since.is_some() && self.stuck_since != stuck_since {
-            in_vain = self.count.saturating_sub(u32::from(resent_at.is_none()));
             *self = Self::default();
         }
         self.stuck_since = stuck_since;
         let Some(at) = resent_at else {
-            return in_vain;
+            return;
         };
         let is_new = self.last_at.is_none_or(|last| at >= last + timeout);
         if is_new {
@@ -51,7 +50,6 @@ impl Tries {
             self.count = self.count.saturating_add(1);
         }
         self.last_at = Some(at);
-        in_vain
     }
 
     /// Since when the chunk waits that was sent again.

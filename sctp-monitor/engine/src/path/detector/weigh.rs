@@ -88,6 +88,9 @@ impl Detector {
         }
         // Where a SACK may have passed, only the next retransmission tells that none had.
         let in_vain = tries.unanswered(timeout, until.filter(|_| !sacks_may_have_passed));
+        // Where a sender fills the queues, they drop what it retransmits as well, time-out after time-out.
+        let explained = context.fills_queues && in_vain < TRIES_INTO_FULL_QUEUES;
+        let in_vain = if explained { 0 } else { in_vain };
         missed = missed.saturating_add(in_vain);
         match tries.due_at(timeout) {
             Some(at) if now < at => self.look_again(at),
@@ -121,13 +124,7 @@ impl Detector {
         if self.data.answered_elsewhere {
             return Some(Verdict::Suspect(reason));
         }
-        // Where a sender fills the queues, a few packets that go missing in a row, time-out after time-out, are what they drop.
-        let few_packets = waiting.is_none() || record.timed.packets() < MANY_PACKETS;
-        let fewest = match context.fills_queues && few_packets {
-            true => TRIES_INTO_FULL_QUEUES,
-            false => 0,
-        };
-        if missed >= odds.required(config.data_chance).max(fewest) {
+        if missed >= odds.required(config.data_chance) {
             self.data.first_missed.get_or_insert(since);
             let Some(answered_at) = self.heartbeats.answered_at.filter(|at| *at > since) else {
                 return Some(Verdict::Dead(reason));
@@ -226,7 +223,5 @@ const MEANWHILE: Duration = Duration::from_millis(300);
 /// A sender that nobody answers has no window for so many packets at the start of its life, and later sends again.
 const ONE_SIDED_PACKETS: u32 = 20;
 
-/// Packets without an answer that no full queue explains: it drops some of a window, and not all.
-const MANY_PACKETS: u32 = 8;
-/// Answers that must be missing where the queues are full: Path.Max.Retrans (RFC 9260 section 16).
+/// Retransmissions without an answer that full queues do not explain: Path.Max.Retrans (RFC 9260 section 16).
 const TRIES_INTO_FULL_QUEUES: u32 = 5;
