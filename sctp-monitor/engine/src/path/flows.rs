@@ -18,7 +18,6 @@ use crate::{
     path::{
         detector::Context,
         flow::{Counted, Flow},
-        odds::Odds,
     },
 };
 
@@ -190,7 +189,7 @@ mod tests {
             came_back_at: None,
             cum_tsn_ack: None,
             usually_awaiting: 0.0,
-            odds: Odds::of_data(),
+            odds: crate::path::odds::Odds::of_data(),
             fills_queues: false,
             stuck_since: None,
             window_closed_at: None,
