@@ -51,7 +51,7 @@ impl Shown {
             self.data_at = Some(last_seen);
         }
         // Each packet has a chunk at least: there are more than those of DATA and of control chunks can be.
-        let with_others = grown(|counts| counts.data_chunks) + grown(|counts| counts.others);
+        let with_others = grown(|counts| counts.data_chunks).saturating_add(grown(|counts| counts.others));
         self.lone_sacks |= grown(|counts| counts.sacks) > 0 && grown(|counts| counts.packets) > with_others;
         self.heartbeat_acks = record.chunk_count(ChunkKind::HeartbeatAck);
         let is_stuck = record.timed.is_armed() && record.timed.is_resent();

@@ -95,7 +95,7 @@ fn unseen(association: Option<&Association>, direction: Direction, flows: &Flows
         .clone()
         .chain(answering.clone())
         .any(|flow| flow.shown.lacks_data)
-        || answers > answered + EARLY_ACKS;
+        || answers > answered.saturating_add(EARLY_ACKS);
     let left_out = asking.clone().any(|flow| flow.shown.left_out);
     Unseen {
         sacks: packets || left_out || !answering.clone().any(|flow| flow.shown.lone_sacks),
