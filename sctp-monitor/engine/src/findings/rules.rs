@@ -45,7 +45,8 @@ pub(super) fn weaknesses(
     }
     let mut found: Vec<_> = secondary_unconfirmed::rule(association, around, config).collect();
     let suspect = address_list_suspect::rule(association, around.now);
-    found.extend(suspect.map(|evidence| (Object::Association, evidence)));
+    // One at a time: a finding of a kind is open once for an object.
+    found.extend(suspect.take(1).map(|evidence| (Object::Association, evidence)));
     let not_redundant = not_redundant::rule(association, around, config);
     found.extend(not_redundant.map(|evidence| (Object::Association, evidence)));
     found

@@ -5,7 +5,7 @@
 //! to be said before.
 
 use crate::{
-    model::{AssociationId, Direction, Timestamp},
+    model::{AssociationId, Direction, EndReason, Timestamp},
     path::{flow::Membership, flows::Flows},
     registry::{Registry, association::Association},
 };
@@ -54,7 +54,7 @@ impl Registry {
         flow.begin_association(now);
         if self.associations.by_tag(&key, tag).is_some() {
             self.associations.leave(flows, slot);
-            self.forget_if_empty(id);
+            self.end_if_empty(id, now);
             self.assign(flows, slot, now);
         } else {
             self.associations.replace_tag(flows, id, direction, tag);
@@ -70,11 +70,10 @@ impl Registry {
         }
     }
 
-    /// Forgets an association of which nothing was reported and nothing is left.
-    fn forget_if_empty(&mut self, id: AssociationId) {
-        let is_empty = |known: &Association| known.is_opening() && !known.has_flows();
-        if self.associations.get(id).is_some_and(is_empty) {
-            self.associations.remove(id);
+    /// Ends an association of which no flow is left: what it was known by was forged, or of one before.
+    fn end_if_empty(&mut self, id: AssociationId, now: Timestamp) {
+        if self.associations.get(id).is_some_and(|known| !known.has_flows()) {
+            self.associations.end(id, EndReason::Replaced, now);
         }
     }
 }
