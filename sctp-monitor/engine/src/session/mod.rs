@@ -20,7 +20,7 @@ pub use self::{
 
 use sctp_monitor_common::abi::FlowKey;
 
-use self::{look::Look, pace::Patience};
+use self::look::Look;
 use crate::{
     config::Config,
     engine::{Engine, Output},
@@ -33,7 +33,6 @@ use crate::{
 pub struct Session {
     engine: Engine,
     pace: Pace,
-    patience: Patience,
     /// Slots that have changed since they were looked at, or whose flow waits for an answer.
     due: Vec<u32>,
     /// The last look at each flow, by slot.
@@ -55,7 +54,6 @@ impl Session {
     #[must_use]
     pub fn new(config: Config, tick: Duration, pace: Pace) -> Self {
         Self {
-            patience: Patience::of(&config),
             engine: Engine::new(config, tick),
             pace,
             due: Vec::new(),
@@ -122,7 +120,6 @@ impl Session {
     /// # Errors
     /// Errors of the store.
     pub fn finish<S: FlowStore>(&mut self, store: &mut S, now: Timestamp) -> Result<(), S::Error> {
-        self.looks.iter_mut().for_each(Look::hurry);
         self.turn(store, now)?;
         self.engine.handle_end(now);
         self.sort_outputs();
@@ -182,14 +179,8 @@ impl Session {
 
     fn look(&mut self, store: &impl FlowStore, now: Timestamp) {
         let Self {
-            engine,
-            pace,
-            patience,
-            looks,
-            due,
-            ..
+            engine, looks, due, ..
         } = self;
-        let any_overdue = engine.poll_timeout().is_some_and(|at| at <= now);
         due.retain(|slot| {
             let Some(look) = looks.get_mut(*slot as usize) else {
                 return false;
@@ -205,14 +196,9 @@ impl Session {
                 return look.drop_out();
             };
             let record = record.borrow();
-            let deadline = || engine.deadline_of(*slot);
-            let is_overdue = any_overdue && deadline().is_some_and(|deadline| deadline <= now);
-            if !is_overdue && !look.cannot_wait(record, *pace, *patience, now) {
-                return true;
-            }
             engine.handle_record(*slot, record, now);
             let awaited = engine.deadline_of(*slot).is_some();
-            look.on_looked(record, awaited, *patience, now)
+            look.on_looked(record, awaited)
         });
     }
 
