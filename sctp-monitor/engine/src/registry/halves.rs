@@ -1,9 +1,9 @@
-//! Halves of associations that were joined mid-life: which of them are of one association.
+//! Parts of associations that were joined mid-life: which of them are of one association.
 //!
-//! A flow alone makes half an association: one direction, one address pair. What is never seen whole may be two halves, or two
-//! paths in one direction. They are tied together by what does not match by chance: a tag between two ports that nobody else
-//! has, once it is clear that no opposite direction will tell more; a HEARTBEAT of one half that is acknowledged in the
-//! other. A half is not reported while another one may be its opposite direction.
+//! A flow alone makes half an association: one direction, one address pair. What is never seen whole may be two halves, or several
+//! paths, in one direction or in both. They are tied together by what does not match by chance: the tags of both directions between
+//! two ports; the tag of one, once it is clear that no opposite direction will tell more; a HEARTBEAT of one half that is
+//! acknowledged in the other. A half is not reported while another one may be its opposite direction.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -29,8 +29,10 @@ impl Registry {
             .map(|due| due.id)
             .collect();
         for id in due {
-            if let Some((whole, direction)) = self.same_tag(flows, id) {
-                self.absorb(flows, id, (whole, direction), now);
+            if self.associations.get(id).is_some_and(Association::is_one_sided)
+                && let Some(whole) = self.twin(flows, id)
+            {
+                self.absorb(flows, id, whole, now);
             }
         }
         self.establish_lasting(flows, Some(now), now);
@@ -94,14 +96,36 @@ impl Registry {
             .any(|flow| flow.view.last_seen.since(flow.view.first_seen) >= long)
     }
 
-    /// The only other association that has a half's tag between its ports, and the direction in which it has.
-    fn same_tag(&self, flows: &Flows, id: AssociationId) -> Option<(AssociationId, Direction)> {
-        let half = self.associations.get(id).filter(|known| known.is_one_sided())?;
-        let flow = flows.get(half.slots().next()?)?;
-        let candidates = self.associations.candidates(&flow.view.key, flow.view.tag);
-        let mut others = candidates.filter(|(other, _)| other.id != id && !other.is_ended());
-        let (whole, direction) = others.next()?;
-        others.next().is_none().then_some((whole.id, direction))
+    /// Another association between the same ports whose tags are the same, as far as both are known; and the direction in which
+    /// it has the part's first flow. One that was reported comes first, then the oldest.
+    fn twin(&self, flows: &Flows, id: AssociationId) -> Option<(AssociationId, Direction)> {
+        let part = self.associations.get(id)?;
+        let first = flows.get(part.slots().next()?)?;
+        let opposite = part.tag(first.member?.direction.reversed());
+        let candidates = self.associations.candidates(&first.view.key, first.view.tag);
+        candidates
+            .filter(|(other, _)| other.id != id && !other.is_ended())
+            .filter(|(other, direction)| {
+                let tags = opposite.zip(other.tag(direction.reversed()));
+                tags.is_none_or(|(own, others)| own == others)
+            })
+            .min_by_key(|(other, _)| (other.is_opening(), other.id))
+            .map(|(other, direction)| (other.id, direction))
+    }
+
+    /// Ties an association of which both directions are known to another one with the same tags: 64 bits do not match by chance.
+    pub(super) fn tie_by_both_tags(&mut self, flows: &mut Flows, id: AssociationId, now: Timestamp) {
+        let is_whole = |id| {
+            self.associations
+                .get(id)
+                .is_some_and(|known| !known.is_one_sided())
+        };
+        if let Some(whole) = self
+            .twin(flows, id)
+            .filter(|(whole, _)| is_whole(*whole) && is_whole(id))
+        {
+            self.absorb(flows, id, whole, now);
+        }
     }
 
     /// Ties halves together of which one acknowledges what the other one asks.
@@ -144,21 +168,31 @@ impl Registry {
             .map(|direction| (half.id, direction))
     }
 
-    /// Makes the flows of a half part of another association, where they go in this direction.
+    /// Makes the flows of a part those of another association, where the first of them goes in this direction.
     pub(super) fn absorb(
         &mut self,
         flows: &mut Flows,
         part: AssociationId,
-        whole: (AssociationId, Direction),
+        (whole, direction): (AssociationId, Direction),
         now: Timestamp,
     ) {
-        let (whole, direction) = whole;
-        let Some(half) = self.associations.get(part).filter(|half| half.is_one_sided()) else {
+        let Some(known) = self.associations.get(part) else {
             return;
         };
-        let (slots, was_established): (Vec<_>, _) = (half.slots().collect(), half.is_established());
-        for slot in slots {
-            self.associations.join(flows, slot, whole, direction, now);
+        let directions = known
+            .slots()
+            .filter_map(|slot| Some((slot, flows.get(slot)?.member?.direction)));
+        let (slots, was_established): (Vec<_>, _) = (directions.collect(), known.is_established());
+        let Some((_, first)) = slots.first().copied() else {
+            return;
+        };
+        for (slot, own) in slots {
+            let joined = if own == first {
+                direction
+            } else {
+                direction.reversed()
+            };
+            self.associations.join(flows, slot, whole, joined, now);
         }
         let reason = EndReason::PartOf { association: whole };
         self.associations.end(part, reason, now);

@@ -76,12 +76,14 @@ impl Registry {
     }
 
     /// Reports an association of which both directions are known, and one is proved.
-    pub(super) fn establish_if_known(&mut self, flows: &Flows, id: AssociationId, now: Timestamp) {
+    pub(super) fn establish_if_known(&mut self, flows: &mut Flows, id: AssociationId, now: Timestamp) {
         let association = self.associations.get(id).filter(|known| known.is_opening());
         let is_known = |known: &Association| {
             !known.is_one_sided() && known.origin == Origin::MidLife && known.is_proved(flows)
         };
         if association.is_some_and(is_known) {
+            self.tie_by_both_tags(flows, id, now);
+            // One that is part of another is not there any more.
             self.associations.establish(id, now);
         }
     }
