@@ -170,3 +170,44 @@ fn each_break_is_found_as_soon_as_the_first() {
         assert!(times.iter().all(|time| *time <= limit), "{moves}: {times:?}");
     }
 }
+
+/// What usrsctp does behind a broken primary: new DATA goes there, each chunk is retransmitted over the other path after its time-out,
+/// and arrives.
+#[test]
+fn a_path_whose_retransmissions_arrive_is_not_in_doubt() {
+    for spacing in [50, 300, 1_000, 2_500] {
+        let mut world = World::with_two_paths();
+        for tsn in 1..20 {
+            world.data(1, tsn);
+            world.now = world.now + ms(1);
+            world.sack(1, tsn);
+            world.advance(ms(50));
+        }
+        world.take_changes();
+        // Path 1 is broken. Five chunks wait; the oldest is retransmitted over path 2 and acknowledged, one after the other.
+        let mut sent = 20;
+        for acked in 20..60 {
+            while sent < acked + 5 {
+                world.data(1, sent);
+                world.advance(ms(20));
+                sent += 1;
+            }
+            world.advance(ms(spacing));
+            world.data(2, acked);
+            world.now = world.now + ms(1);
+            world.sack(2, acked);
+            world.advance(ms(20));
+            assert_eq!(world.state(2), Active, "spacing {spacing}, TSN {acked}");
+        }
+        let changed = world.take_changes();
+        let of_second: Vec<_> = changed
+            .iter()
+            .filter(|change| change.0 == World::path_id(2))
+            .collect();
+        assert!(of_second.is_empty(), "spacing {spacing}: {of_second:?}");
+        assert!(
+            changed.iter().any(|change| change.2 == Inactive),
+            "path 1 is down: {changed:?}"
+        );
+    }
+}

@@ -186,9 +186,12 @@ impl Detector {
     ) {
         let is_resent = record.retransmissions != self.last.retransmissions;
         let timeout = self.try_timeout(record, config);
-        self.data
-            .tries
-            .follow(context.stuck_since, is_resent.then_some(last_seen), timeout);
+        self.data.tries.follow(
+            context.stuck_since,
+            context.cum_tsn_ack,
+            is_resent.then_some(last_seen),
+            timeout,
+        );
     }
 
     /// How old a packet must be to count: by whichever time-out is shorter. Heartbeats are answered at once, DATA by some

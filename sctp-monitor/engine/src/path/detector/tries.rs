@@ -12,6 +12,8 @@ use crate::model::Timestamp;
 pub(super) struct Tries {
     /// When the chunk was sent that waits, on this path or another one.
     stuck_since: Option<Timestamp>,
+    /// What was acknowledged when it was last looked.
+    cum_tsn_ack: Option<u32>,
     /// When the last packet of the newest try was sent.
     last_at: Option<Timestamp>,
     /// When the one before was sent; before the first retransmission, the chunk itself.
@@ -24,17 +26,20 @@ impl Tries {
     /// Takes what a look found: since when a retransmitted chunk waits, and when the last retransmission over this flow was
     /// sent, if there was one since the look before. What follows sooner than an answer could is part of the same try.
     ///
-    /// Once the chunk is acknowledged they all count for nothing: by which of them it arrived is not known, and those that arrive
+    /// Once more is acknowledged (`cum_tsn_ack`) they all count for nothing: by which of them it arrived is not known, and those that arrive
     /// could not be held against those that do not.
     pub(super) fn follow(
         &mut self,
         stuck_since: Option<Timestamp>,
+        cum_tsn_ack: Option<u32>,
         resent_at: Option<Timestamp>,
         timeout: Duration,
     ) {
-        if self.stuck_since.is_some() && self.stuck_since != stuck_since {
+        let is_answered = self.cum_tsn_ack != cum_tsn_ack;
+        if is_answered || self.stuck_since.is_some() && self.stuck_since != stuck_since {
             *self = Self::default();
         }
+        self.cum_tsn_ack = cum_tsn_ack;
         self.stuck_since = stuck_since;
         let Some(at) = resent_at else {
             return;
