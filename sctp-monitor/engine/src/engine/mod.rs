@@ -8,6 +8,7 @@
 //! that may have queued any.
 
 mod conclude;
+mod held;
 mod ring;
 mod snapshot;
 
@@ -17,6 +18,7 @@ use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord};
 
 use crate::{
     config::Config,
+    engine::held::Held,
     findings::Findings,
     grace::Grace,
     housekeeping::Housekeeping,
@@ -58,6 +60,7 @@ pub struct Engine {
     nics: Nics,
     grace: Grace,
     housekeeping: Housekeeping,
+    held: Held,
     outputs: VecDeque<Output>,
 }
 
@@ -74,6 +77,7 @@ impl Engine {
             nics: Nics::default(),
             grace: Grace::default(),
             housekeeping: Housekeeping::default(),
+            held: Held::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -103,7 +107,11 @@ impl Engine {
         if let Some(member) = self.weigh(slot, record, now) {
             self.registry.on_observed(&mut self.flows, slot, member, now);
             self.route(now);
-            self.conclude(member.association, member.path, now);
+            // What is known of its association may have changed with that.
+            let member = self.flows.get(slot).and_then(|flow| flow.member);
+            if let Some(member) = member {
+                self.conclude(member.association, member.path, now);
+            }
         }
         if is_new {
             self.match_early_acks(now);
@@ -150,7 +158,7 @@ impl Engine {
 
     /// Nothing more will be seen: what was held back is reported, and what was begun and not finished.
     pub(crate) fn handle_end(&mut self, now: Timestamp) {
-        self.registry.establish_rest(&self.flows, now);
+        self.registry.establish_rest(&mut self.flows, now);
         self.registry.on_end(&self.flows, now);
         self.route(now);
     }
