@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use crate::{
     config::Vantage,
     findings::seen::PathSeen,
-    model::{Broken, Direction, Evidence, Object, PathDown, Severity, Sides, Timestamp},
+    model::{Broken, Direction, Evidence, Object, PathDown, Reason, Severity, Sides, Timestamp},
     path::{detector::Verdict, flow::Flow, under_way::LATE_BY},
 };
 
@@ -90,6 +90,9 @@ fn missed_since(seen: &PathSeen<'_>, dead: &Flow) -> Timestamp {
 /// is acknowledged late, or arrives twice by the peer's word; or by being here. That one does not is proved by what was sent
 /// again another way, because the peer had it not; and by HEARTBEATs of the peer that stay out.
 fn broken(seen: &PathSeen<'_>, dead: &Flow, direction: Direction) -> Broken {
+    if let Some(broken) = by_what_is_received(dead) {
+        return broken;
+    }
     let opposite = seen.flow(direction.reversed());
     let since = missed_since(seen, dead);
     let arrives = dead
@@ -111,6 +114,21 @@ fn broken(seen: &PathSeen<'_>, dead: &Flow, direction: Direction) -> Broken {
         (Direction::Return, Broken::Return) => Broken::Forward,
         (Direction::Return, Broken::Forward) => Broken::Return,
         _ => broken,
+    }
+}
+
+/// What an endpoint concludes from what it receives: the peer's packets do not arrive, or its answers do not arrive there.
+fn by_what_is_received(dead: &Flow) -> Option<Broken> {
+    let (Verdict::Dead(reason) | Verdict::Suspect(reason)) = dead.verdict() else {
+        return None;
+    };
+    match *reason {
+        Reason::HeartbeatsStayOut { .. } | Reason::DataElsewhere { duplicates: 0, .. } => {
+            Some(Broken::Return)
+        }
+        Reason::HeartbeatsRepeated { .. } | Reason::DataElsewhere { missing: 0, .. } => Some(Broken::Forward),
+        Reason::DataElsewhere { .. } => Some(Broken::Unknown),
+        _ => None,
     }
 }
 
