@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use sctp_monitor_lab::{
-    Endpoint, EndpointConfig, EventKind, Lab, Monitor, Timers,
+    Endpoint, EndpointConfig, Event, EventKind, Lab, Monitor, Timers,
     clock::{MonotonicNs, monotonic_ns, wall_clock_offset_ns},
     wait,
 };
@@ -127,7 +127,7 @@ impl Stage {
         })?;
         let sample = self.sample(local_port, said_before, fault_ns, offset_ns);
         if self.scenario.keeps_association() {
-            self.go_back(local_port, offset_ns)?;
+            self.go_back(&peers, offset_ns)?;
             *kept = Some(peers);
             return sample;
         }
@@ -158,11 +158,11 @@ impl Stage {
     }
 
     /// Heals the primary path, and waits until DATA has gone there again for a while.
-    fn go_back(&self, local_port: u16, offset_ns: u64) -> anyhow::Result<()> {
+    fn go_back(&self, peers: &Peers, offset_ns: u64) -> anyhow::Result<()> {
         let healed_ns = monotonic_ns();
         self.lab.path("path1").heal()?;
         let is_back = |event: &Value| {
-            event["local_port"] == local_port
+            event["local_port"] == peers.local_port
                 && monotonic(event, offset_ns).is_ok_and(|at_ns| at_ns >= healed_ns)
                 && event["direction"] == "forward"
                 && event["to"]["remote"] == self.scenario.remote()
@@ -170,8 +170,7 @@ impl Stage {
         self.agent
             .wait_for("data_moved", GO_BACK, is_back)
             .context("DATA did not go back to the primary path")?;
-        std::thread::sleep(SETTLES);
-        Ok(())
+        carry_on(&peers.client)
     }
 
     /// Does something while the flood goes on, if there is one.
@@ -231,11 +230,7 @@ impl Stage {
                 .wait_for("path_state_changed", SOON, is_active)
                 .with_context(|| format!("the path to {path} was not confirmed"))?;
         }
-        client.wait_for(
-            SOON,
-            |event| matches!(event.kind, EventKind::Stats(traffic) if traffic.sent >= SETTLED_AFTER),
-        )?;
-        Ok(())
+        carry_on(client)
     }
 
     /// What was said of an association behind that many events.
@@ -279,6 +274,17 @@ impl Stage {
         );
         Ok(sample)
     }
+}
+
+/// Waits until an endpoint has sent `SETTLED_AFTER` more messages.
+fn carry_on(client: &Endpoint) -> anyhow::Result<()> {
+    let sent = |event: &Event| match &event.kind {
+        EventKind::Stats(traffic) => Some(traffic.sent),
+        _ => None,
+    };
+    let so_far = client.events().iter().filter_map(sent).max().unwrap_or(0);
+    client.wait_for(SOON, |event| sent(event) >= Some(so_far + SETTLED_AFTER))?;
+    Ok(())
 }
 
 /// Whether somebody would be called: a path or a peer is down. (A path that is potentially failed is a doubt.)
@@ -331,8 +337,6 @@ const SETTLED_AFTER: u64 = 50;
 const PHASE: Duration = Duration::from_millis(500);
 /// How long the stack may take until it uses a healed path again, with short timers.
 const GO_BACK: Duration = Duration::from_secs(60);
-/// How long DATA goes there before the next break: for as long as before the first.
-const SETTLES: Duration = Duration::from_millis(2_500);
 const SOON: Duration = Duration::from_secs(20);
 /// What takes longer is worth a look.
 const SLOW_NS: u64 = 3_000_000_000;

@@ -83,6 +83,8 @@ pub(crate) struct Flow {
     /// It carried nothing but INITs, and answers to packets out of the blue (RFC 9260 section 8.4).
     pub(crate) is_out_of_the_blue: bool,
     untagged: u32,
+    /// Proofs of its tag that count no longer.
+    proofs_before: u16,
     /// The last next-hop MTU that an ICMP error named.
     pub(crate) path_mtu: Option<u32>,
     meter: Meter,
@@ -134,10 +136,25 @@ impl Flow {
             explained: 0,
             is_out_of_the_blue: is_out_of_the_blue(record),
             untagged: record.untagged,
+            proofs_before: 0,
             path_mtu: None,
             meter: Meter::default(),
             inherited: Inherited::Nothing,
         }
+    }
+
+    /// Proofs of its tag.
+    pub(crate) fn proofs(&self) -> u16 {
+        // With another tag they begin anew.
+        self.view
+            .proofs
+            .checked_sub(self.proofs_before)
+            .unwrap_or(self.view.proofs)
+    }
+
+    /// What proved its tag so far counts no longer.
+    pub(crate) fn prove_again(&mut self) {
+        self.proofs_before = self.view.proofs;
     }
 
     /// From now on it is another association's, which inherits nothing: no figures, no losses, no doubts.

@@ -30,6 +30,8 @@ pub struct Association {
     pub(super) remote_tag: Option<u32>,
     /// Whether the tag that packets in a direction carry is certain, by direction: a handshake gave it, or it was proved.
     pub(super) vouched: [bool; 2],
+    /// All its packets have had other tags for a while: it may have been restarted unseen.
+    pub(super) tags_are_doubted: bool,
     pub(super) origin: Origin,
     /// Which endpoint is the local one.
     pub(super) sides: Sides,
@@ -128,6 +130,7 @@ impl Association {
             local_tag: None,
             remote_tag: None,
             vouched: [origin == Origin::Handshake; 2],
+            tags_are_doubted: false,
             origin,
             sides,
             phase: Phase::Opening,

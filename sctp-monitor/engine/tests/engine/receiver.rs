@@ -165,6 +165,21 @@ fn data_that_left_and_heartbeats_that_stay_out_are_a_failure() {
 }
 
 #[test]
+fn one_chunk_that_came_twice_is_a_doubt_and_silence_then_a_failure() {
+    let mut receiver = Receiver::new(ms(1_000));
+    let broken_at = receiver.world.now;
+    receiver.broken = Some(1);
+    receiver.advance(ms(300));
+    let last = receiver.tsn - 1;
+    receiver.chunk(2, last, last);
+    receiver.data(2, 80);
+    let doubted = receiver.taken(1, PotentiallyFailed, broken_at).expect("a doubt");
+    let failed = receiver.taken(1, Inactive, broken_at).expect("a failure");
+    assert!(doubted <= ms(1_100), "{doubted:?}");
+    assert!((ms(3_400)..ms(3_900)).contains(&failed), "{failed:?}");
+}
+
+#[test]
 fn a_primary_that_is_switched_is_no_failure() {
     for interval in INTERVALS {
         let mut receiver = Receiver::new(ms(interval));

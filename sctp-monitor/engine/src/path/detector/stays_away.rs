@@ -25,9 +25,14 @@ impl Detector {
         now: Timestamp,
     ) -> Option<Weighed> {
         let elsewhere = elsewhere?;
-        self.weigh_data_elsewhere(elsewhere, heard_at, now)
-            .or_else(|| self.weigh_silence(rhythm, elsewhere, heard_at, now))
-            .or_else(|| weigh_repeated(record, rhythm, elsewhere, heard_at))
+        let found = [
+            self.weigh_data_elsewhere(elsewhere, heard_at, now),
+            self.weigh_silence(rhythm, elsewhere, heard_at, now),
+            weigh_repeated(record, rhythm, elsewhere, heard_at),
+        ];
+        let is_dead = |found: &Weighed| matches!(found.0, Verdict::Dead(_));
+        let worst = found.iter().flatten().find(|found| is_dead(found));
+        worst.or_else(|| found.iter().flatten().next()).cloned()
     }
 
     fn weigh_data_elsewhere(

@@ -202,10 +202,14 @@ impl Detector {
             _ => config.data_chance,
         };
         let may_have_passed = context.unseen.is_some_and(|unseen| unseen.packets);
-        // A heartbeat stays out as DATA does; both together weigh more.
-        if !may_have_passed
-            && self.heartbeats.missed.saturating_add(self.data.missed) >= odds.required(chance)
-        {
+        // A heartbeat stays out as DATA does; both together weigh more. One of each is a chance that a path of which nothing is known
+        // may well have had.
+        let required = match (self.heartbeats.missed, self.data.missed) {
+            (1, 1) if odds.are_young() => 3,
+            _ => odds.required(chance),
+        };
+        let missed = self.heartbeats.missed.saturating_add(self.data.missed);
+        if !may_have_passed && missed >= required {
             Some((Verdict::Dead(reason), at))
         } else {
             Some((Verdict::Suspect(reason), at))
