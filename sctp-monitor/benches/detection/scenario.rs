@@ -16,6 +16,8 @@ const SECONDARY: &str = "10.1.2.2";
 pub(crate) enum Scenario {
     /// The network between the hosts drops everything, both ways.
     SilentBreak,
+    /// The same, of one association again and again: each time its DATA goes back to the path that was healed.
+    BreakAgain,
     /// It drops what the watched host sends.
     ForwardOnly,
     /// It drops what the watched host should receive.
@@ -33,8 +35,9 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::SilentBreak,
+        Self::BreakAgain,
         Self::ForwardOnly,
         Self::ReturnOnly,
         Self::LinkDownHere,
@@ -47,6 +50,7 @@ impl Scenario {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::SilentBreak => "silent_break",
+            Self::BreakAgain => "break_again",
             Self::ForwardOnly => "forward_only",
             Self::ReturnOnly => "return_only",
             Self::LinkDownHere => "link_down_here",
@@ -60,7 +64,12 @@ impl Scenario {
     /// Whether the stack's timers must be short: at its defaults it sends a heartbeat every 30 s, and an idle path tells
     /// of nothing but that interval.
     pub(crate) fn needs_short_timers(self) -> bool {
-        self == Self::IdlePath
+        matches!(self, Self::IdlePath | Self::BreakAgain)
+    }
+
+    /// Whether all breaks happen to one association.
+    pub(crate) fn keeps_association(self) -> bool {
+        self == Self::BreakAgain
     }
 
     /// The remote address of the path that breaks, or of the first one that does.
@@ -80,7 +89,7 @@ impl Scenario {
     pub(crate) fn strike(self, lab: &Lab, server: &mut Option<Endpoint>) -> anyhow::Result<MonotonicNs> {
         let primary = lab.path("path1");
         let at_ns = match self {
-            Self::SilentBreak => primary.break_silently()?,
+            Self::SilentBreak | Self::BreakAgain => primary.break_silently()?,
             Self::ForwardOnly => primary.drop_direction("mme")?,
             Self::ReturnOnly => primary.drop_direction("hss")?,
             Self::LinkDownHere => {

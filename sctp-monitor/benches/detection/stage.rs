@@ -1,18 +1,22 @@
 //! A lab with an agent in it, on which one scenario is played again and again.
 //!
-//! The agent stays, as it would in the field; the endpoints are new for each break. A stack goes back to a healed path
-//! only when a heartbeat of its own is answered, which takes up to a minute at default timers.
+//! The agent stays, as it would in the field; the endpoints are new for each break, unless one association is to break again and
+//! again. A stack goes back to a healed path only when a heartbeat of its own is answered, which takes up to a minute at default
+//! timers.
 
 use std::{
     net::UdpSocket,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 use sctp_monitor_lab::{
-    Endpoint, EndpointConfig, EventKind, Lab, Monitor, Timers,
+    Endpoint, EndpointConfig, Event, EventKind, Lab, Monitor, Timers,
     clock::{MonotonicNs, monotonic_ns, wall_clock_offset_ns},
     wait,
 };
@@ -29,6 +33,16 @@ pub(crate) struct Stage {
     timers: Timers,
     /// Forged new flows a second.
     flood: u64,
+    /// The endpoints of the break before, if they are kept.
+    kept: Mutex<Option<Peers>>,
+}
+
+/// The two endpoints of an association.
+struct Peers {
+    /// On the far host; none once it was killed.
+    server: Option<Endpoint>,
+    client: Endpoint,
+    local_port: u16,
 }
 
 /// What the agent said of one break.
@@ -65,8 +79,14 @@ impl Stage {
     pub(crate) fn build(scenario: Scenario, tuned: bool, flood: u64) -> anyhow::Result<Self> {
         let lab = Lab::two_hosts_two_paths()?;
         let binary = Path::new(env!("CARGO_BIN_EXE_sctp-monitor"));
-        let interfaces = ["--iface", "path1", "--iface", "path2"];
-        let agent = Monitor::spawn(lab.host("mme"), binary, interfaces)?;
+        let mut arguments = vec!["--iface", "path1", "--iface", "path2"];
+        let config = tempfile::Builder::new().suffix(".toml").tempfile()?;
+        if scenario.keeps_association() {
+            // A path that fails again and again is held back otherwise, when it works again.
+            std::fs::write(&config, "flap_failures = 1000000\n")?;
+            arguments.extend(["--config", config.path().to_str().context("a path in UTF-8")?]);
+        }
+        let agent = Monitor::spawn(lab.host("mme"), binary, arguments)?;
         agent.wait_until_watching(2, SOON)?;
         let timers = if tuned || scenario.needs_short_timers() {
             Timers::tuned()
@@ -79,40 +99,78 @@ impl Stage {
             scenario,
             timers,
             flood,
+            kept: Mutex::default(),
         })
     }
 
     /// One break, from a new association to the healed network.
     pub(crate) fn play(&self, number: u16) -> anyhow::Result<Sample> {
-        let local_port = FIRST_PORT + number;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = match kept.take() {
+            Some(peers) => peers,
+            None => self.connect(FIRST_PORT + number)?,
+        };
+        let local_port = peers.local_port;
+        let said_before = self.agent.events().len();
+        let offset_ns = wall_clock_offset_ns();
+        let fault_ns = self.flooded(|| {
+            wait_for_phase(number)?;
+            let fault_ns = self.scenario.strike(&self.lab, &mut peers.server)?;
+            // Not every alarm is this event: one that never comes costs time only.
+            let _ = self.agent.wait_for("path_state_changed", GIVE_UP, |event| {
+                event["local_port"] == local_port
+                    && monotonic(event, offset_ns).is_ok_and(|at_ns| at_ns >= fault_ns)
+                    && event["to"] == "inactive"
+                    && event["remote"] == self.scenario.remote()
+            });
+            Ok(fault_ns)
+        })?;
+        let sample = self.sample(local_port, said_before, fault_ns, offset_ns);
+        if self.scenario.keeps_association() {
+            self.go_back(&peers, offset_ns)?;
+            *kept = Some(peers);
+            return sample;
+        }
+        drop(peers);
+        for path in ["path1", "path2"] {
+            self.lab.path(path).heal()?;
+        }
+        self.wait_until_passable()?;
+        sample
+    }
+
+    /// A new association, with traffic for a while.
+    fn connect(&self, local_port: u16) -> anyhow::Result<Peers> {
         let listen = EndpointConfig::listen(self.lab.ipv4("hss"), PORT).timers(self.timers.clone());
         let mut connect = EndpointConfig::connect(self.lab.ipv4("mme"), self.lab.ipv4("hss"), PORT)
             .local_port(local_port)
             .rate(RATE)
             .timers(self.timers.clone());
         connect.stats_interval = Duration::from_millis(100);
-        let mut server = Some(Endpoint::spawn(self.lab.host("hss"), &listen)?);
+        let server = Some(Endpoint::spawn(self.lab.host("hss"), &listen)?);
         let client = Endpoint::spawn(self.lab.host("mme"), &connect)?;
         self.settle(&client, local_port)?;
-        let offset_ns = wall_clock_offset_ns();
-        let fault_ns = self.flooded(|| {
-            wait_for_phase(number)?;
-            let fault_ns = self.scenario.strike(&self.lab, &mut server)?;
-            // Not every alarm is this event: one that never comes costs time only.
-            let _ = self.agent.wait_for("path_state_changed", GIVE_UP, |event| {
-                event["local_port"] == local_port
-                    && event["to"] == "inactive"
-                    && event["remote"] == self.scenario.remote()
-            });
-            Ok(fault_ns)
-        })?;
-        let sample = self.sample(local_port, fault_ns, offset_ns);
-        drop((client, server));
-        for path in ["path1", "path2"] {
-            self.lab.path(path).heal()?;
-        }
-        self.wait_until_passable()?;
-        sample
+        Ok(Peers {
+            server,
+            client,
+            local_port,
+        })
+    }
+
+    /// Heals the primary path, and waits until DATA has gone there again for a while.
+    fn go_back(&self, peers: &Peers, offset_ns: u64) -> anyhow::Result<()> {
+        let healed_ns = monotonic_ns();
+        self.lab.path("path1").heal()?;
+        let is_back = |event: &Value| {
+            event["local_port"] == peers.local_port
+                && monotonic(event, offset_ns).is_ok_and(|at_ns| at_ns >= healed_ns)
+                && event["direction"] == "forward"
+                && event["to"]["remote"] == self.scenario.remote()
+        };
+        self.agent
+            .wait_for("data_moved", GO_BACK, is_back)
+            .context("DATA did not go back to the primary path")?;
+        carry_on(&peers.client)
     }
 
     /// Does something while the flood goes on, if there is one.
@@ -172,21 +230,24 @@ impl Stage {
                 .wait_for("path_state_changed", SOON, is_active)
                 .with_context(|| format!("the path to {path} was not confirmed"))?;
         }
-        client.wait_for(
-            SOON,
-            |event| matches!(event.kind, EventKind::Stats(traffic) if traffic.sent >= SETTLED_AFTER),
-        )?;
-        Ok(())
+        carry_on(client)
     }
 
-    fn sample(&self, local_port: u16, fault_ns: MonotonicNs, offset_ns: u64) -> anyhow::Result<Sample> {
+    /// What was said of an association behind that many events.
+    fn sample(
+        &self,
+        local_port: u16,
+        said_before: usize,
+        fault_ns: MonotonicNs,
+        offset_ns: u64,
+    ) -> anyhow::Result<Sample> {
         let mut sample = Sample {
             alarm_ns: None,
             doubt_ns: None,
             false_alarms: 0,
             said: Vec::new(),
         };
-        for event in self.agent.events() {
+        for event in self.agent.events().into_iter().skip(said_before) {
             if event["local_port"] != local_port {
                 continue;
             }
@@ -213,6 +274,17 @@ impl Stage {
         );
         Ok(sample)
     }
+}
+
+/// Waits until an endpoint has sent `SETTLED_AFTER` more messages.
+fn carry_on(client: &Endpoint) -> anyhow::Result<()> {
+    let sent = |event: &Event| match &event.kind {
+        EventKind::Stats(traffic) => Some(traffic.sent),
+        _ => None,
+    };
+    let so_far = client.events().iter().filter_map(sent).max().unwrap_or(0);
+    client.wait_for(SOON, |event| sent(event) >= Some(so_far + SETTLED_AFTER))?;
+    Ok(())
 }
 
 /// Whether somebody would be called: a path or a peer is down. (A path that is potentially failed is a doubt.)
@@ -263,6 +335,8 @@ const RATE: f64 = 20.0;
 const SETTLED_AFTER: u64 = 50;
 /// The largest interval at which something regular happens: heartbeats come every 500 ms.
 const PHASE: Duration = Duration::from_millis(500);
+/// How long the stack may take until it uses a healed path again, with short timers.
+const GO_BACK: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(20);
 /// What takes longer is worth a look.
 const SLOW_NS: u64 = 3_000_000_000;

@@ -15,7 +15,12 @@ pub fn check_reason(event: &Event) {
     assert_ne!(from, to);
     let missing = matches!(
         reason,
-        Reason::HeartbeatUnanswered { .. } | Reason::DataUnacknowledged { .. } | Reason::AnswersLost { .. }
+        Reason::HeartbeatUnanswered { .. }
+            | Reason::DataUnacknowledged { .. }
+            | Reason::AnswersLost { .. }
+            | Reason::DataElsewhere { .. }
+            | Reason::HeartbeatsStayOut { .. }
+            | Reason::HeartbeatsRepeated { .. }
     );
     let answered = matches!(
         reason,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use sctp_monitor_lab::{End, EndpointConfig, Event, EventKind, Lab, Timers, wait};
 
-use crate::setup::{Pair, SOON, changes, monitor, path, times};
+use crate::setup::{PORT, Pair, SOON, changes, monitor, path, times};
 
 /// A break that heals: the agent reports each once, and the other path never.
 fn break_and_recovery_are_reported_once(lab: &Lab, local: &[std::net::IpAddr], remote: &[std::net::IpAddr]) {
@@ -242,4 +242,46 @@ fn healthy_paths_under_load_report_nothing() {
             changes(&agent, remote)
         );
     }
+}
+
+#[test]
+fn a_host_that_only_receives_is_told_of_its_paths() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let agent = monitor(lab.host("hss"), &["path1", "path2"], &[]);
+    // Its own stack asks nobody before the test is over.
+    let silent = Timers {
+        heartbeat_interval: Some(Duration::from_secs(600)),
+        ..Timers::tuned()
+    };
+    let listen = EndpointConfig::listen(lab.ipv4("hss"), PORT).timers(silent);
+    let mut connect = EndpointConfig::connect(lab.ipv4("mme"), lab.ipv4("hss"), PORT)
+        .rate(20.0)
+        .timers(Timers::tuned());
+    connect.stats_interval = Duration::from_millis(100);
+    let pair = Pair::start(&lab, &connect, &listen);
+    for address in ["10.1.1.1", "10.1.2.1"] {
+        agent.wait_for_path(address, "active", SOON).unwrap();
+    }
+    // The idle path's HEARTBEATs have a rhythm by then.
+    let sent = |event: &Event| matches!(event.kind, EventKind::Stats(traffic) if traffic.sent >= 100);
+    pair.client.wait_for(SOON, sent).unwrap();
+    lab.path("path1").break_silently().unwrap();
+    let down = agent.wait_for_path("10.1.1.1", "inactive", SOON).unwrap();
+    let kind = down["evidence"]["kind"].as_str().unwrap();
+    assert!(
+        ["data_elsewhere", "heartbeats_stay_out"].contains(&kind),
+        "{down}"
+    );
+    let is_it = |event: &serde_json::Value| event["finding"] == "path_down" && event["remote"] == "10.1.1.1";
+    let finding = agent.wait_for("finding", SOON, is_it).unwrap();
+    assert_ne!(finding["evidence"]["direction"], "both", "{finding}");
+    lab.path("path1").heal().unwrap();
+    let recovered = |event: &serde_json::Value| event["remote"] == "10.1.1.1" && event["from"] == "inactive";
+    agent.wait_for("path_state_changed", SOON, recovered).unwrap();
+    assert_eq!(
+        times(&agent, "10.1.2.1", "inactive"),
+        0,
+        "{:?}",
+        changes(&agent, "10.1.2.1")
+    );
 }

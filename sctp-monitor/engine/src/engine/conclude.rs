@@ -1,28 +1,18 @@
 //! What follows from what was weighed: the state of a path, what is wrong with it and with its association.
 //!
-//! A path works since its proof came, and what ends with that ended then, whenever it is noticed.
+//! A path has a state since the evidence was complete, and what begins or ends with that did so then, whenever it is noticed.
 
 use super::{Engine, Output};
 use crate::{
     findings::seen::Surroundings,
-    model::{AssociationId, Direction, Event, EventKind, PathId, Schema, Status, Timestamp},
-    path::{detector::Verdict, flow::Flow},
+    model::{AssociationId, Direction, Event, EventKind, PathId, Schema, Timestamp},
+    path::{detector::Judged, flow::Flow},
 };
 
 impl Engine {
     /// Takes on what the findings have to report.
     pub(super) fn take_events(&mut self) {
         while let Some(event) = self.findings.poll_event() {
-            self.outputs.push_back(Output::Event(Box::new(event)));
-        }
-    }
-
-    /// The same behind a change of a path's state: what ends with it ended then.
-    fn take_events_closed_at(&mut self, at: Timestamp) {
-        while let Some(mut event) = self.findings.poll_event() {
-            if is_end(&event.kind) {
-                event.time = at;
-            }
             self.outputs.push_back(Output::Event(Box::new(event)));
         }
     }
@@ -37,14 +27,12 @@ impl Engine {
             return;
         };
         let [forward, back] = Direction::BOTH.map(|direction| self.flows.get(path.flow(direction)?));
-        let [to_remote, to_local] = [forward, back].map(|flow| flow.map_or(&Verdict::Unknown, Flow::verdict));
+        let [to_remote, to_local] = [forward, back].map(|flow| flow.map_or(Judged::UNKNOWN, Flow::judged));
         let fault = self.nics.fault_of(self.config.vantage, forward, back);
         let was_cut_off = path.is_cut_off();
-        let flows = [forward, back].into_iter().flatten();
-        let alive_since = flows.filter_map(Flow::alive_since).max();
-        let changed = path.conclude(to_remote, to_local, fault, alive_since, &self.config, now);
+        let changed = path.conclude(to_remote, to_local, fault, &self.config, now);
         let concerns_peer = changed.is_some() || path.is_cut_off() != was_cut_off;
-        let since = changed.as_ref().map_or(now, |_| path.since());
+        let noticed_at = changed.as_ref().map_or(now, |_| path.since());
         if let Some((from, to, reason)) = changed {
             let kind = EventKind::PathStateChanged {
                 path: path_id,
@@ -54,7 +42,7 @@ impl Engine {
             };
             self.outputs.push_back(Output::Event(Box::new(Event {
                 schema: Schema,
-                time: since,
+                time: noticed_at,
                 association: Some(reference),
                 kind,
             })));
@@ -64,11 +52,12 @@ impl Engine {
             nics: &self.nics,
             now,
         };
-        self.findings.review_path(association, path_id, around);
+        self.findings
+            .review_path(association, path_id, around, noticed_at);
         if concerns_peer {
-            self.findings.review_peer(association, now);
+            self.findings.review_peer(association, noticed_at);
         }
-        self.take_events_closed_at(since);
+        self.take_events();
     }
 
     /// Finds out what is wrong with an association as a whole.
@@ -84,18 +73,4 @@ impl Engine {
             self.take_events();
         }
     }
-}
-
-/// Whether something is no longer wrong.
-fn is_end(kind: &EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Finding {
-            status: Status::Closed,
-            ..
-        } | EventKind::Incident {
-            status: Status::Closed,
-            ..
-        }
-    )
 }

@@ -175,6 +175,11 @@ impl Engine {
         self.flows.get(slot)?.deadline
     }
 
+    /// Appends the slots whose records are to be handed in now, though they may not have changed.
+    pub(crate) fn take_patient(&mut self, now: Timestamp, slots: &mut Vec<u32>) {
+        self.flows.take_patient(now, slots);
+    }
+
     /// The next thing to do, in order.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

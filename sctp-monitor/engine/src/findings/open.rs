@@ -126,8 +126,14 @@ impl Findings {
         self.events.extend(self.checksums.on_packet(key, is_right, now));
     }
 
-    /// Finds out what is wrong with a path of an established association.
-    pub(crate) fn review_path(&mut self, association: &Association, path: PathId, around: Surroundings<'_>) {
+    /// Finds out what is wrong with a path of an established association; what has changed did so at that time.
+    pub(crate) fn review_path(
+        &mut self,
+        association: &Association,
+        path: PathId,
+        around: Surroundings<'_>,
+        noticed_at: Timestamp,
+    ) {
         let config = Arc::clone(&self.config);
         let Some(seen) = PathSeen::new(association, path, around, &config) else {
             return;
@@ -141,7 +147,7 @@ impl Findings {
             path,
             found,
             |finding| member(&seen, finding),
-            around.now,
+            noticed_at,
         );
     }
 

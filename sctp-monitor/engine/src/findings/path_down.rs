@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use crate::{
     config::Vantage,
     findings::seen::PathSeen,
-    model::{Broken, Direction, Evidence, Object, PathDown, Severity, Timestamp},
+    model::{Broken, Direction, Evidence, Object, PathDown, Reason, Severity, Timestamp},
     path::{detector::Verdict, flow::Flow, under_way::LATE_BY},
 };
 
@@ -74,6 +74,9 @@ fn broken(seen: &PathSeen<'_>) -> Broken {
     let Some(dead) = dead else {
         return Broken::Unknown;
     };
+    if let Some(broken) = by_what_is_received(dead) {
+        return broken;
+    }
     let since = dead.detector.first_missed().unwrap_or(seen.path.since());
     let arrives = dead
         .detector
@@ -94,6 +97,21 @@ fn broken(seen: &PathSeen<'_>) -> Broken {
         (Direction::Return, Broken::Return) => Broken::Forward,
         (Direction::Return, Broken::Forward) => Broken::Return,
         _ => broken,
+    }
+}
+
+/// What an endpoint concludes from what it receives: the peer's packets do not arrive, or its answers do not arrive there.
+fn by_what_is_received(dead: &Flow) -> Option<Broken> {
+    let (Verdict::Dead(reason) | Verdict::Suspect(reason)) = dead.verdict() else {
+        return None;
+    };
+    match *reason {
+        Reason::HeartbeatsStayOut { .. } | Reason::DataElsewhere { duplicates: 0, .. } => {
+            Some(Broken::Return)
+        }
+        Reason::HeartbeatsRepeated { .. } | Reason::DataElsewhere { missing: 0, .. } => Some(Broken::Forward),
+        Reason::DataElsewhere { .. } => Some(Broken::Unknown),
+        _ => None,
     }
 }
 

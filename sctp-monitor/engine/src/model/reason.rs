@@ -109,6 +109,43 @@ pub enum Reason {
         #[schemars(with = "f64")]
         silent_for: Duration,
     },
+    /// The peer's DATA of this path came again over another path, and none comes on this one any more. Of an endpoint, which only
+    /// receives.
+    DataElsewhere {
+        /// Chunks that had not arrived on this path.
+        missing: u32,
+        /// Chunks that had: the peer does not know it.
+        duplicates: u32,
+        /// Time since the last packet with DATA on this path.
+        #[serde(rename = "silent_for_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        silent_for: Duration,
+    },
+    /// The peer's HEARTBEATs stay out on this path, while it is heard on others.
+    HeartbeatsStayOut {
+        /// Time since the peer's last packet on this path.
+        #[serde(rename = "silent_for_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        silent_for: Duration,
+        /// The longest time from one HEARTBEAT to the next while all was well.
+        #[serde(rename = "usual_interval_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        usual: Duration,
+    },
+    /// The peer repeats its HEARTBEATs on this path sooner than usual, as a sender does that gets no answer, though they arrive and
+    /// are answered.
+    HeartbeatsRepeated {
+        /// HEARTBEATs in a row that came too soon.
+        heartbeats: u32,
+        /// Time between the last two.
+        #[serde(rename = "interval_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        interval: Duration,
+        /// The longest time from one HEARTBEAT to the next while all was well.
+        #[serde(rename = "usual_interval_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        usual: Duration,
+    },
     /// The NIC that the path uses has no link.
     LinkDown {
         /// The name of the NIC.
@@ -127,6 +164,14 @@ fn is_zero(count: &u32) -> bool {
 }
 
 impl Reason {
+    /// Whether an endpoint concludes it from what it receives.
+    pub(crate) fn is_of_receiver(&self) -> bool {
+        matches!(
+            self,
+            Self::DataElsewhere { .. } | Self::HeartbeatsStayOut { .. } | Self::HeartbeatsRepeated { .. }
+        )
+    }
+
     /// Whether it is the NIC's, and not the network's.
     pub(crate) fn is_nic(&self) -> bool {
         matches!(self, Self::LinkDown { .. } | Self::InterfaceGone { .. })

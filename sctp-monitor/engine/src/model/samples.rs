@@ -82,6 +82,20 @@ pub(crate) fn reasons() -> Vec<Reason> {
             chunks: 4,
             silent_for: ms(700),
         },
+        Reason::DataElsewhere {
+            missing: 3,
+            duplicates: 0,
+            silent_for: ms(2_100),
+        },
+        Reason::HeartbeatsStayOut {
+            silent_for: ms(46_000),
+            usual: ms(30_400),
+        },
+        Reason::HeartbeatsRepeated {
+            heartbeats: 3,
+            interval: ms(2_100),
+            usual: ms(30_400),
+        },
         Reason::LinkDown {
             interface: "path1".to_owned(),
         },

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     model::{AssociationId, Direction, Missing, PathId, Reason, Timestamp},
     path::{
-        detector::{Context, Detector, Verdict},
+        detector::{Context, Detector, Judged, Verdict},
         facts::{FlowFacts, at_ticks},
         latency::Latency,
         loss::Losses,
@@ -69,6 +69,8 @@ pub(crate) struct Flow {
     pub(crate) rhythm: Rhythm,
     /// The deadline under which the engine has it.
     pub(crate) deadline: Option<Timestamp>,
+    /// When it is to be looked at though it has not changed, and waits for nothing.
+    pub(crate) patience: Option<Timestamp>,
     /// What the programs were last told of its association.
     pub(crate) links: FlowLinks,
     /// The first and the last packet since when every one has had another tag than the association's.
@@ -81,6 +83,8 @@ pub(crate) struct Flow {
     /// It carried nothing but INITs, and answers to packets out of the blue (RFC 9260 section 8.4).
     pub(crate) is_out_of_the_blue: bool,
     untagged: u32,
+    /// Proofs of its tag that count no longer.
+    proofs_before: u16,
     /// The last next-hop MTU that an ICMP error named.
     pub(crate) path_mtu: Option<u32>,
     meter: Meter,
@@ -124,6 +128,7 @@ impl Flow {
             shown: Shown::default(),
             rhythm: Rhythm::default(),
             deadline: None,
+            patience: None,
             links: FlowLinks::default(),
             mismatching: None,
             mismatched_tag: 0,
@@ -131,10 +136,25 @@ impl Flow {
             explained: 0,
             is_out_of_the_blue: is_out_of_the_blue(record),
             untagged: record.untagged,
+            proofs_before: 0,
             path_mtu: None,
             meter: Meter::default(),
             inherited: Inherited::Nothing,
         }
+    }
+
+    /// Proofs of its tag.
+    pub(crate) fn proofs(&self) -> u16 {
+        // With another tag they begin anew.
+        self.view
+            .proofs
+            .checked_sub(self.proofs_before)
+            .unwrap_or(self.view.proofs)
+    }
+
+    /// What proved its tag so far counts no longer.
+    pub(crate) fn prove_again(&mut self) {
+        self.proofs_before = self.view.proofs;
     }
 
     /// From now on it is another association's, which inherits nothing: no figures, no losses, no doubts.
@@ -151,6 +171,7 @@ impl Flow {
         *self = Self {
             member: self.member,
             deadline: self.deadline,
+            patience: self.patience,
             links: self.links,
             heard_at: self.heard_at,
             inherited: Inherited::NextRecord,
@@ -275,8 +296,14 @@ impl Flow {
         self.rhythm.notice(self.view.heartbeats, self.view.last_seen);
         self.sacks_seen = record.shows_sacks();
         self.cum_tsn_ack = cum_tsn_ack(record, &self.links);
-        self.detector
-            .handle(record, context, (tick, self.view.last_seen), config, now);
+        self.detector.handle(
+            record,
+            context,
+            &self.rhythm,
+            (tick, self.view.last_seen),
+            config,
+            now,
+        );
         if new.acknowledged > 0 {
             self.acked_at = Some(at_ticks(record, record.acked_ticks, tick));
         }
@@ -355,9 +382,9 @@ impl Flow {
         self.detector.verdict()
     }
 
-    /// Since when it is thought to work, if it is.
-    pub(crate) fn alive_since(&self) -> Option<Timestamp> {
-        self.detector.alive_since()
+    /// What is thought of it, and since when.
+    pub(crate) fn judged(&self) -> Judged<'_> {
+        self.detector.judged()
     }
 
     /// How often DATA on it was acknowledged.

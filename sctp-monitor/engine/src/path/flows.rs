@@ -28,8 +28,10 @@ pub(crate) struct Flows {
     tick: Duration,
     by_slot: HashMap<u32, Box<Flow>, RandomState>,
     slots: HashMap<FlowKey, u32, RandomState>,
-    /// When flows must be looked at again, with their slots.
+    /// When flows that wait for an answer must be looked at again, with their slots.
     deadlines: BTreeSet<(Timestamp, u32)>,
+    /// When flows are to be looked at though they have not changed, and wait for nothing.
+    patience: BTreeSet<(Timestamp, u32)>,
 }
 
 impl Flows {
@@ -39,6 +41,7 @@ impl Flows {
             by_slot: HashMap::default(),
             slots: HashMap::default(),
             deadlines: BTreeSet::new(),
+            patience: BTreeSet::new(),
         }
     }
 
@@ -122,19 +125,37 @@ impl Flows {
         let (context, counted) = seen;
         flow.observe(record, context, counted, self.tick, config, now);
         let deadline = flow.detector.deadline().filter(|_| awaited);
-        if let Some(old) = std::mem::replace(&mut flow.deadline, deadline)
-            && Some(old) != deadline
-        {
-            self.deadlines.remove(&(old, slot));
+        set(&mut self.deadlines, &mut flow.deadline, deadline, slot);
+        let patience = flow.detector.patience().filter(|_| awaited);
+        set(&mut self.patience, &mut flow.patience, patience, slot);
+    }
+
+    /// A flow is to be looked at by then, though it may not change.
+    pub(crate) fn look_by(&mut self, slot: u32, at: Timestamp) {
+        if let Some(flow) = self.by_slot.get_mut(&slot) {
+            let sooner = flow.patience.map_or(at, |known| known.min(at));
+            set(&mut self.patience, &mut flow.patience, Some(sooner), slot);
         }
-        if let Some(deadline) = deadline {
-            self.deadlines.insert((deadline, slot));
+    }
+
+    /// Appends the slots of flows that are to be looked at by now, though they may not have changed.
+    pub(crate) fn take_patient(&mut self, now: Timestamp, slots: &mut Vec<u32>) {
+        while let Some((_, slot)) = self.patience.first().copied().filter(|(at, _)| *at <= now) {
+            self.patience.pop_first();
+            if let Some(flow) = self.by_slot.get_mut(&slot) {
+                flow.patience = None;
+            }
+            slots.push(slot);
         }
     }
 
     /// When the next flow must be looked at again.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(at, _)| *at)
+        let first = |times: &BTreeSet<(Timestamp, u32)>| times.first().map(|(at, _)| *at);
+        first(&self.deadlines)
+            .into_iter()
+            .chain(first(&self.patience))
+            .min()
     }
 
     /// Drops the deadlines that have passed: the flows that wait were handed in just now, and what is left was not worth a
@@ -160,11 +181,35 @@ impl Flows {
     /// Forgets the flow in a slot; gives its key.
     pub(crate) fn forget(&mut self, slot: u32) -> Option<FlowKey> {
         let flow = self.by_slot.remove(&slot)?;
-        if let Some(deadline) = flow.deadline {
-            self.deadlines.remove(&(deadline, slot));
+        for (times, at) in [
+            (&mut self.deadlines, flow.deadline),
+            (&mut self.patience, flow.patience),
+        ] {
+            if let Some(at) = at {
+                times.remove(&(at, slot));
+            }
         }
         self.slots.remove(&flow.view.key);
         Some(flow.view.key)
+    }
+}
+
+/// Notes another time for a flow, or none.
+fn set(
+    times: &mut BTreeSet<(Timestamp, u32)>,
+    known: &mut Option<Timestamp>,
+    at: Option<Timestamp>,
+    slot: u32,
+) {
+    let before = std::mem::replace(known, at);
+    if before == at {
+        return;
+    }
+    if let Some(before) = before {
+        times.remove(&(before, slot));
+    }
+    if let Some(at) = at {
+        times.insert((at, slot));
     }
 }
 
@@ -193,6 +238,7 @@ mod tests {
             fills_queues: false,
             stuck_since: None,
             window_closed_at: None,
+            elsewhere: None,
             accuse_from: Timestamp::default(),
             unseen: None,
         }

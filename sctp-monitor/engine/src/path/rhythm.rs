@@ -1,7 +1,8 @@
 //! How often an endpoint sends HEARTBEATs over a path: by the intervals between those that were seen.
 //!
 //! HB.interval is the endpoint's own affair, and is told to nobody (RFC 9260 section 8.3). An idle path has one in each
-//! interval, so what is expected next follows from what came before.
+//! interval, so what is expected next follows from what came before. An endpoint that gets no answer asks sooner (RFC 7829
+//! section 4.2), each time a time-out later that doubles: so intervals that differ much are no rhythm, and the longest one counts.
 
 use std::time::Duration;
 
@@ -12,8 +13,11 @@ use crate::model::Timestamp;
 pub(crate) struct Rhythm {
     seen: u64,
     last_at: Option<Timestamp>,
-    /// The newest interval and the one before it.
+    /// The newest intervals, the newest first.
     intervals: [Option<Duration>; 2],
+    /// The longest one that another one of about its length followed.
+    usual: Option<Duration>,
+    repeated: u32,
 }
 
 impl Rhythm {
@@ -29,15 +33,40 @@ impl Rhythm {
             .replace(last_seen)
             .map(|last| last_seen.since(last))
             .filter(|interval| *interval >= LEAST);
-        if interval.is_some() {
-            self.intervals = [interval, self.intervals[0]];
+        let Some(interval) = interval else {
+            return;
+        };
+        self.intervals = [Some(interval), self.intervals[0]];
+        if let [Some(newest), Some(before)] = self.intervals
+            && newest.min(before) * 3 / 2 >= newest.max(before)
+        {
+            self.usual = self.usual.max(Some(newest.max(before)));
         }
+        let is_sooner = self.usual.is_some_and(|usual| interval * 2 < usual);
+        self.repeated = if is_sooner { self.repeated + 1 } else { 0 };
     }
 
-    /// How long the path is without a HEARTBEAT, at most, while all is well; `None` before two intervals were seen.
+    /// How long the path is without a HEARTBEAT, at most, while all is well, by the newest two; `None` before two intervals
+    /// were seen.
     pub(crate) fn longest(&self) -> Option<Duration> {
         let [newest, before] = self.intervals;
         Some(newest?.max(before?))
+    }
+
+    /// How long the path is without a HEARTBEAT, at most, while all is well, by all that were seen; `None` before two intervals
+    /// were about as long as each other.
+    pub(crate) fn usual(&self) -> Option<Duration> {
+        self.usual
+    }
+
+    /// HEARTBEATs in a row, up to the last one, that came after less than half of the usual time.
+    pub(crate) fn repeated(&self) -> u32 {
+        self.repeated
+    }
+
+    /// From the last HEARTBEAT but one to the last.
+    pub(crate) fn newest(&self) -> Option<Duration> {
+        self.intervals[0]
     }
 }
 
@@ -52,12 +81,18 @@ mod tests {
         Timestamp::from_nanos(ms * 1_000_000)
     }
 
+    /// A rhythm after HEARTBEATs at these times, in milliseconds.
+    fn after(times: &[u64]) -> Rhythm {
+        let mut rhythm = Rhythm::default();
+        for (count, ms) in (1..).zip(times) {
+            rhythm.notice(count, at(*ms));
+        }
+        rhythm
+    }
+
     #[test]
     fn two_intervals_make_a_rhythm() {
-        let mut rhythm = Rhythm::default();
-        for (count, ms) in [(1, 1_000), (2, 1_020), (3, 6_000)] {
-            rhythm.notice(count, at(ms));
-        }
+        let mut rhythm = after(&[1_000, 1_020, 6_000]);
         assert_eq!(rhythm.longest(), None);
         rhythm.notice(3, at(9_000));
         rhythm.notice(4, at(12_000));
@@ -65,5 +100,18 @@ mod tests {
         rhythm.notice(5, at(17_000));
         rhythm.notice(6, at(22_000));
         assert_eq!(rhythm.longest(), Some(Duration::from_millis(5_000)), "it follows");
+    }
+
+    #[test]
+    fn who_asks_again_with_doubled_time_outs_has_no_rhythm() {
+        let asking = [1_000, 2_000, 4_000, 8_000, 16_000];
+        assert_eq!(after(&asking).usual(), None);
+        let usual = Some(Duration::from_secs(31));
+        let rhythm = after(&[0, 30_000, 61_000]);
+        assert_eq!((rhythm.usual(), rhythm.repeated()), (usual, 0));
+        let rhythm = after(&[0, 30_000, 61_000, 62_000, 64_000, 68_000]);
+        assert_eq!((rhythm.usual(), rhythm.repeated()), (usual, 3));
+        let rhythm = after(&[0, 30_000, 61_000, 62_000, 64_000, 68_000, 98_500]);
+        assert_eq!((rhythm.usual(), rhythm.repeated()), (usual, 0), "answered again");
     }
 }

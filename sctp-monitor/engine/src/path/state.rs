@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     config::{Config, Vantage},
     model::{Direction, PathState, Reason, Timestamp},
-    path::detector::Verdict,
+    path::detector::{Judged, Verdict},
 };
 
 /// One (local address, remote address) pair of an association.
@@ -103,20 +103,19 @@ impl Path {
     }
 
     /// Draws the conclusion from what is thought of both directions and of the NIC. Gives the old state, the new one
-    /// and the reason if it changed. A path that works does so since its proof came, at `alive_since`, unless only time kept it
-    /// from being active; all else is found out now.
+    /// and the reason if it changed. It is so since the evidence showed it, unless only time kept the path from being active or
+    /// the NIC decides.
     pub(crate) fn conclude(
         &mut self,
-        sent: &Verdict,
-        received: &Verdict,
+        sent: Judged<'_>,
+        received: Judged<'_>,
         nic: Option<Reason>,
-        alive_since: Option<Timestamp>,
         config: &Config,
         now: Timestamp,
     ) -> Option<(PathState, PathState, Reason)> {
-        let (state, reason) = match nic {
-            Some(reason) => (PathState::Inactive, reason),
-            None => judge(sent, received, config.vantage)?,
+        let (state, reason, shown_at) = match nic {
+            Some(reason) => (PathState::Inactive, reason, None),
+            None => judge(sent, received, config.vantage).or_else(|| self.ends_by_receiving(received))?,
         };
         let from = self.state;
         if state == from {
@@ -150,10 +149,19 @@ impl Path {
         let was_held = self.works_since.take().is_some();
         self.confirmed |= state == PathState::Active;
         self.state = state;
-        let proved_at = alive_since.filter(|_| state == PathState::Active && !was_held);
-        self.since = proved_at.map_or(now, |at| at.max(self.since).min(now));
+        let shown_at = shown_at.filter(|_| !was_held);
+        self.since = shown_at.map_or(now, |at| at.max(self.since).min(now));
         self.reason = Some(reason.clone());
         Some((from, state, reason))
+    }
+
+    /// What ends a doubt or a failure that was concluded from what the host receives.
+    fn ends_by_receiving(&self, received: Judged<'_>) -> Option<(PathState, Reason, Option<Timestamp>)> {
+        let Verdict::Alive(reason) = received.verdict else {
+            return None;
+        };
+        let is_of_receiver = self.reason.as_ref().is_some_and(Reason::is_of_receiver);
+        is_of_receiver.then(|| (PathState::Active, reason.clone(), received.since))
     }
 
     /// A path that keeps failing stays inactive until it has worked for a while.
@@ -172,25 +180,36 @@ impl Path {
 
 /// A path is as good as its worse direction. On an endpoint only what the host itself sends can be missed: what the
 /// peer sends and this host does not answer says nothing of the path. But it proves that the return direction works, which
-/// confirms a path that this host never probes.
-fn judge(sent: &Verdict, received: &Verdict, vantage: Vantage) -> Option<(PathState, Reason)> {
-    let judged: &[&Verdict] = match vantage {
-        Vantage::Endpoint => &[sent],
-        Vantage::Gateway => &[sent, received],
+/// confirms a path that this host never probes; and where the peer's packets stay away, what the host sends does not help unless it
+/// is answered later.
+fn judge(
+    sent: Judged<'_>,
+    received: Judged<'_>,
+    vantage: Vantage,
+) -> Option<(PathState, Reason, Option<Timestamp>)> {
+    let stays_away = match received.verdict {
+        Verdict::Suspect(reason) | Verdict::Dead(reason) => {
+            reason.is_of_receiver() && sent.proved_at <= received.since
+        }
+        _ => false,
+    };
+    let judged: &[Judged<'_>] = match vantage {
+        Vantage::Endpoint if !stays_away => &[sent],
+        Vantage::Endpoint | Vantage::Gateway => &[sent, received],
     };
     let worst = judged
         .iter()
-        .filter_map(|verdict| match verdict {
+        .filter_map(|judged| match judged.verdict {
             Verdict::Unknown => None,
-            Verdict::Alive(reason) => Some((PathState::Active, reason)),
-            Verdict::Suspect(reason) => Some((PathState::PotentiallyFailed, reason)),
-            Verdict::Dead(reason) => Some((PathState::Inactive, reason)),
+            Verdict::Alive(reason) => Some((PathState::Active, reason, judged.since)),
+            Verdict::Suspect(reason) => Some((PathState::PotentiallyFailed, reason, judged.since)),
+            Verdict::Dead(reason) => Some((PathState::Inactive, reason, judged.since)),
         })
-        .max_by_key(|(state, _)| *state);
-    match (worst, received) {
-        (Some((state, reason)), _) => Some((state, reason.clone())),
+        .max_by_key(|(state, _, since)| (*state, *since));
+    match (worst, received.verdict) {
+        (Some((state, reason, since)), _) => Some((state, reason.clone(), since)),
         (None, Verdict::Alive(Reason::HeartbeatAnswered { .. })) => {
-            Some((PathState::Active, Reason::PeerHeartbeatAnswered))
+            Some((PathState::Active, Reason::PeerHeartbeatAnswered, received.since))
         }
         (None, _) => None,
     }

@@ -30,6 +30,8 @@ pub struct Association {
     pub(super) remote_tag: Option<u32>,
     /// Whether the tag that packets in a direction carry is certain, by direction: a handshake gave it, or it was proved.
     vouched: [bool; 2],
+    /// All its packets have had other tags for a while: it may have been restarted unseen.
+    pub(super) tags_are_doubted: bool,
     pub(super) origin: Origin,
     pub(super) phase: Phase,
     pub(super) known_since: Timestamp,
@@ -123,6 +125,7 @@ impl Association {
             local_tag: None,
             remote_tag: None,
             vouched: [origin == Origin::Handshake; 2],
+            tags_are_doubted: false,
             origin,
             phase: Phase::Opening,
             known_since: now,

@@ -151,8 +151,26 @@ impl Associations {
         if let Some(association) = self.by_id.get_mut(&id)
             && association.vouch(direction, true)
         {
+            association.tags_are_doubted = false;
             relink(&mut self.changes, flows, association);
         }
+    }
+
+    /// The tags of an association are certain no longer: they must be proved again.
+    pub(super) fn doubt_tags(&mut self, flows: &mut Flows, id: AssociationId) {
+        let Some(association) = self.by_id.get_mut(&id).filter(|known| !known.tags_are_doubted) else {
+            return;
+        };
+        association.tags_are_doubted = true;
+        for direction in Direction::BOTH {
+            association.vouch(direction, false);
+            for slot in association.flows(direction) {
+                if let Some(flow) = flows.get_mut(*slot) {
+                    flow.prove_again();
+                }
+            }
+        }
+        relink(&mut self.changes, flows, association);
     }
 
     /// Makes a flow part of an association.

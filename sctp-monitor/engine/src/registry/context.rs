@@ -6,7 +6,7 @@ use crate::{
     config::{Config, Vantage},
     model::{Direction, Timestamp},
     path::{
-        detector::{Context, Unseen},
+        detector::{Context, Elsewhere, Unseen},
         flow::{Counted, Flow, cum_tsn_ack},
         flows::Flows,
     },
@@ -71,6 +71,12 @@ pub(crate) fn context(
         fills_queues: false,
         stuck_since,
         window_closed_at,
+        elsewhere: match (config.vantage, direction) {
+            (Vantage::Endpoint, Direction::Return) => {
+                association.map(|known| elsewhere(known, flow, record.slot, flows))
+            }
+            _ => None,
+        },
         accuse_from,
         unseen: config
             .may_lack_packets
@@ -82,6 +88,23 @@ pub(crate) fn context(
         (Vantage::Gateway, _) => Counted::Both,
     };
     (context, counted)
+}
+
+/// What the other paths of an endpoint's association tell of the peer's direction of one.
+fn elsewhere(association: &Association, flow: &Flow, slot: u32, flows: &Flows) -> Elsewhere {
+    let all = association.flows(Direction::Return);
+    let others = all
+        .iter()
+        .filter(|other| **other != slot)
+        .filter_map(|other| flows.get(*other));
+    let path = flow.member.and_then(|member| association.path(&member.path));
+    let sent = path.and_then(|path| flows.get(path.flow(Direction::Forward)?));
+    Elsewhere {
+        data_at: others.clone().filter_map(|other| other.shown.data_at).max(),
+        heard_at: others.map(|other| other.heard_at).max(),
+        usual: flows.all_of(all).filter_map(|any| any.rhythm.usual()).max(),
+        proved_at: sent.and_then(|sent| sent.detector.alive_at()),
+    }
 }
 
 /// What a file may lack of the answers to a direction's packets.

@@ -29,22 +29,22 @@ impl Registry {
             .map(|due| due.id)
             .collect();
         for id in due {
-            if self.associations.get(id).is_some_and(Association::is_one_sided)
-                && let Some(whole) = self.twin(flows, id)
-            {
+            if !self.associations.get(id).is_some_and(Association::is_one_sided) {
+                self.tie_by_both_tags(flows, id, now);
+            } else if let Some(whole) = self.twin(flows, id) {
                 self.absorb(flows, id, whole, now);
             }
         }
-        self.establish_lasting(flows, Some(now), now);
+        self.establish_lasting(flows, true, now);
     }
 
     /// Nothing more will be seen: reports what was held back.
     pub(crate) fn establish_rest(&mut self, flows: &Flows, now: Timestamp) {
-        self.establish_lasting(flows, None, now);
+        self.establish_lasting(flows, false, now);
     }
 
-    /// Reports what has lasted; what may be part of another half only if it is old at `hold_until`.
-    fn establish_lasting(&mut self, flows: &Flows, hold_until: Option<Timestamp>, now: Timestamp) {
+    /// Reports what has lasted. If `hold`, what may be part of another half only once it is old.
+    fn establish_lasting(&mut self, flows: &Flows, hold: bool, now: Timestamp) {
         let is_due = |association: &&Association| {
             association.is_opening()
                 && self.is_old(association, now)
@@ -53,13 +53,12 @@ impl Registry {
         };
         let due: Vec<_> = self.associations.iter().filter(is_due).collect();
         let any_half = due.iter().any(|association| association.is_one_sided());
-        let halves = hold_until
-            .filter(|_| any_half)
-            .map(|now| (self.halves(flows), now));
+        let halves = if hold && any_half {
+            self.halves(flows)
+        } else {
+            HashMap::default()
+        };
         let is_held = |association: &Association| {
-            let Some((halves, now)) = &halves else {
-                return false;
-            };
             let is_young = now.since(association.known_since) < HEARTBEAT_WITHIN;
             let mut ends = ends(flows, association);
             association.is_one_sided() && is_young && ends.any(|end| halves.contains_key(&end.opposite()))

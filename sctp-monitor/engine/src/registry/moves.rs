@@ -1,7 +1,10 @@
 //! What a flow's newest record tells of its association: where new DATA goes, and whether enough is known to report it.
 
+use std::time::Duration;
+
 use crate::{
-    model::{AssociationId, EventKind, Missing, Origin, Timestamp},
+    config::Vantage,
+    model::{AssociationId, Direction, EventKind, Missing, Origin, Timestamp},
     path::{
         flow::{Flow, Membership},
         flows::Flows,
@@ -22,14 +25,34 @@ impl Registry {
         if let Some(acked_at) = flow.acked_at {
             self.associations.go_on(id, acked_at, now);
         }
+        let has_new_data = flow.new_data_at.is_some();
         if let Some((kind, at)) = self.follow_data(flow, member) {
             self.associations.report(id, kind, at);
+        }
+        if has_new_data {
+            self.look_at_primary(flows, member, now);
         }
         self.vouch(flows, slot, member);
         self.establish_if_known(flows, id, now);
         let missing = flows.get(slot).and_then(Flow::lacking);
         if let Some(missing) = missing.filter(|_| self.config.may_lack_packets) {
             self.report_lack(member, missing, now);
+        }
+    }
+
+    /// New DATA of the peer came over another path than before: what becomes of that one is seen by looking, if nothing comes there any
+    /// more.
+    fn look_at_primary(&self, flows: &mut Flows, member: Membership, now: Timestamp) {
+        let association = self.associations.get(member.association);
+        let is_peer = self.config.vantage == Vantage::Endpoint && member.direction == Direction::Return;
+        let Some(association) = association.filter(|known| is_peer && known.is_established()) else {
+            return;
+        };
+        let primary = association.primary[Direction::Return as usize].path();
+        let left = primary.filter(|primary| *primary != member.path);
+        let slot = left.and_then(|path| association.path(&path)?.flow(Direction::Return));
+        if let Some(slot) = slot {
+            flows.look_by(slot, now + MOVED);
         }
     }
 
@@ -88,3 +111,6 @@ impl Registry {
         }
     }
 }
+
+/// How soon is looked what becomes of a path that DATA may have left.
+const MOVED: Duration = Duration::from_millis(300);

@@ -50,6 +50,14 @@ impl Registry {
         if tag == 0 || !self.associations.get(id).is_some_and(is_other) {
             return;
         }
+        if self
+            .associations
+            .get(id)
+            .is_some_and(|known| known.tags_are_doubted)
+        {
+            self.replace_proved(flows, slot, id, tag, now);
+            return;
+        }
         flow.view.tag = tag;
         flow.begin_association(now);
         if self.associations.by_tag(&key, tag).is_some() {
@@ -63,7 +71,7 @@ impl Registry {
 
     /// Vouches for the tags that were proved often enough.
     pub(crate) fn vouch(&mut self, flows: &mut Flows, slot: u32, member: Membership) {
-        let is_certain = flows.get(slot).is_some_and(|flow| flow.view.proofs >= CERTAIN);
+        let is_certain = flows.get(slot).is_some_and(|flow| flow.proofs() >= CERTAIN);
         if is_certain {
             self.associations
                 .vouch(flows, member.association, member.direction);

@@ -100,7 +100,7 @@ impl Session {
         self.turned_at = Some(now);
         self.take_ring(store);
         self.ring_was_taken = false;
-        self.take_changed(store);
+        self.take_changed(store, now);
         self.look(store, now);
         self.engine.handle_timeout(now);
         self.engine_due = self.engine.poll_timeout();
@@ -159,9 +159,10 @@ impl Session {
         self.events.pop_front()
     }
 
-    fn take_changed(&mut self, store: &mut impl FlowStore) {
+    fn take_changed(&mut self, store: &mut impl FlowStore, now: Timestamp) {
         let known = self.due.len();
         store.take_changed(&mut self.due);
+        self.engine.take_patient(now, &mut self.due);
         let mut kept = known;
         for at in known..self.due.len() {
             let slot = self.due[at];

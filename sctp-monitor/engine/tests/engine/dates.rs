@@ -112,3 +112,55 @@ fn events_are_in_the_order_of_time() {
     assert!(world.events.len() > 10);
     left_open(&world.events);
 }
+
+/// When a path first took a state, behind the beginning.
+fn taken_at(world: &World, state: PathState) -> Timestamp {
+    let is_it = |kind: &EventKind| matches!(kind, EventKind::PathStateChanged { to, .. } if *to == state);
+    let event = world.events.iter().find(|event| is_it(&event.kind));
+    event
+        .unwrap_or_else(|| panic!("{state:?} is not among {:#?}", world.events))
+        .time
+}
+
+/// When a path fails, by a world that is looked at after each `pause`: one that breaks under DATA, or that only has heartbeats.
+fn failed_at(pause: u64, with_data: bool) -> Timestamp {
+    let mut world = World::with_two_paths();
+    for step in 0..200_u32 {
+        unseen(&mut world, 7);
+        if with_data && step % 5 == 0 && step < 100 {
+            world.data(1, 1 + step / 5);
+            if step < 50 {
+                unseen(&mut world, 1);
+                world.sack(1, 1 + step / 5);
+            }
+        }
+        if !with_data && step % 70 == 0 {
+            world.heartbeat(1);
+        }
+        if u64::from(step) % pause == 0 {
+            world.sweep();
+        }
+    }
+    let failed = world.events.iter().position(|event| {
+        matches!(&event.kind, EventKind::Finding { finding, .. } if finding.evidence.name() == "path_down")
+    });
+    let failed_at = taken_at(&world, PathState::Inactive);
+    assert_eq!(
+        world.events[failed.expect("path_down")].time,
+        failed_at,
+        "the finding is of the same time"
+    );
+    failed_at
+}
+
+#[test]
+fn a_failure_is_dated_by_the_answer_that_stayed_out_whenever_it_is_noticed() {
+    for with_data in [true, false] {
+        let often = failed_at(1, with_data);
+        for pause in [2, 3, 5] {
+            let seldom = failed_at(pause, with_data);
+            let apart = often.since(seldom).max(seldom.since(often));
+            assert!(apart <= ms(8), "{with_data}, {pause}: {apart:?}");
+        }
+    }
+}

@@ -24,6 +24,7 @@ mod paths;
 mod proof;
 mod properties;
 mod quality;
+mod receiver;
 mod redundancy;
 mod reports;
 mod session;

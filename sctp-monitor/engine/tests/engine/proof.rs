@@ -144,3 +144,36 @@ fn what_nothing_answers_is_not_spoken_of() {
         assert_eq!(world.events, [], "{vantage:?} {forgery:?} both: {both}");
     }
 }
+
+/// A live association that says nothing at present, while somebody sends packets with other tags in both names.
+#[test]
+fn an_idle_association_is_not_replaced_by_what_nobody_proved() {
+    for vantage in VANTAGES {
+        for forgery in FORGERIES {
+            let mut world = World::new(vantage);
+            world.handshake();
+            world.heartbeat_answered(1, ms(1));
+            let mut random = Random::from_seed(12);
+            let both = vantage == Vantage::Gateway;
+            for _ in 0..300 {
+                forgery.send(&mut world, both, &mut random);
+                world.advance(ms(40));
+            }
+            // It was there all the time.
+            for tsn in 1..20 {
+                world.data(1, tsn);
+                world.advance(ms(1));
+                world.sack(1, tsn);
+                world.advance(ms(100));
+            }
+            assert_eq!(downs(&world), [], "{vantage:?}, {forgery:?}");
+            let known = world.engine().associations().next().expect("one").reference();
+            assert_eq!(
+                (known.local_tag, known.remote_tag),
+                (Some(LOCAL_TAG), Some(REMOTE_TAG)),
+                "{vantage:?}, {forgery:?}"
+            );
+            assert_eq!(world.state(1), PathState::Active, "{vantage:?}, {forgery:?}");
+        }
+    }
+}

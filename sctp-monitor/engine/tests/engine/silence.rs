@@ -211,3 +211,31 @@ fn a_path_whose_retransmissions_arrive_is_not_in_doubt() {
         );
     }
 }
+
+#[test]
+fn what_was_retransmitted_before_a_chunk_was_sent_is_no_try_of_it() {
+    for again_after in [50, 150, 250] {
+        let mut world = World::with_two_paths();
+        traffic(&mut world, 1, 1..40, true);
+        // One chunk is lost on path 1, sent again over path 2 and acknowledged before anybody looks.
+        world.data(1, 40);
+        world.advance(ms(100));
+        world.data(2, 40);
+        world.now = world.now + ms(1);
+        world.sack(2, 40);
+        world.advance(ms(20));
+        world.take_changes();
+        // The next one waits on path 1, and is sent again there.
+        world.data(1, 41);
+        world.advance(ms(again_after));
+        world.data(1, 41);
+        world.advance(ms(2_000));
+        assert_eq!(
+            world.state(2),
+            Active,
+            "{again_after}: {:?}",
+            world.take_changes()
+        );
+        assert_ne!(world.state(1), Active, "{again_after}");
+    }
+}

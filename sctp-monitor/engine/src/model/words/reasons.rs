@@ -62,6 +62,42 @@ impl fmt::Display for Reason {
                 plural(u64::from(*chunks), "chunk"),
                 Short(*silent_for)
             ),
+            Self::DataElsewhere {
+                missing,
+                duplicates,
+                silent_for,
+            } => {
+                let part = |count: u32, what| {
+                    (count > 0).then(|| format!("{} {what}", plural(count.into(), "chunk")))
+                };
+                let parts = [
+                    part(*missing, "that had not arrived"),
+                    part(*duplicates, "that had arrived"),
+                ];
+                let parts = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+                write!(
+                    f,
+                    "the peer sends DATA again over another path ({parts}), none on this path for {}",
+                    Short(*silent_for)
+                )
+            }
+            Self::HeartbeatsStayOut { silent_for, usual } => write!(
+                f,
+                "no packet from the peer for {} (a HEARTBEAT every {} before), while it is heard on other paths",
+                Short(*silent_for),
+                Short(*usual)
+            ),
+            Self::HeartbeatsRepeated {
+                heartbeats,
+                interval,
+                usual,
+            } => write!(
+                f,
+                "the peer repeats its HEARTBEAT as if it got no answer: {}, the last one after {} (every {} before)",
+                plural(u64::from(*heartbeats), "time"),
+                Short(*interval),
+                Short(*usual)
+            ),
             Self::LinkDown { interface } => write!(f, "no link on {interface}"),
             Self::InterfaceGone { interface } => write!(f, "interface {interface} is gone"),
         }

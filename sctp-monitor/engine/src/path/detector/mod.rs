@@ -8,96 +8,60 @@
 //! The answers to heartbeats do not excuse DATA: where heartbeats pass and DATA does not, packets are too large for the
 //! path.
 
+mod context;
 mod direction;
 mod directions;
+mod received;
 mod signs;
+mod stays_away;
 mod tries;
+mod verdict;
 mod wait;
 mod weigh;
 
-use std::time::Duration;
+use std::{mem::discriminant, time::Duration};
 
 use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
 
-use self::{directions::Directions, tries::Tries, wait::Wait};
+pub(crate) use self::{
+    context::{Context, Unseen},
+    received::Elsewhere,
+    verdict::{Judged, Verdict},
+};
+
+use self::{
+    directions::Directions,
+    received::{Counted, Received},
+    tries::Tries,
+    wait::Wait,
+};
 use crate::{
     config::Config,
     model::{Reason, RttView, Timestamp},
-    path::{odds::Odds, rtt::NetRtt},
+    path::{odds::Odds, rhythm::Rhythm, rtt::NetRtt},
 };
-
-/// What is thought of a flow.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) enum Verdict {
-    /// Nothing that could be answered was seen yet.
-    #[default]
-    Unknown,
-    /// It works.
-    Alive(Reason),
-    /// An answer is missing.
-    Suspect(Reason),
-    /// It does not work.
-    Dead(Reason),
-}
-
-/// What the flow's association tells of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Context {
-    /// Packets of the opposite direction are seen: an answer that is missing would have been seen too.
-    pub(crate) answers_are_seen: bool,
-    /// SACKs for this direction were seen.
-    pub(crate) sacks_are_seen: bool,
-    /// When a packet last came the opposite way on this path.
-    pub(crate) came_back_at: Option<Timestamp>,
-    /// The peer has acknowledged all DATA of this direction up to it.
-    pub(crate) cum_tsn_ack: Option<u32>,
-    /// See [`Detector::usually_awaiting`]; the most of all flows of this direction.
-    pub(crate) usually_awaiting: f32,
-    /// How often answers are missing on the flow of this direction of which most is known.
-    pub(crate) odds: Odds,
-    /// See [`Losses::fills_queues`](crate::path::loss::Losses::fills_queues).
-    pub(crate) fills_queues: bool,
-    /// When the chunk was sent that waits and was retransmitted, of all flows of this direction.
-    pub(crate) stuck_since: Option<Timestamp>,
-    /// When the peer was last heard whose last SACK has closed its window.
-    pub(crate) window_closed_at: Option<Timestamp>,
-    /// This host or the agent stood still: nobody is accused before this time.
-    pub(crate) accuse_from: Timestamp,
-    /// What may have passed all the same, though it was not seen. `None` where all that passes is seen.
-    pub(crate) unseen: Option<Unseen>,
-}
-
-/// What a file may lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Unseen {
-    /// SACKs: none without DATA was seen, or packets are missing.
-    pub(crate) sacks: bool,
-    /// HEARTBEAT ACKs: none was seen.
-    pub(crate) heartbeat_acks: bool,
-    /// Any packet: some are missing for certain.
-    pub(crate) packets: bool,
-    /// When DATA of this direction was last seen. An answer that is due later would not have been seen, as far as is known.
-    pub(crate) data_seen_at: Option<Timestamp>,
-}
 
 /// The evidence about one flow.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Detector {
     verdict: Verdict,
+    /// When that was shown first since the verdict was another.
+    since: Option<Timestamp>,
     /// The last proof that the path works.
     alive_at: Option<Timestamp>,
     alive_by: Option<Reason>,
-    /// The first proof that it works since the verdict was another.
-    alive_since: Option<Timestamp>,
     directions: Directions,
     /// The NIC was cut off, or the network said so, at that time.
     doubted: Option<Box<(Timestamp, Verdict)>>,
     heartbeats: Heartbeats,
     data: Data,
+    received: Received,
     rtt: NetRtt,
     last: LastRecord,
     /// When the verdict may change by time alone.
     deadline: Option<Timestamp>,
+    /// When it may change by what other flows carry, or do not.
+    patience: Option<Timestamp>,
 }
 
 /// Heartbeats without an answer.
@@ -123,6 +87,8 @@ struct Data {
     missed: u32,
     /// When the first of them was sent.
     first_missed: Option<Timestamp>,
+    /// When the last of them was given up.
+    missed_at: Option<Timestamp>,
     /// How often a heartbeat was answered after DATA had gone missing, since DATA was last acknowledged.
     excused: u32,
     /// A SACK stays out that a capture may lack.
@@ -180,6 +146,7 @@ impl Default for Data {
             wait: None,
             missed: 0,
             first_missed: None,
+            missed_at: None,
             excused: 0,
             may_lack_sack: false,
             only_heartbeats_pass: false,
@@ -205,6 +172,7 @@ struct LastRecord {
     acknowledged_here: u32,
     retransmissions: u32,
     lost: u32,
+    late: u32,
     spurious: u32,
     data_chunks: u64,
     highest_sent: u32,
@@ -221,14 +189,22 @@ impl Detector {
         self.deadline
     }
 
+    /// When the flow is to be looked at though no packet came, and none is waited for.
+    pub(crate) fn patience(&self) -> Option<Timestamp> {
+        self.patience
+    }
+
     /// The last proof that the path works.
     pub(crate) fn alive_at(&self) -> Option<Timestamp> {
         self.alive_at
     }
 
-    /// While the verdict is that it works: the first proof since it was another.
-    pub(crate) fn alive_since(&self) -> Option<Timestamp> {
-        self.alive_since
+    pub(crate) fn judged(&self) -> Judged<'_> {
+        Judged {
+            verdict: &self.verdict,
+            since: self.since,
+            proved_at: self.alive_at,
+        }
     }
 
     /// How often answers to DATA are missing while the path works.
@@ -277,22 +253,21 @@ impl Detector {
     pub(crate) fn on_answered_elsewhere(&mut self, fingerprint: u32, rtt: Duration, at: Timestamp) {
         self.heartbeats.answered = Some(fingerprint);
         self.on_heartbeat_answered(at, rtt);
-        let verdict = self.weigh_signs();
-        self.decide(verdict);
+        self.decide(self.weigh_signs(), at);
     }
 
     /// The handshake crossed the path: COOKIE ECHO was answered by COOKIE ACK.
     pub(crate) fn on_handshake(&mut self, at: Timestamp) {
         self.on_alive(at, Reason::HandshakeCompleted);
         if self.verdict == Verdict::Unknown {
-            self.verdict = Verdict::Alive(Reason::HandshakeCompleted);
+            self.decide(Verdict::Alive(Reason::HandshakeCompleted), at);
         }
     }
 
     /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
     pub(crate) fn on_cut_off(&mut self, reason: &Reason, now: Timestamp) {
         self.doubted = Some(Box::new((now, Verdict::Dead(reason.clone()))));
-        self.decide(Verdict::Dead(reason.clone()));
+        self.decide(Verdict::Dead(reason.clone()), now);
     }
 
     /// An ICMP error is a doubt and no more: it may be about one packet, or come from a router that is about to find
@@ -300,7 +275,7 @@ impl Detector {
     pub(crate) fn on_icmp(&mut self, reason: Reason, at: Timestamp) {
         let is_news = self.alive_at.is_none_or(|alive_at| alive_at < at);
         if is_news && !matches!(self.verdict, Verdict::Dead(_)) {
-            self.decide(Verdict::Suspect(reason));
+            self.decide(Verdict::Suspect(reason), at);
             self.doubted = Some(Box::new((at, self.verdict.clone())));
         }
     }
@@ -310,11 +285,21 @@ impl Detector {
         &mut self,
         record: &FlowRecord,
         context: Context,
+        rhythm: &Rhythm,
         (tick, last_seen): (Duration, Timestamp),
         config: &Config,
         now: Timestamp,
     ) {
         let alive_before = self.alive_at;
+        self.patience = None;
+        if let Some(elsewhere) = context.elsewhere {
+            let before = Counted {
+                data_chunks: self.last.data_chunks,
+                lost: self.last.lost,
+                late: self.last.late,
+            };
+            self.received.follow(record, before, elsewhere, last_seen, now);
+        }
         self.take_answers(record);
         self.count_losses(record, now);
         self.take_acknowledgements(record, context, tick, config, now);
@@ -332,6 +317,7 @@ impl Detector {
             acknowledged_here: record.acknowledged_here,
             retransmissions: record.retransmissions,
             lost: record.lost,
+            late: record.late,
             spurious: record.spurious,
             data_chunks: record.data_chunks,
             highest_sent: record.highest_sent,
@@ -343,7 +329,7 @@ impl Detector {
             let is_proof =
                 self.alive_at > alive_before && self.heartbeats.missed == 0 && self.data.missed == 0;
             if is_proof {
-                self.decide(self.weigh_signs());
+                self.decide(self.weigh_signs(), now);
             }
             return;
         }
@@ -352,19 +338,30 @@ impl Detector {
         let data = self
             .weigh_duplicates(config, now)
             .or_else(|| self.weigh_data(record, context, config, now));
-        let verdict = self.weigh(heartbeats, data);
+        let may_lack = context.unseen.is_some_and(|unseen| unseen.packets);
+        let elsewhere = context.elsewhere.filter(|_| !may_lack);
+        let received = self.weigh_received(record, rhythm, elsewhere, last_seen, now);
+        let (verdict, at) = received.unwrap_or_else(|| self.weigh(heartbeats, data, now));
         if matches!(verdict, Verdict::Dead(_)) {
             self.data.outage_until = Some(record.highest_sent);
         }
-        self.decide(verdict);
+        // What was shown while nobody was accused counts from then on.
+        self.decide(verdict, at.max(context.accuse_from).min(now));
     }
 
-    fn decide(&mut self, verdict: Verdict) {
+    /// This is thought of it by evidence of that time; that it works, since it was proved.
+    fn decide(&mut self, verdict: Verdict, at: Timestamp) {
+        let is_news = discriminant(&self.verdict) != discriminant(&verdict);
         self.verdict = verdict;
-        self.alive_since = match self.verdict {
-            Verdict::Alive(_) => self.alive_since.or(self.alive_at),
-            _ => None,
+        self.since = match self.verdict {
+            _ if !is_news => self.since,
+            Verdict::Alive(_) => self.alive_at,
+            _ => Some(at),
         };
+    }
+
+    fn look_later(&mut self, at: Timestamp) {
+        self.patience = Some(self.patience.map_or(at, |known| known.min(at)));
     }
 
     fn look_again(&mut self, at: Timestamp) {

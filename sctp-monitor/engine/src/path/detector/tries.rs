@@ -36,7 +36,12 @@ impl Tries {
         timeout: Duration,
     ) {
         let is_answered = self.cum_tsn_ack != cum_tsn_ack;
-        if is_answered || self.stuck_since.is_some() && self.stuck_since != stuck_since {
+        // What was sent again before the chunk was sent is no try of it, though it was noticed when nothing waited.
+        let is_older = |since: Timestamp| self.last_at.is_some_and(|last_at| last_at <= since + COARSE);
+        if is_answered
+            || self.stuck_since.is_some() && self.stuck_since != stuck_since
+            || stuck_since.is_some_and(is_older)
+        {
             *self = Self::default();
         }
         self.cum_tsn_ack = cum_tsn_ack;
@@ -89,8 +94,16 @@ impl Tries {
         self.count().saturating_sub(u32::from(!in_vain))
     }
 
+    /// When the last packet of the newest try was sent.
+    pub(super) fn last_at(&self) -> Option<Timestamp> {
+        self.last_at
+    }
+
     /// When the newest one should have been answered. Which chunk it was about may be known by then only.
     pub(super) fn due_at(&self, timeout: Duration) -> Option<Timestamp> {
         Some(self.last_at? + timeout)
     }
 }
+
+/// Retransmissions are timed by the coarse clock.
+const COARSE: Duration = Duration::from_millis(10);

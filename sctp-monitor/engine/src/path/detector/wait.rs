@@ -19,6 +19,8 @@ pub(super) struct Wait {
     pub(super) obliged_at: Option<Timestamp>,
     /// When the last of those packets was sent that are older than the time-out.
     pub(super) last_awaiting_at: Option<Timestamp>,
+    /// When the newest of them became so old.
+    pub(super) awaiting_since: Option<Timestamp>,
     /// Packets from it on that are older than the time-out: they await a SACK.
     pub(super) awaiting_sack: u32,
     /// Packets that will await a SACK next, the oldest first.
@@ -51,6 +53,7 @@ impl Wait {
             left_over: timed.is_left_over(),
             obliged_at: None,
             last_awaiting_at: None,
+            awaiting_since: None,
             awaiting_sack: 0,
             younger: Default::default(),
         }
@@ -64,6 +67,8 @@ impl Wait {
                 self.awaiting_sack = self.awaiting_sack.max(noticed.packets);
                 let sent_at = self.sent_at + Duration::from_millis(noticed.after_ms.into());
                 self.last_awaiting_at = self.last_awaiting_at.max(Some(sent_at));
+                let since = self.sent_at + noticed.awaits_after(rto, config);
+                self.awaiting_since = self.awaiting_since.max(Some(since));
                 *noticed = Noticed::default();
             }
         }

@@ -10,8 +10,11 @@ use crate::{
     model::{Reason, Timestamp},
 };
 
+/// What is thought, and when the evidence for it was complete.
+pub(super) type Weighed = (Verdict, Timestamp);
+
 impl Detector {
-    pub(super) fn weigh_duplicates(&mut self, config: &Config, now: Timestamp) -> Option<Verdict> {
+    pub(super) fn weigh_duplicates(&mut self, config: &Config, now: Timestamp) -> Option<Weighed> {
         let twice = self.data.twice_in_silence;
         // They must go on coming, and DATA must be sent on the path meanwhile: one that DATA has left after one time-out is silent
         // because nobody asks it.
@@ -23,10 +26,11 @@ impl Detector {
             return None;
         }
         self.on_arrived(now);
-        Some(Verdict::Dead(Reason::AnswersLost {
+        let verdict = Verdict::Dead(Reason::AnswersLost {
             chunks: twice.chunks,
             silent_for: now.since(twice.first_at),
-        }))
+        });
+        Some((verdict, now))
     }
 
     pub(super) fn weigh_data(
@@ -35,7 +39,7 @@ impl Detector {
         context: Context,
         config: &Config,
         now: Timestamp,
-    ) -> Option<Verdict> {
+    ) -> Option<Weighed> {
         if !context.sacks_are_seen {
             return None;
         }
@@ -60,6 +64,7 @@ impl Detector {
         let timeout = self.try_timeout(record, config);
         let tries = self.data.tries;
         let mut missed = self.data.missed;
+        let mut shown_at = self.data.missed_at.filter(|_| missed > 0);
         let mut waiting = None;
         if let Some(wait) = self.data.wait {
             let packets = record.timed.packets();
@@ -73,6 +78,7 @@ impl Detector {
             } else if !sacks_may_have_passed || record.timed.is_resent() {
                 missed = missed.saturating_add(wait.sacks_due(context.usually_awaiting));
                 waiting = Some(wait);
+                shown_at = shown_at.max(wait.awaiting_since).max(Some(overdue_at));
                 if let Some(at) = wait.next_awaiting_at(self.sack_timeout(record, config), config) {
                     self.look_again(at);
                 }
@@ -92,6 +98,12 @@ impl Detector {
         let explained = context.fills_queues && in_vain < TRIES_INTO_FULL_QUEUES;
         let in_vain = if explained { 0 } else { in_vain };
         missed = missed.saturating_add(in_vain);
+        let newest_try = if in_vain < tries.count() {
+            tries.last_at()
+        } else {
+            tries.due_at(timeout)
+        };
+        shown_at = shown_at.max(newest_try.filter(|_| tries.count() > 0));
         match tries.due_at(timeout) {
             Some(at) if now < at => self.look_again(at),
             Some(at) if tries.count() > 0 && until < Some(at) => self.look_again(now + MEANWHILE),
@@ -106,6 +118,7 @@ impl Detector {
             .first_missed
             .or(waiting.map(|wait| wait.sent_at))
             .or(tries.stuck_since())?;
+        let at = shown_at.map_or(now, |at| at.min(now));
         let cum_tsn_ack = context.cum_tsn_ack.unwrap_or(record.sender.cum_tsn_ack);
         let reason = Reason::DataUnacknowledged {
             tsn: if waiting.is_some() {
@@ -114,20 +127,20 @@ impl Detector {
                 cum_tsn_ack.wrapping_add(1)
             },
             cum_tsn_ack,
-            sent_ago: now.since(since),
+            sent_ago: at.since(since),
             timeout: rto + config.stall_allowance,
             packets: record.timed.packets(),
             missed,
             tries: tries.count(),
-            last_alive_ago: self.alive_at.map(|at| now.since(at)),
+            last_alive_ago: self.alive_at.map(|alive_at| at.since(alive_at)),
         };
         if self.data.answered_elsewhere {
-            return Some(Verdict::Suspect(reason));
+            return Some((Verdict::Suspect(reason), at));
         }
         if missed >= odds.required(config.data_chance) {
             self.data.first_missed.get_or_insert(since);
             let Some(answered_at) = self.heartbeats.answered_at.filter(|at| *at > since) else {
-                return Some(Verdict::Dead(reason));
+                return Some((Verdict::Dead(reason), at));
             };
             // The path lives, but not for DATA. Or it lives again, and what waits was sent before: a time-out that has
             // doubled a few times lets it wait long.
@@ -135,11 +148,11 @@ impl Detector {
             let tried = self.data.tried_since.filter(|at| *at > answered_at);
             let in_vain = waiting.is_some() && tried.is_some_and(|at| now.since(at) > patience);
             self.data.only_heartbeats_pass |= in_vain;
-            return Some(Verdict::Suspect(reason));
+            return Some((Verdict::Suspect(reason), at));
         }
         // The sender itself has waited in vain, for its own time-out.
         let doubtful = tries.count() > 0 || missed >= odds.required(config.doubt_chance);
-        doubtful.then_some(Verdict::Suspect(reason))
+        doubtful.then_some((Verdict::Suspect(reason), at))
     }
 
     pub(super) fn weigh_heartbeats(
@@ -148,7 +161,7 @@ impl Detector {
         context: Context,
         config: &Config,
         now: Timestamp,
-    ) -> Option<Verdict> {
+    ) -> Option<Weighed> {
         if !context.answers_are_seen || context.unseen.is_some_and(|unseen| unseen.heartbeat_acks) {
             return None;
         }
@@ -173,11 +186,14 @@ impl Detector {
             self.heartbeats.missed += 1;
         }
         let first = self.heartbeats.first_missed?;
+        let last = self.heartbeats.last_missed.unwrap_or(first);
+        let missed_at = self.data.missed_at.filter(|_| self.data.missed > 0);
+        let at = Some(last + timeout).max(missed_at).map_or(now, |at| at.min(now));
         let reason = Reason::HeartbeatUnanswered {
-            sent_ago: now.since(self.heartbeats.last_missed.unwrap_or(first)),
+            sent_ago: at.since(last),
             timeout,
             misses: self.heartbeats.missed,
-            last_alive_ago: self.alive_at.map(|at| now.since(at)),
+            last_alive_ago: self.alive_at.map(|alive_at| at.since(alive_at)),
         };
         let odds = self.heartbeats.odds.or_richer(self.data.odds);
         // Chunks are many, and so are those that go missing just before a heartbeat does.
@@ -186,24 +202,36 @@ impl Detector {
             _ => config.data_chance,
         };
         let may_have_passed = context.unseen.is_some_and(|unseen| unseen.packets);
-        // A heartbeat stays out as DATA does; both together weigh more.
-        if !may_have_passed
-            && self.heartbeats.missed.saturating_add(self.data.missed) >= odds.required(chance)
-        {
-            Some(Verdict::Dead(reason))
+        // A heartbeat stays out as DATA does; both together weigh more. One of each is a chance that a path of which nothing is known
+        // may well have had.
+        let required = match (self.heartbeats.missed, self.data.missed) {
+            (1, 1) if odds.are_young() => 3,
+            _ => odds.required(chance),
+        };
+        let missed = self.heartbeats.missed.saturating_add(self.data.missed);
+        if !may_have_passed && missed >= required {
+            Some((Verdict::Dead(reason), at))
         } else {
-            Some(Verdict::Suspect(reason))
+            Some((Verdict::Suspect(reason), at))
         }
     }
 
-    pub(super) fn weigh(&self, heartbeats: Option<Verdict>, data: Option<Verdict>) -> Verdict {
+    pub(super) fn weigh(
+        &self,
+        heartbeats: Option<Weighed>,
+        data: Option<Weighed>,
+        now: Timestamp,
+    ) -> Weighed {
         match (heartbeats, data) {
-            (_, Some(verdict @ Verdict::Dead(_))) | (Some(verdict @ Verdict::Dead(_)), _) => verdict,
-            (_, Some(verdict)) | (Some(verdict), None) => match self.doubted.as_deref() {
-                Some((_, doubt @ Verdict::Dead(_))) => doubt.clone(),
-                _ => verdict,
+            (_, Some(found @ (Verdict::Dead(_), _))) | (Some(found @ (Verdict::Dead(_), _)), _) => found,
+            (_, Some(found)) | (Some(found), None) => match self.doubted.as_deref() {
+                Some((at, doubt @ Verdict::Dead(_))) => (doubt.clone(), *at),
+                _ => found,
             },
-            (None, None) => self.weigh_signs(),
+            (None, None) => {
+                let at = self.doubted.as_deref().map_or(now, |(at, _)| *at);
+                (self.weigh_signs(), at)
+            }
         }
     }
 
