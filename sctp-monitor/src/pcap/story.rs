@@ -168,6 +168,10 @@ impl Stories {
                 story.look_at(view.dated(clock));
             }
         }
+        // It was reported when it began, and not with each figure since.
+        for finding in engine.findings_apart() {
+            note(&mut self.apart, Status::Updated, &finding, finding.since);
+        }
     }
 }
 

@@ -112,6 +112,7 @@ pub(crate) fn summary(associations: &[AssociationView]) -> Summary {
             incidents: Vec::new(),
             findings: Vec::new(),
         },
+        since: Some(long_ago()),
         interfaces: vec![Interface {
             interface: "path1".to_owned(),
             hook: "xdp-native".to_owned(),

@@ -9,10 +9,15 @@
 
 mod conclude;
 mod held;
+mod next_hops;
 mod ring;
 mod snapshot;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord};
 
@@ -61,6 +66,8 @@ pub struct Engine {
     grace: Grace,
     housekeeping: Housekeeping,
     held: Held,
+    /// Paths of whose next hop nothing was said yet.
+    in_question: BTreeSet<PathId>,
     outputs: VecDeque<Output>,
 }
 
@@ -78,6 +85,7 @@ impl Engine {
             grace: Grace::default(),
             housekeeping: Housekeeping::default(),
             held: Held::default(),
+            in_question: BTreeSet::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -210,6 +218,11 @@ impl Engine {
         self.findings.of_path(association, path)
     }
 
+    /// What is wrong and of no single association, with the figures of now.
+    pub fn findings_apart(&self) -> impl Iterator<Item = Finding> {
+        self.findings.apart()
+    }
+
     /// The incidents that are open, by number.
     pub fn incidents(&self) -> impl Iterator<Item = &IncidentView> {
         self.findings.incidents()
@@ -305,6 +318,7 @@ impl Engine {
         for id in reviewed {
             self.review(id, now);
         }
+        self.question_paths(slice, now);
         self.registry.expire_addresses(now);
         self.flows.read_meters(slice, now);
         self.registry.forget_silent(&mut self.flows, slice, now);

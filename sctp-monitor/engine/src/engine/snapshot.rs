@@ -28,7 +28,7 @@ impl Engine {
                 .map(|association| self.view(association, &record))
                 .collect(),
             incidents: self.incidents().cloned().collect(),
-            findings: self.findings.apart().cloned().collect(),
+            findings: self.findings_apart().collect(),
         }
     }
 

@@ -82,9 +82,9 @@ impl Checksums {
     }
 
     /// What is reported and not over.
-    pub(super) fn reported(&self) -> impl Iterator<Item = &Finding> {
+    pub(super) fn open(&self) -> impl Iterator<Item = Finding> {
         let suspects = self.bad.iter().filter_map(|key| self.flows.get(key));
-        suspects.filter_map(|count| count.found.as_ref())
+        suspects.filter_map(|count| count.found.clone())
     }
 
     fn review(&mut self, key: &FlowKey, now: Timestamp) -> Option<Event> {

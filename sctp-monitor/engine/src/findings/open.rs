@@ -97,8 +97,8 @@ impl Findings {
     }
 
     /// What is wrong and of no single association.
-    pub(crate) fn apart(&self) -> impl Iterator<Item = &Finding> {
-        self.short_lived.reported().chain(self.checksums.reported())
+    pub(crate) fn apart(&self) -> impl Iterator<Item = Finding> {
+        self.short_lived.open().chain(self.checksums.open())
     }
 
     /// The paths with findings.

@@ -140,9 +140,13 @@ impl Rows {
         }
     }
 
-    /// What is reported and not over.
-    pub(super) fn reported(&self) -> impl Iterator<Item = &Finding> {
-        self.rows.values().filter_map(|row| row.reported.as_ref())
+    /// What is reported and not over, with the figures of now.
+    pub(super) fn open(&self) -> impl Iterator<Item = Finding> {
+        self.rows.values().filter_map(|row| {
+            let mut finding = row.reported.clone()?;
+            finding.update(NO_NAMES, Evidence::ShortLived(row.seen.clone()));
+            Some(finding)
+        })
     }
 
     /// Ends the rows to which nothing was added for long.
