@@ -55,8 +55,8 @@ fn it_is_told_in_every_form_with_its_times() {
         "{report:#}"
     );
     let unfinished = &report["unfinished_handshakes"][0];
-    assert_eq!(unfinished["first"], "2023-11-14T22:13:20Z");
-    assert_eq!(unfinished["last"], "2023-11-14T22:13:24.001Z");
+    assert_eq!(unfinished["first"], "2023-11-14T22:13:20.000000000Z");
+    assert_eq!(unfinished["last"], "2023-11-14T22:13:24.001000000Z");
     let elsewhere = json(&pcap(
         &["--format", "json", "--address", "10.9.9.9"],
         &[capture.path()],
