@@ -15,7 +15,7 @@ use crate::{
         NO_SLOT,
     },
     track::{FlowTable, Scratch, Tables},
-    wire::ReadPacket,
+    wire::{ReadPacket, Readable, Reading},
 };
 
 /// A flow table that grows, with a clock that is set by hand.
@@ -267,16 +267,10 @@ impl FlowTable for MemoryTable {
         self.ring.push_back(bytemuck::bytes_of(record).to_vec());
     }
 
-    fn emit_control<R: ReadPacket>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
+    fn emit_control<P: Readable>(&mut self, frame: &P, at: usize, header: &ControlHeader) {
         // As much as the programs hand over.
         let length = (header.captured_length as usize).min(CONTROL_LONG);
-        let mut bytes: Vec<u8> = Vec::with_capacity(length);
-        while bytes.len() < length {
-            match reader.read_u8(at + bytes.len()) {
-                Some(byte) => bytes.push(byte),
-                None => break,
-            }
-        }
+        let bytes = frame.read_by(Bytes { at, length });
         let captured = ControlHeader {
             captured_length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
             ..*header
@@ -289,6 +283,22 @@ impl FlowTable for MemoryTable {
 
     fn emit_icmp_error(&mut self, error: &IcmpErrorSeen) {
         self.emit(error, true);
+    }
+}
+
+/// Reads so many bytes from an offset, or as many of them as there are.
+struct Bytes {
+    at: usize,
+    length: usize,
+}
+
+impl Reading for Bytes {
+    type Output = Vec<u8>;
+
+    fn read<R: ReadPacket>(self, reader: &R) -> Vec<u8> {
+        (self.at..self.at + self.length)
+            .map_while(|at| reader.read_u8(at))
+            .collect()
     }
 }
 

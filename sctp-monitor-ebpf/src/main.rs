@@ -19,11 +19,11 @@ use aya_ebpf::{
 use sctp_monitor_common::{
     abi::Interface,
     track::{MAX_CHUNKS, Options, observe},
-    wire::{LinkType, ParseOptions, ReadPacket},
+    wire::{LinkType, ParseOptions, Readable},
 };
 
 use crate::{
-    reader::{Direct, SkbFragments, XdpFragments},
+    reader::{Direct, Skb, XdpBuffers},
     table::KernelTables,
 };
 
@@ -43,13 +43,7 @@ fn xdp_ingress(ctx: XdpContext) -> u32 {
 #[xdp(frags)]
 #[inline(always)]
 fn xdp_ingress_frags(ctx: XdpContext) -> u32 {
-    let linear = Direct(&ctx);
-    let whole = XdpFragments(&ctx);
-    if whole.len() == linear.len() {
-        look(&linear, xdp_interface(&ctx));
-    } else {
-        look(&whole, xdp_interface(&ctx));
-    }
+    look(&XdpBuffers::of(&ctx), xdp_interface(&ctx));
     xdp_action::XDP_PASS
 }
 
@@ -57,7 +51,7 @@ fn xdp_ingress_frags(ctx: XdpContext) -> u32 {
 #[classifier]
 #[inline(always)]
 fn tc_ingress(ctx: TcContext) -> i32 {
-    look_at_skb(&ctx, Interface::ingress(skb_if_index(&ctx)));
+    look(&Skb(&ctx), Interface::ingress(skb_if_index(&ctx)));
     TC_ACT_UNSPEC
 }
 
@@ -65,22 +59,12 @@ fn tc_ingress(ctx: TcContext) -> i32 {
 #[classifier]
 #[inline(always)]
 fn tc_egress(ctx: TcContext) -> i32 {
-    look_at_skb(&ctx, Interface::egress(skb_if_index(&ctx)));
+    look(&Skb(&ctx), Interface::egress(skb_if_index(&ctx)));
     TC_ACT_UNSPEC
 }
 
 #[inline(always)]
-fn look_at_skb(ctx: &TcContext, interface: Interface) {
-    let linear = Direct(ctx);
-    if linear.len() == ctx.len() as usize {
-        look(&linear, interface);
-    } else {
-        look(&SkbFragments(ctx), interface);
-    }
-}
-
-#[inline(always)]
-fn look<R: ReadPacket>(reader: &R, interface: Interface) {
+fn look<P: Readable>(frame: &P, interface: Interface) {
     let options = Options {
         link: LinkType::Ethernet,
         parse: ParseOptions {
@@ -89,7 +73,7 @@ fn look<R: ReadPacket>(reader: &R, interface: Interface) {
         max_chunks: MAX_CHUNKS,
     };
     observe(
-        reader,
+        frame,
         interface,
         &options,
         &mut KernelTables::new(interface.is_egress()),

@@ -1,7 +1,7 @@
 //! Bounded reads of a packet in the kernel.
 //!
-//! One reader is chosen per packet, never per read: each choice within the parser would double the states that the
-//! verifier has to follow.
+//! One reader is chosen per piece of reading, never per read: each choice within the parser would double the states that
+//! the verifier has to follow. Nor one per packet: then it would follow twice what no longer reads.
 
 use core::{arch::asm, mem::MaybeUninit};
 
@@ -13,7 +13,7 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use bytemuck::AnyBitPattern;
-use sctp_monitor_common::wire::ReadPacket;
+use sctp_monitor_common::wire::{ReadPacket, Readable, Reading};
 
 /// A program's context with a linear packet between two pointers.
 pub(crate) trait Linear {
@@ -163,6 +163,60 @@ impl ReadPacket for SkbFragments<'_> {
     fn segments(&self) -> u32 {
         self.0.segments()
     }
+}
+
+/// A packet at XDP, in one buffer or in several.
+pub(crate) struct XdpBuffers<'a> {
+    ctx: &'a XdpContext,
+    /// Bytes in all buffers, which a helper tells.
+    length: usize,
+}
+
+impl<'a> XdpBuffers<'a> {
+    #[inline(always)]
+    pub(crate) fn of(ctx: &'a XdpContext) -> Self {
+        Self {
+            ctx,
+            length: XdpFragments(ctx).len(),
+        }
+    }
+}
+
+impl Readable for XdpBuffers<'_> {
+    #[inline(always)]
+    fn read_by<R: Reading>(&self, reading: R) -> R::Output {
+        let linear = Direct(self.ctx);
+        if linear.len() == unknown(self.length) {
+            reading.read(&linear)
+        } else {
+            reading.read(&XdpFragments(self.ctx))
+        }
+    }
+}
+
+/// A socket buffer, linear or not.
+pub(crate) struct Skb<'a>(pub(crate) &'a TcContext);
+
+impl Readable for Skb<'_> {
+    #[inline(always)]
+    fn read_by<R: Reading>(&self, reading: R) -> R::Output {
+        let linear = Direct(self.0);
+        if linear.len() == unknown(self.0.len() as usize) {
+            reading.read(&linear)
+        } else {
+            reading.read(&SkbFragments(self.0))
+        }
+    }
+}
+
+/// The same number, of which LLVM knows nothing. It would else decide once which reader fits and keep the answer, and the
+/// verifier would follow both answers to the end.
+#[inline(always)]
+fn unknown(mut number: usize) -> usize {
+    // SAFETY: an addition of nothing. (Without an instruction there would be two line infos for the next one, which the
+    // kernel refuses.) Not pure, or LLVM would take two of the same for one.
+    unsafe { asm!("{0} += 0", inout(reg) number, options(nomem, nostack, preserves_flags)) };
+    number
 }
 
 #[inline(always)]

@@ -22,7 +22,7 @@ use sctp_monitor_common::{
         },
     },
     track::{FlowTable, RateLimit, Scratch, TAG_CHECKS, Tables},
-    wire::ReadPacket,
+    wire::{ReadPacket, Readable, Reading},
 };
 
 use crate::reader::sum;
@@ -227,7 +227,7 @@ impl FlowTable for KernelTable {
     }
 
     #[inline(always)]
-    fn emit_control<R: ReadPacket>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
+    fn emit_control<P: Readable>(&mut self, frame: &P, at: usize, header: &ControlHeader) {
         let Some(limits) = rate_limits() else {
             return;
         };
@@ -236,9 +236,9 @@ impl FlowTable for KernelTable {
             return self.count(Counter::ControlLimited);
         }
         if header.packet_length as usize <= CONTROL_SHORT {
-            self.emit_bytes::<_, CONTROL_SHORT>(reader, at, header);
+            self.emit_bytes::<_, CONTROL_SHORT>(frame, at, header);
         } else {
-            self.emit_bytes::<_, CONTROL_LONG>(reader, at, header);
+            self.emit_bytes::<_, CONTROL_LONG>(frame, at, header);
         }
     }
 
@@ -260,7 +260,7 @@ impl FlowTable for KernelTable {
 
 impl KernelTable {
     #[inline(always)]
-    fn emit_bytes<R: ReadPacket, const N: usize>(&mut self, reader: &R, at: usize, header: &ControlHeader) {
+    fn emit_bytes<P: Readable, const N: usize>(&mut self, frame: &P, at: usize, header: &ControlHeader) {
         let Some(mut entry) = RING.reserve::<ControlRecord<N>>(0) else {
             return self.count(Counter::RingFull);
         };
@@ -269,12 +269,11 @@ impl KernelTable {
         // not initialised, and `bytes` behind `captured` stay what they are: user space reads `captured_length`.
         unsafe {
             (&raw mut (*record).header).write(*header);
-            let captured = copy_packet::<R, N>(
-                reader,
+            let captured = frame.read_by(Copy::<N> {
                 at,
-                header.packet_length as usize,
-                (&raw mut (*record).bytes).cast(),
-            );
+                length: header.packet_length as usize,
+                to: (&raw mut (*record).bytes).cast(),
+            });
             (&raw mut (*record).header.captured_length).write(captured as u32);
         }
         // Nobody waits for what is not believed.
@@ -289,7 +288,25 @@ struct ControlRecord<const N: usize> {
     bytes: [u8; N],
 }
 
-/// Copies `length` bytes of the packet (at most `N`) from offset `at`, and says how many it found.
+/// Copies `length` bytes of the packet (at most `N`) from offset `at` to where there is room for `N`, and says how many it
+/// found.
+struct Copy<const N: usize> {
+    at: usize,
+    length: usize,
+    to: *mut u8,
+}
+
+impl<const N: usize> Reading for Copy<N> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn read<R: ReadPacket>(self, reader: &R) -> usize {
+        // SAFETY: whoever made it has the room.
+        unsafe { copy_packet::<R, N>(reader, self.at, self.length, self.to) }
+    }
+}
+
+/// Does it.
 ///
 /// # Safety
 /// `to` has room for `N` bytes, a multiple of 8.

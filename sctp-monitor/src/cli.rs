@@ -62,7 +62,7 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("source").required(true).args(["interfaces", "events"]))]
 pub struct AuditArgs {
-    /// NIC to watch for a while; may be repeated. Another agent may watch it at the same time.
+    /// NIC to audit; may be repeated. The agent that watches it is asked; if none does, it is watched for a while.
     #[arg(long = "iface", value_name = "NIC")]
     pub interfaces: Vec<String>,
     /// Attach nothing: read the last summary in this file, written by `run --events` or `run --format json`.
@@ -72,7 +72,11 @@ pub struct AuditArgs {
         conflicts_with_all = ["duration", "hook", "vantage", "udp_port", "max_flows", "config"]
     )]
     pub events: Option<PathBuf>,
-    /// How long to watch. An idle path has packets only once in HB.interval (30 s by default).
+    /// Watch even if an agent watches these NICs already; without this option that agent is asked.
+    #[arg(long, conflicts_with = "events")]
+    pub no_agent: bool,
+    /// How long to watch, or for how long the agent that is asked must have watched. An idle path has packets only once in
+    /// HB.interval (30 s by default).
     #[arg(long = "for", value_name = "TIME", default_value = "40s", value_parser = humantime::parse_duration)]
     pub duration: Duration,
     /// Options of watching.

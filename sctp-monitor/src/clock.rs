@@ -35,6 +35,12 @@ pub fn time_of_day() -> Timestamp {
     nanoseconds(ClockId::CLOCK_REALTIME).map_or(Timestamp::default(), Timestamp::from_nanos)
 }
 
+/// Lets time pass.
+#[expect(clippy::disallowed_methods, reason = "this is the module for it")]
+pub fn wait(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// One tick of the coarse clock in flow records: a jiffy, which is what the kernel's coarse clocks advance by
 /// (`KTIME_LOW_RES`, kernel/time/posix-timers.c).
 ///

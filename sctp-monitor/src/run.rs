@@ -41,13 +41,14 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
         &args.interfaces,
         &args.watch,
         args.duration,
+        true,
         detector,
         outlets,
         log,
     )
 }
 
-/// Watches the NICs, for `duration` at most, and reports to `reports`.
+/// Watches the NICs, for `duration` at most, and reports to `outlets`. Other commands may ask it meanwhile if it `answers`.
 ///
 /// # Errors
 /// Whatever keeps the agent from watching, with what to do about it.
@@ -55,6 +56,7 @@ pub(crate) fn watch(
     interfaces: &[String],
     args: &WatchArgs,
     duration: Option<Duration>,
+    answers: bool,
     mut detector: Config,
     outlets: Vec<Outlet<Line, Summary>>,
     log: &Log,
@@ -73,6 +75,7 @@ pub(crate) fn watch(
     let watch = Watch {
         hook: args.hook.into(),
         egress: vantage == Vantage::Endpoint,
+        answers,
         duration,
     };
     let session = Session::new(detector, clock::tick()?, Pace::LIVE);

@@ -261,21 +261,6 @@ impl FlowRecord {
         }
     }
 
-    /// The chunk that is waited for is retransmitted. Where no other packet follows, nobody reports it missing: its time-out
-    /// has passed.
-    #[inline(always)]
-    pub fn time_retransmission(&mut self, now_ns: u64) {
-        let timed = &self.timed;
-        if timed.packets() == 1 && timed.is_timed() && !timed.is_resent() {
-            let after_us = now_ns.saturating_sub(timed.sent_at_ns) / 1_000;
-            self.resent_after_us = if after_us > u64::from(u32::MAX) {
-                u32::MAX
-            } else {
-                after_us as u32
-            };
-        }
-    }
-
     /// The watched packet has passed.
     #[inline(always)]
     pub fn sized_passes(&mut self) {

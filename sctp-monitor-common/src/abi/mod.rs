@@ -20,6 +20,7 @@ pub use ring::{
     AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent,
     IcmpErrorSeen, RingHeader, RingKind, RingRecord, RingRecordError, UnknownRingKind,
 };
-pub use sender::{SenderState, tsn_after, tsn_at_or_before};
+pub(crate) use sender::negative;
+pub use sender::{SenderState, Sent, tsn_after, tsn_at_or_before};
 pub use table::{TABLE_LAYOUT, TableFacts};
 pub use timing::{HEARTBEAT_SLOTS, OutstandingHeartbeat, Rtt, TimedTsn};

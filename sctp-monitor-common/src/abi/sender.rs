@@ -70,23 +70,38 @@ impl SenderState {
         self.seen = 0;
     }
 
-    /// Takes note of a DATA chunk; `true` if its TSN is new, `false` if it was seen before.
+    /// DATA begins with this TSN, if none was seen yet.
     #[inline(always)]
-    pub fn sent(&mut self, tsn: u32) -> bool {
+    pub fn begin(&mut self, tsn: u32) {
+        if !self.data_seen() {
+            self.highest_tsn = tsn.wrapping_sub(1);
+            self.window[0] = 0;
+            self.window[1] = 0;
+            self.seen |= Self::DATA_SEEN;
+        }
+    }
+
+    /// Takes note of a DATA chunk, after [`Self::begin`].
+    ///
+    /// With few branches: the verifier follows each one once for every chunk that a packet may hold.
+    #[inline(always)]
+    pub fn sent(&mut self, tsn: u32) -> Sent {
         let word = (tsn >> 6) as usize & 1;
         let bit = 1_u64 << (tsn & 63);
         let behind = self.highest_tsn.wrapping_sub(tsn);
-        let ahead = tsn.wrapping_sub(self.highest_tsn);
-        if self.data_seen() && (behind as i32) >= 0 {
-            let known = behind >= Self::TSN_WINDOW || self.window[word] & bit != 0;
-            if behind < Self::TSN_WINDOW {
-                self.window[word] |= bit;
-            }
-            return !known;
+        if (behind as i32) < 0 {
+            self.advance(tsn);
+            self.window[word] |= bit;
+            return Sent::Ahead;
         }
-        self.advance(tsn, ahead);
-        self.window[word] |= bit;
-        true
+        let is_near = negative(behind.wrapping_sub(Self::TSN_WINDOW));
+        let known = self.window[word] | !is_near;
+        self.window[word] |= bit & is_near;
+        if known & bit == 0 {
+            Sent::Behind(behind)
+        } else {
+            Sent::Again
+        }
     }
 
     /// Whether a TSN was seen; `true` as well for one that is too old to know.
@@ -106,14 +121,14 @@ impl SenderState {
         (self.data_seen() && others_arrived && !self.saw(next)).then_some(next)
     }
 
-    /// Moves the window so that `tsn`, which is `ahead` of the highest one, is its newest, and forgets what falls out.
+    /// Moves the window so that `tsn`, which is higher than all before, is its newest, and forgets what falls out.
     #[inline(always)]
-    fn advance(&mut self, tsn: u32, ahead: u32) {
-        if self.data_seen() && ahead == 1 {
+    fn advance(&mut self, tsn: u32) {
+        let ahead = tsn.wrapping_sub(self.highest_tsn);
+        if ahead == 1 {
             self.window[(tsn >> 6) as usize & 1] &= !(1_u64 << (tsn & 63));
         } else {
-            let is_all = !self.data_seen() | (ahead >= Self::TSN_WINDOW);
-            let all = 0_u64.wrapping_sub(u64::from(is_all));
+            let all = !negative(ahead.wrapping_sub(Self::TSN_WINDOW));
             let from = self.highest_tsn.wrapping_add(1);
             let [low, high] = run_mask(from, ahead);
             // Not by zeroes where it is all: LLVM would make two of them a call of memset, and before Linux 6.4 the
@@ -122,7 +137,6 @@ impl SenderState {
             self.window[1] &= !(high | all);
         }
         self.highest_tsn = tsn;
-        self.seen |= Self::DATA_SEEN;
     }
 
     /// Whether a SACK up to this TSN acknowledges DATA that was seen and not acknowledged before: nobody who does not see
@@ -159,6 +173,23 @@ impl SenderState {
         }
         more
     }
+}
+
+/// What a DATA chunk is among those seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Its TSN is higher than all.
+    Ahead,
+    /// So many later TSNs were seen, but not this one.
+    Behind(u32),
+    /// Its TSN was seen, or is too old to know.
+    Again,
+}
+
+/// All ones if the number is negative, zero otherwise. A comparison would be a branch.
+#[inline(always)]
+pub(crate) const fn negative(number: u32) -> u64 {
+    ((number as i32) >> 31) as i64 as u64
 }
 
 /// The bits of a 128-bit ring that the run of `length` (1..128, or the bits are any) positions from `from` covers,
@@ -202,10 +233,15 @@ pub const fn tsn_at_or_before(a: u32, b: u32) -> bool {
 mod tests {
     use super::*;
 
+    fn is_new(sender: &mut SenderState, tsn: u32) -> bool {
+        sender.begin(tsn);
+        sender.sent(tsn) != Sent::Again
+    }
+
     fn sender(tsns: impl IntoIterator<Item = u32>) -> SenderState {
         let mut sender = SenderState::zeroed();
         for tsn in tsns {
-            sender.sent(tsn);
+            is_new(&mut sender, tsn);
         }
         sender
     }
@@ -213,18 +249,18 @@ mod tests {
     #[test]
     fn a_tsn_is_new_once() {
         let mut sender = sender([]);
-        assert!(sender.sent(7));
-        assert!(!sender.sent(7));
-        assert!(sender.sent(8));
-        assert!(!sender.sent(7));
+        assert!(is_new(&mut sender, 7));
+        assert!(!is_new(&mut sender, 7));
+        assert!(is_new(&mut sender, 8));
+        assert!(!is_new(&mut sender, 7));
     }
 
     #[test]
     fn reordering_is_no_retransmission() {
         let mut sender = sender([100, 103]);
-        assert!(sender.sent(101));
-        assert!(sender.sent(102));
-        assert!(!sender.sent(101));
+        assert!(is_new(&mut sender, 101));
+        assert!(is_new(&mut sender, 102));
+        assert!(!is_new(&mut sender, 101));
     }
 
     #[test]
@@ -259,10 +295,10 @@ mod tests {
     fn the_window_moves_over_the_wrap() {
         let mut sender = sender([u32::MAX - 1]);
         for tsn in [u32::MAX, 0, 1, 2] {
-            assert!(sender.sent(tsn), "{tsn}");
+            assert!(is_new(&mut sender, tsn), "{tsn}");
         }
         for tsn in [u32::MAX - 1, u32::MAX, 0, 2] {
-            assert!(!sender.sent(tsn), "{tsn}");
+            assert!(!is_new(&mut sender, tsn), "{tsn}");
         }
         assert_eq!(sender.highest_tsn, 2);
     }
@@ -270,8 +306,8 @@ mod tests {
     #[test]
     fn what_falls_out_of_the_window_counts_as_seen() {
         let mut sender = sender([0, 200]);
-        assert!(!sender.sent(72), "128 behind: too old to know");
-        assert!(sender.sent(73), "127 behind: known to be missing");
+        assert!(!is_new(&mut sender, 72), "128 behind: too old to know");
+        assert!(is_new(&mut sender, 73), "127 behind: known to be missing");
     }
 
     /// The window against a set, over jumps of every size.
@@ -296,7 +332,11 @@ mod tests {
                 } else {
                     set.insert(tsn)
                 };
-                assert_eq!(window.sent(tsn), expected, "start {start} step {step} tsn {tsn}");
+                assert_eq!(
+                    is_new(&mut window, tsn),
+                    expected,
+                    "start {start} step {step} tsn {tsn}"
+                );
                 if step == 0 || behind < 0 {
                     highest = tsn;
                 }
@@ -310,8 +350,8 @@ mod tests {
         assert!(sender.acknowledged(10, 13));
         sender.forget();
         assert!(!sender.data_seen() && !sender.sack_seen());
-        assert!(sender.sent(11), "of another association");
-        assert!(sender.sent(13) && sender.sent(12));
+        assert!(is_new(&mut sender, 11), "of another association");
+        assert!(is_new(&mut sender, 13) && is_new(&mut sender, 12));
         assert!(sender.acknowledged(5, 5));
         assert_eq!((sender.cum_tsn_ack, sender.highest_acked), (5, 5));
     }

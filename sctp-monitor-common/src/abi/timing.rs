@@ -27,6 +27,13 @@ impl TimedTsn {
     const REST_ELSEWHERE: u32 = 1 << 27;
     const PACKETS: u32 = (1 << 27) - 1;
 
+    /// Whether no other packet followed the one that is waited for, and its time is known: it was not retransmitted yet.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.packets() == 1 && self.is_timed() && !self.is_resent()
+    }
+
     /// Starts to wait.
     #[inline(always)]
     pub fn start(&mut self, tsn: u32, now_ns: u64) {

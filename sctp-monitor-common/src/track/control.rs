@@ -7,32 +7,44 @@ use super::{
 };
 use crate::{
     abi::{ControlHeader, FlowKey, Interface, NO_SLOT, RingHeader, RingKind},
-    wire::{Chunk, ChunkKind, ReadPacket},
+    wire::{Chunk, ChunkKind, ReadPacket, Readable, Reading},
 };
 
 /// A packet of a flow that got no slot. What it does to its association still reaches user space, if it begins with
 /// a control chunk; that costs no walk.
 #[inline(always)]
-pub(super) fn untracked<R: ReadPacket, T: FlowTable>(
-    reader: &R,
+pub(super) fn untracked<P: Readable, T: FlowTable>(
+    frame: &P,
     key: &FlowKey,
     interface: Interface,
     table: &mut T,
 ) {
     table.scratch().tag_check = TagCheck::Untagged as u32;
     let at = table.scratch().chunks_at();
-    if let Some(chunk_type) = reader.read_u8(at) {
+    if let Some(chunk_type) = frame.read_by(ChunkType(at)) {
         let first = Chunk::new(at, chunk_type, 0, 0);
         if Found(1 << first.slot()).any(CONTROL) {
-            emit_control(reader, key, interface, NO_SLOT, false, table);
+            emit_control(frame, key, interface, NO_SLOT, false, table);
         }
+    }
+}
+
+/// Reads the type of the chunk at an offset.
+struct ChunkType(usize);
+
+impl Reading for ChunkType {
+    type Output = Option<u8>;
+
+    #[inline(always)]
+    fn read<R: ReadPacket>(self, reader: &R) -> Self::Output {
+        reader.read_u8(self.0)
     }
 }
 
 /// Hands the packet to user space.
 #[inline(always)]
-pub(super) fn emit_control<R: ReadPacket, T: FlowTable>(
-    reader: &R,
+pub(super) fn emit_control<P: Readable, T: FlowTable>(
+    frame: &P,
     key: &FlowKey,
     interface: Interface,
     slot: u32,
@@ -55,7 +67,7 @@ pub(super) fn emit_control<R: ReadPacket, T: FlowTable>(
         tag_mismatch: u32::from(tag_mismatch),
         reserved: 0,
     };
-    table.emit_control(reader, at as usize, &header);
+    table.emit_control(frame, at as usize, &header);
 }
 
 /// Chunks that reach user space as bytes: they carry lists, or change the association.

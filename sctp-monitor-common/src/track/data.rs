@@ -1,38 +1,35 @@
 //! DATA and I-DATA: which TSNs are new, which are retransmitted or come late, and which one is timed.
 
 use super::{
-    scratch::{Scratch, bit},
+    scratch::{DATA_CUT, Found, HAS_PPID, Scratch, TSNS, Tsns, bit},
     table::{FlowTable, MAX_SIBLINGS},
     tag_check::TagCheck,
 };
 use crate::{
-    abi::{Counter, FlowRecord, SenderState, tsn_after},
+    abi::{Counter, NO_SLOT, SenderState, Sent, negative, tsn_after},
     wire::{
-        Chunk, ChunkKind, ReadPacket,
+        Chunk, ChunkKind, ReadPacket, Readable, Reading,
         chunk::{Visit, walk},
         data::Data,
     },
 };
 
 #[inline(always)]
-pub(super) fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_chunks: usize, table: &mut T) {
+pub(super) fn on_data<P: Readable, T: FlowTable>(frame: &P, slot: u32, max_chunks: usize, table: &mut T) {
     let Some((record, links, scratch)) = table.flow_and_scratch(slot) else {
         return;
     };
-    let kind = if scratch.has(ChunkKind::Data) {
-        ChunkKind::Data
-    } else {
-        ChunkKind::IData
-    };
-    let Some(data) = Data::read(reader, scratch.last(kind)) else {
+    let found = Found::of(scratch);
+    if found.any(DATA_CUT) {
         return table.count(Counter::ChunkTruncated);
-    };
+    }
+    let tsn = scratch.tsns[0];
     if scratch.tag_check != TagCheck::Own as u32 {
-        record.mismatched_mark = data.tsn;
+        record.mismatched_mark = tsn;
         return;
     }
-    if let Some(ppid) = data.ppid {
-        record.ppid = ppid;
+    if found.any(HAS_PPID) {
+        record.ppid = scratch.ppid;
     }
     let tsn_slot = links.tsn_slot(slot);
     let Some((canonical, links, scratch)) = table.flow_and_scratch(tsn_slot) else {
@@ -42,28 +39,23 @@ pub(super) fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_ch
     scratch.previous_highest = if canonical.sender.data_seen() {
         canonical.sender.highest_tsn
     } else {
-        data.tsn // no flow has this one, so a run begins
+        tsn // no flow has this one, so a run begins
     };
     if scratch.data_count == 1 {
-        scratch.note_tsn(data.tsn, &mut canonical.sender);
+        canonical.sender.begin(tsn);
+        scratch.note_tsn(tsn, &mut canonical.sender);
     } else {
-        let (at, end) = (scratch.chunks_at(), scratch.end());
-        let mut note = NoteTsns {
-            reader,
-            canonical,
-            scratch: &mut *scratch,
-        };
-        walk(reader, at, end, max_chunks, &mut note);
+        scratch.note_tsns(frame, &mut canonical.sender, max_chunks);
     }
     let old = OldTsns {
-        count: scratch.old_tsns,
-        first: scratch.first_old_tsn,
-        last: scratch.last_old_tsn,
-        late: scratch.late_tsns,
-        last_late: scratch.last_late_tsn,
-        bytes: data.payload_length + HEADERS_LEN,
+        count: scratch.old.count,
+        first: scratch.old.first,
+        last: scratch.old.last,
+        late: scratch.late.count,
+        last_late: scratch.late.last,
+        bytes: Data::payload_length(scratch.last_data()) + HEADERS_LEN,
     };
-    if scratch.new_tsns > 0 {
+    if scratch.new.count > 0 {
         time_data(slot, table);
     }
     if old.count + old.late > 0 {
@@ -74,9 +66,31 @@ pub(super) fn on_data<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, max_ch
 /// What stands in front of the user data in a packet of one chunk: IPv4, common header, DATA header.
 const HEADERS_LEN: u32 = 20 + 12 + 16;
 
+/// Reads the TSNs of a packet that has more than there is room for, and enters them.
+struct ManyTsns<'a> {
+    sender: &'a mut SenderState,
+    scratch: &'a mut Scratch,
+    max_chunks: usize,
+}
+
+impl Reading for ManyTsns<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn read<R: ReadPacket>(self, reader: &R) {
+        let (at, end, max_chunks) = (self.scratch.chunks_at(), self.scratch.end(), self.max_chunks);
+        let mut note = NoteTsns {
+            reader,
+            sender: self.sender,
+            scratch: self.scratch,
+        };
+        walk(reader, at, end, max_chunks, &mut note);
+    }
+}
+
 struct NoteTsns<'a, R> {
     reader: &'a R,
-    canonical: &'a mut FlowRecord,
+    sender: &'a mut SenderState,
     scratch: &'a mut Scratch,
 }
 
@@ -86,7 +100,8 @@ impl<R: ReadPacket> Visit for NoteTsns<'_, R> {
         if chunk.is_data()
             && let Some(tsn) = self.reader.read_u32(chunk.value_at())
         {
-            self.scratch.note_tsn(tsn, &mut self.canonical.sender);
+            self.sender.begin(tsn);
+            self.scratch.note_tsn(tsn, self.sender);
         }
     }
 }
@@ -117,9 +132,9 @@ fn time_data<T: FlowTable>(slot: u32, table: &mut T) {
         return;
     };
     if record.highest_sent != scratch.previous_highest {
-        record.run_start = scratch.first_new_tsn;
+        record.run_start = scratch.new.first;
     }
-    let (tsn, bytes) = (scratch.last_new_tsn, scratch.total_length);
+    let (tsn, bytes) = (scratch.new.last, scratch.total_length);
     record.highest_sent = tsn;
     if record.timed.is_armed() && !record.timed.is_left_over() {
         if record.timed.another_packet() {
@@ -142,18 +157,19 @@ fn time_data<T: FlowTable>(slot: u32, table: &mut T) {
 /// Tells the flows of this direction which of their chunks the packet carries again, or late.
 #[inline(always)]
 fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
-    if let Some(record) = table.record(slot) {
-        record.retransmissions = record.retransmissions.wrapping_add(old.count);
-    }
-    let now_ns = table.now_ns();
     let mut at = slot;
     for _ in 0..MAX_SIBLINGS {
         let Some((record, links)) = table.flow(at) else {
             return;
         };
+        let next = links.next.slot();
+        if at == slot {
+            record.retransmissions = record.retransmissions.wrapping_add(old.count);
+        }
+        let mut was_alone = false;
         if old.count > 0 {
             if record.timed.is_armed() && old.holds(record.timed.tsn) {
-                record.time_retransmission(now_ns);
+                was_alone = record.timed.is_alone();
                 record.timed.mark_resent(at != slot);
             }
             if old.holds(record.sized_tsn) {
@@ -171,42 +187,81 @@ fn on_retransmission<T: FlowTable>(slot: u32, old: OldTsns, table: &mut T) {
             record.late = record.late.wrapping_add(old.late);
             record.lost_bytes = old.bytes;
         }
-        at = links.next.slot();
-        if at == slot {
+        if was_alone {
+            time_retransmission(at, table);
+        }
+        at = next;
+        if at == slot || at == NO_SLOT {
             return;
         }
     }
 }
 
+/// The only chunk that is waited for is retransmitted: nobody could report it missing, so its time-out has passed.
+#[inline(always)]
+fn time_retransmission<T: FlowTable>(slot: u32, table: &mut T) {
+    let now_ns = table.now_ns();
+    if let Some(record) = table.record(slot) {
+        let after_us = now_ns.saturating_sub(record.timed.sent_at_ns) / 1_000;
+        record.resent_after_us = after_us.min(u64::from(u32::MAX)) as u32;
+    }
+}
+
 /// A TSN that is so far below the highest one was lost and retransmitted; one that comes less late may just have been
 /// overtaken. A sender waits for three reports of a gap before it sends again (RFC 9260 section 7.2.4).
-const LATE: i32 = 3;
+const LATE: u32 = 3;
 
 pub(super) const DATA: u32 = bit(ChunkKind::Data) | bit(ChunkKind::IData);
 
 impl Scratch {
+    /// The last DATA chunk, or I-DATA if there is none.
+    #[inline(always)]
+    fn last_data(&self) -> &Chunk {
+        self.last(if self.has(ChunkKind::Data) {
+            ChunkKind::Data
+        } else {
+            ChunkKind::IData
+        })
+    }
+
+    /// Enters all TSNs of a packet.
+    #[inline(always)]
+    fn note_tsns<P: Readable>(&mut self, frame: &P, sender: &mut SenderState, max_chunks: usize) {
+        if max_chunks > TSNS && self.data_count as usize > TSNS {
+            return frame.read_by(ManyTsns {
+                sender,
+                scratch: self,
+                max_chunks,
+            });
+        }
+        sender.begin(self.tsns[0]);
+        for index in 0..TSNS {
+            if index >= self.data_count as usize {
+                return;
+            }
+            self.note_tsn(self.tsns[index], sender);
+        }
+    }
+
     /// Enters a TSN into the state of its direction, and notes what it was there.
     #[inline(always)]
     fn note_tsn(&mut self, tsn: u32, sender: &mut SenderState) {
-        let behind = sender.highest_tsn.wrapping_sub(tsn) as i32;
-        let after_others = sender.data_seen();
-        if sender.sent(tsn) {
-            if !after_others || behind < 0 {
-                if self.new_tsns == 0 {
-                    self.first_new_tsn = tsn;
-                }
-                self.new_tsns += 1;
-                self.last_new_tsn = tsn;
-            } else if behind >= LATE {
-                self.late_tsns += 1;
-                self.last_late_tsn = tsn;
-            }
-        } else {
-            if self.old_tsns == 0 {
-                self.first_old_tsn = tsn;
-            }
-            self.old_tsns += 1;
-            self.last_old_tsn = tsn;
+        match sender.sent(tsn) {
+            Sent::Ahead => self.new.note(tsn),
+            Sent::Again => self.old.note(tsn),
+            Sent::Behind(by) if by >= LATE => self.late.note(tsn),
+            Sent::Behind(_) => {}
         }
+    }
+}
+
+impl Tsns {
+    /// One more. Without a branch: the verifier would tell apart how many there were before.
+    #[inline(always)]
+    fn note(&mut self, tsn: u32) {
+        let is_first = negative(self.count.wrapping_sub(1)) as u32;
+        self.first ^= (self.first ^ tsn) & is_first;
+        self.count = self.count.wrapping_add(1);
+        self.last = tsn;
     }
 }

@@ -3,7 +3,12 @@
 use super::{icmp::track_icmp_error, packet::track, table::FlowTable};
 use crate::{
     abi::{Counter, Interface},
-    wire::{LinkType, ParseOptions, Pass, ReadPacket, SctpPacket, icmp, parse},
+    wire::{
+        LinkType, ParseOptions, Pass, ReadPacket, Readable, Reading, SctpPacket,
+        icmp::{self, IcmpError},
+        link::NetworkLayer,
+        parse,
+    },
 };
 
 /// How packets are looked at.
@@ -31,25 +36,15 @@ pub trait Tables {
 
 /// Looks at one frame: parses it, and does what is to be done with it.
 #[inline(always)]
-pub fn observe<R: ReadPacket, T: Tables>(
-    reader: &R,
-    interface: Interface,
-    options: &Options,
-    tables: &mut T,
-) {
-    dispatch(
-        reader,
-        parse(reader, options.link, options.parse),
-        interface,
-        options,
-        tables,
-    );
+pub fn observe<P: Readable, T: Tables>(frame: &P, interface: Interface, options: &Options, tables: &mut T) {
+    let parsed = frame.read_by(Headers(options));
+    dispatch(frame, parsed, interface, options, tables);
 }
 
 /// Does what is to be done with a packet that was parsed: tracks SCTP, looks into ICMP, counts what could not be parsed.
 #[inline(always)]
-pub fn dispatch<R: ReadPacket, T: Tables>(
-    reader: &R,
+pub fn dispatch<P: Readable, T: Tables>(
+    frame: &P,
     parsed: Result<SctpPacket, Pass>,
     interface: Interface,
     options: &Options,
@@ -58,11 +53,11 @@ pub fn dispatch<R: ReadPacket, T: Tables>(
     let pass = match parsed {
         Ok(packet) => {
             if let Some(table) = tables.table() {
-                track(reader, &packet, interface, options.max_chunks, table);
+                track(frame, &packet, interface, options.max_chunks, table);
             }
             return;
         }
-        Err(Pass::Icmp(network)) => match icmp::parse(reader, network, options.parse) {
+        Err(Pass::Icmp(network)) => match frame.read_by(Quote { network, options }) {
             Ok(error) => {
                 if let Some(table) = tables.table() {
                     track_icmp_error(&error, table);
@@ -75,5 +70,32 @@ pub fn dispatch<R: ReadPacket, T: Tables>(
     };
     if let Pass::Unparsed(reason) = pass {
         tables.count(reason.into());
+    }
+}
+
+/// Reads a frame down to the SCTP common header.
+struct Headers<'a>(&'a Options);
+
+impl Reading for Headers<'_> {
+    type Output = Result<SctpPacket, Pass>;
+
+    #[inline(always)]
+    fn read<R: ReadPacket>(self, reader: &R) -> Self::Output {
+        parse(reader, self.0.link, self.0.parse)
+    }
+}
+
+/// Reads what an ICMP error quotes.
+struct Quote<'a> {
+    network: NetworkLayer,
+    options: &'a Options,
+}
+
+impl Reading for Quote<'_> {
+    type Output = Result<IcmpError, Pass>;
+
+    #[inline(always)]
+    fn read<R: ReadPacket>(self, reader: &R) -> Self::Output {
+        icmp::parse(reader, self.network, self.options.parse)
     }
 }

@@ -13,24 +13,20 @@ use crate::{
         AckOutcome, Counter, FlowKey, FlowRecord, HeartbeatAcked, HeartbeatSent, NO_SLOT,
         OutstandingHeartbeat, RingHeader, RingKind,
     },
-    wire::{ChunkKind, ReadPacket, heartbeat::HeartbeatInfo},
+    wire::{Chunk, ChunkKind, ReadPacket, Readable, Reading, heartbeat::HeartbeatInfo},
 };
 
 #[inline(always)]
-pub(super) fn heartbeat_info<R: ReadPacket, T: FlowTable>(
-    reader: &R,
-    kind: ChunkKind,
-    table: &mut T,
-) -> Option<HeartbeatInfo> {
-    HeartbeatInfo::read(reader, table.scratch().last(kind))
-}
-
-#[inline(always)]
-pub(super) fn on_heartbeat<T: FlowTable>(slot: u32, info: HeartbeatInfo, padded: bool, table: &mut T) {
+pub(super) fn on_heartbeat<P: Readable, T: FlowTable>(frame: &P, slot: u32, table: &mut T) {
+    let chunk = *table.scratch().last(ChunkKind::Heartbeat);
+    let Some(info) = frame.read_by(Info(chunk)) else {
+        return table.count(Counter::ChunkTruncated);
+    };
     let now_ns = table.now_ns();
     let Some((record, _, scratch)) = table.flow_and_scratch(slot) else {
         return;
     };
+    let padded = scratch.has(ChunkKind::Pad);
     if scratch.tag_check != TagCheck::Own as u32 {
         record.mismatched_mark = info.fingerprint;
         return;
@@ -66,7 +62,11 @@ pub(super) fn on_heartbeat<T: FlowTable>(slot: u32, info: HeartbeatInfo, padded:
 /// Looks for the heartbeat that the ack answers: first on the reversed address pair, then on the other flows of that
 /// direction of the association.
 #[inline(always)]
-pub(super) fn on_heartbeat_ack<T: FlowTable>(slot: u32, info: HeartbeatInfo, table: &mut T) {
+pub(super) fn on_heartbeat_ack<P: Readable, T: FlowTable>(frame: &P, slot: u32, table: &mut T) {
+    let chunk = *table.scratch().last(ChunkKind::HeartbeatAck);
+    let Some(info) = frame.read_by(Info(chunk)) else {
+        return table.count(Counter::ChunkTruncated);
+    };
     let now_ns = table.now_ns();
     let mut acked = HeartbeatAcked {
         header: RingHeader {
@@ -144,4 +144,16 @@ fn answer(record: &mut FlowRecord, ack: &FlowKey, now_ns: u64, rtt_ns: u64) -> A
     record.answered_elsewhere = record.answered_elsewhere.wrapping_add(1);
     record.ack_source = ack.src;
     AckOutcome::OtherPath
+}
+
+/// Reads the information in a HEARTBEAT or in a HEARTBEAT ACK.
+struct Info(Chunk);
+
+impl Reading for Info {
+    type Output = Option<HeartbeatInfo>;
+
+    #[inline(always)]
+    fn read<R: ReadPacket>(self, reader: &R) -> Self::Output {
+        HeartbeatInfo::read(reader, &self.0)
+    }
 }

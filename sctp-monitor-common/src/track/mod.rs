@@ -6,6 +6,7 @@
 //! The order is forced by the verifier and by aliasing: one record is borrowed at a time, and the walk over the chunks
 //! only collects what is needed, so that its states stay few. What a chunk means is decided after the walk.
 
+mod chunks;
 mod control;
 mod data;
 mod dispatch;

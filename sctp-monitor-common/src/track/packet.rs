@@ -1,25 +1,26 @@
 //! One SCTP packet, entered into the record of its flow.
 
 use super::{
+    chunks::ReadChunks,
     control::{CONTROL, emit_control, untracked},
     data::{DATA, on_data},
-    heartbeat::{heartbeat_info, on_heartbeat, on_heartbeat_ack},
+    heartbeat::{on_heartbeat, on_heartbeat_ack},
     open::open_flow,
     proof::host_vouches,
-    sack::{SACK, on_sack_chunk},
-    scratch::{Found, bit, count_chunks},
+    sack::{SACK, on_sack},
+    scratch::{Found, bit},
     table::FlowTable,
     tag_check::{TagCheck, count_unproven},
 };
 use crate::{
     abi::{Counter, FlowKey, Interface, NO_SLOT},
-    wire::{ChunkKind, ReadPacket, SctpPacket, chunk::WalkEnd},
+    wire::{ChunkKind, ReadPacket, Readable, Reading, SctpPacket, chunk::WalkEnd},
 };
 
 /// Enters one SCTP packet into the records.
 #[inline(always)]
-pub(super) fn track<R: ReadPacket, T: FlowTable>(
-    reader: &R,
+pub(super) fn track<P: Readable, T: FlowTable>(
+    frame: &P,
     packet: &SctpPacket,
     interface: Interface,
     max_chunks: usize,
@@ -36,7 +37,7 @@ pub(super) fn track<R: ReadPacket, T: FlowTable>(
             Ok(slot) => slot,
             Err(counter) => {
                 table.count(counter);
-                return untracked(reader, &key, interface, table);
+                return untracked(frame, &key, interface, table);
             }
         };
     }
@@ -45,9 +46,15 @@ pub(super) fn track<R: ReadPacket, T: FlowTable>(
         return;
     };
     record.follow(links);
-    count_chunks(reader, max_chunks, record, scratch);
+    frame.read_by(ReadChunks {
+        record: &mut *record,
+        scratch: &mut *scratch,
+        max_chunks,
+    });
+    record.data_chunks = record.data_chunks.wrapping_add(u64::from(scratch.data_count));
+    record.data_bytes = record.data_bytes.wrapping_add(u64::from(scratch.data_bytes));
     // Each segment after the first has headers of its own, and the first one's length counts them once.
-    let more = u64::from(reader.segments().saturating_sub(1));
+    let more = u64::from(scratch.segments.saturating_sub(1));
     record.packets = record.packets.wrapping_add(1 + more);
     let bytes = u64::from(scratch.total_length) + more * u64::from(scratch.headers());
     record.bytes = record.bytes.wrapping_add(bytes);
@@ -64,55 +71,61 @@ pub(super) fn track<R: ReadPacket, T: FlowTable>(
         record.last_seen_ticks = now_ticks;
         if record.interface != interface {
             record.interface = interface;
-            record.next_hop = next_hop(reader, packet, interface);
+            record.next_hop = next_hop(frame, packet, interface);
         }
     }
     count_oddities(scratch.walk_end, found, table);
     let may_prove = tag_check == TagCheck::Foreign && wants_proof;
     if tag_check == TagCheck::Own || may_prove {
-        apply(reader, slot, found, max_chunks, table);
+        apply(frame, slot, found, max_chunks, table);
     }
     if table.scratch().tag_check != TagCheck::Own as u32 {
         count_unproven(slot, table);
     }
     if found.any(CONTROL) {
         let tag_mismatch = table.scratch().tag_check == TagCheck::Foreign as u32;
-        emit_control(reader, &key, interface, slot, tag_mismatch, table);
+        emit_control(frame, &key, interface, slot, tag_mismatch, table);
     }
 }
 
 /// What the packet says about the association, its tag being right, or about its tag.
 #[inline(always)]
-fn apply<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, found: Found, max_chunks: usize, table: &mut T) {
+fn apply<P: Readable, T: FlowTable>(frame: &P, slot: u32, found: Found, max_chunks: usize, table: &mut T) {
     if found.any(DATA) {
-        on_data(reader, slot, max_chunks, table);
+        on_data(frame, slot, max_chunks, table);
     }
     if found.any(SACK) {
-        on_sack_chunk(reader, slot, table);
+        on_sack(frame, slot, table);
     }
     if found.any(bit(ChunkKind::Heartbeat)) {
-        match heartbeat_info(reader, ChunkKind::Heartbeat, table) {
-            Some(info) => on_heartbeat(slot, info, found.any(bit(ChunkKind::Pad)), table),
-            None => table.count(Counter::ChunkTruncated),
-        }
+        on_heartbeat(frame, slot, table);
     }
     if found.any(bit(ChunkKind::HeartbeatAck)) {
-        match heartbeat_info(reader, ChunkKind::HeartbeatAck, table) {
-            Some(info) => on_heartbeat_ack(slot, info, table),
-            None => table.count(Counter::ChunkTruncated),
-        }
+        on_heartbeat_ack(frame, slot, table);
     }
 }
 
 /// The Ethernet address of the packet's next hop; see [`FlowRecord::next_hop`](crate::abi::FlowRecord::next_hop).
 #[inline(always)]
-fn next_hop<R: ReadPacket>(reader: &R, packet: &SctpPacket, interface: Interface) -> [u8; 6] {
+fn next_hop<P: Readable>(frame: &P, packet: &SctpPacket, interface: Interface) -> [u8; 6] {
     if !packet.ethernet {
         return [0; 6];
     }
     // The destination comes first.
     let from = if interface.is_egress() { 0 } else { 6 };
-    reader.read::<6>(from).unwrap_or_default()
+    frame.read_by(EthernetAddress(from)).unwrap_or_default()
+}
+
+/// Reads the Ethernet address at an offset.
+struct EthernetAddress(usize);
+
+impl Reading for EthernetAddress {
+    type Output = Option<[u8; 6]>;
+
+    #[inline(always)]
+    fn read<R: ReadPacket>(self, reader: &R) -> Self::Output {
+        reader.read(self.0)
+    }
 }
 
 #[inline(always)]

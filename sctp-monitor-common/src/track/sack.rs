@@ -5,32 +5,22 @@
 use super::{
     links::choose_reverse,
     proof::{answers_mark, prove},
-    scratch::bit,
+    scratch::{Scratch, bit},
     table::{FlowTable, MAX_SIBLINGS},
     tag_check::TagCheck,
 };
 use crate::{
     abi::{Counter, FlowRecord, SlotRef, TimedTsn, tsn_after, tsn_at_or_before},
-    wire::{ChunkKind, ReadPacket, sack::Sack},
+    wire::{Chunk, ChunkKind, ReadPacket, Readable, Reading, sack::Sack},
 };
-
-#[inline(always)]
-pub(super) fn on_sack_chunk<R: ReadPacket, T: FlowTable>(reader: &R, slot: u32, table: &mut T) {
-    let scratch = table.scratch();
-    let kind = if scratch.has(ChunkKind::Sack) {
-        ChunkKind::Sack
-    } else {
-        ChunkKind::NrSack
-    };
-    match Sack::read(reader, scratch.last(kind)) {
-        Some(sack) => on_sack(slot, sack, table),
-        None => table.count(Counter::ChunkTruncated),
-    }
-}
 
 /// Acknowledges for the flows whose timed chunk the SACK reaches, whatever flow the SACK came over.
 #[inline(always)]
-fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
+pub(super) fn on_sack<P: Readable, T: FlowTable>(frame: &P, slot: u32, table: &mut T) {
+    let chunk = *table.scratch().last_sack();
+    let Some(sack) = frame.read_by(ReadSack(chunk)) else {
+        return table.count(Counter::ChunkTruncated);
+    };
     let Some((record, links)) = table.flow(slot) else {
         return;
     };
@@ -87,6 +77,30 @@ fn on_sack<T: FlowTable>(slot: u32, sack: Sack, table: &mut T) {
         if at == first {
             return;
         }
+    }
+}
+
+/// Reads a SACK.
+struct ReadSack(Chunk);
+
+impl Reading for ReadSack {
+    type Output = Option<Sack>;
+
+    #[inline(always)]
+    fn read<R: ReadPacket>(self, reader: &R) -> Self::Output {
+        Sack::read(reader, &self.0)
+    }
+}
+
+impl Scratch {
+    /// The last SACK, or NR-SACK if there is none.
+    #[inline(always)]
+    fn last_sack(&self) -> &Chunk {
+        self.last(if self.has(ChunkKind::Sack) {
+            ChunkKind::Sack
+        } else {
+            ChunkKind::NrSack
+        })
     }
 }
 

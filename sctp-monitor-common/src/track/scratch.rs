@@ -3,14 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 use network_types::sctp::SctpHdr;
 
-use crate::{
-    abi::FlowRecord,
-    wire::{
-        Chunk, ChunkKind, ReadPacket, SctpPacket,
-        chunk::{KIND_SLOTS, Visit, walk},
-        data::Data,
-    },
-};
+use crate::wire::{Chunk, ChunkKind, SctpPacket, chunk::KIND_SLOTS};
 
 /// The packet at hand: where it is, and what the walks over its chunks found.
 ///
@@ -28,7 +21,7 @@ pub struct Scratch {
     pub(super) total_length: u32,
     /// Verification tag.
     pub(super) tag: u32,
-    /// Bit `1 << kind` for every kind in the packet.
+    /// Bit `1 << kind` for every kind in the packet, [`DATA_CUT`] and [`HAS_PPID`].
     pub(super) kinds: u32,
     /// How the walk ended, a [`WalkEnd`].
     pub(super) walk_end: u32,
@@ -36,25 +29,46 @@ pub struct Scratch {
     pub(super) data_count: u32,
     /// Bytes of user data.
     pub(super) data_bytes: u32,
-    /// TSNs of the packet that are higher than all before, and the last of them.
-    pub(super) new_tsns: u32,
-    pub(super) last_new_tsn: u32,
-    /// TSNs of the packet that had been seen before, the first and the last of them.
-    pub(super) old_tsns: u32,
-    pub(super) first_old_tsn: u32,
-    pub(super) last_old_tsn: u32,
-    /// The first of the new TSNs.
-    pub(super) first_new_tsn: u32,
     /// The highest TSN of the association direction before the packet.
     pub(super) previous_highest: u32,
-    /// TSNs that were not seen before, though later ones were, and the last of them.
-    pub(super) late_tsns: u32,
-    pub(super) last_late_tsn: u32,
+    /// TSNs of the packet that are higher than all before.
+    pub(super) new: Tsns,
+    /// TSNs of the packet that had been seen before.
+    pub(super) old: Tsns,
+    /// TSNs that were not seen before, though later ones were.
+    pub(super) late: Tsns,
     /// What its tag makes of it, a [`TagCheck`](super::TagCheck).
     pub(super) tag_check: u32,
+    /// The last payload protocol identifier, if [`HAS_PPID`] is set.
+    pub(super) ppid: u32,
+    /// Packets that leave the NIC for this one.
+    pub(super) segments: u32,
+    /// Makes the layout explicit; 0.
+    pub(super) reserved: u32,
     /// The last chunk of each kind, valid where `kinds` has its bit.
     pub(super) last: [Chunk; KIND_SLOTS],
+    /// The TSNs of its chunks, if there is room for all and [`DATA_CUT`] is not set.
+    pub(super) tsns: [u32; TSNS],
 }
+
+/// Some TSNs of a packet: how many, the first and the last of them.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Tsns {
+    pub(super) count: u32,
+    pub(super) first: u32,
+    pub(super) last: u32,
+}
+
+/// A bit that is no kind's: a DATA chunk is cut.
+pub(super) const DATA_CUT: u32 = 1 << 31;
+/// A bit that is no kind's: a payload protocol identifier was read.
+pub(super) const HAS_PPID: u32 = 1 << 30;
+
+const _: () = assert!(ChunkKind::ALL.len() <= 30);
+
+/// TSNs that there is room for. The programs look at no more chunks in a packet, captures do.
+pub(super) const TSNS: usize = 32;
 
 impl Scratch {
     #[inline(always)]
@@ -66,9 +80,9 @@ impl Scratch {
         self.kinds = 0;
         self.data_count = 0;
         self.data_bytes = 0;
-        self.new_tsns = 0;
-        self.old_tsns = 0;
-        self.late_tsns = 0;
+        self.new.count = 0;
+        self.old.count = 0;
+        self.late.count = 0;
     }
 
     #[inline(always)]
@@ -127,41 +141,4 @@ impl Found {
 #[inline(always)]
 pub(super) const fn bit(kind: ChunkKind) -> u32 {
     1 << kind as u32
-}
-
-#[inline(always)]
-pub(super) fn count_chunks<R: ReadPacket>(
-    reader: &R,
-    max_chunks: usize,
-    record: &mut FlowRecord,
-    scratch: &mut Scratch,
-) {
-    let (at, end) = (scratch.chunks_at(), scratch.end());
-    let mut count = CountChunks { record, scratch };
-    let end = walk(reader, at, end, max_chunks, &mut count);
-    scratch.walk_end = end as u32;
-    record.data_chunks = record.data_chunks.wrapping_add(u64::from(scratch.data_count));
-    record.data_bytes = record.data_bytes.wrapping_add(u64::from(scratch.data_bytes));
-}
-
-struct CountChunks<'a> {
-    record: &'a mut FlowRecord,
-    scratch: &'a mut Scratch,
-}
-
-impl Visit for CountChunks<'_> {
-    #[inline(always)]
-    fn visit(&mut self, chunk: &Chunk) {
-        let scratch = &mut *self.scratch;
-        scratch.kinds |= 1 << chunk.slot();
-        scratch.last[chunk.slot()] = *chunk;
-        if chunk.is_data() {
-            scratch.data_count += 1;
-            scratch.data_bytes += Data::payload_length(chunk);
-        }
-        if !chunk.is(ChunkKind::Data) {
-            let count = &mut self.record.chunks[chunk.slot()];
-            *count = count.wrapping_add(1);
-        }
-    }
 }

@@ -5,7 +5,7 @@ use bytemuck::Pod;
 use super::scratch::Scratch;
 use crate::{
     abi::{ControlHeader, Counter, FlowKey, FlowLinks, FlowRecord, IcmpErrorSeen},
-    wire::ReadPacket,
+    wire::Readable,
 };
 
 /// Where flows are kept, and where records for user space go.
@@ -47,7 +47,7 @@ pub trait FlowTable {
     fn emit<T: Pod>(&mut self, record: &T, urgent: bool);
 
     /// Hands `header.captured_length` bytes of the packet, from offset `at`, to user space.
-    fn emit_control<R: ReadPacket>(&mut self, reader: &R, at: usize, header: &ControlHeader);
+    fn emit_control<P: Readable>(&mut self, frame: &P, at: usize, header: &ControlHeader);
 
     /// Hands an ICMP error to user space, unless there are too many.
     fn emit_icmp_error(&mut self, error: &IcmpErrorSeen);

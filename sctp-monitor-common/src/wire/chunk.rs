@@ -83,6 +83,13 @@ impl Chunk {
         self.at() + self.length as usize
     }
 
+    /// Offset of the next chunk, if there is one.
+    #[inline(always)]
+    #[must_use]
+    pub fn padded_end(&self) -> usize {
+        self.at() + ((self.length as usize + 3) & !3)
+    }
+
     /// Bytes of the value by the length field.
     #[inline(always)]
     #[must_use]
@@ -176,7 +183,7 @@ pub fn chunks<R: ReadPacket>(reader: &R, at: usize, end: usize) -> impl Iterator
         let at = next?;
         let mut first = First(None);
         next = match walk(reader, at, end, 1, &mut first) {
-            WalkEnd::TooMany => first.0.map(|chunk| at + ((chunk.length as usize + 3) & !3)),
+            WalkEnd::TooMany => first.0.map(|chunk| chunk.padded_end()),
             _ => None,
         };
         first.0

@@ -16,12 +16,14 @@ pub mod init;
 pub mod ip;
 pub mod link;
 pub mod param;
+pub mod readable;
 pub mod sack;
 pub mod sctp;
 
 pub use address::Address;
 pub use chunk::{Chunk, ChunkKind};
 pub use link::LinkType;
+pub use readable::{Readable, Reading};
 pub use sctp::{ParseOptions, Pass, SctpPacket, Unparsed, parse};
 
 /// Reads a packet in pieces of constant size.

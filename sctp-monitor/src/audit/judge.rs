@@ -34,6 +34,8 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub(super) struct Audit {
     pub(super) time: Timestamp,
+    /// The process that was asked, if one was.
+    pub(super) agent: Option<u32>,
     /// The worst first.
     pub(super) associations: Vec<Judged>,
     /// How many ended.
@@ -79,7 +81,7 @@ pub(super) enum Verdict {
 
 impl Audit {
     /// Judges every association that is in use, or that should not be but is.
-    pub(super) fn of(summary: Summary) -> Self {
+    pub(super) fn of(summary: Summary, agent: Option<u32>) -> Self {
         let ended = summary.ended();
         let snapshot = summary.snapshot;
         let time = snapshot.time;
@@ -96,6 +98,7 @@ impl Audit {
         });
         Self {
             time,
+            agent,
             associations,
             ended,
             flows_opened: summary.flows.opened,

@@ -1,8 +1,9 @@
 //! `sctp-monitor audit`: what would break, though it may still work.
 //!
-//! In three steps: take a summary (watch for a while, or read what an agent wrote), judge it, show the verdicts. Only the
-//! first one needs a network, so the others are tested on made-up summaries.
+//! In three steps: take a summary (ask the agent that runs, watch for a while, or read what an agent wrote), judge it, show the
+//! verdicts. Only the first one needs a network, so the others are tested on made-up summaries.
 
+mod ask;
 mod judge;
 mod render;
 mod summary;
@@ -34,16 +35,25 @@ use crate::{
 /// # Errors
 /// Whatever kept it from looking.
 pub fn audit(args: &AuditArgs, log: &Log) -> anyhow::Result<Outcome> {
-    let (summary, source) = match &args.events {
-        Some(path) => read(path, log)?,
-        None => {
+    let told = match args.events {
+        None if !args.no_agent => ask::ask(&args.interfaces, args.duration, log),
+        _ => None,
+    };
+    let agent = told.as_ref().map(|told| told.process);
+    let (summary, source) = match (&args.events, told) {
+        (Some(path), _) => read(path, log)?,
+        (None, Some(told)) => {
+            let source = told.source();
+            (told.summary, source)
+        }
+        (None, None) => {
             let Watched { summary, duration } = watch::watch(args, log)?;
             let interfaces = args.interfaces.join(", ");
             let time = humantime::format_duration(duration);
             (summary, format!("on {interfaces}, watched for {time}"))
         }
     };
-    let audit = Audit::of(summary);
+    let audit = Audit::of(summary, agent);
     let mut out = io::stdout().lock();
     let shown = match args.format {
         Format::Table => render::table(&mut out, &audit, &source),

@@ -69,6 +69,7 @@ pub(super) fn json(out: &mut impl Write, audit: &Audit) -> io::Result<()> {
     let document = Document {
         schema: Schema,
         time: audit.time,
+        agent: audit.agent,
         associations: audit.associations.len(),
         associations_ended: audit.ended,
         flows_opened: audit.flows_opened,
@@ -96,6 +97,9 @@ pub(super) fn json(out: &mut impl Write, audit: &Audit) -> io::Result<()> {
 pub(crate) struct Document<'a> {
     schema: Schema,
     time: Timestamp,
+    /// The process id of the running agent that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<u32>,
     associations: usize,
     /// Those that ended while it watched.
     associations_ended: u64,

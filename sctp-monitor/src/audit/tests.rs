@@ -58,7 +58,7 @@ fn audit_of(summary: &Summary) -> Audit {
     // As it is in a file.
     let read: Summary = serde_json::from_str(&serde_json::to_string(summary).unwrap()).unwrap();
     assert_eq!(read, *summary);
-    Audit::of(read)
+    Audit::of(read, None)
 }
 
 fn shown(audit: &Audit) -> (String, Value) {

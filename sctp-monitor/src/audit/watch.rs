@@ -54,6 +54,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
         &args.interfaces,
         &args.watch,
         Some(args.duration),
+        false,
         in_time(detector, args.duration),
         vec![Outlet {
             name: "audit".to_owned(),

@@ -166,6 +166,9 @@ pub struct Summary {
     /// Associations, paths and incidents.
     #[serde(flatten)]
     pub snapshot: Snapshot,
+    /// When the watch began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// The NICs that are watched.
     pub interfaces: Vec<Interface>,
     /// The use of the flow table.

@@ -109,6 +109,7 @@ pub(crate) fn summary(associations: &[AssociationView]) -> Summary {
             associations: associations.to_vec(),
             incidents: Vec::new(),
         },
+        since: Some(long_ago()),
         interfaces: vec![Interface {
             interface: "path1".to_owned(),
             hook: "xdp-native".to_owned(),

@@ -157,7 +157,7 @@ fn an_audit_goes_beside_a_running_agent_and_leaves_it_alone() {
     let host = lab.host("mme");
     let agent = monitor(host, &NICS, &["--hook", "xdp-native"]);
     let _pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
-    let audited = audit(host, &NICS, "6s", &[]);
+    let audited = audit(host, &NICS, "6s", &["--no-agent"]);
     assert_eq!(audited.status, 0, "{:#}\n{}", audited.report, audited.stderr);
     assert_eq!(audited.report["associations"], 1);
     let fallback = "watching path1: incoming packets by tc (no native XDP: another XDP program";
@@ -165,6 +165,45 @@ fn an_audit_goes_beside_a_running_agent_and_leaves_it_alone() {
     // The agent still sees both directions of both paths.
     lab.path("path2").break_silently().unwrap();
     agent.wait_for_path("10.1.2.2", "inactive", SOON).unwrap();
+}
+
+#[test]
+fn an_agent_that_runs_is_asked_and_knows_what_a_watch_would_miss() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    // One of other NICs in another namespace, and the one to ask.
+    let _other = monitor(lab.host("hss"), &NICS, &[]);
+    let agent = monitor(host, &NICS, &[]);
+    let pair = Pair::between(&lab, &lab.ipv4("mme"), &lab.ipv4("hss"));
+    agent.wait_for_path("10.1.2.2", "active", SOON).unwrap();
+    let fine = audit(host, &NICS, "12s", &[]);
+    assert_eq!(fine.status, 0, "{:#}\n{}", fine.report, fine.stderr);
+    assert_eq!(fine.report["agent"], agent.pid());
+    assert_eq!(fine.report["associations"], 1);
+    assert!(
+        !fine.stderr.contains("watching path1"),
+        "it attaches nothing: {}",
+        fine.stderr
+    );
+    assert!(fine.stderr.contains("has just begun to watch"), "{}", fine.stderr);
+    // The stack falls silent there before long, so that a watch would not see it.
+    lab.path("path2").break_silently().unwrap();
+    agent.wait_for_path("10.1.2.2", "inactive", SOON).unwrap();
+    let at_risk = audit(host, &NICS[..1], "1s", &[]);
+    assert_eq!(at_risk.status, 1, "{:#}\n{}", at_risk.report, at_risk.stderr);
+    assert_eq!(at_risk.findings(), ["path_down"]);
+    assert_eq!(at_risk.report["agent"], agent.pid());
+    lab.path("path2").heal().unwrap();
+    pair.client.stop().unwrap();
+    agent.wait_for("association_down", SOON, |_| true).unwrap();
+    let ended = audit(host, &NICS, "1s", &[]);
+    assert_eq!(ended.status, 0, "{:#}\n{}", ended.report, ended.stderr);
+    assert_eq!(ended.report["associations_ended"], 1);
+    // One that does not answer is not waited for for ever, and one that ended is not missed.
+    stop(agent);
+    let alone = audit(host, &NICS, "1s", &[]);
+    assert_eq!(alone.report["agent"], Value::Null, "{}", alone.stderr);
+    assert!(alone.stderr.contains("watching path1"), "{}", alone.stderr);
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod handshakes;
 mod icmp;
 mod incidents;
 mod linux;
+mod neighbours;
+mod nics;
 mod paths;
 mod reports;
 mod scene;

@@ -22,10 +22,9 @@ const PROGRAMS: [&str; 4] = ["xdp_ingress", "xdp_ingress_frags", "tc_ingress", "
 const TAG: u32 = 0x1234_5678;
 const BACK: u32 = 0x8765_4321;
 
-/// Below the verifier's limit of a million: other kernels take other paths through the same program, and some of them longer
-/// ones. Linux 6.1 needs most of those that are tested, 871 thousand (the table in docs/compatibility.md): too near to the limit
-/// for kernels that nobody tried. What is added to the programs next has to take away as much elsewhere first.
-const INSTRUCTION_BUDGET: u32 = 900_000;
+/// Well below the verifier's limit of a million: other kernels take other paths through the same program, and some of them
+/// longer ones. Linux 6.1 needs most of those that are tested (the table in docs/compatibility.md).
+const INSTRUCTION_BUDGET: u32 = 600_000;
 
 #[test]
 fn the_verifier_takes_every_program_within_budget() {

@@ -8,10 +8,15 @@
 //! that may have queued any.
 
 mod conclude;
+mod next_hops;
 mod ring;
 mod snapshot;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord};
 
@@ -58,6 +63,8 @@ pub struct Engine {
     nics: Nics,
     grace: Grace,
     housekeeping: Housekeeping,
+    /// Paths of whose next hop nothing was said yet.
+    in_question: BTreeSet<PathId>,
     outputs: VecDeque<Output>,
 }
 
@@ -74,6 +81,7 @@ impl Engine {
             nics: Nics::default(),
             grace: Grace::default(),
             housekeeping: Housekeeping::default(),
+            in_question: BTreeSet::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -297,6 +305,7 @@ impl Engine {
         for id in reviewed {
             self.review(id, now);
         }
+        self.question_paths(slice, now);
         self.registry.expire_addresses(now);
         self.flows.read_meters(slice, now);
         self.registry.forget_silent(&mut self.flows, slice, now);

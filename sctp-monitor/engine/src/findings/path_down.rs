@@ -20,6 +20,15 @@ impl PathDown {
             return "routes and filters between the two endpoints".to_owned();
         };
         let (local, remote) = (path.local, path.remote);
+        if let Reason::NextHopUnresolved {
+            next_hop, interface, ..
+        } = &self.reason
+        {
+            return format!(
+                "whether {next_hop} is up and in the same network segment as {interface}: its NIC, cable, switch port \
+                 and VLAN; `ip neighbour show {next_hop} dev {interface}`"
+            );
+        }
         match self.broken {
             Broken::Forward => format!(
                 "route from {local} to {remote}; filters on IP protocol 132 on the way; reverse-path filter at {remote}"

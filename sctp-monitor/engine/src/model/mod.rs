@@ -15,6 +15,7 @@ mod flow;
 mod handshake;
 mod ids;
 mod incident;
+mod next_hop;
 mod offer;
 pub mod ppid;
 mod quality;
@@ -50,6 +51,7 @@ pub use self::{
     handshake::{HandshakeAnswer, Reply, UnfinishedHandshake},
     ids::{AssociationId, AssociationRef, IncidentId, PathId},
     incident::{IncidentView, Scope, ScopeKind},
+    next_hop::{Neighbour, NextHop},
     offer::{Offer, Offers},
     ppid::Ppid,
     quality::{Rate, Slow},

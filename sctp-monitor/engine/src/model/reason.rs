@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use sctp_monitor_common::wire::icmp::IcmpMessage;
 use serde::{Deserialize, Serialize};
 
-use crate::model::units;
+use crate::model::{Neighbour, units};
 
 /// Why a path changed its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -109,6 +109,26 @@ pub enum Reason {
         #[schemars(with = "f64")]
         silent_for: Duration,
     },
+    /// The next hop of the path does not answer when this host asks for its link-layer address: nothing can leave.
+    NextHopUnresolved {
+        /// Its address: a router's, or the remote address itself.
+        next_hop: IpAddr,
+        /// The NIC that leads to it.
+        interface: String,
+        /// Its entry in the neighbour table.
+        neighbour: Neighbour,
+        /// Time since anything was heard on the path.
+        #[serde(rename = "silent_for_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        silent_for: Duration,
+    },
+    /// The next hop, which did not answer, does so again; the peer has not answered yet.
+    NextHopResolved {
+        /// Its address: a router's, or the remote address itself.
+        next_hop: IpAddr,
+        /// The NIC that leads to it.
+        interface: String,
+    },
     /// The peer's DATA of this path came again over another path, and none comes on this one any more. Of an endpoint, which only
     /// receives.
     DataElsewhere {
@@ -175,5 +195,10 @@ impl Reason {
     /// Whether it is the NIC's, and not the network's.
     pub(crate) fn is_nic(&self) -> bool {
         matches!(self, Self::LinkDown { .. } | Self::InterfaceGone { .. })
+    }
+
+    /// Whether it is that nothing can be sent to the next hop.
+    pub(crate) fn is_next_hop(&self) -> bool {
+        matches!(self, Self::NextHopUnresolved { .. })
     }
 }

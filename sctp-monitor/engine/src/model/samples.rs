@@ -103,6 +103,16 @@ pub(crate) fn reasons() -> Vec<Reason> {
             interface: "path1".to_owned(),
         },
         Reason::HandshakeCompleted,
+        Reason::NextHopUnresolved {
+            next_hop: [10, 1, 0, 2].into(),
+            interface: "path1".to_owned(),
+            neighbour: Neighbour::Failed,
+            silent_for: ms(38_200),
+        },
+        Reason::NextHopResolved {
+            next_hop: [10, 1, 0, 2].into(),
+            interface: "path1".to_owned(),
+        },
     ]
 }
 

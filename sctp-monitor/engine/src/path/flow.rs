@@ -83,6 +83,8 @@ pub(crate) struct Flow {
     /// It carried nothing but INITs, and answers to packets out of the blue (RFC 9260 section 8.4).
     pub(crate) is_out_of_the_blue: bool,
     untagged: u32,
+    /// Since when the next hop is not resolved, as far as was asked.
+    pub(crate) unresolved_since: Option<Timestamp>,
     /// Proofs of its tag that count no longer.
     proofs_before: u16,
     /// The last next-hop MTU that an ICMP error named.
@@ -136,6 +138,7 @@ impl Flow {
             explained: 0,
             is_out_of_the_blue: is_out_of_the_blue(record),
             untagged: record.untagged,
+            unresolved_since: None,
             proofs_before: 0,
             path_mtu: None,
             meter: Meter::default(),

@@ -9,6 +9,7 @@ pub(crate) mod latency;
 pub(crate) mod loss;
 pub(crate) mod meter;
 pub(crate) mod missing;
+pub(crate) mod next_hop;
 pub(crate) mod odds;
 pub(crate) mod primary;
 pub(crate) mod rhythm;

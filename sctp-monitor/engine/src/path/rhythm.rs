@@ -53,6 +53,12 @@ impl Rhythm {
         Some(newest?.max(before?))
     }
 
+    /// How long the path is without a HEARTBEAT before one is overdue: the endpoint's time-out, by which each interval is longer,
+    /// doubles with each failure (RFC 9260 sections 8.1, 8.3), so half of the usual time more.
+    pub(crate) fn overdue_after(&self) -> Option<Duration> {
+        self.usual.map(|usual| usual * 3 / 2)
+    }
+
     /// How long the path is without a HEARTBEAT, at most, while all is well, by all that were seen; `None` before two intervals
     /// were about as long as each other.
     pub(crate) fn usual(&self) -> Option<Duration> {
@@ -109,6 +115,7 @@ mod tests {
         let usual = Some(Duration::from_secs(31));
         let rhythm = after(&[0, 30_000, 61_000]);
         assert_eq!((rhythm.usual(), rhythm.repeated()), (usual, 0));
+        assert_eq!(rhythm.overdue_after(), Some(Duration::from_millis(46_500)));
         let rhythm = after(&[0, 30_000, 61_000, 62_000, 64_000, 68_000]);
         assert_eq!((rhythm.usual(), rhythm.repeated()), (usual, 3));
         let rhythm = after(&[0, 30_000, 61_000, 62_000, 64_000, 68_000, 98_500]);

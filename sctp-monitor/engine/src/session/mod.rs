@@ -11,7 +11,11 @@ mod look;
 mod pace;
 mod store;
 
-use std::{borrow::Borrow as _, collections::VecDeque, time::Duration};
+use std::{
+    borrow::Borrow as _,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
 pub use self::{
     pace::Pace,
@@ -24,7 +28,7 @@ use self::look::Look;
 use crate::{
     config::Config,
     engine::{Engine, Output},
-    model::{Event, Timestamp},
+    model::{Event, NextHop, PathId, Timestamp},
     nics::NicState,
 };
 
@@ -137,6 +141,24 @@ impl Session {
     /// Takes the state of a NIC, whenever it changes.
     pub fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
         self.engine.handle_nic(if_index, name, state, now);
+        self.engine_due = self.engine.poll_timeout();
+        self.sort_outputs();
+    }
+
+    /// The paths on which nothing passes though something should, of which nobody has asked yet; found about once a second. What
+    /// the host's routes and its neighbour table say of them is for [`Session::handle_next_hops`]; it may be left out.
+    pub fn take_paths_in_question(&mut self) -> BTreeSet<PathId> {
+        self.engine.take_paths_in_question()
+    }
+
+    /// Takes the next hops of paths in question, as the host's neighbour table had them at `read_at`.
+    pub fn handle_next_hops(
+        &mut self,
+        next_hops: &BTreeMap<PathId, NextHop>,
+        read_at: Timestamp,
+        now: Timestamp,
+    ) {
+        self.engine.handle_next_hops(next_hops, read_at, now);
         self.engine_due = self.engine.poll_timeout();
         self.sort_outputs();
     }

@@ -21,6 +21,7 @@ mod incidents;
 mod inheritance;
 mod late;
 mod moves;
+mod next_hops;
 mod paths;
 mod proof;
 mod properties;

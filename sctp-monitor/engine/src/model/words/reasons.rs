@@ -62,6 +62,26 @@ impl fmt::Display for Reason {
                 plural(u64::from(*chunks), "chunk"),
                 Short(*silent_for)
             ),
+            Self::NextHopUnresolved {
+                next_hop,
+                interface,
+                neighbour,
+                silent_for,
+            } => write!(
+                f,
+                "next hop {next_hop} on {interface} does not answer {}: neighbour entry {neighbour}; nothing heard on \
+                 this path for {}",
+                if next_hop.is_ipv4() {
+                    "ARP"
+                } else {
+                    "neighbour solicitations"
+                },
+                Short(*silent_for)
+            ),
+            Self::NextHopResolved { next_hop, interface } => write!(
+                f,
+                "next hop {next_hop} on {interface} is known again; no answer from the peer yet"
+            ),
             Self::DataElsewhere {
                 missing,
                 duplicates,

@@ -264,10 +264,18 @@ impl Detector {
         }
     }
 
-    /// The NIC carries nothing any more. What was alive before proves nothing when it comes back.
+    /// The NIC carries nothing any more, or nothing reaches the next hop. What was alive before proves nothing when it comes back.
     pub(crate) fn on_cut_off(&mut self, reason: &Reason, now: Timestamp) {
         self.doubted = Some(Box::new((now, Verdict::Dead(reason.clone()))));
         self.decide(Verdict::Dead(reason.clone()), now);
+    }
+
+    /// The next hop, without which the path was dead, is there again. Nothing proves yet that the peer is.
+    pub(crate) fn on_resolved(&mut self, reason: Reason, at: Timestamp) {
+        if matches!(self.doubted.as_deref(), Some((_, Verdict::Dead(reason))) if reason.is_next_hop()) {
+            self.decide(Verdict::Suspect(reason), at);
+            self.doubted = Some(Box::new((at, self.verdict.clone())));
+        }
     }
 
     /// An ICMP error is a doubt and no more: it may be about one packet, or come from a router that is about to find

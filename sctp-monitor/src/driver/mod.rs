@@ -4,6 +4,9 @@
 //! writer hangs or fails is never seen in the loop. The ring buffer wakes the loop for what is urgent; the session says when
 //! its next turn is due.
 
+mod nics;
+mod summary;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
@@ -12,25 +15,29 @@ use std::{
 use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters};
 use sctp_monitor_engine::{
-    NicState, Session,
-    model::{AssociationView, EndReason, Event, EventKind, Snapshot, Timestamp, WallClock},
+    Session,
+    model::{AssociationView, EndReason, EventKind, Timestamp, WallClock},
     session::Pace,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
 use tracing::{debug, warn};
 
 use crate::{
     clock::Clock,
+    control,
     flows::KernelFlows,
     kernel::{Attachment, HookChoice, Kernel},
     lag::LagGauge,
     log::Log,
+    lost::Lost,
+    next_hops::{Look, LookError, NextHops},
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
-    report::{FlowTable, Interface, Line, NoticeKind, Summary, WriterStatus, Writers},
+    report::{Line, NoticeKind, Writers},
 };
 
 /// What to watch, and how.
@@ -40,6 +47,8 @@ pub struct Watch {
     pub hook: HookChoice,
     /// Whether the host's own packets are watched too.
     pub egress: bool,
+    /// Whether other commands of this host may ask how things are.
+    pub answers: bool,
     /// Stop after this time.
     pub duration: Option<Duration>,
 }
@@ -50,17 +59,19 @@ pub struct Driver {
     session: Session,
     watch: Watch,
     attachments: BTreeMap<u32, Attachment>,
-    /// NICs that went away, by name: they are watched again if they come back.
-    lost: Vec<String>,
+    /// All NICs of this network namespace, by index.
+    nics: BTreeMap<u32, NicChange>,
+    /// Watched NICs that went away: they are watched again if they come back.
+    lost: Lost,
     reports: Writers,
     log: Log,
     clock: WallClock,
     lag: LagGauge,
+    began_at: Timestamp,
     turned_at: Option<Timestamp>,
     associations_ended: u64,
     /// Those that ended last, as they were then.
     ended: VecDeque<AssociationView>,
-    nic_states: BTreeMap<u32, NicState>,
     ring_records_lost: u64,
     pressure: PressureGauge,
 }
@@ -82,15 +93,16 @@ impl Driver {
             session,
             watch,
             attachments: BTreeMap::new(),
-            lost: Vec::new(),
+            nics: BTreeMap::new(),
+            lost: Lost::default(),
             reports,
             log,
             clock: Clock::read()?,
             lag: LagGauge::default(),
+            began_at: Clock::now()?,
             turned_at: None,
             associations_ended: 0,
             ended: VecDeque::new(),
-            nic_states: BTreeMap::new(),
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
         })
@@ -117,9 +129,10 @@ impl Driver {
             }
             self.attach(interface)?;
         }
-        for nic in known.into_values() {
-            self.on_nic(&nic)?;
-        }
+        self.began_at = Clock::now()?;
+        self.on_all_nics(known, self.began_at);
+        let mut control = self.listen();
+        let mut next_hops = NextHops::open().context("cannot open a netlink socket to look up neighbours")?;
         let ring = self.flows.kernel.ring_signal()?;
         let mut refresh = interval(Duration::from_secs(1));
         refresh.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -143,11 +156,16 @@ impl Driver {
                     self.session.take_ring(&mut self.flows);
                     ready?.clear_ready();
                 }
-                change = nics.next() => match change {
-                    Some(change) => self.on_nic(&change)?,
+                news = nics.next() => match news {
+                    Some(news) => self.on_nics(news, Clock::now()?),
                     None => bail!("the kernel closed the netlink socket"),
                 },
-                _ = refresh.tick() => self.refresh()?,
+                look = next_hops.next() => self.on_look(look, Clock::now()?),
+                _ = refresh.tick() => {
+                    self.refresh()?;
+                    next_hops.ask(self.session.take_paths_in_question());
+                }
+                question = next_question(control.as_mut()) => self.answer(question)?,
                 () = self.reports.all_gone() => break,
                 () = &mut ended => break,
                 _ = interrupt.recv() => break,
@@ -158,22 +176,14 @@ impl Driver {
         self.stop()
     }
 
-    /// Attaches to a NIC and says how.
-    fn attach(&mut self, interface: &str) -> anyhow::Result<()> {
-        let attachment = self
-            .flows
-            .kernel
-            .attach(interface, self.watch.hook, self.watch.egress)?;
-        let now = Clock::now()?;
-        let watching = NoticeKind::WatchStarted {
-            interface: attachment.interface().to_owned(),
-            hook: attachment.hook().to_string(),
-            reason: attachment.why().to_owned(),
-            egress: attachment.sees_egress(),
-        };
-        self.notice(watching, now);
-        self.attachments.insert(attachment.if_index(), attachment);
-        Ok(())
+    /// Lets other commands ask, if the host allows it. The watch does not depend on it.
+    fn listen(&self) -> Option<(control::Control, mpsc::Receiver<control::Question>)> {
+        if !self.watch.answers {
+            return None;
+        }
+        control::serve()
+            .inspect_err(|error| warn!("`sctp-monitor audit` cannot ask this agent: {error}"))
+            .ok()
     }
 
     /// Everything that the programs saw until now.
@@ -201,61 +211,20 @@ impl Driver {
         }
     }
 
-    /// Keeps what is known of an association that has ended: the engine forgets it, the summary tells of it.
-    fn keep_ended(&mut self, event: &Event) {
-        let kernel = &self.flows.kernel;
-        let engine = self.session.engine();
-        let view = event
-            .association
-            .and_then(|ended| engine.association_view(ended.id, |slot| kernel.record(slot)));
-        if self.ended.len() == ENDED_KEPT {
-            self.ended.pop_front();
-        }
-        self.ended.extend(view);
-    }
-
-    fn on_nic(&mut self, change: &NicChange) -> anyhow::Result<()> {
-        let now = Clock::now()?;
-        debug!(interface = change.name, state = ?change.state, "interface");
-        self.session
-            .handle_nic(change.if_index, &change.name, change.state, now);
-        let watched = self.attachments.contains_key(&change.if_index);
-        // The kernel tells of many things besides; one that has a link from the start is no news.
-        let before = self.nic_states.insert(change.if_index, change.state);
-        if watched && before.unwrap_or(NicState::Up) != change.state {
-            let interface = change.name.clone();
-            let state = change.state;
-            self.notice(NoticeKind::InterfaceStateChanged { interface, state }, now);
-        }
-        if watched && change.state == NicState::Gone {
-            self.on_gone(change, now);
-        } else if !watched && change.state != NicState::Gone && self.lost.contains(&change.name) {
-            self.on_back(change, now);
-        }
-        self.tell();
-        Ok(())
-    }
-
-    /// A NIC that vanishes ends its own watch only.
-    fn on_gone(&mut self, change: &NicChange, now: Timestamp) {
-        self.attachments.remove(&change.if_index);
-        self.lost.push(change.name.clone());
-        let reason = "the interface is gone; it is watched again if it comes back".to_owned();
-        let interface = change.name.clone();
-        self.notice(NoticeKind::WatchEnded { interface, reason }, now);
-    }
-
-    fn on_back(&mut self, change: &NicChange, now: Timestamp) {
-        self.lost.retain(|name| *name != change.name);
-        if let Err(error) = self.attach(&change.name) {
-            let interface = change.name.clone();
-            let reason = format!("it came back, but {error:#}");
-            self.notice(NoticeKind::WatchEnded { interface, reason }, now);
+    /// Next hops of paths in question were looked up.
+    fn on_look(&mut self, look: Result<Look, LookError>, now: Timestamp) {
+        match look {
+            Ok(look) => {
+                self.session.handle_next_hops(&look.next_hops, look.read_at, now);
+                self.tell();
+            }
+            Err(error) => warn!("next hops are not known: {:#}", anyhow::Error::from(error)),
         }
     }
 
     fn refresh(&mut self) -> anyhow::Result<()> {
         self.clock = Clock::read()?;
+        self.try_lost_nics(Clock::now()?);
         let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
         let now = Clock::now()?;
@@ -328,43 +297,19 @@ impl Driver {
     fn notice(&self, notice: NoticeKind, time: Timestamp) {
         self.reports.event(notice.at(self.clock.date(time)));
     }
-
-    fn watched(&self) -> Vec<Interface> {
-        let interface = |watched: &Attachment| Interface {
-            interface: watched.interface().to_owned(),
-            hook: watched.hook().to_string(),
-        };
-        self.attachments.values().map(interface).collect()
-    }
-
-    /// How things are, dated.
-    fn summary(&self, known: Snapshot, counters: &Counters, interfaces: Vec<Interface>) -> Summary {
-        let KernelFlows { kernel, slots } = &self.flows;
-        let counted = counters.iter().filter(|(_, value)| *value > 0);
-        let statuses = self.reports.statuses();
-        Summary {
-            snapshot: known.dated(&self.clock),
-            interfaces,
-            flows: FlowTable {
-                slots: kernel.max_flows(),
-                in_use: slots.in_use(),
-                opened: slots.opened(),
-            },
-            associations_ended: self.associations_ended,
-            counters: counted
-                .map(|(counter, value)| (counter.name().to_owned(), value))
-                .collect(),
-            reports: statuses
-                .map(|(name, status)| WriterStatus::new(name, status))
-                .collect(),
-            lag: self.lag.lag(),
-            log_lines_lost: self.log.status().lost,
-        }
-    }
 }
 
-/// Associations that are kept after their end, for the summary: some kilobytes each.
-const ENDED_KEPT: usize = 100;
+/// What a client asks; nothing ever if nobody can.
+async fn next_question(
+    control: Option<&mut (control::Control, mpsc::Receiver<control::Question>)>,
+) -> control::Question {
+    if let Some((_, questions)) = control
+        && let Some(question) = questions.recv().await
+    {
+        return question;
+    }
+    std::future::pending().await
+}
 
 /// Waits until a turn is due. One that is due at once still lets the others have their say, so that an agent that never
 /// catches up hears signals too.

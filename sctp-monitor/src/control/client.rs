@@ -1,0 +1,87 @@
+//! The side of those who ask.
+
+use std::{
+    io::{self, BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    Refusal, Request,
+    place::{self, DIRECTORY},
+};
+use crate::report::Summary;
+
+/// An agent that may run.
+#[derive(Debug)]
+pub struct Agent {
+    process: u32,
+    path: PathBuf,
+}
+
+/// Why an agent was not heard.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// It does not answer: it was killed, or stands still.
+    #[error("it does not answer")]
+    Silent(#[from] io::Error),
+    /// It says no.
+    #[error("it says: {error}")]
+    Refused {
+        /// Why.
+        error: String,
+    },
+    /// Another version has written the answer.
+    #[error("this version does not understand its answer")]
+    NotUnderstood(#[source] serde_json::Error),
+}
+
+/// The agents of this network namespace, by process.
+///
+/// # Errors
+/// If their directory cannot be read.
+pub fn agents() -> io::Result<Vec<Agent>> {
+    agents_in(Path::new(DIRECTORY))
+}
+
+pub(super) fn agents_in(directory: &Path) -> io::Result<Vec<Agent>> {
+    let namespace = place::own_namespace()?;
+    let found = place::all(directory)?.into_iter();
+    let of_here = found.filter(|(place, _)| place.namespace == namespace);
+    let agents = of_here.map(|(place, path)| Agent {
+        process: place.process,
+        path,
+    });
+    Ok(agents.collect())
+}
+
+impl Agent {
+    /// Its process id.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.process
+    }
+
+    /// How things are, as far as it knows.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub fn summary(&self) -> Result<Summary, AskError> {
+        let mut agent = UnixStream::connect(&self.path)?;
+        agent.set_read_timeout(Some(PATIENCE))?;
+        agent.set_write_timeout(Some(PATIENCE))?;
+        let mut request = serde_json::to_vec(&Request::Summary).map_err(io::Error::from)?;
+        request.push(b'\n');
+        agent.write_all(&request)?;
+        let mut answer = Vec::new();
+        BufReader::new(agent).read_until(b'\n', &mut answer)?;
+        if let Ok(Refusal { error }) = serde_json::from_slice(&answer) {
+            return Err(AskError::Refused { error });
+        }
+        serde_json::from_slice(&answer).map_err(AskError::NotUnderstood)
+    }
+}
+
+/// How long an agent may stand still: another client may be served first.
+const PATIENCE: Duration = Duration::from_secs(10);

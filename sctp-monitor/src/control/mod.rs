@@ -1,0 +1,29 @@
+//! The socket by which other commands of this host ask a running agent.
+//!
+//! A directory that only its owner may enter holds one Unix socket for each agent, named by its network namespace and its process.
+//! A client writes one request, a line of JSON, and reads one line of JSON. Nothing of the agent can be changed by it.
+
+mod client;
+mod place;
+mod server;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    client::{Agent, AskError, agents},
+    server::{Control, Question, serve},
+};
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+enum Request {
+    /// How things are: the line that the agent writes when it ends.
+    Summary,
+}
+
+/// Said in place of an answer.
+#[derive(Debug, Serialize, Deserialize)]
+struct Refusal {
+    error: String,
+}

@@ -1,0 +1,255 @@
+//! The agent's side: a thread that serves one client after the other, each within seconds.
+//!
+//! The loop is asked by a queue and hands over a copy; writing it as JSON is the thread's affair, however slow a client reads.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::{
+        fs::PermissionsExt as _,
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    process, thread,
+    time::Duration,
+};
+
+use sctp_monitor_engine::model::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tracing::debug;
+
+use super::{
+    Refusal, Request,
+    place::{self, DIRECTORY, Place},
+};
+use crate::{
+    clock::{self, Clock},
+    report::Summary,
+};
+
+/// A client wants to know how things are.
+pub type Question = oneshot::Sender<Summary>;
+
+/// The socket; it goes away when this is dropped.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // It may have been removed by hand.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Listens for clients of this network namespace until the process ends.
+///
+/// # Errors
+/// If the directory is not this user's own, or the socket cannot be made.
+pub fn serve() -> io::Result<(Control, mpsc::Receiver<Question>)> {
+    serve_in(Path::new(DIRECTORY))
+}
+
+fn serve_in(directory: &Path) -> io::Result<(Control, mpsc::Receiver<Question>)> {
+    place::make(directory)?;
+    place::remove_dead(directory)?;
+    let place = Place {
+        namespace: place::own_namespace()?,
+        process: process::id(),
+    };
+    let path = place.path(directory);
+    let listener = UnixListener::bind(&path)?;
+    let control = Control { path };
+    fs::set_permissions(&control.path, fs::Permissions::from_mode(0o600))?;
+    let (questions, asked) = mpsc::channel(1);
+    thread::Builder::new().name("control".to_owned()).spawn(move || {
+        Server {
+            questions,
+            asked_at: None,
+        }
+        .listen(&listener);
+    })?;
+    Ok((control, asked))
+}
+
+struct Server {
+    questions: mpsc::Sender<Question>,
+    /// When the loop was asked last.
+    asked_at: Option<Timestamp>,
+}
+
+impl Server {
+    fn listen(mut self, listener: &UnixListener) {
+        for client in listener.incoming() {
+            if let Err(error) = client.and_then(|client| self.attend(&client)) {
+                debug!("a client of the control socket was not served: {error}");
+            }
+        }
+    }
+
+    /// Serves one client.
+    fn attend(&mut self, client: &UnixStream) -> io::Result<()> {
+        client.set_read_timeout(Some(PATIENCE))?;
+        client.set_write_timeout(Some(PATIENCE))?;
+        match read(client) {
+            Ok(Request::Summary) => write(client, self.summary()?.as_bytes()),
+            Err(error) => write(client, refusal(&error)?.as_bytes()),
+        }
+    }
+
+    /// Asks the loop, but not all the time: it has other things to do.
+    fn summary(&mut self) -> io::Result<String> {
+        if let Some(at) = self.asked_at {
+            clock::wait(APART.saturating_sub(Clock::now()?.since(at)));
+        }
+        self.asked_at = Some(Clock::now()?);
+        let (question, answer) = oneshot::channel();
+        let asked = self.questions.blocking_send(question).is_ok();
+        match asked.then(|| answer.blocking_recv()) {
+            Some(Ok(summary)) => line(&summary.reported()),
+            _ => refusal("the agent is about to end"),
+        }
+    }
+}
+
+/// Reads the request, which is a short line.
+fn read(client: &UnixStream) -> Result<Request, String> {
+    let mut line = String::new();
+    let read = BufReader::new(client.take(LONGEST_REQUEST)).read_line(&mut line);
+    read.map_err(|error| error.to_string())?;
+    serde_json::from_str(&line).map_err(|error| format!("not understood: {error}"))
+}
+
+fn refusal(error: &str) -> io::Result<String> {
+    line(&Refusal {
+        error: error.to_owned(),
+    })
+}
+
+fn line(what: &impl serde::Serialize) -> io::Result<String> {
+    let mut line = serde_json::to_string(what)?;
+    line.push('\n');
+    Ok(line)
+}
+
+/// Writes to a client as long as it reads, and for a while at most.
+fn write(mut client: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+    let began = Clock::now()?;
+    while !bytes.is_empty() {
+        if Clock::now()?.since(began) > LONGEST {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let written = client.write(bytes)?;
+        bytes = &bytes[written..];
+    }
+    Ok(())
+}
+
+/// Between two questions to the loop.
+const APART: Duration = Duration::from_secs(1);
+
+/// How long a client may stand still.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long one client may take.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Bytes of a request, at most.
+const LONGEST_REQUEST: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use super::*;
+    use crate::{
+        control::client::{AskError, agents_in},
+        report::samples::{association, summary},
+    };
+
+    /// A loop that answers all questions; counts them.
+    fn answer(mut asked: mpsc::Receiver<Question>, known: Summary) -> Arc<AtomicU32> {
+        let told = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&told);
+        thread::spawn(move || {
+            while let Some(question) = asked.blocking_recv() {
+                count.fetch_add(1, Ordering::Relaxed);
+                let _ = question.send(known.clone());
+            }
+        });
+        told
+    }
+
+    fn ask_raw(path: &Path, request: &[u8]) -> String {
+        let mut client = UnixStream::connect(path).unwrap();
+        client.write_all(request).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_client_of_the_same_namespace_is_told_how_things_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("agents");
+        let (control, asked) = serve_in(&directory).unwrap();
+        let known = summary(&[association(1, &[])]);
+        let told = answer(asked, known.clone());
+        let agents = agents_in(&directory).unwrap();
+        assert_eq!(agents.len(), 1);
+        assert_eq!(agents[0].process(), process::id());
+        let began = Clock::now().unwrap();
+        for _ in 0..3 {
+            assert_eq!(agents[0].summary().unwrap(), known.clone().reported());
+        }
+        assert_eq!(told.load(Ordering::Relaxed), 3, "each answer is new");
+        assert!(
+            Clock::now().unwrap().since(began) >= 2 * APART,
+            "the loop is left alone"
+        );
+        drop(control);
+        assert!(agents_in(&directory).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_request_that_is_no_request_is_refused_and_the_next_client_is_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("agents");
+        let (control, asked) = serve_in(&directory).unwrap();
+        answer(asked, summary(&[]));
+        for request in [
+            &b"\n"[..],
+            b"summary\n",
+            b"{\"request\":\"stop\"}\n",
+            &[b'x'; 256],
+            &[0xff, b'\n'],
+        ] {
+            let answer = ask_raw(&control.path, request);
+            let refusal: Refusal = serde_json::from_str(&answer).unwrap();
+            assert!(!refusal.error.is_empty());
+        }
+        // One that says nothing holds up the others for a moment only.
+        let silent = UnixStream::connect(&control.path).unwrap();
+        let answer = ask_raw(&control.path, b"{\"request\":\"summary\"}\n");
+        assert!(answer.contains("\"event\":\"summary\""), "{answer}");
+        drop(silent);
+    }
+
+    #[test]
+    fn an_agent_that_ends_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("agents");
+        let (_control, asked) = serve_in(&directory).unwrap();
+        drop(asked);
+        let agents = agents_in(&directory).unwrap();
+        let error = agents[0].summary().unwrap_err();
+        assert!(
+            matches!(&error, AskError::Refused { error } if error.contains("end")),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! How things are: for those who look every second, for those who ask, and for the end.
+
+use sctp_monitor_common::abi::Counters;
+use sctp_monitor_engine::model::{Event, Snapshot};
+
+use super::Driver;
+use crate::{
+    clock::Clock,
+    control::Question,
+    flows::KernelFlows,
+    kernel::Attachment,
+    report::{FlowTable, Interface, Summary, WriterStatus},
+};
+
+impl Driver {
+    /// Keeps what is known of an association that has ended: the engine forgets it, the summary tells of it.
+    pub(super) fn keep_ended(&mut self, event: &Event) {
+        let kernel = &self.flows.kernel;
+        let engine = self.session.engine();
+        let view = event
+            .association
+            .and_then(|ended| engine.association_view(ended.id, |slot| kernel.record(slot)));
+        if self.ended.len() == ENDED_KEPT {
+            self.ended.pop_front();
+        }
+        self.ended.extend(view);
+    }
+
+    /// Tells a client how things are. The engine's own figures are new enough; only the end reads all records.
+    pub(super) fn answer(&self, question: Question) -> anyhow::Result<()> {
+        let known = self.session.engine().snapshot(Clock::now()?, |_| None);
+        let counters = self.flows.kernel.counters()?;
+        // Who has left needs no answer.
+        let _ = question.send(self.summary(known, &counters, self.watched()));
+        Ok(())
+    }
+
+    pub(super) fn watched(&self) -> Vec<Interface> {
+        let interface = |watched: &Attachment| Interface {
+            interface: watched.interface().to_owned(),
+            hook: watched.hook().to_string(),
+        };
+        self.attachments.values().map(interface).collect()
+    }
+
+    /// How things are, dated.
+    pub(super) fn summary(
+        &self,
+        known: Snapshot,
+        counters: &Counters,
+        interfaces: Vec<Interface>,
+    ) -> Summary {
+        let KernelFlows { kernel, slots } = &self.flows;
+        let counted = counters.iter().filter(|(_, value)| *value > 0);
+        let statuses = self.reports.statuses();
+        Summary {
+            snapshot: known.dated(&self.clock),
+            since: Some(self.clock.date(self.began_at)),
+            interfaces,
+            flows: FlowTable {
+                slots: kernel.max_flows(),
+                in_use: slots.in_use(),
+                opened: slots.opened(),
+            },
+            associations_ended: self.associations_ended,
+            counters: counted
+                .map(|(counter, value)| (counter.name().to_owned(), value))
+                .collect(),
+            reports: statuses
+                .map(|(name, status)| WriterStatus::new(name, status))
+                .collect(),
+            lag: self.lag.lag(),
+            log_lines_lost: self.log.status().lost,
+        }
+    }
+}
+
+/// Associations that are kept after their end, for the summary: some kilobytes each.
+const ENDED_KEPT: usize = 100;

@@ -1,0 +1,107 @@
+//! NICs that are gone or could not be watched when they came back, and when that is tried again.
+//!
+//! A NIC that has just come back may be refused for a moment: its driver is not ready, or another program is on it. It is tried
+//! again after a second, and then after twice as long each time.
+
+use std::time::Duration;
+
+use sctp_monitor_engine::model::Timestamp;
+
+/// The NICs that should be watched and are not.
+#[derive(Debug, Default)]
+pub struct Lost(Vec<Nic>);
+
+#[derive(Debug)]
+struct Nic {
+    name: String,
+    /// Why it was refused last, how often in a row, and when it is tried again.
+    refused: Option<(String, u32, Timestamp)>,
+}
+
+impl Lost {
+    /// A NIC is gone.
+    pub fn add(&mut self, name: &str) {
+        self.remove(name);
+        self.0.push(Nic {
+            name: name.to_owned(),
+            refused: None,
+        });
+    }
+
+    /// It is watched.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|nic| nic.name != name);
+    }
+
+    /// Whether it should be watched when it comes back.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|nic| nic.name == name)
+    }
+
+    /// It came back and was refused; gives whether that is news.
+    pub fn on_refused(&mut self, name: &str, why: String, now: Timestamp) -> bool {
+        let Some(nic) = self.0.iter_mut().find(|nic| nic.name == name) else {
+            return false;
+        };
+        let (before, times) = match nic.refused.take() {
+            Some((before, times, _)) => (Some(before), times.saturating_add(1)),
+            None => (None, 0),
+        };
+        let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX));
+        let is_news = before.as_deref() != Some(&why);
+        nic.refused = Some((why, times, now + pause.min(LONGEST_PAUSE)));
+        is_news
+    }
+
+    /// Those that were refused and are to be tried again by now.
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> Vec<String> {
+        let is_due = |nic: &&Nic| matches!(nic.refused, Some((_, _, at)) if at <= now);
+        self.0.iter().filter(is_due).map(|nic| nic.name.clone()).collect()
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// As often as that a NIC that stays refused costs nothing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_refused_is_tried_again_with_growing_pauses_and_told_of_once() {
+        let mut lost = Lost::default();
+        lost.add("path1");
+        let mut tried = Vec::new();
+        let mut told = Vec::new();
+        for second in 0..200 {
+            let now = Timestamp::from_nanos(second * 1_000_000_000);
+            if second == 10 || lost.due(now) == ["path1"] {
+                tried.push(second);
+                let why = if second < 100 { "busy" } else { "too large" };
+                if lost.on_refused("path1", why.to_owned(), now) {
+                    told.push(second);
+                }
+            }
+        }
+        assert_eq!(tried, [10, 11, 13, 17, 25, 41, 73, 133, 193]);
+        assert_eq!(told, [10, 133]);
+        lost.remove("path1");
+        assert!(!lost.has("path1") && lost.due(Timestamp::from_nanos(u64::MAX)).is_empty());
+    }
+
+    #[test]
+    fn one_that_goes_again_begins_anew() {
+        let mut lost = Lost::default();
+        let now = Timestamp::from_nanos(1_000_000_000);
+        lost.add("path1");
+        assert!(lost.has("path1") && lost.due(now).is_empty(), "it is not back");
+        assert!(lost.on_refused("path1", "busy".to_owned(), now));
+        lost.add("path1");
+        assert!(lost.due(now + LONGEST_PAUSE).is_empty());
+        assert!(lost.on_refused("path1", "busy".to_owned(), now), "told again");
+        assert!(!lost.on_refused("path2", "busy".to_owned(), now), "nobody's");
+    }
+}
