@@ -6,6 +6,7 @@ mod audit;
 mod bulk;
 mod conntrack;
 mod counts;
+mod crash;
 mod detach;
 mod diagnosis;
 mod flood;
