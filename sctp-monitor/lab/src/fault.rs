@@ -55,7 +55,9 @@ pub enum FaultError {
     #[error(transparent)]
     Relay(#[from] RelayError),
     /// Netem, or a bottleneck, cannot be set.
-    #[error("cannot set netem or a bottleneck on a path; this kernel may not have it (modules sch_netem, sch_tbf)")]
+    #[error(
+        "cannot set netem or a bottleneck on a path; this kernel may not have it (modules sch_netem, sch_tbf)"
+    )]
     Netem(#[source] ToolError),
 }
 

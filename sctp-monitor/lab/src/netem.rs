@@ -129,7 +129,11 @@ impl Path {
         })
     }
 
-    pub(crate) fn traffic_control(&self, senders: &[usize], script: impl Fn(&str) -> String) -> Result<(), FaultError> {
+    pub(crate) fn traffic_control(
+        &self,
+        senders: &[usize],
+        script: impl Fn(&str) -> String,
+    ) -> Result<(), FaultError> {
         // What one host sends leaves the middle by the port of the other.
         let script: String = senders
             .iter()

@@ -12,6 +12,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+
 use crate::error::LabError;
 use crate::folder::Folder;
 use crate::interface::InterfaceError;
@@ -22,6 +26,8 @@ use crate::node::{ADDRESS_SETTINGS, Node};
 pub(crate) struct Machine {
     folder: Folder,
     interfaces: Vec<String>,
+    /// On a CPU whose registers it has no room for.
+    without_xstate: Option<BpfProgram>,
 }
 
 /// User Mode Linux could not be started.
@@ -47,6 +53,9 @@ pub enum UmlError {
     /// An interface's Ethernet address could not be read.
     #[error(transparent)]
     Interface(#[from] InterfaceError),
+    /// The filter for its system calls was not accepted.
+    #[error(transparent)]
+    Filter(#[from] seccompiler::Error),
 }
 
 impl Machine {
@@ -112,7 +121,11 @@ impl Machine {
                 Ok(format!("vec{number}:transport=raw,ifname={interface},mac={mac}"))
             });
         let interfaces = transports.collect::<Result<_, InterfaceError>>()?;
-        Ok(Self { folder, interfaces })
+        Ok(Self {
+            folder,
+            interfaces,
+            without_xstate: has_large_registers().then(without_xstate).transpose()?,
+        })
     }
 
     /// The machine as a process in the host's namespace. It dies, with all its helpers, with the thread that starts it.
@@ -128,17 +141,46 @@ impl Machine {
             .arg(format!("uml_dir={folder}"))
             .arg("umid=machine")
             .args(&self.interfaces);
-        let die_with_the_parent = || {
+        if self.without_xstate.is_some() {
+            command.arg(WITHOUT_AVX);
+        }
+        let without_xstate = self.without_xstate.clone();
+        let prepare = move || {
             // SAFETY: prctl with this option takes a signal and touches no memory.
-            match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
-                0 => Ok(()),
-                _ => Err(io::Error::last_os_error()),
+            if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
+                return Err(io::Error::last_os_error());
             }
+            let filter = |program| seccompiler::apply_filter(program).map_err(|_| io::Error::last_os_error());
+            without_xstate.as_deref().map_or(Ok(()), filter)
         };
-        // SAFETY: between fork and exec the closure makes one system call, and neither allocates nor takes a lock.
-        unsafe { command.pre_exec(die_with_the_parent) };
+        // SAFETY: between fork and exec the closure makes system calls only, and neither allocates nor takes a lock.
+        unsafe { command.pre_exec(prepare) };
         command
     }
+}
+
+/// Whether the registers that the host saves for a process are larger than those of AVX-512, 2,696 bytes: AMX's are, for one.
+fn has_large_registers() -> bool {
+    // Leaf 0xd tells of the XSAVE area (Intel SDM volume 1, chapter 13).
+    std::arch::x86_64::__cpuid_count(0xd, 0).ebx > 4_096
+}
+
+/// Keeps the extended registers of a process from its tracer: User Mode Linux has room for those of AVX-512, and dies on a CPU with
+/// larger ones (`arch/x86/um/os-Linux/registers.c` of Linux 6.1: "ptrace set fp regs failed"). Without them it takes those of SSE,
+/// and nothing in the machine may use others: see [`WITHOUT_AVX`].
+fn without_xstate() -> Result<BpfProgram, seccompiler::Error> {
+    let is =
+        |argument, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value);
+    let rules = [libc::PTRACE_GETREGSET, libc::PTRACE_SETREGSET]
+        .map(|request| SeccompRule::new(vec![is(0, u64::from(request))?, is(2, NT_X86_XSTATE)?]));
+    let rules = rules.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let filter = SeccompFilter::new(
+        [(libc::SYS_ptrace, rules)].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EINVAL.unsigned_abs()),
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    Ok(filter.try_into()?)
 }
 
 /// The folder with the modules of the installed version.
@@ -177,6 +219,10 @@ fn line(script: &mut String, words: &[&str]) {
 }
 
 const PROGRAM: &str = "/usr/bin/linux.uml";
+/// The environment of the machine's processes: their C library does without the registers that are not saved.
+const WITHOUT_AVX: &str = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-XSAVE,-XSAVEC";
+/// See `elf.h`.
+const NT_X86_XSTATE: u64 = 0x202;
 const MODULES_FOLDER: &str = "/usr/lib/uml/modules";
 
 /// In the order in which they need each other.
