@@ -33,9 +33,7 @@ fn under_attack(injector: &Injector, frames: &[Vec<u8>], per_second: u64, meanwh
             while !done.load(Ordering::Relaxed) {
                 let second = Duration::from_secs(1);
                 injector
-                    .flood(per_second / 10, per_second, second, |_| {
-                        next.next().unwrap().clone()
-                    })
+                    .flood(per_second, per_second, second, |_| next.next().unwrap().clone())
                     .unwrap();
             }
         });

@@ -4,6 +4,7 @@
 
 mod audit;
 mod budgets;
+mod company;
 mod conntrack;
 mod counts;
 mod detach;
