@@ -54,8 +54,8 @@ pub enum FaultError {
     /// Frames cannot be delayed.
     #[error(transparent)]
     Relay(#[from] RelayError),
-    /// Netem cannot be set.
-    #[error("cannot set netem on a path; this kernel may not have it (module sch_netem)")]
+    /// Netem, or a bottleneck, cannot be set.
+    #[error("cannot set netem or a bottleneck on a path; this kernel may not have it (modules sch_netem, sch_tbf)")]
     Netem(#[source] ToolError),
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct State {
     relay: Option<Relay>,
     broken: bool,
     links_down: [bool; 2],
-    /// Whether netem is at work on a port.
+    /// Whether netem or a bottleneck is at work on a port.
     pub(crate) netem: bool,
 }
 

@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod bottleneck;
 mod builder;
 mod capture;
 pub mod clock;

@@ -121,7 +121,7 @@ impl Path {
         Ok(monotonic_ns())
     }
 
-    /// Takes netem off both directions. A direction that has none has a queue of the kernel's own, which `replace` makes
+    /// Takes netem, or whatever is in its place, off both directions. A direction that has none has a queue of the kernel's own, which `replace` makes
     /// deletable.
     pub(crate) fn end_netem(&self) -> Result<(), FaultError> {
         self.traffic_control(&[0, 1], |device| {
@@ -129,7 +129,7 @@ impl Path {
         })
     }
 
-    fn traffic_control(&self, senders: &[usize], script: impl Fn(&str) -> String) -> Result<(), FaultError> {
+    pub(crate) fn traffic_control(&self, senders: &[usize], script: impl Fn(&str) -> String) -> Result<(), FaultError> {
         // What one host sends leaves the middle by the port of the other.
         let script: String = senders
             .iter()

@@ -4,9 +4,11 @@
 
 mod audit;
 mod budgets;
+mod bulk;
 mod company;
 mod conntrack;
 mod counts;
+mod crash;
 mod detach;
 mod diagnosis;
 mod flood;

@@ -397,19 +397,22 @@ impl Flow {
 
     /// DATA tells of the round trip many times a second; heartbeats where there is none.
     fn time(&mut self, record: &FlowRecord, new: Growth, config: &Config, now: Timestamp) {
-        // The answer to a single packet may have waited.
-        let at_once = record.acknowledged_packets > 1 || record.data_rtt.last_ns < at_once_ns(config);
-        let by_data = new.acknowledged > 0 && record.is_timed != 0 && at_once;
+        let by_data = new.acknowledged > 0 && record.is_timed != 0;
         if by_data != self.latency_by_data && by_data {
             self.latency = Latency::default();
             self.latency_by_data = true;
         }
         if by_data {
             let rtt = Duration::from_nanos(record.data_rtt.last_ns);
-            self.latency.sample(rtt, config, now);
+            let may_have_waited = if record.acknowledged_packets > 1 {
+                Duration::ZERO
+            } else {
+                config.delayed_ack
+            };
+            self.latency.sample(rtt, may_have_waited, config, now);
         } else if new.answers > 0 && !self.latency_by_data {
             let rtt = Duration::from_nanos(record.heartbeat_rtt.last_ns);
-            self.latency.sample(rtt, config, now);
+            self.latency.sample(rtt, Duration::ZERO, config, now);
         }
     }
 }
@@ -462,11 +465,6 @@ fn too_soon(record: &FlowRecord, new: Growth) -> News {
         timeout: resent.then(|| Duration::from_micros(record.resent_after_us.into())),
         delay: single.then(|| Duration::from_nanos(record.data_rtt.last_ns)),
     }
-}
-
-/// An answer that came sooner was not delayed, as far as one can tell.
-fn at_once_ns(config: &Config) -> u64 {
-    u64::try_from((config.delayed_ack / 2).as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Which losses on a flow are the network's, seen from where the monitor stands.

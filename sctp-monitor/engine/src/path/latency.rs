@@ -3,6 +3,9 @@
 //! Compared are minima: the fastest round trip of one second says what the network needs, whatever queues and schedulers add
 //! to single packets (BBR and BFD implementations measure so too). The baseline is the average of these minima; it stands
 //! still while the path is slow, or it would get used to it.
+//!
+//! The answer to a single packet may have waited for the peer's timer (RFC 9260 section 6.2): of how slow the path is it tells no more
+//! than what is left without that.
 
 use crate::model::Slow;
 
@@ -15,6 +18,8 @@ use crate::{config::Config, model::Timestamp};
 pub(crate) struct Latency {
     began: Timestamp,
     fastest: Option<Duration>,
+    /// What the network needs at least, by the same answers.
+    least: Option<Duration>,
     baseline: Duration,
     /// Windows that the baseline is made of.
     windows: u32,
@@ -24,18 +29,30 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    /// Takes a round-trip time. Those of heartbeats come every half minute, those of DATA many times a second.
-    pub(crate) fn sample(&mut self, rtt: Duration, config: &Config, now: Timestamp) {
-        let Some(before) = self.fastest else {
+    /// Takes a round-trip time, of an answer that may have waited for so long. Those of heartbeats come every half minute, those of
+    /// DATA many times a second.
+    pub(crate) fn sample(
+        &mut self,
+        rtt: Duration,
+        may_have_waited: Duration,
+        config: &Config,
+        now: Timestamp,
+    ) {
+        let is_first = self.least.is_none();
+        if is_first {
             self.began = now;
-            self.fastest = Some(rtt);
-            return;
-        };
-        let fastest = before.min(rtt);
-        self.fastest = Some(fastest);
-        if now.since(self.began) >= WINDOW {
-            self.fastest = None;
-            self.conclude(fastest, config);
+        }
+        let least = rtt.saturating_sub(may_have_waited);
+        let least = self.least.map_or(least, |known| known.min(least));
+        // One that came soon has not waited, as far as one can tell.
+        if may_have_waited.is_zero() || rtt < may_have_waited / 2 {
+            self.fastest = Some(self.fastest.map_or(rtt, |known| known.min(rtt)));
+        }
+        self.least = Some(least);
+        if !is_first && now.since(self.began) >= WINDOW {
+            let fastest = self.fastest.take();
+            self.least = None;
+            self.conclude(fastest, least, config);
         }
     }
 
@@ -44,12 +61,13 @@ impl Latency {
         self.slow
     }
 
-    fn conclude(&mut self, rtt: Duration, config: &Config) {
+    fn conclude(&mut self, fastest: Option<Duration>, least: Duration, config: &Config) {
         let limit = self
             .baseline
             .mul_f32(config.latency_factor)
             .max(self.baseline + config.latency_margin);
-        let is_slow = self.windows >= BASELINE_WINDOWS && rtt > limit;
+        let is_slow = self.windows >= BASELINE_WINDOWS && least > limit;
+        let rtt = fastest.unwrap_or(least);
         if is_slow == self.slow.is_some() {
             self.against = 0;
         } else {
@@ -70,7 +88,7 @@ impl Latency {
             if is_slow {
                 slow.rtt = rtt;
             }
-        } else if !is_slow {
+        } else if !is_slow && fastest.is_some() {
             self.windows += 1;
             let weight = self.windows.min(BASELINE_MEMORY);
             self.baseline = (self.baseline * (weight - 1) + rtt) / weight;
@@ -96,8 +114,42 @@ mod tests {
             let now = Timestamp::from_nanos(from * 1_000_000_000 + tick * 100_000_000);
             // Now and then a packet waits in a queue.
             let queue = if tick % 3 == 0 { 30 } else { 0 };
-            latency.sample(Duration::from_millis(rtt + queue), &Config::default(), now);
+            let rtt = Duration::from_millis(rtt + queue);
+            latency.sample(rtt, Duration::ZERO, &Config::default(), now);
         }
+    }
+
+    #[test]
+    fn an_answer_that_may_have_waited_shows_no_more_than_what_is_left() {
+        let config = Config::default();
+        let ms = Duration::from_millis;
+        let mut latency = Latency::default();
+        for tick in 0..100 {
+            latency.sample(
+                ms(2),
+                config.delayed_ack,
+                &config,
+                Timestamp::from_nanos(tick * 100_000_000),
+            );
+        }
+        // The peer delays its SACKs from now on.
+        for tick in 100..300 {
+            latency.sample(
+                ms(42),
+                config.delayed_ack,
+                &config,
+                Timestamp::from_nanos(tick * 100_000_000),
+            );
+        }
+        assert_eq!(latency.slow(), None);
+        for tick in 300..400 {
+            let now = Timestamp::from_nanos(tick * 100_000_000);
+            latency.sample(ms(400), config.delayed_ack, &config, now);
+        }
+        assert_eq!(
+            latency.slow().map(|slow| slow.rtt),
+            Some(ms(400) - config.delayed_ack)
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod flood;
 mod forged;
 mod halves;
 mod handshakes;
+mod healthy;
 mod hostile;
 mod icmp;
 mod incidents;

@@ -69,6 +69,10 @@ pub struct EndpointConfig {
     #[arg(long, value_name = "MS", value_parser = milliseconds, default_value = "200")]
     pub gap_threshold: Duration,
 
+    /// Answer packets of unknown associations by ABORT, as the kernel's stack always does; for usrsctp alone in its namespace
+    #[arg(long)]
+    pub out_of_the_blue: bool,
+
     /// End when standard input closes: the process that started this one is gone
     #[arg(long)]
     pub supervised: bool,
@@ -215,6 +219,13 @@ impl EndpointConfig {
         self
     }
 
+    /// Answers packets of unknown associations by ABORT (RFC 9260 section 8.4).
+    #[must_use]
+    pub fn out_of_the_blue(mut self) -> Self {
+        self.out_of_the_blue = true;
+        self
+    }
+
     /// Uses this stack.
     #[must_use]
     pub fn stack(mut self, stack: StackChoice) -> Self {
@@ -271,6 +282,7 @@ impl EndpointConfig {
         for (name, is_set) in [
             ("echo", self.traffic.echo),
             ("no-delayed-ack", timers.no_delayed_ack),
+            ("out-of-the-blue", self.out_of_the_blue),
             ("supervised", self.supervised),
         ] {
             if is_set {
@@ -304,6 +316,7 @@ impl EndpointConfig {
             duration: None,
             stats_interval: Duration::from_secs(1),
             gap_threshold: Duration::from_millis(200),
+            out_of_the_blue: false,
             supervised: false,
         }
     }
@@ -415,6 +428,7 @@ mod tests {
             .associations(7)
             .local_port(40_000)
             .udp_encap(9899)
+            .out_of_the_blue()
             .stack(StackChoice::Kernel);
         config.traffic.ppid = 18;
         config.traffic.streams = 4;

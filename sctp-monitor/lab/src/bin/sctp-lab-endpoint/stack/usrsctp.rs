@@ -43,9 +43,11 @@ impl Usrsctp {
         source_address::choose_among(&config.local);
         // SAFETY: called once, before anything else of the library; null callbacks mean raw sockets and no debug output.
         unsafe { ffi::usrsctp_init(config.udp_encap.unwrap_or(0), None, None) };
-        // Each stack in a namespace reads every SCTP packet of the namespace: it must not abort the associations of others.
-        // SAFETY: sets an integer of the initialised library.
-        unsafe { ffi::usrsctp_sysctl_set_sctp_blackhole(2) };
+        if !config.out_of_the_blue {
+            // Each stack in a namespace reads every SCTP packet of the namespace: it must not abort the associations of others.
+            // SAFETY: sets an integer of the initialised library.
+            unsafe { ffi::usrsctp_sysctl_set_sctp_blackhole(2) };
+        }
         Ok(Self(()))
     }
 }
