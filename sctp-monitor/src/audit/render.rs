@@ -9,7 +9,7 @@ use std::{
 use schemars::JsonSchema;
 use sctp_monitor_engine::config::HEARTBEAT_WITHIN;
 use sctp_monitor_engine::model::{
-    AssociationRef, Finding, Object, Schema, Timestamp,
+    AssociationRef, Finding, Object, Schema, Sides, Timestamp,
     words::{date_time, plural},
 };
 use serde::Serialize;
@@ -167,7 +167,7 @@ fn association(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
             out,
             "  {name:<22} {}: {}{}",
             finding.severity,
-            object(finding),
+            object(finding, known.sides),
             finding.text
         )?;
         writeln!(out, "{INDENT}{}", evidence(finding))?;
@@ -180,10 +180,10 @@ fn association(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
 }
 
 /// What a finding is about, if it is not the whole association.
-fn object(finding: &Finding) -> String {
+fn object(finding: &Finding, sides: Sides) -> String {
     match finding.object {
         Object::Association => String::new(),
-        object => format!("{object}: "),
+        object => format!("{}: ", object.words(sides)),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_engine::model::{
-    AssociationView, Direction, EndReason, Evidence, Finding, IncidentId, NotRedundant, Object, Origin,
-    PathId, PathMtuBlackHole, PathState, PhaseView, SecondaryUnconfirmed, Shared, Slow, Zombie,
+    AssociationView, Direction, End, EndReason, Evidence, Finding, IncidentId, NotRedundant, Object, Origin,
+    PathId, PathMtuBlackHole, PathState, PhaseView, SecondaryUnconfirmed, Shared, Sides, Slow, Zombie,
 };
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn path(remote: &str) -> PathId {
 }
 
 fn finding(object: Object, evidence: Evidence) -> Finding {
-    Finding::new(object, long_ago(), evidence, None)
+    Finding::new(object, Sides::ThisHost, long_ago(), evidence, None)
 }
 
 fn not_redundant() -> Finding {
@@ -252,7 +252,7 @@ fn what_is_over_is_left_out_unless_it_still_lives() {
     let mut over = association(1, &BOTH_ACTIVE);
     over.phase = PhaseView::Ended {
         at: long_ago(),
-        end: EndReason::Shutdown { by: None },
+        end: End::new(EndReason::Shutdown { by: None }, Sides::ThisHost),
     };
     let mut zombie = over.clone();
     zombie.findings = vec![finding(

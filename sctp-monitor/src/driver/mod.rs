@@ -201,8 +201,8 @@ impl Driver {
     /// Reports what the engine found out.
     fn tell(&mut self) {
         while let Some(event) = self.session.poll_event() {
-            if let EventKind::AssociationDown { reason } = &event.kind
-                && !matches!(reason, EndReason::PartOf { .. })
+            if let EventKind::AssociationDown { end } = &event.kind
+                && !matches!(end.reason, EndReason::PartOf { .. })
             {
                 self.associations_ended += 1;
                 self.keep_ended(&event);

@@ -8,13 +8,13 @@ use std::{
 
 use sctp_monitor_capture::{CaptureError, tunnel::TunnelKind};
 use sctp_monitor_common::abi::FlowKey;
-use sctp_monitor_engine::model::{IncidentView, Timestamp, UnfinishedHandshake};
+use sctp_monitor_engine::model::{IncidentView, Object, Timestamp, UnfinishedHandshake};
 
 use super::{
     analysis::{Analysis, Seen},
     entry::Entry,
     figures::wall,
-    story::{Stories, Story},
+    story::{Found, Stories, Story},
 };
 
 /// Which associations and flows are shown.
@@ -39,6 +39,16 @@ impl Filter {
         self.associations.is_empty() && (self.addresses.is_empty() || self.addresses.iter().any(has))
     }
 
+    /// Whether something is shown that was found of two hosts.
+    fn shows_found(&self, found: &Found) -> bool {
+        let has = |address: &IpAddr| match found.finding.object {
+            Object::Path(path) => [path.local, path.remote].contains(address),
+            Object::Local(one) | Object::Remote(one) => one == *address,
+            Object::Association => false,
+        };
+        self.associations.is_empty() && (self.addresses.is_empty() || self.addresses.iter().any(has))
+    }
+
     /// Whether everything is shown.
     pub(crate) fn is_open(&self) -> bool {
         self.associations.is_empty() && self.addresses.is_empty()
@@ -53,6 +63,8 @@ pub(crate) struct Conclusion<'a> {
     pub(crate) flows: Vec<Flow>,
     /// Handshakes that were begun and not finished.
     pub(crate) unfinished: Vec<&'a UnfinishedHandshake>,
+    /// What was wrong, and of no single association.
+    pub(crate) apart: Vec<&'a Found>,
     pub(crate) counters: Vec<(String, u64)>,
     /// Packets that were passed over because their link type is not understood: file, link type, how many.
     pub(crate) unknown_links: &'a [(String, u32, u64)],
@@ -93,6 +105,10 @@ impl<'a> Conclusion<'a> {
             stories: stories_shown,
             flows,
             unfinished,
+            apart: stories
+                .apart()
+                .filter(|found| filter.shows_found(found))
+                .collect(),
             counters,
             unknown_links,
             errors,

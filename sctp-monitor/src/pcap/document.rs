@@ -52,7 +52,7 @@ pub struct RestLine {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Rest {
-    Association(AssociationStory),
+    Association(Box<AssociationStory>),
     Flow(FlowCounts),
     Summary(CaptureSummary),
 }
@@ -123,8 +123,8 @@ struct Counts {
     /// HEARTBEATs that were answered by another path.
     answered_elsewhere: u64,
     heartbeat_rtt: Option<Rtts>,
-    /// Null if it was not measured.
-    data_rtt: Option<RttView>,
+    /// Time from DATA to SACK, with the peer's delay of SACKs; null if it was not measured.
+    data_to_sack: Option<RttView>,
     /// Payload protocol identifier of the last DATA chunk; null without DATA.
     ppid: Option<u32>,
     first_seen: Timestamp,
@@ -177,6 +177,8 @@ struct Tag(
 pub(crate) struct CaptureSummary {
     /// Handshakes that were not completed.
     unfinished_handshakes: Vec<UnfinishedHandshake>,
+    /// Findings of no single association, also those that are over.
+    found: Vec<Found>,
     /// Incidents that were open at the end of the capture.
     open_incidents: Vec<IncidentView>,
     capture: CaptureFacts,
@@ -219,7 +221,7 @@ struct ReadError {
 
 impl From<AssociationStory> for RestLine {
     fn from(story: AssociationStory) -> Self {
-        Self::new(Rest::Association(story))
+        Self::new(Rest::Association(Box::new(story)))
     }
 }
 
@@ -295,7 +297,7 @@ impl Counts {
             heartbeats_unanswered: answers_seen.then(|| heartbeats.saturating_sub(entry.heartbeats_answered)),
             answered_elsewhere: entry.answered_elsewhere,
             heartbeat_rtt: Rtts::of(&entry.heartbeat_rtts_once()),
-            data_rtt: entry.data_rtt_view(),
+            data_to_sack: entry.data_to_sack_view(),
             ppid: entry.ppid,
             first_seen: wall(entry.first_ns),
             last_seen: wall(entry.last_ns),
@@ -340,6 +342,7 @@ impl CaptureSummary {
         let tunnelled = conclusion.tunnelled().iter();
         Self {
             unfinished_handshakes: conclusion.unfinished.iter().copied().cloned().collect(),
+            found: conclusion.apart.iter().copied().cloned().collect(),
             open_incidents: conclusion.open_incidents(),
             capture: CaptureFacts {
                 files: conclusion

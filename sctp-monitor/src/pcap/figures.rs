@@ -60,12 +60,12 @@ impl Entry {
     }
 
     /// Smoothed time from DATA to SACK, as RFC 9260 section 6.3.1 smooths it.
-    pub(crate) fn data_rtt(&self) -> Option<Duration> {
-        Some(self.data_rtt_view()?.srtt)
+    pub(crate) fn data_to_sack(&self) -> Option<Duration> {
+        Some(self.data_to_sack_view()?.srtt)
     }
 
     /// All that is known of it.
-    pub(crate) fn data_rtt_view(&self) -> Option<RttView> {
+    pub(crate) fn data_to_sack_view(&self) -> Option<RttView> {
         let rtt = &self.tracked.as_ref()?.data_rtt;
         rtt.is_known().then(|| RttView {
             last: Duration::from_nanos(rtt.last_ns),

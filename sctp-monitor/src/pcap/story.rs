@@ -10,7 +10,7 @@ use sctp_monitor_common::abi::FlowKey;
 use sctp_monitor_engine::{
     Engine,
     model::{
-        AddressView, AssociationId, AssociationRef, AssociationView, Direction, EndReason, Event, EventKind,
+        AddressView, AssociationId, AssociationRef, AssociationView, Direction, End, Event, EventKind,
         Finding, PathId, PathState, PathView, PhaseView, Reason, Status, Timestamp, UnfinishedHandshake,
         WallClock, units::told,
     },
@@ -59,6 +59,8 @@ pub(crate) struct Stories {
     stories: BTreeMap<u64, Story>,
     /// Handshakes that led to no association, summed up by their addresses.
     unfinished: Vec<UnfinishedHandshake>,
+    /// What was wrong, and of no single association.
+    apart: Vec<Found>,
     most: usize,
     /// Associations beyond the most that are kept.
     pub(crate) left_out: u64,
@@ -86,11 +88,19 @@ impl Stories {
         self.unfinished.iter()
     }
 
+    /// What was wrong, and of no single association.
+    pub(crate) fn apart(&self) -> impl Iterator<Item = &Found> {
+        self.apart.iter()
+    }
+
     pub(crate) fn on_event(&mut self, event: &Event, engine: &Engine, clock: &WallClock) {
         if let EventKind::HandshakeUnfinished(handshake) = &event.kind {
             return self.on_unfinished(handshake);
         }
         let Some(reference) = event.association else {
+            if let EventKind::Finding { status, finding } = &event.kind {
+                note(&mut self.apart, *status, finding, event.time);
+            }
             return;
         };
         let id = reference.id;
@@ -126,14 +136,14 @@ impl Stories {
                 }
             }
             EventKind::AssociationGoesOn { .. } => story.view.phase = PhaseView::Established,
-            EventKind::Finding { status, finding } => story.on_finding(*status, finding, event.time),
-            EventKind::AssociationDown { reason } => {
+            EventKind::Finding { status, finding } => note(&mut story.found, *status, finding, event.time),
+            EventKind::AssociationDown { end } => {
                 if let Some(view) = view() {
                     story.look_at(view);
                 }
                 story.view.phase = PhaseView::Ended {
                     at: event.time,
-                    end: reason.clone(),
+                    end: end.clone(),
                 };
             }
             _ => {}
@@ -157,6 +167,10 @@ impl Stories {
             if let Some(view) = engine.association_view(AssociationId(*id), |_| None) {
                 story.look_at(view.dated(clock));
             }
+        }
+        // It was reported when it began, and not with each figure since.
+        for finding in engine.findings_apart() {
+            note(&mut self.apart, Status::Updated, &finding, finding.since);
         }
     }
 }
@@ -202,28 +216,6 @@ impl Story {
         now.paths.sort_by_key(|path| path.id);
     }
 
-    fn on_finding(&mut self, status: Status, finding: &Finding, at: Timestamp) {
-        let same = |known: &&mut Found| {
-            let is_same = known.finding.evidence.is_same_kind(&finding.evidence);
-            known.until.is_none() && is_same && known.finding.object == finding.object
-        };
-        let has_room = self.found.len() < MOST_CHANGES;
-        let known = self.found.iter_mut().rev().find(same);
-        match (status, known) {
-            (Status::Closed, Some(known)) => known.until = Some(at),
-            (Status::Opened | Status::Updated, Some(known)) => {
-                let since = known.finding.since;
-                known.finding = finding.clone();
-                known.finding.since = since;
-            }
-            (Status::Opened | Status::Updated, None) if has_room => self.found.push(Found {
-                finding: finding.clone(),
-                until: None,
-            }),
-            (_, None) => {}
-        }
-    }
-
     /// The number of the association.
     pub(crate) fn id(&self) -> AssociationId {
         self.view.reference.id
@@ -248,7 +240,7 @@ impl Story {
     }
 
     /// When and how it ended.
-    pub(crate) fn end(&self) -> Option<(Timestamp, &EndReason)> {
+    pub(crate) fn end(&self) -> Option<(Timestamp, &End)> {
         match &self.view.phase {
             PhaseView::Ended { at, end } => Some((*at, end)),
             PhaseView::Opening | PhaseView::Established | PhaseView::ShuttingDown { .. } => None,
@@ -327,6 +319,29 @@ impl Story {
             .iter()
             .chain(&self.view.remote_addresses);
         known.into_iter().any(|known| known.address == address)
+    }
+}
+
+/// Keeps a finding as it was said last, and when it was over.
+fn note(found: &mut Vec<Found>, status: Status, finding: &Finding, at: Timestamp) {
+    let same = |known: &&mut Found| {
+        let is_same = known.finding.evidence.is_same_kind(&finding.evidence);
+        known.until.is_none() && is_same && known.finding.object == finding.object
+    };
+    let has_room = found.len() < MOST_CHANGES;
+    let known = found.iter_mut().rev().find(same);
+    match (status, known) {
+        (Status::Closed, Some(known)) => known.until = Some(at),
+        (Status::Opened | Status::Updated, Some(known)) => {
+            let since = known.finding.since;
+            known.finding = finding.clone();
+            known.finding.since = since;
+        }
+        (Status::Opened | Status::Updated, None) if has_room => found.push(Found {
+            finding: finding.clone(),
+            until: None,
+        }),
+        (_, None) => {}
     }
 }
 

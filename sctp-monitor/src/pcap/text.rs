@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use comfy_table::{Table, presets::NOTHING};
 use sctp_monitor_common::wire::ChunkKind;
 use sctp_monitor_engine::model::{
-    Direction, Event, Object, Ppid, Short,
-    words::{date_time, how_known, list, plural, streams, tag},
+    Direction, Event, Object, Ppid, Short, Side, Sides,
+    words::{FORWARD, date_time, how_known, list, plural, streams, tag},
 };
 
 use super::{
@@ -42,20 +42,23 @@ impl<W: Write> Text<W> {
             tag(known.local_tag),
             tag(known.remote_tag),
         )?;
-        let (local, remote) = (list(&story.local()), list(&story.remote()));
-        writeln!(out, "  local     {local}")?;
-        writeln!(out, "  remote    {remote}")?;
+        for (side, addresses) in [(Side::Local, story.local()), (Side::Remote, story.remote())] {
+            writeln!(out, "  {:<9} {}", known.sides.label(side), list(&addresses))?;
+        }
         let restarts = match view.restarts {
             Some(before) => format!("; restarted association {before}"),
             None => String::new(),
         };
         let how = how_known(view.origin);
         writeln!(out, "  began     {} ({how}){restarts}", date_time(view.since))?;
+        if let Some(times) = view.handshake_times.words() {
+            writeln!(out, "  handshake {times}")?;
+        }
         if let Some(offers) = &view.offers {
             writeln!(out, "  streams   {}", streams(offers))?;
         }
         match story.end() {
-            Some((at, end)) => writeln!(out, "  ended     {}: {end}", date_time(at))?,
+            Some((at, end)) => writeln!(out, "  ended     {}: {}", date_time(at), end.text)?,
             None => writeln!(out, "  ended     not within the capture")?,
         }
         if view.one_sided {
@@ -66,23 +69,14 @@ impl<W: Write> Text<W> {
                 writeln!(out, "  {direction:<9} DATA on {path}")?;
             }
         }
-        for Found { finding, until } in &story.found {
-            let until = until.map_or_else(|| "to the end".to_owned(), |at| format!("to {}", date_time(at)));
-            let object = match finding.object {
-                Object::Association => String::new(),
-                object => format!("{object}: "),
-            };
-            let since = date_time(finding.since);
-            writeln!(
-                out,
-                "  FOUND     {object}{} ({since} {until}). Check: {}",
-                finding.text, finding.check
-            )?;
+        for found in &story.found {
+            writeln!(out, "  FOUND     {}", words(found, known.sides))?;
         }
         let paths = story.path_table(&conclusion.analysis.ledger);
         let mut table = Table::new();
         table.load_preset(NOTHING);
-        table.set_header(HEADER);
+        let [local, remote] = [Side::Local, Side::Remote].map(|side| known.sides.label(side));
+        table.set_header([&format!("  {local}"), remote].into_iter().chain(HEADER));
         let (used, unused): (Vec<_>, Vec<_>) = paths
             .iter()
             .partition(|path| path.flows.iter().any(Option::is_some));
@@ -102,6 +96,9 @@ impl<W: Write> Text<W> {
 
     fn rest(&mut self, conclusion: &Conclusion<'_>) -> io::Result<()> {
         let out = &mut self.out;
+        for found in &conclusion.apart {
+            writeln!(out, "FOUND {}", words(found, Sides::default()))?;
+        }
         for handshake in &conclusion.unfinished {
             let (first, last) = (date_time(handshake.first), date_time(handshake.last));
             let text = handshake.to_string();
@@ -150,7 +147,7 @@ impl<W: Write> Sink for Text<W> {
             return Ok(());
         }
         if !self.any {
-            writeln!(self.out, "What happened (times in UTC)")?;
+            writeln!(self.out, "What happened (times in UTC; {FORWARD})")?;
             self.any = true;
         }
         writeln!(self.out, "{}  {}", date_time(event.time), event.words())
@@ -168,9 +165,23 @@ impl<W: Write> Sink for Text<W> {
     }
 }
 
-const HEADER: [&str; 11] = [
-    "  local",
-    "remote",
+/// What was found, and from when to when.
+fn words(found: &Found, sides: Sides) -> String {
+    let Found { finding, until } = found;
+    let object = match finding.object {
+        Object::Association => String::new(),
+        object => format!("{}: ", object.words(sides)),
+    };
+    let since = date_time(finding.since);
+    let until = until.map_or_else(|| "to the end".to_owned(), |at| format!("to {}", date_time(at)));
+    format!(
+        "{object}{} ({since} {until}). Check: {}",
+        finding.text, finding.check
+    )
+}
+
+/// What follows the addresses of both endpoints.
+const HEADER: [&str; 9] = [
     "state",
     "packets",
     "DATA forward/return",
@@ -239,6 +250,9 @@ fn heartbeat_rtt(forward: Option<&Entry>, back: Option<&Entry>) -> String {
 
 /// Of the first side that sends DATA: with the delay of the peer's SACKs, which is no part of a round trip.
 fn data_to_sack(forward: Option<&Entry>, back: Option<&Entry>) -> String {
-    let srtt = [forward, back].into_iter().flatten().find_map(Entry::data_rtt);
+    let srtt = [forward, back]
+        .into_iter()
+        .flatten()
+        .find_map(Entry::data_to_sack);
     srtt.map_or_else(|| "-".to_owned(), |srtt| Short(srtt).to_string())
 }

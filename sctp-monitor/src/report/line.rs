@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use sctp_monitor_engine::{
     NicState,
     model::{
-        AssociationRef, AssociationView, EndReason, Event, PhaseView, Schema, Snapshot, Status, Timestamp,
-        WallClock,
+        AssociationRef, AssociationView, End, EndReason, Event, PhaseView, Schema, Snapshot, Status,
+        Timestamp, WallClock,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -198,15 +198,12 @@ impl Summary {
     }
 
     /// The associations that are over and not forgotten, with when and how each ended.
-    pub fn known_ended(&self) -> impl Iterator<Item = (AssociationRef, Timestamp, &EndReason)> {
+    pub fn known_ended(&self) -> impl Iterator<Item = (AssociationRef, Timestamp, &End)> {
+        // The packets of one that is part of another are told of with that one.
+        let is_told = |end: &End| !matches!(end.reason, EndReason::PartOf { .. });
         let associations = self.snapshot.associations.iter();
-        associations.filter_map(|association| match &association.phase {
-            // Those packets are told of with that one.
-            PhaseView::Ended {
-                end: EndReason::PartOf { .. },
-                ..
-            } => None,
-            PhaseView::Ended { at, end } => Some((association.reference, *at, end)),
+        associations.filter_map(move |association| match &association.phase {
+            PhaseView::Ended { at, end } if is_told(end) => Some((association.reference, *at, end)),
             _ => None,
         })
     }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use sctp_monitor_engine::model::{
-    AddressSource, AddressView, AssociationId, AssociationRef, AssociationView, FlowView, Origin, PathId,
-    PathState, PathView, PhaseView, Schema, Snapshot, Throughput, Timestamp,
+    AddressSource, AddressView, AssociationId, AssociationRef, AssociationView, FlowView, HandshakeTimes,
+    Origin, PathId, PathState, PathView, PhaseView, Schema, Sides, Snapshot, Throughput, Timestamp,
 };
 
 use super::{FlowTable, Interface, Summary};
@@ -35,6 +35,7 @@ pub(crate) fn association(id: u16, paths: &[(&str, PathState)]) -> AssociationVi
     };
     AssociationView {
         reference: AssociationRef {
+            sides: Sides::ThisHost,
             id: AssociationId(id.into()),
             local_port: 40_000 + id,
             remote_port: 3868,
@@ -49,6 +50,7 @@ pub(crate) fn association(id: u16, paths: &[(&str, PathState)]) -> AssociationVi
         local_addresses: vec![known(LOCAL)],
         remote_addresses: paths.iter().map(|(remote, _)| known(remote)).collect(),
         offers: None,
+        handshake_times: HandshakeTimes::default(),
         primary_forward: None,
         primary_return: None,
         findings: Vec::new(),
@@ -93,7 +95,7 @@ pub(crate) fn flow(remote: &str, last_seen: Timestamp) -> FlowView {
         ppid: 0,
         a_rwnd: None,
         heartbeat_rtt: None,
-        data_rtt: None,
+        data_to_sack: None,
         first_seen: long_ago(),
         last_seen,
         throughput: Throughput::default(),
@@ -108,6 +110,7 @@ pub(crate) fn summary(associations: &[AssociationView]) -> Summary {
             time: now(),
             associations: associations.to_vec(),
             incidents: Vec::new(),
+            findings: Vec::new(),
         },
         since: Some(long_ago()),
         interfaces: vec![Interface {

@@ -11,7 +11,7 @@ use std::{
 
 use comfy_table::{Table, presets::NOTHING};
 use sctp_monitor_engine::model::{
-    AssociationView, FlowView, PathView, Ppid, RttView, Short, Status, Timestamp,
+    AssociationView, FlowView, PathView, Ppid, RttView, Short, Side, Sides, Status, Timestamp,
     words::{how_known, plural, tag, time_of_day},
 };
 
@@ -121,6 +121,11 @@ fn draw(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         let open_for = Short(snapshot.time.since(incident.since));
         writeln!(out, "{words}, for {open_for}")?;
     }
+    for finding in &snapshot.findings {
+        let words = finding.words(Sides::default(), Status::Opened);
+        let open_for = Short(snapshot.time.since(finding.since));
+        writeln!(out, "for {open_for}: {words}")?;
+    }
     Ok(())
 }
 
@@ -131,11 +136,12 @@ fn draw_ended(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
         named += 1;
         writeln!(
             out,
-            "association {}  ports {} > {}  ended at {}Z: {end}",
+            "association {}  ports {} > {}  ended at {}Z: {}",
             known.id,
             known.local_port,
             known.remote_port,
-            time_of_day(at)
+            time_of_day(at),
+            end.text
         )?;
         let mut associations = summary.snapshot.associations.iter();
         if let Some(association) = associations.find(|association| association.reference.id == known.id) {
@@ -170,9 +176,11 @@ fn draw_agent(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
 
 fn draw_association(out: &mut impl Write, association: &AssociationView, now: Timestamp) -> io::Result<()> {
     let known = association.reference;
+    let times = association.handshake_times.words();
+    let times = times.map_or_else(String::new, |times| format!(": {times}"));
     writeln!(
         out,
-        "association {}  ports {} > {}  tags {} / {}  ({})",
+        "association {}  ports {} > {}  tags {} / {}  ({}{times})",
         known.id,
         known.local_port,
         known.remote_port,
@@ -187,14 +195,15 @@ fn draw_association(out: &mut impl Write, association: &AssociationView, now: Ti
 fn draw_paths(out: &mut impl Write, association: &AssociationView, now: Timestamp) -> io::Result<()> {
     let mut table = Table::new();
     table.load_preset(NOTHING);
-    table.set_header(HEADER);
+    let [local, remote] = [Side::Local, Side::Remote].map(|side| association.reference.sides.label(side));
+    table.set_header([local, remote].into_iter().chain(HEADER));
     let mut unused = 0;
     for path in &association.paths {
         if path.forward.is_none() && path.return_.is_none() {
             unused += 1;
             continue;
         }
-        table.add_row(row(path, now));
+        table.add_row(row(path, association.reference.sides, now));
     }
     if table.row_count() > 0 {
         writeln!(out, "{table}")?;
@@ -210,9 +219,8 @@ fn unused_paths(count: u64) -> String {
     format!("{}, no packets yet", plural(count, "more address pair"))
 }
 
-const HEADER: [&str; 12] = [
-    "local",
-    "remote",
+/// What follows the addresses of both endpoints.
+const HEADER: [&str; 10] = [
     "state",
     "for",
     "HEARTBEAT RTT",
@@ -225,8 +233,13 @@ const HEADER: [&str; 12] = [
     "reason",
 ];
 
-fn row(path: &PathView, now: Timestamp) -> [String; 12] {
+/// On a host only what the host itself sends is judged by its answers; between the hosts what both send.
+fn row(path: &PathView, sides: Sides, now: Timestamp) -> [String; 12] {
     let (forward, back) = (path.forward.as_ref(), path.return_.as_ref());
+    let both = |of: &dyn Fn(Option<&FlowView>) -> String| match sides {
+        Sides::ThisHost => of(forward),
+        Sides::Initiator | Sides::SideA => format!("{}, {}", of(forward), of(back)),
+    };
     let count = |view: Option<&FlowView>, of: fn(&FlowView) -> u64| {
         view.map_or_else(|| "-".to_owned(), |view| of(view).to_string())
     };
@@ -236,17 +249,14 @@ fn row(path: &PathView, now: Timestamp) -> [String; 12] {
         path.state.words().to_owned(),
         Short(now.since(path.since)).to_string(),
         heartbeat_rtt(forward, back),
-        data_to_sack(forward),
+        both(&data_to_sack),
         format!(
             "{}/{}",
             count(forward, |view| view.data_chunks),
             count(back, |view| view.data_chunks)
         ),
-        count(forward, |view| view.retransmissions),
-        forward.map_or_else(
-            || "-".to_owned(),
-            |view| format!("{}/{}", view.heartbeats_answered, view.heartbeats),
-        ),
+        both(&|view| count(view, |view| view.retransmissions)),
+        both(&heartbeats_answered),
         payload(forward, back),
         format!(
             "{}/{}",
@@ -275,9 +285,16 @@ fn heartbeat_rtt(forward: Option<&FlowView>, back: Option<&FlowView>) -> String 
     smoothed(by_heartbeat)
 }
 
-/// Of what the local endpoint sends: with the delay of the peer's SACKs, which is no part of a round trip.
-fn data_to_sack(forward: Option<&FlowView>) -> String {
-    smoothed(forward.and_then(|view| view.data_rtt))
+/// With the receiver's delay of SACKs, which is no part of a round trip.
+fn data_to_sack(view: Option<&FlowView>) -> String {
+    smoothed(view.and_then(|view| view.data_to_sack))
+}
+
+fn heartbeats_answered(view: Option<&FlowView>) -> String {
+    view.map_or_else(
+        || "-".to_owned(),
+        |view| format!("{}/{}", view.heartbeats_answered, view.heartbeats),
+    )
 }
 
 fn smoothed(rtt: Option<RttView>) -> String {
@@ -291,7 +308,9 @@ const REDRAWN_AFTER: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
-    use sctp_monitor_engine::model::{EndReason, PhaseView};
+    use sctp_monitor_engine::model::{
+        End, EndReason, Evidence, Finding, Object, PathState, PhaseView, ShortLived,
+    };
 
     use super::*;
     use crate::report::samples::{association, summary};
@@ -300,7 +319,7 @@ mod tests {
         let mut association = association(id, &[]);
         association.phase = PhaseView::Ended {
             at: "2026-11-23T16:59:58Z".parse().unwrap(),
-            end: EndReason::Shutdown { by: None },
+            end: End::new(EndReason::Shutdown { by: None }, Sides::ThisHost),
         };
         association
     }
@@ -334,6 +353,22 @@ mod tests {
         let text = at_the_end(&both);
         assert!(text.contains("(5 ended)\n"), "{text}");
         assert!(text.contains("\n3 more associations ended before\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_of_no_single_association_is_shown() {
+        let refused = Evidence::ShortLived(ShortLived {
+            refused: 5,
+            ended_by: vec![[10, 1, 1, 2].into()],
+            ..ShortLived::default()
+        });
+        let object = Object::Path(association(1, &[("10.1.1.2", PathState::Active)]).paths[0].id);
+        let mut summary = summary(&[]);
+        let since = "2026-11-23T16:59:48.5Z".parse().unwrap();
+        summary.snapshot.findings = vec![Finding::new(object, Sides::default(), since, refused, None)];
+        let words = "for 12.0 s: path 10.1.1.1 > 10.1.1.2: short-lived: 5 handshakes refused in a row, by 10.1.1.2. Check: ";
+        let text = at_the_end(&summary);
+        assert!(text.contains(words), "{text}");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sctp_monitor_engine::model::{Event, EventKind, Evidence, GreyLoss, PathState, Reason, Status};
+use sctp_monitor_engine::model::{
+    AnsweredElsewhere, Event, EventKind, Evidence, GreyLoss, PathMtuBlackHole, PathState, Reason,
+    RtoBelowSackDelay, Status, Zombie,
+};
 
 /// A state changes for a reason that is of its kind.
 ///
@@ -49,8 +52,15 @@ pub fn left_open(events: &[Event]) -> usize {
         let (name, status) = match &event.kind {
             EventKind::Finding { status, finding } => {
                 let association = event.association.map(|association| association.id.0);
+                // Each direction and each side is found by itself.
                 let way = match &finding.evidence {
-                    Evidence::GreyLoss(GreyLoss { direction, .. }) => format!("{direction:?}"),
+                    Evidence::GreyLoss(GreyLoss { direction, .. })
+                    | Evidence::PathMtuBlackHole(PathMtuBlackHole { direction, .. })
+                    | Evidence::RtoBelowSackDelay(RtoBelowSackDelay { direction, .. })
+                    | Evidence::AnsweredElsewhere(AnsweredElsewhere { direction, .. }) => {
+                        format!("{direction:?}")
+                    }
+                    Evidence::Zombie(Zombie::NobodyReads { side, .. }) => format!("{side:?}"),
                     Evidence::SpoofingSuspected(suspicion) => format!("{:?}", suspicion.forgery),
                     _ => String::new(),
                 };

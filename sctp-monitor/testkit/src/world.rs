@@ -307,7 +307,7 @@ pub fn downs(world: &World) -> Vec<EndReason> {
     kinds(world)
         .into_iter()
         .filter_map(|kind| match kind {
-            EventKind::AssociationDown { reason } => Some(reason),
+            EventKind::AssociationDown { end } => Some(end.reason),
             _ => None,
         })
         .collect()

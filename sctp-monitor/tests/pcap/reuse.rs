@@ -143,8 +143,8 @@ fn assert_told(associations: &[Value]) {
             }
         }
     }
-    assert_eq!(first["forward"]["data_rtt"]["min_ms"], 10.0, "{first:#}");
-    assert_eq!(second["forward"]["data_rtt"]["min_ms"], 10.0, "{second:#}");
+    assert_eq!(first["forward"]["data_to_sack"]["min_ms"], 10.0, "{first:#}");
+    assert_eq!(second["forward"]["data_to_sack"]["min_ms"], 10.0, "{second:#}");
     assert_eq!(first["forward"]["heartbeat_rtt"]["count"], 2);
     assert_eq!(second["forward"]["heartbeat_rtt"]["count"], 1);
     assert_seen(&first, 0..BOUNDARY_S);

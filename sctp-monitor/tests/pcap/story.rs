@@ -96,7 +96,8 @@ fn people_read_it_in_order() {
     let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} in\n{text}"));
     let order = [
         "What happened",
-        "association 1 established (handshake seen), ports 40000 > 3868: 10.0.1.1, 10.0.2.1 to 10.0.1.2, 10.0.2.2",
+        "association 1 established (handshake seen), ports 40000 > 3868: initiator 10.0.1.1, 10.0.2.1 to \
+         responder 10.0.1.2, 10.0.2.2",
         "2023-11-14 22:13:30.",
         "INCIDENT 1",
         "Association 1: ports 40000 > 3868, tags 0x11111111 / 0x22222222",

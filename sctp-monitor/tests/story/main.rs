@@ -8,6 +8,7 @@ mod agreement;
 mod case;
 mod field;
 mod healthy;
+mod kinds;
 mod lacking;
 mod mirrored;
 mod own;

@@ -8,6 +8,7 @@
 //! that may have queued any.
 
 mod conclude;
+mod held;
 mod next_hops;
 mod ring;
 mod snapshot;
@@ -22,6 +23,7 @@ use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord};
 
 use crate::{
     config::Config,
+    engine::held::Held,
     findings::Findings,
     grace::Grace,
     housekeeping::Housekeeping,
@@ -63,6 +65,7 @@ pub struct Engine {
     nics: Nics,
     grace: Grace,
     housekeeping: Housekeeping,
+    held: Held,
     /// Paths of whose next hop nothing was said yet.
     in_question: BTreeSet<PathId>,
     outputs: VecDeque<Output>,
@@ -81,6 +84,7 @@ impl Engine {
             nics: Nics::default(),
             grace: Grace::default(),
             housekeeping: Housekeeping::default(),
+            held: Held::default(),
             in_question: BTreeSet::new(),
             outputs: VecDeque::new(),
         }
@@ -111,7 +115,11 @@ impl Engine {
         if let Some(member) = self.weigh(slot, record, now) {
             self.registry.on_observed(&mut self.flows, slot, member, now);
             self.route(now);
-            self.conclude(member.association, member.path, now);
+            // What is known of its association may have changed with that.
+            let member = self.flows.get(slot).and_then(|flow| flow.member);
+            if let Some(member) = member {
+                self.conclude(member.association, member.path, now);
+            }
         }
         if is_new {
             self.match_early_acks(now);
@@ -158,7 +166,7 @@ impl Engine {
 
     /// Nothing more will be seen: what was held back is reported, and what was begun and not finished.
     pub(crate) fn handle_end(&mut self, now: Timestamp) {
-        self.registry.establish_rest(&self.flows, now);
+        self.registry.establish_rest(&mut self.flows, now);
         self.registry.on_end(&self.flows, now);
         self.route(now);
     }
@@ -208,6 +216,11 @@ impl Engine {
     #[must_use]
     pub fn path_findings(&self, association: AssociationId, path: &PathId) -> &[Finding] {
         self.findings.of_path(association, path)
+    }
+
+    /// What is wrong and of no single association, with the figures of now.
+    pub fn findings_apart(&self) -> impl Iterator<Item = Finding> {
+        self.findings.apart()
     }
 
     /// The incidents that are open, by number.

@@ -1,12 +1,62 @@
 //! What the ring tells: control chunks, HEARTBEATs and their acknowledgements, ICMP errors.
 
-use sctp_monitor_common::abi::{ControlHeader, HeartbeatAcked, IcmpErrorSeen, RingRecord};
+use sctp_monitor_common::abi::{
+    ControlHeader, FlowKey, FlowRecord, HeartbeatAcked, IcmpErrorSeen, RingRecord,
+};
 
-use crate::{engine::Engine, model::Timestamp, registry::packet::ControlPacket};
+use crate::{
+    engine::{Engine, held::complains},
+    model::Timestamp,
+    registry::packet::ControlPacket,
+};
 
 impl Engine {
     /// Takes a ring record. Take all that wait before any flow record: they tell why a flow is there.
+    /// [`Engine::handle_held`] follows.
     pub(crate) fn handle_ring(&mut self, record: &RingRecord<'_>) {
+        if !self.held.keep(record) {
+            self.take_ring_record(record);
+        }
+    }
+
+    /// Takes the ring records that wait for a look at a flow record, which `record` gives by its slot. To be called when all of the
+    /// ring was handed in.
+    pub(crate) fn handle_held(&mut self, record: impl Fn(u32) -> Option<FlowRecord>) {
+        let held = std::mem::take(&mut self.held);
+        for owned in held.0 {
+            let waiting = owned.record();
+            if let RingRecord::Control(header, _) = &waiting
+                && complains(&waiting)
+            {
+                let at = Timestamp::from_nanos(header.header.time_ns);
+                if let Some(sent_at) = self.unacknowledged(&header.key.reversed(), at, &record) {
+                    self.registry.on_unacknowledged(header.key.reversed(), sent_at);
+                }
+            }
+            self.take_ring_record(&waiting);
+        }
+    }
+
+    /// When the last DATA was sent with these addresses and ports, if it is not acknowledged.
+    fn unacknowledged(
+        &self,
+        asked: &FlowKey,
+        now: Timestamp,
+        record: impl Fn(u32) -> Option<FlowRecord>,
+    ) -> Option<Timestamp> {
+        let slot = self
+            .flows
+            .slot_of(asked)
+            .or_else(|| self.registry.opened(asked))?;
+        let record = record(slot).filter(|record| record.key == *asked && record.timed.is_armed())?;
+        [record.timed.sent_at_ns, record.second_at_ns]
+            .map(Timestamp::from_nanos)
+            .into_iter()
+            .filter(|at| *at <= now)
+            .max()
+    }
+
+    fn take_ring_record(&mut self, record: &RingRecord<'_>) {
         match record {
             RingRecord::Control(header, packet) => self.handle_control(header, packet),
             RingRecord::HeartbeatAcked(acked) => {

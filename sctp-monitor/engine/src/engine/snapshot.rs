@@ -5,7 +5,7 @@ use sctp_monitor_common::{abi::FlowRecord, wire::ChunkKind};
 use crate::{
     engine::Engine,
     model::{
-        AddressView, AssociationId, AssociationView, ChunkCounts, Direction, FlowView, PathId, PathView,
+        AddressView, AssociationId, AssociationView, ChunkCounts, Direction, End, FlowView, PathId, PathView,
         PhaseView, Schema, Side, Snapshot, Timestamp,
     },
     path::{facts::FlowFacts, state::Path},
@@ -28,6 +28,7 @@ impl Engine {
                 .map(|association| self.view(association, &record))
                 .collect(),
             incidents: self.incidents().cloned().collect(),
+            findings: self.findings_apart().collect(),
         }
     }
 
@@ -63,6 +64,7 @@ impl Engine {
             local_addresses: addresses(association.addresses(Side::Local)),
             remote_addresses: addresses(association.addresses(Side::Remote)),
             offers: association.offers().copied(),
+            handshake_times: association.handshake_times(),
             primary_forward: association.primary(Direction::Forward),
             primary_return: association.primary(Direction::Return),
             findings: self.findings.of(association.id()).to_vec(),
@@ -125,7 +127,7 @@ impl Engine {
             ppid: facts.ppid,
             a_rwnd: facts.a_rwnd,
             heartbeat_rtt: facts.heartbeat_rtt,
-            data_rtt: facts.data_rtt,
+            data_to_sack: facts.data_to_sack,
             first_seen: facts.first_seen,
             last_seen: facts.last_seen,
             throughput: facts.throughput,
@@ -140,7 +142,7 @@ fn phase(association: &Association) -> PhaseView {
         Phase::ShuttingDown { by, .. } => PhaseView::ShuttingDown { by: *by },
         Phase::Ended { at, end, .. } => PhaseView::Ended {
             at: *at,
-            end: end.clone(),
+            end: End::new(end.clone(), association.reference().sides),
         },
     }
 }

@@ -60,13 +60,23 @@ impl fmt::Display for AddressListSuspect {
     }
 }
 
-/// What is wrong with the lists of either endpoint.
-pub(super) fn rule(association: &Association, now: Timestamp) -> impl Iterator<Item = Evidence> {
-    association
-        .lists()
-        .iter()
-        .flat_map(move |list| problems(association, list, now))
-        .map(Evidence::AddressListSuspect)
+/// What is wrong with the lists of either endpoint. One at a time: a finding of a kind is open once for an object. It is the worst,
+/// and of two the one of the lower source, whoever sent the INIT.
+pub(super) fn rule(association: &Association, now: Timestamp) -> Option<Evidence> {
+    let lists = association.lists().iter();
+    let problems = lists.flat_map(move |list| problems(association, list, now));
+    let worst = problems.min_by_key(|suspect| (rank(&suspect.problem), suspect.source));
+    worst.map(Evidence::AddressListSuspect)
+}
+
+/// The worst first: what no host can reach, to what only two lists together show.
+fn rank(problem: &ListProblem) -> u8 {
+    match problem {
+        ListProblem::UnusableRange => 0,
+        ListProblem::PrivateBehindPublic => 1,
+        ListProblem::OmitsSource { .. } => 2,
+        ListProblem::ListedByAnother { .. } => 3,
+    }
 }
 
 fn problems(association: &Association, list: &AddressList, now: Timestamp) -> Vec<AddressListSuspect> {

@@ -2,31 +2,47 @@
 //!
 //! Information: the path works, but shares its return direction with another one.
 
-use std::fmt;
-
 use crate::{
     findings::seen::PathSeen,
-    model::{AnsweredElsewhere, Evidence, Severity},
-    path::flow::Flow,
+    model::{AnsweredElsewhere, Direction, Evidence, Object, Severity},
 };
 
 impl AnsweredElsewhere {
     pub(crate) const SEVERITY: Severity = Severity::Info;
 
     /// What to check next.
-    pub(crate) fn check() -> String {
-        "the peer's routes and source address selection: two paths may share one return route".to_owned()
+    pub(crate) fn check(&self, object: Object) -> String {
+        let asked = self.asked(object);
+        format!(
+            "routes and source address selection of the host that has {asked}: two paths may share one return route"
+        )
+    }
+
+    /// Who is asked, and who answers.
+    pub(super) fn words(&self, object: Object) -> String {
+        format!(
+            "HEARTBEATs to {} are answered from {}",
+            self.asked(object),
+            self.source
+        )
+    }
+
+    /// Where the HEARTBEATs go.
+    fn asked(&self, object: Object) -> String {
+        match (object, self.direction) {
+            (Object::Path(path), Direction::Forward) => path.remote.to_string(),
+            (Object::Path(path), Direction::Return) => path.local.to_string(),
+            _ => "the peer".to_owned(),
+        }
     }
 }
 
-impl fmt::Display for AnsweredElsewhere {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HEARTBEATs are answered from {}", self.source)
-    }
-}
-
-/// Where the answers to this side's heartbeats come from.
-pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
-    let source = seen.forward.and_then(Flow::answered_from)?;
-    Some(Evidence::AnsweredElsewhere(AnsweredElsewhere { source }))
+/// Where the answers to HEARTBEATs come from, on flows whose answers are judged.
+pub(super) fn rule(seen: &PathSeen<'_>) -> impl Iterator<Item = Evidence> {
+    seen.judged().filter_map(|flow| {
+        Some(Evidence::AnsweredElsewhere(AnsweredElsewhere {
+            direction: flow.member?.direction,
+            source: flow.answered_from()?,
+        }))
+    })
 }

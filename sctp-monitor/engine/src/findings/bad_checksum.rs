@@ -11,8 +11,11 @@ use std::{collections::HashMap, fmt};
 use foldhash::fast::RandomState;
 use sctp_monitor_common::abi::FlowKey;
 
-use crate::model::{
-    BadChecksum, Event, EventKind, Evidence, Finding, Object, PathId, Schema, Severity, Status, Timestamp,
+use crate::{
+    findings::seen::NO_NAMES,
+    model::{
+        BadChecksum, Event, EventKind, Evidence, Finding, Object, PathId, Schema, Severity, Status, Timestamp,
+    },
 };
 
 impl BadChecksum {
@@ -78,6 +81,12 @@ impl Checksums {
         suspects.iter().filter_map(|key| self.review(key, now)).collect()
     }
 
+    /// What is reported and not over.
+    pub(super) fn open(&self) -> impl Iterator<Item = Finding> {
+        let suspects = self.bad.iter().filter_map(|key| self.flows.get(key));
+        suspects.filter_map(|count| count.found.clone())
+    }
+
     fn review(&mut self, key: &FlowKey, now: Timestamp) -> Option<Event> {
         let evidence = self.evidence(key).map(Evidence::BadChecksum);
         let is_cleared = self.is_cleared(key);
@@ -91,11 +100,11 @@ impl Checksums {
         });
         let status = match (&mut count.found, evidence) {
             (None, Some(evidence)) => {
-                count.found = Some(Finding::new(object, now, evidence, None));
+                count.found = Some(Finding::new(object, NO_NAMES, now, evidence, None));
                 Status::Opened
             }
             (Some(finding), Some(evidence)) if finding.evidence.differs(&evidence) => {
-                finding.update(evidence);
+                finding.update(NO_NAMES, evidence);
                 Status::Updated
             }
             (Some(_), None) => Status::Closed,

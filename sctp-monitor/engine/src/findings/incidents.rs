@@ -5,25 +5,29 @@
 //! has had no answer since that began. An incident is reported when it opens, when it has grown, and once when its
 //! last member is well again.
 
-use crate::model::{IncidentView, Scope, ScopeKind};
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     time::Duration,
 };
 
-use crate::model::{AssociationId, Cause, FindingKind, IncidentId, PeerDown, Severity, Timestamp};
+use crate::model::{
+    AssociationId, Cause, FindingKind, IncidentId, IncidentView, PeerDown, Scope, ScopeKind, Severity, Sides,
+    Timestamp,
+};
 
 /// What a path has that others may share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Keys {
-    pub(crate) interface: Option<(u32, String)>,
+    /// Neither endpoint is this host: which of them is local says nothing.
+    pub(crate) between_hosts: bool,
+    /// The NICs, in order.
+    pub(crate) interfaces: Vec<(u32, String)>,
     pub(crate) local: Option<IpAddr>,
     pub(crate) remote: Option<IpAddr>,
     pub(crate) association: Option<AssociationId>,
-    /// All addresses of the remote endpoint, in order.
-    pub(crate) peer: Option<Vec<IpAddr>>,
+    /// All addresses of the remote endpoint, in order; between the hosts, of either.
+    pub(crate) endpoints: Vec<Vec<IpAddr>>,
     /// Some other path of the association works.
     pub(crate) others_work: bool,
 }
@@ -31,25 +35,36 @@ pub(crate) struct Keys {
 impl Keys {
     /// What both have; `None` if nothing.
     fn common(&self, other: &Self) -> Option<Self> {
+        let in_other = |address: &IpAddr| [other.local, other.remote].contains(&Some(*address));
+        let interfaces = self.interfaces.iter();
+        let endpoints = self.endpoints.iter();
         let common = Self {
-            interface: self.interface.clone().filter(|one| {
-                other
-                    .interface
-                    .as_ref()
-                    .is_some_and(|interface| interface.0 == one.0)
-            }),
-            local: self.local.filter(|_| self.local == other.local),
-            remote: self.remote.filter(|_| self.remote == other.remote),
+            between_hosts: self.between_hosts,
+            interfaces: interfaces
+                .filter(|(index, _)| other.interfaces.iter().any(|(other, _)| other == index))
+                .cloned()
+                .collect(),
+            local: self.local.filter(in_other),
+            remote: self.remote.filter(in_other),
             association: self.association.filter(|_| self.association == other.association),
-            peer: self.peer.clone().filter(|_| self.peer == other.peer),
+            endpoints: endpoints
+                .filter(|endpoint| other.endpoints.contains(endpoint))
+                .cloned()
+                .collect(),
             others_work: self.others_work || other.others_work,
         };
-        let any = common.interface.is_some()
+        let any = !common.interfaces.is_empty()
             || common.local.is_some()
             || common.remote.is_some()
             || common.association.is_some()
-            || common.peer.is_some();
+            || !common.endpoints.is_empty();
         any.then_some(common)
+    }
+
+    /// The names of the NICs.
+    fn interface(&self) -> Option<String> {
+        let names: Vec<_> = self.interfaces.iter().map(|(_, name)| name.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 }
 
@@ -182,6 +197,7 @@ impl Incident {
                     association: None,
                     failing: Vec::new(),
                     peer: Vec::new(),
+                    hosts: Vec::new(),
                 },
                 members: 0,
                 most_members: 0,
@@ -232,47 +248,83 @@ impl Incident {
             // The first one's words are not those of the others.
             self.view.reason = self.view.extent();
         }
-        let keys = &self.keys;
-        let fails = |address: Option<IpAddr>| address.is_some_and(|address| self.failing.contains(&address));
-        let is_path = keys.local.is_some() && keys.remote.is_some();
-        let kind = if is_path {
-            ScopeKind::Path
-        } else if fails(keys.remote) {
-            ScopeKind::RemoteAddress
-        } else if keys.peer.is_some() && !keys.others_work {
-            ScopeKind::Peer
-        } else if fails(keys.local) {
-            ScopeKind::LocalAddress
-        } else if keys.association.is_some() && !self.failing.is_empty() {
-            ScopeKind::Addresses
-        } else if keys.peer.is_some() {
-            ScopeKind::Peer
-        } else {
-            ScopeKind::Interface
-        };
-        if kind == ScopeKind::Peer && self.cut_off.len() == self.members.len() {
+        let kind = self.shared();
+        if matches!(kind, ScopeKind::Peer | ScopeKind::Hosts) && self.cut_off.len() == self.members.len() {
             let peer_down = PeerDown { paths: members };
+            let sides = if self.keys.between_hosts {
+                Sides::SideA
+            } else {
+                Sides::ThisHost
+            };
             self.view.finding = FindingKind::PeerDown;
             self.view.severity = PeerDown::SEVERITY;
-            self.view.next = PeerDown::check();
-            self.view.reason = peer_down.to_string();
+            self.view.next = PeerDown::check(sides);
+            self.view.reason = peer_down.words(sides);
         }
+        let keys = &self.keys;
+        let is_path = kind == ScopeKind::Path;
         self.view.scope = Scope {
-            kind: if self.view.finding == FindingKind::LinkDown && keys.interface.is_some() {
+            kind: if self.view.finding == FindingKind::LinkDown && !keys.interfaces.is_empty() {
                 ScopeKind::Interface
             } else {
                 kind
             },
-            interface: keys.interface.as_ref().map(|(_, name)| name.clone()),
-            local: keys.local.filter(|_| is_path || fails(keys.local)),
-            remote: keys.remote.filter(|_| is_path || fails(keys.remote)),
+            interface: keys.interface(),
+            local: keys.local.filter(|_| is_path || self.fails(keys.local)),
+            remote: keys.remote.filter(|_| is_path || self.fails(keys.remote)),
             association: keys.association,
             failing: match kind {
                 ScopeKind::Addresses => self.failing.iter().copied().collect(),
+                ScopeKind::Address => [keys.local, keys.remote]
+                    .into_iter()
+                    .filter(|address| self.fails(*address))
+                    .flatten()
+                    .collect(),
                 _ => Vec::new(),
             },
-            peer: keys.peer.clone().unwrap_or_default(),
+            peer: if keys.between_hosts {
+                Vec::new()
+            } else {
+                keys.endpoints.concat()
+            },
+            hosts: if keys.between_hosts {
+                keys.endpoints.clone()
+            } else {
+                Vec::new()
+            },
         };
+    }
+
+    /// The most telling of the things that all members share.
+    fn shared(&self) -> ScopeKind {
+        let keys = &self.keys;
+        let (local, remote) = (self.fails(keys.local), self.fails(keys.remote));
+        let endpoints = keys.endpoints.len();
+        let (hosts, all_down) = (keys.between_hosts, !keys.others_work);
+        let of_endpoint = if hosts { ScopeKind::Hosts } else { ScopeKind::Peer };
+        if keys.local.is_some() && keys.remote.is_some() {
+            ScopeKind::Path
+        } else if hosts && endpoints == 2 && all_down {
+            ScopeKind::Hosts
+        } else if hosts && (local || remote) {
+            ScopeKind::Address
+        } else if remote {
+            ScopeKind::RemoteAddress
+        } else if endpoints > 0 && all_down {
+            of_endpoint
+        } else if local {
+            ScopeKind::LocalAddress
+        } else if keys.association.is_some() && !self.failing.is_empty() {
+            ScopeKind::Addresses
+        } else if endpoints > 0 {
+            of_endpoint
+        } else {
+            ScopeKind::Interface
+        }
+    }
+
+    fn fails(&self, address: Option<IpAddr>) -> bool {
+        address.is_some_and(|address| self.failing.contains(&address))
     }
 }
 

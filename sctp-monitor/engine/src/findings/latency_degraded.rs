@@ -25,8 +25,10 @@ impl fmt::Display for Slow {
     }
 }
 
-/// The round-trip time now and before, on a flow whose answers are judged.
+/// The round-trip time now and before, on a flow whose answers are judged; of two the one that has grown more.
 pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
-    let slow = seen.judged().find_map(|flow| flow.latency.slow())?;
-    Some(Evidence::LatencyDegraded(slow))
+    let growth = |slow: &Slow| slow.rtt.as_secs_f64() / slow.baseline.as_secs_f64();
+    let slow = seen.judged().filter_map(|flow| flow.latency.slow());
+    let worst = slow.max_by(|one, other| growth(one).total_cmp(&growth(other)))?;
+    Some(Evidence::LatencyDegraded(worst))
 }

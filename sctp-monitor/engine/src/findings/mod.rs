@@ -22,34 +22,38 @@ mod short_lived;
 mod spoofing_suspected;
 mod zombie;
 
-use std::fmt;
-
 pub(crate) use self::open::Findings;
 
 use crate::model::{
     AddressListSuspect, AnsweredElsewhere, BadChecksum, Evidence, Finding, Flapping, GreyLoss, IncidentId,
     LinkDown, NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay,
-    SecondaryUnconfirmed, Severity, ShortLived, Slow, Suspicion, Timestamp, Zombie,
+    SecondaryUnconfirmed, Severity, ShortLived, Sides, Slow, Suspicion, Timestamp, Zombie,
 };
 
 impl Finding {
-    /// One that was found just now.
+    /// One that was found just now, in words by the names of the endpoints.
     #[must_use]
-    pub fn new(object: Object, since: Timestamp, evidence: Evidence, incident: Option<IncidentId>) -> Self {
+    pub fn new(
+        object: Object,
+        sides: Sides,
+        since: Timestamp,
+        evidence: Evidence,
+        incident: Option<IncidentId>,
+    ) -> Self {
         Self {
             severity: evidence.severity(),
             object,
             since,
             incident,
-            text: evidence.to_string(),
-            check: evidence.check(object),
+            text: evidence.words(object, sides),
+            check: evidence.check(object, sides),
             evidence,
         }
     }
 
     /// The same with other figures.
-    pub(crate) fn update(&mut self, evidence: Evidence) {
-        *self = Self::new(self.object, self.since, evidence, self.incident);
+    pub(crate) fn update(&mut self, sides: Sides, evidence: Evidence) {
+        *self = Self::new(self.object, sides, self.since, evidence, self.incident);
     }
 }
 
@@ -78,12 +82,12 @@ impl Evidence {
         }
     }
 
-    /// What to check next, by the addresses of what it is about.
+    /// What to check next, by the addresses of what it is about and by the names of the endpoints.
     #[must_use]
-    pub fn check(&self, object: Object) -> String {
+    pub fn check(&self, object: Object, sides: Sides) -> String {
         match self {
-            Self::PathDown(evidence) => evidence.check(object),
-            Self::PeerDown(_) => PeerDown::check(),
+            Self::PathDown(evidence) => evidence.check(object, sides),
+            Self::PeerDown(_) => PeerDown::check(sides),
             Self::LinkDown(evidence) => evidence.check(),
             Self::PathMtuBlackHole(evidence) => evidence.check(object),
             Self::GreyLoss(_) => GreyLoss::check(),
@@ -91,38 +95,37 @@ impl Evidence {
             Self::RtoBelowSackDelay(evidence) => evidence.check(object),
             Self::BadChecksum(_) => BadChecksum::check(object),
             Self::Flapping(_) => Flapping::check(),
-            Self::AnsweredElsewhere(_) => AnsweredElsewhere::check(),
+            Self::AnsweredElsewhere(evidence) => evidence.check(object),
             Self::SecondaryUnconfirmed(evidence) => evidence.check(object),
             Self::AddressListSuspect(evidence) => evidence.check(),
-            Self::Zombie(_) => Zombie::check(),
+            Self::Zombie(evidence) => evidence.check(sides),
             Self::SpoofingSuspected(evidence) => evidence.check(),
             Self::NotRedundant(_) => NotRedundant::check(),
             Self::ShortLived(evidence) => evidence.check(),
             Self::Unknown { .. } => "the documentation of the version that found it".to_owned(),
         }
     }
-}
 
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The fact with its figures, by the addresses of what it is about and by the names of the endpoints.
+    fn words(&self, object: Object, sides: Sides) -> String {
         match self {
-            Self::PathDown(evidence) => evidence.fmt(f),
-            Self::PeerDown(evidence) => evidence.fmt(f),
-            Self::LinkDown(evidence) => evidence.fmt(f),
-            Self::PathMtuBlackHole(evidence) => evidence.fmt(f),
-            Self::GreyLoss(evidence) => evidence.fmt(f),
-            Self::LatencyDegraded(evidence) => evidence.fmt(f),
-            Self::RtoBelowSackDelay(evidence) => evidence.fmt(f),
-            Self::BadChecksum(evidence) => evidence.fmt(f),
-            Self::Flapping(evidence) => evidence.fmt(f),
-            Self::AnsweredElsewhere(evidence) => evidence.fmt(f),
-            Self::SecondaryUnconfirmed(evidence) => evidence.fmt(f),
-            Self::AddressListSuspect(evidence) => evidence.fmt(f),
-            Self::Zombie(evidence) => evidence.fmt(f),
-            Self::SpoofingSuspected(evidence) => evidence.fmt(f),
-            Self::NotRedundant(evidence) => evidence.fmt(f),
-            Self::ShortLived(evidence) => evidence.fmt(f),
-            Self::Unknown { finding } => f.write_str(&finding.replace('_', " ")),
+            Self::PathDown(evidence) => evidence.to_string(),
+            Self::PeerDown(evidence) => evidence.words(sides),
+            Self::LinkDown(evidence) => evidence.to_string(),
+            Self::PathMtuBlackHole(evidence) => evidence.to_string(),
+            Self::GreyLoss(evidence) => evidence.to_string(),
+            Self::LatencyDegraded(evidence) => evidence.to_string(),
+            Self::RtoBelowSackDelay(evidence) => evidence.to_string(),
+            Self::BadChecksum(evidence) => evidence.to_string(),
+            Self::Flapping(evidence) => evidence.to_string(),
+            Self::AnsweredElsewhere(evidence) => evidence.words(object),
+            Self::SecondaryUnconfirmed(evidence) => evidence.words(object),
+            Self::AddressListSuspect(evidence) => evidence.to_string(),
+            Self::Zombie(evidence) => evidence.words(sides),
+            Self::SpoofingSuspected(evidence) => evidence.to_string(),
+            Self::NotRedundant(evidence) => evidence.words(sides),
+            Self::ShortLived(evidence) => evidence.to_string(),
+            Self::Unknown { finding } => finding.replace('_', " "),
         }
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! A warning: nothing has failed, but there is no redundancy.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use crate::{
     config::{Config, Vantage},
     findings::seen::Surroundings,
-    model::{Evidence, NotRedundant, Origin, Severity, Shared, Side, words::Ethernet},
+    model::{Evidence, NotRedundant, Origin, Severity, Shared, Side, Sides, words::Ethernet},
     registry::association::Association,
 };
 
@@ -18,23 +18,26 @@ impl NotRedundant {
     pub(crate) fn check() -> String {
         "a second address, NIC or next hop for this association".to_owned()
     }
-}
 
-impl fmt::Display for NotRedundant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shared: Vec<_> = self.shared.iter().map(ToString::to_string).collect();
-        write!(f, "not redundant: all paths need {}", shared.join(" and "))
+    /// What all paths share.
+    pub(super) fn words(&self, sides: Sides) -> String {
+        let shared: Vec<_> = self.shared.iter().map(|shared| shared.words(sides)).collect();
+        format!("not redundant: all paths need {}", shared.join(" and "))
     }
 }
 
-impl fmt::Display for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Shared {
+    fn words(&self, sides: Sides) -> String {
+        let of_side = |side, address| match sides {
+            Sides::SideA => sides.address(side, address),
+            Sides::ThisHost | Sides::Initiator => format!("the {}", sides.address(side, address)),
+        };
         match self {
-            Self::LocalAddress(address) => write!(f, "the local address {address}"),
-            Self::RemoteAddress(address) => write!(f, "the remote address {address}"),
-            Self::Interface(name) => write!(f, "the interface {name}"),
-            Self::NextHop(address) => write!(f, "the next hop {}", Ethernet(*address)),
-            Self::Subnet(address) => write!(f, "the subnet of {address}"),
+            Self::LocalAddress(address) => of_side(Side::Local, *address),
+            Self::RemoteAddress(address) => of_side(Side::Remote, *address),
+            Self::Interface(name) => format!("the interface {name}"),
+            Self::NextHop(address) => format!("the next hop {}", Ethernet(*address)),
+            Self::Subnet(address) => format!("the subnet of {address}"),
         }
     }
 }
@@ -68,6 +71,7 @@ fn shared(association: &Association, around: Surroundings<'_>, vantage: Vantage)
             .filter_map(|(_, path)| around.flows.get(path.any_flow()?))
     };
     let local = only(association.addresses(Side::Local).iter().copied());
+    let subnet_of = |side| only(association.addresses(side).iter().copied().map(subnet));
     // What the only path in use needs says nothing of the others.
     let comparable = vantage == Vantage::Endpoint && used.len() > 1;
     let interface = only(flows().map(|flow| flow.view.interface.if_index()))
@@ -83,12 +87,16 @@ fn shared(association: &Association, around: Surroundings<'_>, vantage: Vantage)
         shared.push(Shared::Interface(name));
     } else if let Some(next_hop) = next_hop {
         shared.push(Shared::NextHop(next_hop));
-    } else if let Some(subnet) = only(association.addresses(Side::Local).iter().copied().map(subnet)) {
+    } else if let Some(subnet) = subnet_of(Side::Local) {
         shared.push(Shared::Subnet(subnet));
     }
     if let Some(remote) = only(association.addresses(Side::Remote).iter().copied()) {
         shared.push(Shared::RemoteAddress(remote));
+    } else if let Some(subnet) = subnet_of(Side::Remote).filter(|_| vantage == Vantage::Gateway) {
+        // How a host's own paths lie apart, its NICs say; between the hosts, both sides are as far away.
+        shared.push(Shared::Subnet(subnet));
     }
+    shared.dedup();
     shared
 }
 

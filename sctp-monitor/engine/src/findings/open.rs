@@ -13,14 +13,15 @@ use std::{
 use sctp_monitor_common::abi::FlowKey;
 
 use crate::{
-    config::Config,
+    config::{Config, Vantage},
     findings::{
         bad_checksum::Checksums,
         incidents::{Incidents, Keys, Member},
         peer_down,
         rules::{weaknesses, wrong_with_path},
         seen::{PathSeen, Surroundings},
-        short_lived, spoofing_suspected, zombie,
+        short_lived, spoofing_suspected,
+        zombie::{self, ZeroWindows},
     },
     model::{
         AssociationId, AssociationRef, Cause, Event, EventKind, Evidence, Finding, Forgery, IncidentId,
@@ -47,13 +48,12 @@ struct Known {
     whole: Vec<Finding>,
     /// With its paths; those with which nothing is wrong are not among them.
     paths: BTreeMap<PathId, Vec<Finding>>,
-    /// Since when the peer advertises no window.
-    window_zero_since: Option<Timestamp>,
+    zero_windows: ZeroWindows,
 }
 
 impl Known {
     fn is_empty(&self) -> bool {
-        self.whole.is_empty() && self.paths.is_empty() && self.window_zero_since.is_none()
+        self.whole.is_empty() && self.paths.is_empty() && self.zero_windows.is_none()
     }
 
     /// The incident that the association's dead paths are part of.
@@ -94,6 +94,11 @@ impl Findings {
             .get(&id)
             .and_then(|known| known.paths.get(path))
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// What is wrong and of no single association.
+    pub(crate) fn apart(&self) -> impl Iterator<Item = Finding> {
+        self.short_lived.open().chain(self.checksums.open())
     }
 
     /// The paths with findings.
@@ -173,7 +178,7 @@ impl Findings {
         let now = around.now;
         let whole = peer_down::rule(association)
             .into_iter()
-            .chain(self.zombie(association, around));
+            .chain(self.zombies(association, around));
         let mut found: Vec<_> = whole.map(|evidence| (Object::Association, evidence)).collect();
         if association.is_established() {
             found.extend(weaknesses(association, around, &self.config));
@@ -185,19 +190,17 @@ impl Findings {
         }
     }
 
-    fn zombie(&mut self, association: &Association, around: Surroundings<'_>) -> Option<Evidence> {
+    fn zombies(&mut self, association: &Association, around: Surroundings<'_>) -> Vec<Evidence> {
         let id = association.id();
-        let mut window_zero_since = self
-            .by_association
-            .get(&id)
-            .and_then(|known| known.window_zero_since);
-        let before = window_zero_since;
-        let zombie = zombie::rule(association, around, &self.config, &mut window_zero_since);
-        if window_zero_since != before {
-            self.by_association.entry(id).or_default().window_zero_since = window_zero_since;
+        let known = self.by_association.get(&id);
+        let before = known.map_or_else(ZeroWindows::default, |known| known.zero_windows);
+        let mut zero_windows = before;
+        let zombies = zombie::rule(association, around, &self.config, &mut zero_windows);
+        if zero_windows != before {
+            self.by_association.entry(id).or_default().zero_windows = zero_windows;
             self.drop_if_empty(id);
         }
-        zombie
+        zombies
     }
 
     /// An association is over: was it short-lived?
@@ -236,7 +239,7 @@ impl Findings {
         let Some(known) = self.by_association.get_mut(&association.id) else {
             return;
         };
-        known.window_zero_since = None;
+        known.zero_windows = ZeroWindows::default();
         let paths: Vec<_> = known.paths.keys().copied().collect();
         for path in paths {
             self.close_path(association, path, now);
@@ -312,14 +315,14 @@ impl Findings {
                 .iter()
                 .position(|finding| finding.object == object && finding.evidence.is_same_kind(&evidence));
             let Some(index) = same else {
-                let finding = Finding::new(object, now, evidence, None);
+                let finding = Finding::new(object, association.sides, now, evidence, None);
                 let member = member(&finding);
                 findings.push(self.open(association, finding, member, now));
                 continue;
             };
             let mut finding = known.swap_remove(index);
             if finding.evidence.differs(&evidence) {
-                finding.update(evidence);
+                finding.update(association.sides, evidence);
                 self.report(association, Status::Updated, finding.clone(), now);
             }
             findings.push(finding);
@@ -385,12 +388,22 @@ impl Findings {
 /// A finding on a path as a member of an incident, if it may be one.
 fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
     let cause = finding.evidence.cause()?;
-    let mut peer: Vec<_> = seen.association.addresses(Side::Remote).iter().copied().collect();
-    peer.sort_unstable();
-    let flow = seen.flows().next();
-    let interface = flow
+    let sides: &[Side] = match seen.config.vantage {
+        Vantage::Endpoint => &[Side::Remote],
+        Vantage::Gateway => &[Side::Local, Side::Remote],
+    };
+    let addresses = |side: &Side| {
+        let mut all: Vec<_> = seen.association.addresses(*side).iter().copied().collect();
+        all.sort_unstable();
+        all
+    };
+    let mut interfaces: Vec<_> = seen
+        .at_hand()
         .map(|flow| flow.view.interface.if_index())
-        .and_then(|index| Some((index, seen.nics.name(index)?)));
+        .filter_map(|index| Some((index, seen.nics.name(index)?)))
+        .collect();
+    interfaces.sort_unstable();
+    interfaces.dedup();
     let works = |on: &dyn Fn(&PathId) -> bool| {
         let mut paths = seen.association.paths();
         paths.any(|(id, path)| *id != seen.id && on(id) && path.state() == PathState::Active)
@@ -405,14 +418,15 @@ fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
         cause,
         kind: finding.evidence.kind(),
         keys: Keys {
-            interface,
+            between_hosts: seen.config.vantage == Vantage::Gateway,
+            interfaces,
             local: Some(seen.id.local),
             remote: Some(seen.id.remote),
             association: Some(seen.association.id()),
-            peer: Some(peer),
+            endpoints: sides.iter().map(addresses).collect(),
             others_work: works(&|_| true),
         },
-        alive_at: flow.and_then(|flow| flow.detector.alive_at()),
+        alive_at: seen.at_hand().filter_map(|flow| flow.detector.alive_at()).max(),
         severity: finding.severity,
         reason: finding.text.clone(),
         next: finding.check.clone(),

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use crate::{
     config::Vantage,
     findings::seen::PathSeen,
-    model::{Broken, Direction, Evidence, Object, PathDown, Reason, Severity, Timestamp},
+    model::{Broken, Direction, Evidence, Object, PathDown, Reason, Severity, Sides, Timestamp},
     path::{detector::Verdict, flow::Flow, under_way::LATE_BY},
 };
 
@@ -15,7 +15,7 @@ impl PathDown {
     pub(crate) const SEVERITY: Severity = Severity::Warning;
 
     /// What to check next.
-    pub(crate) fn check(&self, object: Object) -> String {
+    pub(crate) fn check(&self, object: Object, sides: Sides) -> String {
         let Object::Path(path) = object else {
             return "routes and filters between the two endpoints".to_owned();
         };
@@ -29,17 +29,29 @@ impl PathDown {
                  and VLAN; `ip neighbour show {next_hop} dev {interface}`"
             );
         }
-        match self.broken {
-            Broken::Forward => format!(
-                "route from {local} to {remote}; filters on IP protocol 132 on the way; reverse-path filter at {remote}"
-            ),
-            Broken::Return => format!(
+        let one_way = |from, to| {
+            format!(
+                "route from {from} to {to}; filters on IP protocol 132 on the way; reverse-path filter at {to}"
+            )
+        };
+        match (self.broken, sides) {
+            (Broken::Forward, _) => one_way(local, remote),
+            (Broken::Return, Sides::ThisHost) => format!(
                 "route and source address of the peer from {remote} to {local}; filters on IP protocol 132 on the way; \
                  reverse-path filter at {local}"
             ),
-            Broken::Both | Broken::Unknown => format!(
+            (Broken::Return, _) => one_way(remote, local),
+            (Broken::Both | Broken::Unknown, Sides::ThisHost) => format!(
                 "ping {remote} from {local}; ARP/neighbour entry of the next hop; switches between the two"
             ),
+            // Whoever reads it has one of the two hosts, or neither.
+            (Broken::Both | Broken::Unknown, _) => {
+                let [one, other] = [local.min(remote), local.max(remote)];
+                format!(
+                    "ping {other} from {one}, or {one} from {other}; ARP/neighbour entries of the next hops; switches \
+                     between the two"
+                )
+            }
         }
     }
 }
@@ -56,37 +68,42 @@ impl fmt::Display for PathDown {
     }
 }
 
-/// Why an inactive path whose NIC has a link is so. A link that is back is no reason any more, though nothing proves the path
-/// yet.
+/// Why an inactive path whose NIC has a link is so: what was missed first. A link that is back is no reason any more, though
+/// nothing proves the path yet.
 pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
-    let dead = seen.flows().find_map(|flow| match flow.verdict() {
-        Verdict::Dead(reason) => Some(reason),
-        _ => None,
+    let dead = Direction::BOTH.into_iter().filter_map(|direction| {
+        let flow = seen.flow(direction)?;
+        match flow.verdict() {
+            Verdict::Dead(reason) => Some((flow, reason, direction)),
+            _ => None,
+        }
     });
-    let reason = dead.filter(|reason| !reason.is_nic())?.clone();
-    Some(Evidence::PathDown(PathDown {
-        broken: broken(seen),
-        reason,
-    }))
+    let is_judged = |direction| direction == Direction::Forward || seen.config.vantage == Vantage::Gateway;
+    let (flow, reason, direction) = dead.min_by_key(|(flow, reason, direction)| {
+        (!is_judged(*direction), reason.is_nic(), missed_since(seen, flow))
+    })?;
+    (!reason.is_nic()).then(|| {
+        Evidence::PathDown(PathDown {
+            broken: broken(seen, flow, direction),
+            reason: reason.clone(),
+        })
+    })
+}
+
+/// Since when answers are missing on a dead flow.
+fn missed_since(seen: &PathSeen<'_>, dead: &Flow) -> Timestamp {
+    dead.detector.first_missed().unwrap_or(seen.path.since())
 }
 
 /// Which direction of a dead path is broken. What arrives that was sent after the break proves that a direction works: by what
 /// is acknowledged late, or arrives twice by the peer's word; or by being here. That one does not is proved by what was sent
 /// again another way, because the peer had it not; and by HEARTBEATs of the peer that stay out.
-fn broken(seen: &PathSeen<'_>) -> Broken {
-    let is_dead = |flow: Option<&Flow>| flow.is_some_and(|flow| matches!(flow.verdict(), Verdict::Dead(_)));
-    let (dead, opposite, direction) = if is_dead(seen.back) && !is_dead(seen.forward) {
-        (seen.back, seen.forward, Direction::Return)
-    } else {
-        (seen.forward, seen.back, Direction::Forward)
-    };
-    let Some(dead) = dead else {
-        return Broken::Unknown;
-    };
+fn broken(seen: &PathSeen<'_>, dead: &Flow, direction: Direction) -> Broken {
     if let Some(broken) = by_what_is_received(dead) {
         return broken;
     }
-    let since = dead.detector.first_missed().unwrap_or(seen.path.since());
+    let opposite = seen.flow(direction.reversed());
+    let since = missed_since(seen, dead);
     let arrives = dead
         .detector
         .arrives_at()

@@ -63,15 +63,18 @@ impl fmt::Display for PathMtuBlackHole {
     }
 }
 
-/// Packets too large for the path: by what is retransmitted, on a flow whose answers are judged; or by what the receiver
-/// misses, on either.
-pub(super) fn rule(seen: &PathSeen<'_>) -> Option<Evidence> {
+/// Packets too large for the path, in either direction: by what is retransmitted, on a flow whose answers are judged; or by
+/// what the receiver misses.
+pub(super) fn rule(seen: &PathSeen<'_>) -> Vec<Evidence> {
     let losses = seen.config.black_hole_losses;
-    let hole = seen
-        .judged()
-        .find_map(|flow| by_sizes(flow, losses))
-        .or_else(|| seen.flows().find_map(|flow| by_missing(flow, seen)))?;
-    Some(Evidence::PathMtuBlackHole(hole))
+    let by_sizes = seen.judged().filter_map(|flow| by_sizes(flow, losses));
+    let mut holes: Vec<_> = by_sizes.collect();
+    for hole in seen.flows().filter_map(|flow| by_missing(flow, seen)) {
+        if holes.iter().all(|known| known.direction != hole.direction) {
+            holes.push(hole);
+        }
+    }
+    holes.into_iter().map(Evidence::PathMtuBlackHole).collect()
 }
 
 /// By the sizes of what is retransmitted, or because only heartbeats pass.

@@ -2,10 +2,8 @@
 //!
 //! Critical: no path is left.
 
-use std::fmt;
-
 use crate::{
-    model::{Evidence, PathState, PeerDown, Severity},
+    model::{Evidence, PathState, PeerDown, Severity, Sides},
     path::state::Path,
     registry::association::Association,
 };
@@ -14,14 +12,21 @@ impl PeerDown {
     pub(crate) const SEVERITY: Severity = Severity::Critical;
 
     /// What to check next.
-    pub(crate) fn check() -> String {
-        "whether the peer's host and its SCTP process run; what all paths share".to_owned()
+    pub(crate) fn check(sides: Sides) -> String {
+        let whose = match sides {
+            Sides::ThisHost => "the peer's host and its SCTP process run",
+            Sides::Initiator | Sides::SideA => "both hosts and their SCTP processes run",
+        };
+        format!("whether {whose}; what all paths share")
     }
-}
 
-impl fmt::Display for PeerDown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "peer down: all {} paths inactive", self.paths)
+    /// Between the hosts, either may be the one that is down.
+    pub(crate) fn words(&self, sides: Sides) -> String {
+        let down = match sides {
+            Sides::ThisHost => "peer down",
+            Sides::Initiator | Sides::SideA => "no path left",
+        };
+        format!("{down}: all {} paths inactive", self.paths)
     }
 }
 

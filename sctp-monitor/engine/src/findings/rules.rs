@@ -22,10 +22,12 @@ pub(super) fn wrong_with_path(seen: &PathSeen<'_>) -> Vec<Evidence> {
     if is_down {
         return found;
     }
-    match path_mtu_black_hole::rule(seen) {
+    let black_holes = path_mtu_black_hole::rule(seen);
+    if black_holes.is_empty() {
+        found.extend(grey_loss::rule(seen));
+    } else {
         // What is lost for its size is no loss by chance.
-        Some(black_hole) => found.push(black_hole),
-        None => found.extend(grey_loss::rule(seen)),
+        found.extend(black_holes);
     }
     found.extend(latency_degraded::rule(seen));
     found.extend(rto_below_sack_delay::rule(seen));
@@ -43,10 +45,9 @@ pub(super) fn weaknesses(
     if association.is_one_sided() {
         return Vec::new();
     }
-    let mut found: Vec<_> = secondary_unconfirmed::rule(association, around, config).collect();
+    let mut found = secondary_unconfirmed::rule(association, around, config);
     let suspect = address_list_suspect::rule(association, around.now);
-    // One at a time: a finding of a kind is open once for an object.
-    found.extend(suspect.take(1).map(|evidence| (Object::Association, evidence)));
+    found.extend(suspect.map(|evidence| (Object::Association, evidence)));
     let not_redundant = not_redundant::rule(association, around, config);
     found.extend(not_redundant.map(|evidence| (Object::Association, evidence)));
     found

@@ -2,11 +2,14 @@
 
 use crate::{
     config::{Config, Vantage},
-    model::{AssociationRef, Direction, PathId, Timestamp},
+    model::{AssociationRef, Direction, PathId, Sides, Timestamp},
     nics::Nics,
     path::{flow::Flow, flows::Flows, state::Path},
     registry::association::Association,
 };
+
+/// What is of no single association names addresses alone, and no endpoint.
+pub(super) const NO_NAMES: Sides = Sides::ThisHost;
 
 /// What is known beside the association: flows and NICs.
 #[derive(Debug, Clone, Copy)]
@@ -50,9 +53,27 @@ impl<'a> PathSeen<'a> {
         })
     }
 
+    /// Its flow in a direction.
+    pub(super) fn flow(&self, direction: Direction) -> Option<&'a Flow> {
+        match direction {
+            Direction::Forward => self.forward,
+            Direction::Return => self.back,
+        }
+    }
+
     /// Its flows, the forward one first.
     pub(super) fn flows(&self) -> impl Iterator<Item = &'a Flow> + use<'a> {
         [self.forward, self.back].into_iter().flatten()
+    }
+
+    /// Those that tell over which NIC it goes, and when it last worked. On an endpoint one flow does; between the hosts neither
+    /// comes before the other.
+    pub(super) fn at_hand(&self) -> impl Iterator<Item = &'a Flow> + use<'a> {
+        let most = match self.config.vantage {
+            Vantage::Endpoint => 1,
+            Vantage::Gateway => 2,
+        };
+        self.flows().take(most)
     }
 
     /// Those whose answers are judged. On an endpoint that is what the host itself sends.

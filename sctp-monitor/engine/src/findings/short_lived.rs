@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use crate::{
     config::Config,
+    findings::seen::NO_NAMES,
     model::{
         EndReason, Evidence, Finding, Object, Origin, PathId, Severity, Short, ShortLived, Side, Status,
         Timestamp,
@@ -139,6 +140,15 @@ impl Rows {
         }
     }
 
+    /// What is reported and not over, with the figures of now.
+    pub(super) fn open(&self) -> impl Iterator<Item = Finding> {
+        self.rows.values().filter_map(|row| {
+            let mut finding = row.reported.clone()?;
+            finding.update(NO_NAMES, Evidence::ShortLived(row.seen.clone()));
+            Some(finding)
+        })
+    }
+
     /// Ends the rows to which nothing was added for long.
     pub(super) fn expire(&mut self, config: &Config, now: Timestamp) -> Vec<Report> {
         let over: Vec<_> = self
@@ -185,11 +195,11 @@ impl Rows {
         let evidence = Evidence::ShortLived(row.seen.clone());
         match &mut row.reported {
             Some(reported) if reported.evidence.differs(&evidence) => {
-                reported.update(evidence);
+                reported.update(NO_NAMES, evidence);
                 Some((Status::Updated, reported.clone()))
             }
             None if row.seen.times() >= config.short_lives => {
-                let finding = Finding::new(Object::Path(between), row.began, evidence, None);
+                let finding = Finding::new(Object::Path(between), NO_NAMES, row.began, evidence, None);
                 row.reported = Some(finding.clone());
                 Some((Status::Opened, finding))
             }
@@ -201,7 +211,7 @@ impl Rows {
     fn over(&mut self, between: PathId) -> Option<Report> {
         let row = self.rows.remove(&self.known_as(between))?;
         let mut finding = row.reported?;
-        finding.update(Evidence::ShortLived(row.seen));
+        finding.update(NO_NAMES, Evidence::ShortLived(row.seen));
         Some((Status::Closed, finding))
     }
 

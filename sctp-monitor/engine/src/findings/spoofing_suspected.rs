@@ -19,8 +19,9 @@ impl Suspicion {
             Forgery::WrongTag | Forgery::Init => {
                 let interface = self.interface.as_deref().unwrap_or("the NIC");
                 format!(
-                    "who else can send from {}: capture on {interface}, and compare Ethernet address and TTL with the peer's \
-                     own packets; source address filters (BCP 38) at the edge; an old instance of the peer that still runs",
+                    "who else can send from {}: capture on {interface}, and compare Ethernet address and TTL with that \
+                     host's own packets; source address filters (BCP 38) at the edge; an old instance of its SCTP process that \
+                     still runs",
                     self.source_names()
                 )
             }

@@ -2,12 +2,11 @@
 //!
 //! Critical: HEARTBEATs are answered, so that nobody else notices.
 
-use std::fmt;
-
 use crate::{
-    config::Config,
+    config::{Config, Vantage},
     findings::seen::Surroundings,
-    model::{Direction, Evidence, Severity, Short, Timestamp, Zombie},
+    model::{Direction, Evidence, Severity, Short, Side, Sides, Timestamp, Zombie},
+    path::flows::Flows,
     registry::association::{Association, Phase},
 };
 
@@ -15,76 +14,123 @@ impl Zombie {
     pub(crate) const SEVERITY: Severity = Severity::Critical;
 
     /// What to check next.
-    pub(crate) fn check() -> String {
-        "the peer's application: it holds the association, but does not serve it".to_owned()
-    }
-}
-
-impl fmt::Display for Zombie {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NobodyReads { window_zero_for } => {
-                write!(
-                    f,
-                    "zombie: the peer's receiver window is zero for {}",
-                    Short(*window_zero_for)
-                )
+    pub(crate) fn check(&self, sides: Sides) -> String {
+        let whose = match (self, sides) {
+            (Self::NobodyReads { side, .. }, _) => format!("{} application: it holds", whose(sides, *side)),
+            (_, Sides::ThisHost) => "the peer's application: it holds".to_owned(),
+            (_, Sides::Initiator | Sides::SideA) => {
+                "the applications of both sides: one of them holds".to_owned()
             }
+        };
+        format!("{whose} the association, but does not serve it")
+    }
+
+    /// How it is dead alive.
+    pub(super) fn words(&self, sides: Sides) -> String {
+        match self {
+            Self::NobodyReads {
+                side,
+                window_zero_for,
+            } => format!(
+                "zombie: {} receiver window is zero for {}",
+                whose(sides, *side),
+                Short(*window_zero_for)
+            ),
             Self::AnswersAfterEnd => {
-                f.write_str("zombie: the association was ended, but its HEARTBEATs are still answered")
+                "zombie: the association was ended, but its HEARTBEATs are still answered".to_owned()
             }
             Self::ShutdownPending { pending } => {
-                write!(f, "zombie: shutdown not finished for {}", Short(*pending))
+                format!("zombie: shutdown not finished for {}", Short(*pending))
             }
         }
     }
 }
 
-/// How an association is dead alive. `window_zero_since` is kept from look to look: since when the peer advertises no
-/// window.
+/// On a host only the peer is judged.
+fn whose(sides: Sides, side: Side) -> String {
+    match sides {
+        Sides::ThisHost => "the peer's".to_owned(),
+        Sides::Initiator | Sides::SideA => format!("{}'s", sides.endpoint(side)),
+    }
+}
+
+/// Since when endpoints advertise no window, by side. It is kept from look to look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ZeroWindows([Option<Timestamp>; 2]);
+
+impl ZeroWindows {
+    /// Whether no window is zero.
+    pub(super) fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How an association is dead alive.
 pub(super) fn rule(
     association: &Association,
     around: Surroundings<'_>,
     config: &Config,
-    window_zero_since: &mut Option<Timestamp>,
-) -> Option<Evidence> {
-    zombie(association, around, config, window_zero_since).map(Evidence::Zombie)
+    zero_windows: &mut ZeroWindows,
+) -> Vec<Evidence> {
+    let zombies = zombies(association, around, config, zero_windows);
+    zombies.into_iter().map(Evidence::Zombie).collect()
 }
 
-fn zombie(
+fn zombies(
     association: &Association,
     around: Surroundings<'_>,
     config: &Config,
-    window_zero_since: &mut Option<Timestamp>,
-) -> Option<Zombie> {
+    zero_windows: &mut ZeroWindows,
+) -> Vec<Zombie> {
     let Surroundings { flows, now, .. } = around;
     let after = config.zombie_after;
+    // On a host only what the host itself sends is judged by its answers.
+    let judged: &[Direction] = match config.vantage {
+        Vantage::Endpoint => &[Direction::Forward],
+        Vantage::Gateway => &Direction::BOTH,
+    };
     let answers_long_after = |at: Timestamp| {
-        let alive = flows
-            .all_of(association.flows(Direction::Forward))
-            .filter_map(|flow| flow.detector.alive_at());
-        alive.max().is_some_and(|alive| alive > at + after / 2)
+        let asked = judged
+            .iter()
+            .flat_map(|direction| flows.all_of(association.flows(*direction)));
+        let alive = asked.filter_map(|flow| flow.detector.alive_at()).max();
+        alive.is_some_and(|alive| alive > at + after / 2)
     };
     match association.phase() {
-        Phase::Ended { at, .. } => return answers_long_after(*at).then_some(Zombie::AnswersAfterEnd),
+        Phase::Ended { at, .. } => {
+            let answers = answers_long_after(*at).then_some(Zombie::AnswersAfterEnd);
+            return answers.into_iter().collect();
+        }
         Phase::ShuttingDown { since, .. } => {
             let pending = now.since(*since);
             let is_zombie = pending >= after && answers_long_after(*since);
-            return is_zombie.then_some(Zombie::ShutdownPending { pending });
+            let zombie = is_zombie.then_some(Zombie::ShutdownPending { pending });
+            return zombie.into_iter().collect();
         }
         Phase::Opening | Phase::Established => {}
     }
-    let newest_window = flows
-        .all_of(association.flows(Direction::Return))
+    let nobody_reads = |direction: &Direction| {
+        let answering = direction.reversed();
+        let side = Side::sending(answering);
+        let zero_since = &mut zero_windows.0[answering as usize];
+        if newest_window(flows, association, answering) != Some(0) {
+            *zero_since = None;
+            return None;
+        }
+        let window_zero_for = now.since(*zero_since.get_or_insert(now));
+        (window_zero_for >= after).then_some(Zombie::NobodyReads {
+            side,
+            window_zero_for,
+        })
+    };
+    judged.iter().filter_map(nobody_reads).collect()
+}
+
+/// The receiver window that the endpoint which sends in this direction advertised last.
+fn newest_window(flows: &Flows, association: &Association, direction: Direction) -> Option<u32> {
+    flows
+        .all_of(association.flows(direction))
         .filter(|flow| flow.view.a_rwnd.is_some())
         .max_by_key(|flow| flow.view.last_seen)
-        .and_then(|flow| flow.view.a_rwnd);
-    if newest_window != Some(0) {
-        *window_zero_since = None;
-        return None;
-    }
-    let since = *window_zero_since.get_or_insert(now);
-    (now.since(since) >= after).then(|| Zombie::NobodyReads {
-        window_zero_for: now.since(since),
-    })
+        .and_then(|flow| flow.view.a_rwnd)
 }

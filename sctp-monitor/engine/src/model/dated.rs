@@ -77,6 +77,7 @@ impl Snapshot {
         self.time.date(*clock);
         self.associations.date(*clock);
         self.incidents.date(*clock);
+        self.findings.date(*clock);
         self
     }
 }

@@ -1,4 +1,5 @@
-//! Which way packets go, and whose they are. `Forward` is from the local endpoint to the remote one, everywhere.
+//! Which way packets go, and whose they are. `Forward` is from the local endpoint to the remote one, everywhere; which one is
+//! local, [`Sides`] says.
 
 use std::{fmt, net::IpAddr};
 
@@ -75,11 +76,16 @@ impl Side {
     }
 }
 
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Local => "local",
-            Self::Remote => "remote",
-        })
-    }
+/// What tells the two endpoints of an association apart: which of them is called local.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sides {
+    /// The host on which the agent runs.
+    #[default]
+    ThisHost,
+    /// Between the hosts: the endpoint that sent the INIT.
+    Initiator,
+    /// Between the hosts, and the handshake was not seen: side A, of all known addresses the lowest is its own, and of equal
+    /// addresses the lower port.
+    SideA,
 }

@@ -6,7 +6,29 @@ use schemars::JsonSchema;
 use sctp_monitor_common::wire::ChunkKind;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AssociationId, ErrorCause, Side, units};
+use crate::model::{AssociationId, ErrorCause, Side, Sides, units};
+
+/// The end of an association, in words and in figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct End {
+    /// In words, for people.
+    #[serde(rename = "reason")]
+    pub text: String,
+    /// The end with its figures, for programs.
+    #[serde(rename = "end")]
+    pub reason: EndReason,
+}
+
+impl End {
+    /// With words by the names of the endpoints.
+    #[must_use]
+    pub fn new(reason: EndReason, sides: Sides) -> Self {
+        Self {
+            text: reason.words(sides),
+            reason,
+        }
+    }
+}
 
 /// Why an association has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AssociationId, AssociationRef, Direction, EndReason, ErrorCause, Finding, FromElsewhere, IncidentView,
-    Offers, Origin, PathId, PathState, Reason, Schema, Side, Timestamp, UnfinishedHandshake, units,
+    Answered, AssociationId, AssociationRef, Direction, End, ErrorCause, Finding, FromElsewhere,
+    IncidentView, Offers, Origin, PathId, PathState, Reason, Schema, Side, Timestamp, UnfinishedHandshake,
+    units,
 };
 
 /// A change of an association, a path, a finding or an incident.
@@ -84,6 +85,8 @@ pub enum EventKind {
         destination: IpAddr,
         /// The error causes in the chunk (RFC 9260 section 3.3.10).
         causes: Vec<ErrorCause>,
+        /// The packet that it answers, if one was seen just before that may have brought the causes about.
+        answers: Option<Answered>,
         /// How often it was sent since it was last reported; at least 1.
         times: u64,
     },
@@ -117,6 +120,8 @@ pub enum EventKind {
         t_bit: bool,
         /// The error causes in it.
         causes: Vec<ErrorCause>,
+        /// The packet that it answers, if one was seen just before.
+        answers: Option<Answered>,
     },
     /// The addresses of an endpoint changed (RFC 5061), or more of them became known.
     AddressesChanged {
@@ -148,9 +153,8 @@ pub enum EventKind {
     /// An association has ended.
     AssociationDown {
         /// Why the association has ended.
-        #[serde(flatten, with = "units::ended")]
-        #[schemars(with = "units::ended::Ended<EndReason>")]
-        reason: EndReason,
+        #[serde(flatten)]
+        end: End,
     },
     /// A path changed its state.
     PathStateChanged {

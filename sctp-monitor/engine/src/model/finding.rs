@@ -214,6 +214,9 @@ pub struct Flapping {
 /// HEARTBEATs are answered from another address than the one that they were sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnsweredElsewhere {
+    /// The direction of the HEARTBEATs.
+    #[serde(default = "forward")]
+    pub direction: Direction,
     /// The address that the last such HEARTBEAT ACK came from.
     #[serde(rename = "ack_source")]
     pub source: IpAddr,
@@ -300,8 +303,11 @@ pub enum ListProblem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Zombie {
-    /// The peer advertises a receiver window of zero: its application reads nothing.
+    /// An endpoint advertises a receiver window of zero: its application reads nothing.
     NobodyReads {
+        /// The endpoint that advertises it.
+        #[serde(default = "remote")]
+        side: Side,
         /// How long the window has been zero.
         #[serde(rename = "window_zero_for_ms", with = "units::ms")]
         #[schemars(with = "f64")]
@@ -358,7 +364,8 @@ pub enum Shared {
         #[schemars(with = "String")]
         [u8; 6],
     ),
-    /// All local addresses are in one subnet, of which this is the first address: 24 bits for IPv4, 64 bits for IPv6.
+    /// All addresses of the local endpoint, or between the hosts of either, are in one subnet, of which this is the first
+    /// address: 24 bits for IPv4, 64 bits for IPv6.
     Subnet(IpAddr),
 }
 
@@ -423,6 +430,13 @@ impl Evidence {
     pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::GreyLoss(known), Self::GreyLoss(now)) => known.direction == now.direction,
+            (Self::AnsweredElsewhere(known), Self::AnsweredElsewhere(now)) => {
+                known.direction == now.direction
+            }
+            (
+                Self::Zombie(Zombie::NobodyReads { side: known, .. }),
+                Self::Zombie(Zombie::NobodyReads { side: now, .. }),
+            ) => known == now,
             (Self::PathMtuBlackHole(known), Self::PathMtuBlackHole(now)) => known.direction == now.direction,
             (Self::RtoBelowSackDelay(known), Self::RtoBelowSackDelay(now)) => {
                 known.direction == now.direction
@@ -468,6 +482,16 @@ impl ShortLived {
     pub(crate) fn times(&self) -> u32 {
         self.refused + self.associations + self.restarts
     }
+}
+
+/// What lines say that were written before the field was there: they are of hosts.
+fn remote() -> Side {
+    Side::Remote
+}
+
+/// The same.
+fn forward() -> Direction {
+    Direction::Forward
 }
 
 /// A kind that is known, but with other figures than it has, is damaged and not unknown.

@@ -55,7 +55,8 @@ pub struct FlowView {
     pub heartbeat_rtt: Option<RttView>,
     /// Time from DATA to SACK, if measured, which is a round-trip time only where the peer acknowledges at once: from the second of
     /// two packets (RFC 9260 section 6.2); from a single packet it contains the peer's delay of SACKs.
-    pub data_rtt: Option<RttView>,
+    #[serde(alias = "data_rtt")]
+    pub data_to_sack: Option<RttView>,
     /// When the first packet was seen.
     pub first_seen: Timestamp,
     /// When the last packet was seen, to one tick of the kernel's coarse clock.
@@ -65,7 +66,7 @@ pub struct FlowView {
     pub throughput: Throughput,
 }
 
-/// A round-trip time (RFC 9260 section 6.3.1).
+/// Times from packets to their answers, smoothed as round-trip times are (RFC 9260 section 6.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RttView {
     /// The last sample.
@@ -76,11 +77,11 @@ pub struct RttView {
     #[serde(rename = "min_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub min: Duration,
-    /// The smoothed round-trip time (SRTT).
+    /// Smoothed: SRTT, if they are round-trip times.
     #[serde(rename = "srtt_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub srtt: Duration,
-    /// The round-trip time variation (RTTVAR).
+    /// Their variation: RTTVAR, if they are round-trip times.
     #[serde(rename = "rttvar_ms", with = "units::ms")]
     #[schemars(with = "f64")]
     pub rttvar: Duration,

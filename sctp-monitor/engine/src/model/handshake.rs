@@ -1,6 +1,6 @@
 //! Handshakes that did not lead to an association.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use schemars::JsonSchema;
 use sctp_monitor_common::wire::icmp::IcmpMessage;
@@ -126,6 +126,20 @@ impl UnfinishedHandshake {
             self.answers.push(HandshakeAnswer { times, what });
         }
     }
+}
+
+/// How long the legs of a handshake took. What was retransmitted is left out: which packet was answered is not known then
+/// (Karn's algorithm, RFC 9260 section 6.3.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HandshakeTimes {
+    /// From INIT to INIT ACK.
+    #[serde(rename = "init_to_init_ack_ms", with = "units::optional_ms")]
+    #[schemars(with = "Option<f64>")]
+    pub init: Option<Duration>,
+    /// From COOKIE ECHO to COOKIE ACK.
+    #[serde(rename = "cookie_echo_to_cookie_ack_ms", with = "units::optional_ms")]
+    #[schemars(with = "Option<f64>")]
+    pub cookie: Option<Duration>,
 }
 
 /// Different answers that are kept. Honest ones are one or two; whoever guesses a tag may send many.

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::units;
+use crate::model::{Sides, units};
 
 /// An association in reports: number, ports and tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -13,6 +13,9 @@ pub struct AssociationRef {
     /// The number of the association, unique while the engine runs.
     #[serde(rename = "association")]
     pub id: AssociationId,
+    /// Which endpoint is the local one.
+    #[serde(default, rename = "local_is")]
+    pub sides: Sides,
     /// SCTP port of the local endpoint.
     pub local_port: u16,
     /// SCTP port of the remote endpoint.
@@ -45,6 +48,17 @@ pub struct PathId {
     pub local: IpAddr,
     /// The remote address.
     pub remote: IpAddr,
+}
+
+impl PathId {
+    /// The same pair as the other endpoint has it.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        Self {
+            local: self.remote,
+            remote: self.local,
+        }
+    }
 }
 
 /// A number for an incident, unique while the engine runs.

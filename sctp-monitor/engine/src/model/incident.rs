@@ -41,7 +41,7 @@ pub struct IncidentView {
 pub struct Scope {
     /// The most telling of the shared things.
     pub kind: ScopeKind,
-    /// The local NIC.
+    /// The local NIC; between the hosts those on both sides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
     /// The local address.
@@ -53,12 +53,15 @@ pub struct Scope {
     /// The association.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub association: Option<AssociationId>,
-    /// The addresses of which no path worked in an association when it failed, if `kind` is `addresses`.
+    /// The addresses of which no path worked in an association when it failed, if `kind` is `address` or `addresses`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<IpAddr>,
     /// All addresses of the remote endpoint; empty if there are several endpoints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peer: Vec<IpAddr>,
+    /// Between the hosts, where neither is local, all addresses of one endpoint or of two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Vec<IpAddr>>,
 }
 
 /// What the members of an incident share, the most telling of all.
@@ -73,10 +76,14 @@ pub enum ScopeKind {
     LocalAddress,
     /// A remote address.
     RemoteAddress,
+    /// An address between the hosts, where neither is local.
+    Address,
     /// Addresses of one association, each with no path that works, while the association has others.
     Addresses,
     /// All paths between two endpoints, or several of them that share no address that fails.
     Peer,
+    /// The same between the hosts, where neither is the peer: of one of them, or between two.
+    Hosts,
 }
 
 impl fmt::Display for ScopeKind {
@@ -86,8 +93,10 @@ impl fmt::Display for ScopeKind {
             Self::Interface => "interface",
             Self::LocalAddress => "local_address",
             Self::RemoteAddress => "remote_address",
+            Self::Address => "address",
             Self::Addresses => "addresses",
             Self::Peer => "peer",
+            Self::Hosts => "hosts",
         })
     }
 }

@@ -62,6 +62,14 @@ struct Offered {
 }
 
 impl Offers {
+    /// The same with the endpoints the other way round.
+    pub(crate) fn reversed(self) -> Self {
+        Self {
+            local: self.remote,
+            remote: self.local,
+        }
+    }
+
     /// Streams in a direction: what one endpoint wants and the other allows (RFC 9260 section 5.1.1).
     #[must_use]
     pub fn streams(&self, direction: Direction) -> u16 {

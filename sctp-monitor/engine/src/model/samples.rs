@@ -21,8 +21,13 @@ pub(crate) fn path(number: u8) -> PathId {
 }
 
 pub(crate) fn event(kind: EventKind) -> Event {
+    event_of(Sides::ThisHost, kind)
+}
+
+fn event_of(sides: Sides, kind: EventKind) -> Event {
     let association = AssociationRef {
         id: AssociationId(1),
+        sides,
         local_port: 58910,
         remote_port: 3868,
         local_tag: Some(0x00ab_cdef),
@@ -364,6 +369,7 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
             within: ms(60_000),
         })),
         of_path(Evidence::AnsweredElsewhere(AnsweredElsewhere {
+            direction: Direction::Forward,
             source: path(2).remote,
         })),
         (
@@ -391,6 +397,7 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
             other_source: path(3).remote,
         }),
         of_all(Evidence::Zombie(Zombie::NobodyReads {
+            side: Side::Remote,
             window_zero_for: ms(60_000),
         })),
         of_all(Evidence::Zombie(Zombie::AnswersAfterEnd)),
@@ -432,7 +439,7 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
 
 pub(crate) fn incidents() -> Vec<IncidentView> {
     let (object, evidence) = evidence().swap_remove(3);
-    let finding = Finding::new(object, NOW, evidence, None);
+    let finding = Finding::new(object, Sides::ThisHost, NOW, evidence, None);
     let incident = |kind, interface: Option<&str>, local: Option<u8>, remote: Option<u8>| IncidentView {
         id: IncidentId(3),
         finding: finding.evidence.kind(),
@@ -445,9 +452,14 @@ pub(crate) fn incidents() -> Vec<IncidentView> {
             association: Some(AssociationId(1)),
             failing: match kind {
                 ScopeKind::Addresses => vec![path(1).local, path(2).local],
+                ScopeKind::Address => vec![path(1).local],
                 _ => Vec::new(),
             },
             peer: vec![path(1).remote, path(2).remote],
+            hosts: match kind {
+                ScopeKind::Hosts => vec![vec![path(1).local], vec![path(1).remote, path(2).remote]],
+                _ => Vec::new(),
+            },
         },
         members: 5,
         most_members: 6,
@@ -464,11 +476,27 @@ pub(crate) fn incidents() -> Vec<IncidentView> {
         incident(ScopeKind::RemoteAddress, None, None, Some(1)),
         incident(ScopeKind::Addresses, None, None, None),
         incident(ScopeKind::Peer, None, None, None),
+        incident(ScopeKind::Address, None, None, None),
+        incident(ScopeKind::Hosts, None, None, None),
     ]
 }
 
 /// Every kind of event, with every reason, end, finding and incident.
 pub(crate) fn events() -> Vec<Event> {
+    let of_host = events_of(Sides::ThisHost);
+    let mut all = of_host.clone();
+    for sides in [Sides::Initiator, Sides::SideA] {
+        let between = events_of(sides);
+        let differ = between
+            .into_iter()
+            .zip(&of_host)
+            .filter(|(one, other)| one.words().text != other.words().text);
+        all.extend(differ.map(|(event, _)| event));
+    }
+    all
+}
+
+fn events_of(sides: Sides) -> Vec<Event> {
     let offer = |streams, extensions: &[ChunkKind]| Offer {
         outbound_streams: streams,
         inbound_streams: 2_048,
@@ -496,6 +524,12 @@ pub(crate) fn events() -> Vec<Event> {
         by: Side::Remote,
         source: path(1).remote,
         destination: path(1).local,
+        answers: causes.first().map(|_| Answered {
+            chunk: ChunkKind::Data,
+            source: path(1).local,
+            destination: path(1).remote,
+            after: ms(2),
+        }),
         causes,
         times,
     };
@@ -576,6 +610,7 @@ pub(crate) fn events() -> Vec<Event> {
         tag: 0x1111_1111,
         t_bit: false,
         causes: vec![ErrorCause::UserInitiated { said: None }],
+        answers: None,
     });
     kinds.extend(reasons().into_iter().map(|reason| EventKind::PathStateChanged {
         path: path(1),
@@ -583,13 +618,11 @@ pub(crate) fn events() -> Vec<Event> {
         to: PathState::Inactive,
         reason,
     }));
-    kinds.extend(
-        ends()
-            .into_iter()
-            .map(|reason| EventKind::AssociationDown { reason }),
-    );
+    kinds.extend(ends().into_iter().map(|reason| EventKind::AssociationDown {
+        end: End::new(reason, sides),
+    }));
     for (object, evidence) in evidence() {
-        let finding = Finding::new(object, NOW, evidence, None);
+        let finding = Finding::new(object, sides, NOW, evidence, None);
         kinds.extend([Status::Opened, Status::Closed].map(|status| EventKind::Finding {
             status,
             finding: finding.clone(),
@@ -602,5 +635,5 @@ pub(crate) fn events() -> Vec<Event> {
             incident: incident.clone(),
         }));
     }
-    kinds.into_iter().map(event).collect()
+    kinds.into_iter().map(|kind| event_of(sides, kind)).collect()
 }

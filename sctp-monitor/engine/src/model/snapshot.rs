@@ -8,11 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AddressSource, AssociationId, AssociationRef, Direction, EndReason, Finding, FlowView, IncidentView,
-    Offers, Origin, PathId, PathState, Reason, Schema, Side, Timestamp, units,
+    AddressSource, AssociationId, AssociationRef, Direction, End, Finding, FlowView, HandshakeTimes,
+    IncidentView, Offers, Origin, PathId, PathState, Reason, Schema, Side, Timestamp, units,
 };
 
-/// Associations, paths, flows and incidents at a moment.
+/// Associations, paths, flows, incidents and what else was found, at a moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     /// The version of the snapshot's schema.
@@ -23,6 +23,9 @@ pub struct Snapshot {
     pub associations: Vec<AssociationView>,
     /// The incidents that are open, by number.
     pub incidents: Vec<IncidentView>,
+    /// Findings that are of no single association: about two hosts, or one sender.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
 }
 
 /// An association at the time of the snapshot. Its paths have the engine's figures, or those of a reader that counts for
@@ -53,6 +56,9 @@ pub struct AssociationView<P = PathView> {
     /// Streams and extensions that each endpoint offered, if the handshake was seen.
     #[serde(flatten)]
     pub offers: Option<Offers>,
+    /// How long the handshake took, as far as it was seen.
+    #[serde(default)]
+    pub handshake_times: HandshakeTimes,
     /// The path of new DATA to the remote endpoint, if any was seen.
     pub primary_forward: Option<PathId>,
     /// The path of new DATA from the remote endpoint, if any was seen.
@@ -84,8 +90,8 @@ pub enum PhaseView {
         at: Timestamp,
         /// Why the association has ended.
         #[serde(flatten, with = "units::how_it_ended")]
-        #[schemars(with = "units::how_it_ended::Ended<EndReason>")]
-        end: EndReason,
+        #[schemars(with = "units::how_it_ended::Ended")]
+        end: End,
     },
 }
 
@@ -140,6 +146,7 @@ impl<P> AssociationView<P> {
             local_addresses: self.local_addresses,
             remote_addresses: self.remote_addresses,
             offers: self.offers,
+            handshake_times: self.handshake_times,
             primary_forward: self.primary_forward,
             primary_return: self.primary_return,
             findings: self.findings,

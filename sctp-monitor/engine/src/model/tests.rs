@@ -59,7 +59,7 @@ fn a_line_is_flat() {
         line,
         json!({
             "schema": 1, "event": "path_state_changed", "time": "2023-11-14T22:13:20.000000005Z",
-            "association": 1, "local_port": 58910, "remote_port": 3868, "local_tag": "0x00abcdef", "remote_tag": null,
+            "association": 1, "local_is": "this_host", "local_port": 58910, "remote_port": 3868, "local_tag": "0x00abcdef", "remote_tag": null,
             "local": "10.1.1.1", "remote": "10.1.1.2", "from": "active", "to": "inactive",
             "reason": "no SACK for TSN 3063329962 for 216 ms (limit 160 ms; 1 SACK overdue, 1 packet sent since)",
             "evidence": {
@@ -73,7 +73,8 @@ fn a_line_is_flat() {
 #[test]
 fn an_end_has_its_kind_beside_its_words() {
     let reason = EndReason::Abort(samples::abort(vec![ErrorCause::UserInitiated { said: None }]));
-    let line = written(&samples::event(EventKind::AssociationDown { reason }));
+    let end = End::new(reason, Sides::ThisHost);
+    let line = written(&samples::event(EventKind::AssociationDown { end }));
     assert_eq!(
         line["reason"],
         "aborted by the remote endpoint: ABORT from 10.1.1.2 to 10.1.1.1: user-initiated abort"
@@ -92,7 +93,7 @@ fn a_finding_has_its_kind_and_its_figures() {
     let finding = |object, evidence, incident| {
         written(&samples::event(EventKind::Finding {
             status: Status::Opened,
-            finding: Finding::new(object, samples::NOW, evidence, incident),
+            finding: Finding::new(object, Sides::ThisHost, samples::NOW, evidence, incident),
         }))
     };
     let down = Evidence::PathDown(PathDown {

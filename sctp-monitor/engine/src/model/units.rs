@@ -226,57 +226,34 @@ pub mod optionally_told {
     }
 }
 
-/// The end of an association: words and kind.
-pub(crate) mod ended {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::model::EndReason;
-
-    #[derive(Serialize, Deserialize, schemars::JsonSchema)]
-    pub(crate) struct Ended<T> {
-        /// In words, for people.
-        reason: String,
-        /// The end with its figures, for programs.
-        end: T,
-    }
-
-    pub(crate) fn serialize<S: Serializer>(end: &EndReason, serializer: S) -> Result<S::Ok, S::Error> {
-        let ended = Ended {
-            reason: end.to_string(),
-            end,
-        };
-        ended.serialize(serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EndReason, D::Error> {
-        Ok(Ended::deserialize(deserializer)?.end)
-    }
-}
-
-/// The same under names that leave room for other reasons beside it.
+/// The end of an association under names that leave room for other reasons beside it.
 pub(crate) mod how_it_ended {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::model::EndReason;
+    use crate::model::{End, EndReason};
 
     #[derive(Serialize, Deserialize, schemars::JsonSchema)]
-    pub(crate) struct Ended<T> {
+    pub(crate) struct Ended {
         /// In words, for people.
         end_reason: String,
         /// The end with its figures, for programs.
-        end: T,
+        end: EndReason,
     }
 
-    pub(crate) fn serialize<S: Serializer>(end: &EndReason, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(end: &End, serializer: S) -> Result<S::Ok, S::Error> {
         let ended = Ended {
-            end_reason: end.to_string(),
-            end,
+            end_reason: end.text.clone(),
+            end: end.reason.clone(),
         };
         ended.serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EndReason, D::Error> {
-        Ok(Ended::deserialize(deserializer)?.end)
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<End, D::Error> {
+        let Ended { end_reason, end } = Ended::deserialize(deserializer)?;
+        Ok(End {
+            text: end_reason,
+            reason: end,
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod causes;
 mod ends;
 mod handshakes;
 mod reasons;
+mod sides;
 
 use std::{
     fmt::{self, Write as _},
@@ -14,7 +15,7 @@ use std::{
 
 use crate::model::{
     AssociationRef, Direction, Event, EventKind, Finding, IncidentView, Missing, Object, Offers, Origin,
-    PathId, PathState, Scope, ScopeKind, Short, Status, Timestamp,
+    PathId, PathState, Scope, ScopeKind, Short, Sides, Status, Timestamp,
 };
 
 /// The words of an event.
@@ -46,8 +47,14 @@ impl Event {
         }
     }
 
+    /// What the endpoints are called. What is of no association names none.
+    fn sides(&self) -> Sides {
+        self.association.map_or_else(Sides::default, |known| known.sides)
+    }
+
     /// What happened to the association itself.
     fn predicate(&self) -> String {
+        let sides = self.sides();
         match &self.kind {
             EventKind::AssociationUp {
                 origin,
@@ -61,7 +68,7 @@ impl Event {
                 if let Some(known) = &self.association {
                     let _ = write!(text, ", ports {} > {}", known.local_port, known.remote_port);
                 }
-                let _ = write!(text, ": {} to {}", list(local), list(remote));
+                let _ = write!(text, ": {}", sides.both([&list(local), &list(remote)]));
                 if let Some(offers) = offers {
                     let _ = write!(text, "; {}", streams(offers));
                 }
@@ -78,33 +85,41 @@ impl Event {
                 by_ack,
                 source,
                 destination,
-            } => ends::shutting_down(*by, *by_ack, *source, *destination),
+            } => ends::shutting_down(sides, *by, *by_ack, [*source, *destination]),
             EventKind::AssociationGoesOn { ended_ago } => format!(
                 "goes on: DATA was acknowledged {} after its end was seen",
                 Short(*ended_ago)
             ),
-            EventKind::AssociationDown { reason } => format!("ended: {reason}"),
+            EventKind::AssociationDown { end } => format!("ended: {}", end.text),
             _ => String::new(),
         }
     }
 
     /// What happened to a part of it, or beyond it.
     fn statement(&self) -> String {
+        let sides = self.sides();
         match &self.kind {
             EventKind::AssociationError {
                 by,
                 source,
                 destination,
                 causes,
+                answers,
                 times,
-            } => ends::error(*by, *source, *destination, causes, *times),
+            } => ends::error(
+                sides.endpoint(*by),
+                [*source, *destination],
+                causes,
+                answers.as_ref(),
+                *times,
+            ),
             EventKind::ShutdownUnfinished {
                 by,
                 shutdowns,
                 acks,
                 acked_from,
                 lasting,
-            } => ends::shutdown_unfinished(*by, *shutdowns, *acks, *acked_from, *lasting),
+            } => ends::shutdown_unfinished(sides.endpoint(*by), *shutdowns, *acks, *acked_from, *lasting),
             EventKind::AnsweredFromElsewhere(seen) => seen.to_string(),
             EventKind::HandshakeUnfinished(handshake) => handshake.to_string(),
             EventKind::AbortUnknown {
@@ -115,12 +130,14 @@ impl Event {
                 tag,
                 t_bit,
                 causes,
+                answers,
             } => ends::abort_unknown(
                 (*source, *source_port),
                 (*destination, *destination_port),
                 *tag,
                 *t_bit,
                 causes,
+                answers.as_ref(),
             ),
             EventKind::AddressesChanged {
                 side,
@@ -132,13 +149,16 @@ impl Event {
                 let removed = (!removed.is_empty()).then(|| format!("removed {}", list(removed)));
                 let primary = primary.map(|primary| format!("asks for DATA at {primary}"));
                 let changes: Vec<_> = [added, removed, primary].into_iter().flatten().collect();
-                format!("addresses of the {side} endpoint: {}", changes.join("; "))
+                format!("addresses of {}: {}", sides.endpoint(*side), changes.join("; "))
             }
             EventKind::Translated {
                 side,
                 address,
                 seen_as,
-            } => format!("address translation: the {side} address {address} is seen as {seen_as}"),
+            } => {
+                let own = sides.address(*side, *address);
+                format!("address translation: {own} is seen as {seen_as}")
+            }
             EventKind::CaptureLacks {
                 direction,
                 missing: Missing::Data,
@@ -170,7 +190,7 @@ impl Event {
                 });
                 format!("{direction} DATA moved from path {from} to path {to}{gap}")
             }
-            EventKind::Finding { status, finding } => finding.words(*status),
+            EventKind::Finding { status, finding } => finding.words(sides, *status),
             EventKind::Incident { status, incident } => incident.words(*status),
             EventKind::AssociationUp { .. }
             | EventKind::ShuttingDown { .. }
@@ -204,10 +224,10 @@ impl fmt::Display for Words {
 impl Finding {
     /// In words, with what to check unless it is over.
     #[must_use]
-    pub fn words(&self, status: Status) -> String {
+    pub fn words(&self, sides: Sides, status: Status) -> String {
         let object = match self.object {
             Object::Association => String::new(),
-            object => format!("{object}: "),
+            object => format!("{}: ", object.words(sides)),
         };
         match status {
             Status::Closed => format!("{object}over: {}", self.text),
@@ -257,17 +277,6 @@ impl PathState {
     }
 }
 
-impl fmt::Display for Object {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Association => f.write_str("association"),
-            Self::Local(local) => write!(f, "local address {local}"),
-            Self::Remote(remote) => write!(f, "remote address {remote}"),
-            Self::Path(path) => write!(f, "path {path}"),
-        }
-    }
-}
-
 impl fmt::Display for PathId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} > {}", self.local, self.remote)
@@ -287,11 +296,21 @@ impl fmt::Display for Scope {
             (ScopeKind::Interface, Some(interface), ..) => write!(f, "interface {interface}"),
             (ScopeKind::LocalAddress, _, Some(local), _) => write!(f, "local address {local}"),
             (ScopeKind::RemoteAddress, _, _, Some(remote)) => write!(f, "remote address {remote}"),
+            (ScopeKind::Address, ..) => write!(f, "address {}", list(&self.failing)),
             (ScopeKind::Addresses, ..) => write!(f, "addresses {}", list(&self.failing)),
+            (ScopeKind::Hosts, ..) => {
+                let hosts: Vec<_> = self.hosts.iter().map(|host| list(host)).collect();
+                let s = if hosts.len() == 1 { "" } else { "s" };
+                write!(f, "host{s} {}", hosts.join(" and "))
+            }
             _ => write!(f, "peer {}", list(&self.peer)),
         }
     }
 }
+
+/// Which direction is the forward one between the hosts, for the head of a report.
+pub const FORWARD: &str =
+    "forward: from the initiator to the responder; from side A to side B if the handshake was not seen";
 
 /// How an association became known.
 #[must_use]

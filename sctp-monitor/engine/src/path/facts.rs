@@ -48,7 +48,7 @@ pub(crate) struct FlowFacts {
     pub(crate) heartbeat_rtt: Option<RttView>,
     /// From the DATA packet that obliges the peer to acknowledge (the second one, RFC 9260 section 6.2) to the SACK, if
     /// measured; from a single one with the peer's delayed ack.
-    pub(crate) data_rtt: Option<RttView>,
+    pub(crate) data_to_sack: Option<RttView>,
     /// When the first packet passed.
     pub(crate) first_seen: Timestamp,
     /// When the last packet passed, to one tick.
@@ -90,7 +90,7 @@ impl FlowFacts {
                 .then(|| (record.answered_elsewhere, record.ack_source.to_ip())),
             next_hop: (record.next_hop != [0; 6]).then_some(record.next_hop),
             heartbeat_rtt: RttView::of(&record.heartbeat_rtt),
-            data_rtt: RttView::of(&record.data_rtt),
+            data_to_sack: RttView::of(&record.data_rtt),
             first_seen: Timestamp::from_nanos(record.first_seen_ns),
             last_seen: at_ticks(record, record.last_seen_ticks, tick),
             throughput: Throughput::default(),

@@ -39,6 +39,14 @@ impl Primary {
         self.current
     }
 
+    /// The endpoints have changed their names.
+    pub(crate) fn turn(&mut self) {
+        self.current = self.current.map(PathId::reversed);
+        if let Some(candidate) = &mut self.candidate {
+            candidate.path = candidate.path.reversed();
+        }
+    }
+
     /// DATA on a path was acknowledged.
     pub(crate) fn on_acked(&mut self, path: PathId, at: Timestamp) {
         if self.current == Some(path) {

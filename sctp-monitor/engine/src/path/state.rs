@@ -68,6 +68,11 @@ impl Path {
         self.flows.into_iter().flatten().next()
     }
 
+    /// The endpoints have changed their names.
+    pub(crate) fn turn(&mut self) {
+        self.flows.reverse();
+    }
+
     pub(crate) fn set_flow(&mut self, direction: Direction, slot: Option<u32>) {
         self.flows[direction as usize] = slot;
     }

@@ -43,6 +43,11 @@ impl AddressRequest {
         })
     }
 
+    /// The endpoints have changed their names.
+    pub(super) fn turn(&mut self) {
+        self.by = self.by.other();
+    }
+
     /// The endpoint that asked.
     pub(super) fn by(&self) -> Side {
         self.by

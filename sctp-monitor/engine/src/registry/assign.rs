@@ -136,7 +136,8 @@ impl Registry {
         (!association.is_ended()).then_some((member.association, direction))
     }
 
-    /// Which way a flow goes, by the vantage. Between the hosts nothing tells; the lower address is called local.
+    /// Which way a flow goes, by the vantage. Between the hosts nothing tells; the lower address is called local, as far as
+    /// is known so far.
     fn direction(&self, view: &FlowFacts) -> Direction {
         let is_forward = match self.config.vantage {
             Vantage::Endpoint => view.interface.is_egress(),
@@ -152,7 +153,8 @@ impl Registry {
     /// Makes an association for a flow whose handshake was not seen.
     fn open_mid_life(&mut self, key: &FlowKey, direction: Direction, now: Timestamp) -> AssociationId {
         let id = self.associations.next_id();
-        let association = Association::opening(id, key, direction, Origin::MidLife, now);
+        let association =
+            Association::opening(id, key, direction, Origin::MidLife, self.sides_mid_life(), now);
         self.associations.insert(association);
         id
     }

@@ -6,8 +6,8 @@ use sctp_monitor_common::{abi::FlowKey, wire::ChunkKind};
 
 use crate::{
     model::{
-        AssociationId, AssociationRef, Direction, EndReason, Event, EventKind, Offers, Origin, PathId,
-        Schema, Side, Timestamp,
+        AssociationId, AssociationRef, Direction, EndReason, Event, EventKind, HandshakeTimes, Offers,
+        Origin, PathId, Schema, Side, Sides, Timestamp,
     },
     path::{primary::Primary, state::Path},
     registry::{
@@ -29,16 +29,20 @@ pub struct Association {
     pub(super) local_tag: Option<u32>,
     pub(super) remote_tag: Option<u32>,
     /// Whether the tag that packets in a direction carry is certain, by direction: a handshake gave it, or it was proved.
-    vouched: [bool; 2],
+    pub(super) vouched: [bool; 2],
     /// All its packets have had other tags for a while: it may have been restarted unseen.
     pub(super) tags_are_doubted: bool,
     pub(super) origin: Origin,
+    /// Which endpoint is the local one.
+    pub(super) sides: Sides,
     pub(super) phase: Phase,
     pub(super) known_since: Timestamp,
     /// The association that this one's handshake restarted.
     pub(super) restarts: Option<AssociationId>,
     /// What the endpoints said in their handshake, if that was seen.
     pub(super) offers: Option<Offers>,
+    /// How long that took, as far as it is known.
+    pub(super) handshake_times: HandshakeTimes,
     /// What is remarkable about the lists of addresses in their handshake.
     pub(super) lists: Vec<AddressList>,
     pub(super) local: Addresses,
@@ -48,7 +52,7 @@ pub struct Association {
     pub(super) paths: BTreeMap<PathId, Path>,
     /// Slots of the flows by direction, in the order in which they joined. The first one's record holds the TSN state of
     /// its direction.
-    flows: [Vec<u32>; 2],
+    pub(super) flows: [Vec<u32>; 2],
     /// Where new DATA goes, by direction.
     pub(super) primary: [Primary; 2],
     /// It was said that the capture lacks packets of it.
@@ -112,6 +116,7 @@ impl Association {
         key: &FlowKey,
         direction: Direction,
         origin: Origin,
+        sides: Sides,
         now: Timestamp,
     ) -> Self {
         let (local_port, remote_port) = match direction {
@@ -127,10 +132,12 @@ impl Association {
             vouched: [origin == Origin::Handshake; 2],
             tags_are_doubted: false,
             origin,
+            sides,
             phase: Phase::Opening,
             known_since: now,
             restarts: None,
             offers: None,
+            handshake_times: HandshakeTimes::default(),
             lists: Vec::new(),
             local: Addresses::default(),
             remote: Addresses::default(),
@@ -152,6 +159,7 @@ impl Association {
     pub fn reference(&self) -> AssociationRef {
         AssociationRef {
             id: self.id,
+            sides: self.sides,
             local_port: self.local_port,
             remote_port: self.remote_port,
             local_tag: self.local_tag,
@@ -209,6 +217,12 @@ impl Association {
     #[must_use]
     pub fn offers(&self) -> Option<&Offers> {
         self.offers.as_ref()
+    }
+
+    /// How long the handshake took, as far as it was seen.
+    #[must_use]
+    pub fn handshake_times(&self) -> HandshakeTimes {
+        self.handshake_times
     }
 
     /// What the endpoints listed of their addresses in their handshake, if that was seen.

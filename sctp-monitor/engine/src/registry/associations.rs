@@ -11,7 +11,7 @@ use std::{
 use sctp_monitor_common::abi::FlowKey;
 
 use crate::{
-    model::{AssociationId, Direction, EndReason, Event, EventKind, PathId, Schema, Side, Timestamp},
+    model::{AssociationId, Direction, End, EndReason, Event, EventKind, PathId, Schema, Side, Timestamp},
     path::{
         flow::{Flow, Membership},
         flows::Flows,
@@ -30,8 +30,8 @@ use crate::{
 /// All associations that are known.
 #[derive(Debug, Default)]
 pub(super) struct Associations {
-    by_id: BTreeMap<AssociationId, Association>,
-    tags: TagIndex,
+    pub(super) by_id: BTreeMap<AssociationId, Association>,
+    pub(super) tags: TagIndex,
     last_id: u64,
     changes: VecDeque<Change>,
 }
@@ -314,7 +314,8 @@ impl Associations {
         }
         self.changes.push_back(Change::Ended(association.reference()));
         if was_established {
-            let kind = EventKind::AssociationDown { reason };
+            let end = End::new(reason, association.sides);
+            let kind = EventKind::AssociationDown { end };
             self.changes.push_back(association.report(kind, now));
         }
     }

@@ -11,7 +11,7 @@ use sctp_monitor_common::{
 
 use crate::{
     config::Vantage,
-    model::{AssociationId, Direction, EndReason, Offers, Origin, Side, Timestamp, Translation},
+    model::{AssociationId, Direction, EndReason, Offers, Origin, Side, Sides, Timestamp, Translation},
     path::flows::Flows,
     registry::{
         Registry,
@@ -77,7 +77,7 @@ impl Registry {
         }
         let found = self.associations.by_tag(packet.key(), packet.tag);
         if let Some(id) = found.map(|(association, _)| association.id) {
-            self.associations.establish(id, now);
+            self.establish(flows, id, now);
         }
     }
 
@@ -111,7 +111,7 @@ impl Registry {
             }
             None => self.open_handshake(flows, &key, handshake, now),
         };
-        self.associations.establish(id, now);
+        self.establish(flows, id, now);
     }
 
     fn complete(&mut self, handshake: &Answered) {
@@ -148,6 +148,7 @@ impl Registry {
         let Answered {
             initiator, responder, ..
         } = handshake;
+        let direction = self.begun_by(flows, id, direction);
         self.associations.replace_tag(flows, id, direction, responder.tag);
         self.associations
             .replace_tag(flows, id, direction.reversed(), initiator.tag);
@@ -165,6 +166,7 @@ impl Registry {
             association.origin = Origin::Handshake;
         }
         association.offers = Some(offers(initiator, responder, initiator_is));
+        association.handshake_times = handshake.times;
         self.correct_addresses(flows, id, initiator_is, &initiator.addresses, now);
         self.correct_addresses(flows, id, initiator_is.other(), &responder.addresses, now);
     }
@@ -187,8 +189,13 @@ impl Registry {
         } else {
             (Side::Remote, Direction::Return)
         };
-        let mut association = Association::opening(id, key, direction, Origin::Handshake, now);
+        let sides = match self.config.vantage {
+            Vantage::Endpoint => Sides::ThisHost,
+            Vantage::Gateway => Sides::Initiator,
+        };
+        let mut association = Association::opening(id, key, direction, Origin::Handshake, sides, now);
         association.offers = Some(offers(&handshake.initiator, &handshake.responder, initiator));
+        association.handshake_times = handshake.times;
         for (side, endpoint) in [
             (initiator, &handshake.initiator),
             (initiator.other(), &handshake.responder),

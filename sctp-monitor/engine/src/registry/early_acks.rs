@@ -18,6 +18,9 @@ impl Registry {
         flows: &mut Flows,
         acked: &HeartbeatAcked,
     ) -> Option<Membership> {
+        if let Some(flow) = flows.get(acked.header.slot) {
+            self.recent.on_answer(&flow.view.key);
+        }
         if acked.outcome != AckOutcome::Unmatched as u16 {
             return None;
         }

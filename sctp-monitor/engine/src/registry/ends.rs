@@ -5,14 +5,14 @@
 //! association lives on, and the operator is told of the address.
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowOpened, HeartbeatSent, IcmpErrorSeen},
+    abi::{FlowKey, IcmpErrorSeen},
     wire::{Chunk, ChunkKind},
 };
 
 use crate::{
     config::Vantage,
     model::{
-        Abort, Answered, AssociationId, Direction, EndReason, ErrorCause, EventKind, FromElsewhere, GaveUp,
+        Abort, AssociationId, Direction, EndReason, ErrorCause, EventKind, FromElsewhere, GaveUp,
         HandshakeAnswer, Reply, Side, Timestamp, UnfinishedHandshake,
     },
     path::flows::Flows,
@@ -42,18 +42,6 @@ impl Association {
 }
 
 impl Registry {
-    /// A flow began.
-    pub(crate) fn on_opened(&mut self, opened: &FlowOpened) {
-        self.recent.on_opened(opened.header.slot, opened.key);
-    }
-
-    /// A HEARTBEAT passed.
-    pub(crate) fn on_heartbeat_sent(&mut self, flows: &Flows, sent: &HeartbeatSent) {
-        let known = flows.get(sent.header.slot).map(|flow| flow.view.key);
-        let at = Timestamp::from_nanos(sent.header.time_ns);
-        self.recent.on_heartbeat(sent.header.slot, known, at);
-    }
-
     /// An ICMP error. `true` if it answers a handshake.
     pub(crate) fn on_icmp(&mut self, error: &IcmpErrorSeen) -> bool {
         self.handshakes.on_icmp(error)
@@ -125,11 +113,13 @@ impl Registry {
         let causes = with_streams(causes, association, direction);
         if let Some(times) = association.errors.admits((by, causes.clone()), packet.time) {
             let id = association.id;
+            let answers = self.brought_about(packet, &causes);
             let kind = EventKind::AssociationError {
                 by,
                 source: packet.key().src.to_ip(),
                 destination: packet.key().dst.to_ip(),
                 causes,
+                answers,
                 times,
             };
             self.associations.report(id, kind, packet.time);
@@ -156,13 +146,14 @@ impl Registry {
         let gave_up = (!t_bit && !causes.iter().any(asked_for))
             .then(|| gave_up(flows, association, direction, packet.time))
             .flatten();
+        let causes = with_streams(causes, association, direction);
         let abort = Abort {
             by: Side::sending(direction),
             source,
             destination,
             t_bit,
-            causes: with_streams(causes, association, direction),
-            answers: self.answered(packet, t_bit),
+            answers: self.answered_by_abort(packet, t_bit, &causes),
+            causes,
             gave_up,
         };
         self.associations.end(id, EndReason::Abort(abort), packet.time);
@@ -188,7 +179,9 @@ impl Registry {
         {
             return;
         }
+        let answers = self.answered_by_abort(packet, t_bit, &causes);
         let kind = EventKind::AbortUnknown {
+            answers,
             source: src.to_ip(),
             destination: dst.to_ip(),
             source_port: src_port,
@@ -315,6 +308,11 @@ impl Registry {
             ChunkKind::Abort => causes::read(&packet.frame, chunk),
             _ => Vec::new(),
         };
+        let answers = match kind {
+            ChunkKind::Abort => self.answered_by_abort(packet, t_bit, &causes),
+            ChunkKind::ShutdownAck => self.answered(packet, |asked| asked == ChunkKind::Shutdown),
+            _ => None,
+        };
         let seen = FromElsewhere {
             chunk: kind,
             source: packet.key().src.to_ip(),
@@ -322,17 +320,11 @@ impl Registry {
             unlisted,
             t_bit,
             causes,
-            answers: self.answered(packet, t_bit),
+            answers,
         };
         let report = EventKind::AnsweredFromElsewhere(seen);
         self.associations.report(id, report, packet.time);
         false
-    }
-
-    /// What a packet with a reflected tag answers.
-    fn answered(&self, packet: &ControlPacket<'_>, t_bit: bool) -> Option<Answered> {
-        let answered = || self.recent.answered_by(packet.key(), packet.time);
-        t_bit.then(answered).flatten()
     }
 }
 

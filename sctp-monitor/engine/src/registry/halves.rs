@@ -39,12 +39,12 @@ impl Registry {
     }
 
     /// Nothing more will be seen: reports what was held back.
-    pub(crate) fn establish_rest(&mut self, flows: &Flows, now: Timestamp) {
+    pub(crate) fn establish_rest(&mut self, flows: &mut Flows, now: Timestamp) {
         self.establish_lasting(flows, false, now);
     }
 
     /// Reports what has lasted. If `hold`, what may be part of another half only once it is old.
-    fn establish_lasting(&mut self, flows: &Flows, hold: bool, now: Timestamp) {
+    fn establish_lasting(&mut self, flows: &mut Flows, hold: bool, now: Timestamp) {
         let is_due = |association: &&Association| {
             association.is_opening()
                 && self.is_old(association, now)
@@ -69,7 +69,7 @@ impl Registry {
             .map(|due| due.id)
             .collect();
         for id in due {
-            self.associations.establish(id, now);
+            self.establish(flows, id, now);
         }
     }
 

@@ -8,7 +8,7 @@ use sctp_monitor_common::{
 };
 
 use crate::{
-    model::{Offer, Reply, Timestamp, UnfinishedHandshake},
+    model::{HandshakeTimes, Offer, Reply, Timestamp, UnfinishedHandshake},
     registry::{addresses::MAX_ADDRESSES, packet::ControlPacket},
 };
 
@@ -31,6 +31,10 @@ pub(super) struct Pending {
     pub(super) seen_as: Option<IpAddr>,
     /// Addresses and ports of the last COOKIE ECHO, and its tag.
     pub(super) echoed: Option<(FlowKey, u32)>,
+    /// When that was sent.
+    pub(super) echoed_at: Timestamp,
+    /// How long the legs took that were answered.
+    pub(super) times: HandshakeTimes,
     pub(super) account: UnfinishedHandshake,
 }
 
@@ -57,6 +61,8 @@ pub(crate) struct Answered {
     pub(crate) source: IpAddr,
     /// When the INIT was sent.
     pub(crate) began: Timestamp,
+    /// How long it took, as far as it is known.
+    pub(crate) times: HandshakeTimes,
     /// Addresses and ports of the COOKIE ECHO, or of the INIT if that was not seen.
     pub(crate) key: FlowKey,
 }
@@ -85,6 +91,8 @@ impl Pending {
             responders: Vec::new(),
             seen_as: None,
             echoed: None,
+            echoed_at: Timestamp::default(),
+            times: HandshakeTimes::default(),
             account: UnfinishedHandshake {
                 initiator: key.src.to_ip(),
                 responder: key.dst.to_ip(),

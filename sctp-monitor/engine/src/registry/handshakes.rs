@@ -93,6 +93,9 @@ impl Handshakes {
         };
         pending.on_reply(reply, packet.time);
         let account = &mut pending.account;
+        if (account.inits, account.init_acks) == (1, 0) {
+            pending.times.init = Some(packet.time.since(pending.began));
+        }
         account.init_acks += 1;
         account.init_ack_bytes = account.init_ack_bytes.max(packet.header.packet_length);
         pending.responders.retain(|known| known.tag != responder.tag);
@@ -115,6 +118,7 @@ impl Handshakes {
             .rposition(|pending| pending.is_echoed_by(key, tag))?;
         let pending = self.pending.get_mut(index)?;
         pending.echoed = Some((*key, tag));
+        pending.echoed_at = packet.time;
         pending.on_sent(packet.time);
         let account = &mut pending.account;
         account.cookie_echoes += 1;
@@ -133,6 +137,9 @@ impl Handshakes {
         if !listed && source != echoed.dst.to_ip() {
             pending.on_reply(Reply::CookieAck { source }, packet.time);
             return None;
+        }
+        if pending.account.cookie_echoes == 1 {
+            pending.times.cookie = Some(packet.time.since(pending.echoed_at));
         }
         self.with_tag(index, tag, vantage)
     }
@@ -324,6 +331,7 @@ impl Handshakes {
             seen_as,
             source: pending.key.src.to_ip(),
             began: pending.began,
+            times: pending.times,
             key: pending.echoed.map_or(pending.key, |(key, _)| key),
         })
     }

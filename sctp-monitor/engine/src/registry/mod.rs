@@ -7,6 +7,7 @@
 mod address_changes;
 pub(crate) mod address_list;
 pub(crate) mod addresses;
+mod answers;
 mod asconf;
 mod assign;
 pub(crate) mod association;
@@ -33,6 +34,7 @@ pub(crate) mod packet;
 mod proof;
 mod recent;
 mod restart;
+mod sides;
 mod tags;
 mod unfinished;
 

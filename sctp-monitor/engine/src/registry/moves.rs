@@ -34,8 +34,12 @@ impl Registry {
         }
         self.vouch(flows, slot, member);
         self.establish_if_known(flows, id, now);
-        let missing = flows.get(slot).and_then(Flow::lacking);
-        if let Some(missing) = missing.filter(|_| self.config.may_lack_packets) {
+        // The endpoints may have changed their names with that.
+        let flow = flows.get(slot);
+        if let Some((member, missing)) = flow
+            .and_then(|flow| Some((flow.member?, flow.lacking()?)))
+            .filter(|_| self.config.may_lack_packets)
+        {
             self.report_lack(member, missing, now);
         }
     }
@@ -107,7 +111,7 @@ impl Registry {
         if association.is_some_and(is_known) {
             self.tie_by_both_tags(flows, id, now);
             // One that is part of another is not there any more.
-            self.associations.establish(id, now);
+            self.establish(flows, id, now);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The packets that passed last, as far as others answer them by ABORT: what does an ABORT answer?
+//! The packets that passed last, as far as others answer them: what does an ABORT, ERROR or SHUTDOWN ACK answer?
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -31,11 +31,22 @@ struct Seen {
 impl Recent {
     /// A packet with control chunks.
     pub(super) fn on_packet(&mut self, packet: &ControlPacket<'_>, chunks: &[Chunk]) {
-        if let Some(first) = chunks.first()
-            && !first.is(ChunkKind::Abort)
-        {
-            self.note(*packet.key(), first.kind(), packet.time);
+        let Some(first) = chunks.first().map(Chunk::kind) else {
+            return;
+        };
+        if !matches!(first, ChunkKind::Abort | ChunkKind::Error) {
+            self.on_answer(packet.key());
         }
+        if first != ChunkKind::Abort {
+            self.note(*packet.key(), first, packet.time);
+        }
+    }
+
+    /// An endpoint that complains of nothing sends what answers the other one, or may: an ABORT that follows answers something
+    /// later.
+    pub(super) fn on_answer(&mut self, key: &FlowKey) {
+        let asked = key.reversed();
+        self.seen.retain(|seen| seen.key != asked);
     }
 
     /// A flow began.
@@ -55,11 +66,30 @@ impl Recent {
         }
     }
 
-    /// The packet that an ABORT with a reflected tag answers: the last one between the same addresses and ports.
-    pub(super) fn answered_by(&self, answer: &FlowKey, at: Timestamp) -> Option<Answered> {
+    /// The slot of a flow that began lately.
+    pub(super) fn opened(&self, key: &FlowKey) -> Option<u32> {
+        let mut opened = self.opened.iter().rev();
+        opened.find(|(_, opened)| opened == key).map(|(slot, _)| *slot)
+    }
+
+    /// DATA that is not acknowledged.
+    pub(super) fn on_unacknowledged(&mut self, key: FlowKey, sent_at: Timestamp) {
+        self.note(key, ChunkKind::Data, sent_at);
+    }
+
+    /// The packet that another one answers: the last of these kinds between the same addresses and ports.
+    pub(super) fn answered_by(
+        &self,
+        answer: &FlowKey,
+        may_be: impl Fn(ChunkKind) -> bool,
+        at: Timestamp,
+    ) -> Option<Answered> {
         let asked = answer.reversed();
-        let mut seen = self.seen.iter().rev();
-        let seen = seen.find(|seen| seen.key == asked && at.since(seen.at) <= ROUND_TRIP)?;
+        let is_it = |seen: &&Seen| {
+            let in_time = seen.at <= at && at.since(seen.at) <= ROUND_TRIP;
+            seen.key == asked && in_time && may_be(seen.chunk)
+        };
+        let seen = self.seen.iter().filter(is_it).max_by_key(|seen| seen.at)?;
         Some(Answered {
             chunk: seen.chunk,
             source: asked.src.to_ip(),

@@ -135,6 +135,7 @@ impl Session {
     pub fn take_ring(&mut self, store: &mut impl FlowStore) {
         let engine = &mut self.engine;
         store.take_ring(|record| engine.handle_ring(record));
+        engine.handle_held(|slot| store.record(slot).map(|record| *record.borrow()));
         self.ring_was_taken = true;
     }
 

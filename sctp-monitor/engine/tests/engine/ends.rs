@@ -2,7 +2,7 @@
 
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{Abort, EndReason, ErrorCause, EventKind, Side},
+    model::{Abort, EndReason, ErrorCause, EventKind, Side, Sides},
 };
 use sctp_monitor_testkit::{
     frames::{self, Packet},
@@ -112,7 +112,7 @@ fn an_abort_tells_the_reason_of_the_application() {
     world.received(1, LOCAL_TAG, vec![frames::abort_because("maintenance")]);
     world.sweep();
     assert_eq!(
-        downs(&world)[0].to_string(),
+        downs(&world)[0].words(Sides::ThisHost),
         "aborted by the remote endpoint: ABORT from 10.1.0.2 to 10.1.0.1: user-initiated abort \"maintenance\""
     );
 }
@@ -133,6 +133,7 @@ fn an_error_is_reported_once_a_minute() {
             stream: Some(1),
             streams: Some(10),
         }],
+        answers: None,
         times,
     };
     let errors = |world: &World| -> Vec<_> {

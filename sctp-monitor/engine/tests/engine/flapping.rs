@@ -2,7 +2,7 @@
 
 use sctp_monitor_engine::{
     NicState,
-    model::{AnsweredElsewhere, Evidence, Flapping, Object, PathState, Status},
+    model::{AnsweredElsewhere, Direction, Evidence, Flapping, Object, PathState, Status},
 };
 use sctp_monitor_testkit::{
     frames,
@@ -90,7 +90,10 @@ fn answers_from_another_address_are_reported_as_long_as_they_come_from_there() {
     let source = World::remote(2).parse().unwrap();
     assert_eq!(
         finding.evidence,
-        Evidence::AnsweredElsewhere(AnsweredElsewhere { source })
+        Evidence::AnsweredElsewhere(AnsweredElsewhere {
+            direction: Direction::Forward,
+            source,
+        })
     );
     assert_eq!(finding.object, Object::Path(World::path_id(1)));
     world.heartbeat_answered(1, ms(1));

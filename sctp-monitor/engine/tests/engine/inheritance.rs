@@ -101,7 +101,7 @@ fn check(vantage: Vantage, turn: Turn, pause: Duration, first_tsn: u32) {
     assert_eq!(flow.data_chunks, u64::from(MESSAGES), "{what}");
     assert_eq!(flow.retransmissions, 0, "{what}");
     assert_eq!((flow.heartbeats, flow.heartbeats_answered), (1, 1), "{what}");
-    assert_eq!(flow.data_rtt.unwrap().min, ms(2), "{what}");
+    assert_eq!(flow.data_to_sack.unwrap().min, ms(2), "{what}");
     assert_eq!(flow.heartbeat_rtt.unwrap().srtt, ms(1), "{what}");
     assert!(
         flow.first_seen >= began && flow.packets <= u64::from(MESSAGES) + 2,

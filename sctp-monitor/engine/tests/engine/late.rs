@@ -1,8 +1,11 @@
 //! Packets that come after the end of an association: what is late makes no new one, and what goes on was no end.
 
+use std::time::Duration;
+
+use sctp_monitor_common::wire::ChunkKind;
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{EndReason, EventKind, Origin},
+    model::{EndReason, EventKind, Origin, Sides},
 };
 use sctp_monitor_testkit::{
     frames::{self, Packet},
@@ -239,8 +242,100 @@ fn an_abort_that_answers_a_heartbeat_says_so() {
                  or packets from {asked} to {answered} reach another host"
             );
             assert_eq!(ends.len(), 1, "{vantage:?}, ours {ours}");
-            assert_eq!(ends[0].to_string(), words, "{vantage:?}");
+            assert_eq!(ends[0].words(Sides::ThisHost), words, "{vantage:?}");
         }
+    }
+}
+
+/// What the only ABORT answers, of an association of which `happens` takes place over path 1 before.
+fn answered(
+    vantage: Vantage,
+    abort: (u32, Vec<u8>),
+    happens: impl Fn(&mut World),
+) -> Option<(ChunkKind, Duration)> {
+    let mut world = World::new(vantage);
+    world.handshake();
+    for tsn in 1..10 {
+        world.data(1, tsn);
+        world.now = world.now + ms(1);
+        world.sack(1, tsn);
+        world.advance(ms(100));
+    }
+    happens(&mut world);
+    world.received(1, abort.0, vec![abort.1]);
+    world.sweep();
+    let ends = downs(&world);
+    let [EndReason::Abort(abort)] = ends.as_slice() else {
+        panic!("{ends:?}");
+    };
+    abort
+        .answers
+        .as_ref()
+        .map(|answers| (answers.chunk, answers.after))
+}
+
+#[test]
+fn an_abort_that_answers_data_says_so() {
+    let unknown = || (REMOTE_TAG, frames::chunk(6, 1, &[]));
+    // Stream 17, and the application's wish.
+    let invalid_stream = || (LOCAL_TAG, frames::chunk(6, 0, &[0, 1, 0, 8, 0, 17, 0, 0]));
+    let asked_for = || (LOCAL_TAG, frames::abort(false));
+    let violation = || (LOCAL_TAG, frames::chunk(6, 0, &[0, 13, 0, 4]));
+    let data = |wait| {
+        move |world: &mut World| {
+            world.data(1, 10);
+            world.advance(ms(wait));
+        }
+    };
+    let acknowledged = |world: &mut World| {
+        world.data(1, 10);
+        world.now = world.now + ms(1);
+        world.sack(1, 10);
+        world.now = world.now + ms(1);
+    };
+    let heartbeat = |world: &mut World| {
+        world.data(1, 10);
+        world.now = world.now + ms(2);
+        world.heartbeat(1);
+        world.now = world.now + ms(3);
+    };
+    for vantage in [Vantage::Endpoint, Vantage::Gateway] {
+        // Within one look at the records, and looks later.
+        for wait in [0, 3, 150] {
+            let of_data = Some((ChunkKind::Data, ms(wait)));
+            assert_eq!(
+                answered(vantage, unknown(), data(wait)),
+                of_data,
+                "{vantage:?} {wait}"
+            );
+            assert_eq!(
+                answered(vantage, invalid_stream(), data(wait)),
+                of_data,
+                "{vantage:?} {wait}"
+            );
+            assert_eq!(
+                answered(vantage, violation(), data(wait)),
+                of_data,
+                "{vantage:?} {wait}"
+            );
+            assert_eq!(
+                answered(vantage, asked_for(), data(wait)),
+                None,
+                "{vantage:?} {wait}"
+            );
+        }
+        // Too long ago.
+        assert_eq!(answered(vantage, unknown(), data(2_000)), None, "{vantage:?}");
+        // It was acknowledged: it arrived, and the association was known.
+        assert_eq!(answered(vantage, unknown(), acknowledged), None, "{vantage:?}");
+        let last = Some((ChunkKind::Heartbeat, ms(3)));
+        assert_eq!(answered(vantage, unknown(), heartbeat), last, "{vantage:?}");
+        let stream = Some((ChunkKind::Data, ms(5)));
+        assert_eq!(
+            answered(vantage, invalid_stream(), heartbeat),
+            stream,
+            "{vantage:?}"
+        );
     }
 }
 

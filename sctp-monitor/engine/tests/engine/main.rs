@@ -31,6 +31,7 @@ mod redundancy;
 mod reports;
 mod session;
 mod short_lived;
+mod sides;
 mod silence;
 mod timeouts;
 mod unfinished;

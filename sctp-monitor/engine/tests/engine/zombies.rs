@@ -1,6 +1,6 @@
 //! Associations that are dead alive.
 
-use sctp_monitor_engine::model::{Evidence, Object, Status, Zombie};
+use sctp_monitor_engine::model::{Evidence, Object, Side, Status, Zombie};
 use sctp_monitor_testkit::{
     frames,
     world::{LOCAL_TAG, REMOTE_TAG, World, downs, ms},
@@ -49,6 +49,7 @@ fn a_peer_that_reads_nothing_for_long_is_a_zombie_until_it_reads() {
         probe(&mut world, tsn, 0);
     }
     let Zombie::NobodyReads {
+        side: Side::Remote,
         window_zero_for: time,
     } = only_zombie(&world)
     else {

@@ -166,9 +166,9 @@ fn check_text(event: &Event) {
             .collect::<Vec<_>>()
             .join(", "),
         EventKind::HandshakeUnfinished(handshake) => handshake.to_string(),
-        EventKind::AssociationDown { reason } => reason.to_string(),
+        EventKind::AssociationDown { end } => end.text.clone(),
         EventKind::PathStateChanged { reason, .. } => reason.to_string(),
-        EventKind::Finding { finding, .. } => finding.evidence.to_string(),
+        EventKind::Finding { finding, .. } => finding.text.clone(),
         _ => return,
     };
     // Cc, and what reorders text (Unicode's bidirectional controls).

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
-use sctp_monitor_engine::model::{Direction, Ppid, Short, Timestamp};
+use sctp_monitor_engine::model::{Direction, Ppid, Short, Side, Timestamp};
 
 use super::{
     super::{
         conclusion::Conclusion,
         figures::wall,
-        story::{PathNumbers, Story},
+        story::{Found, PathNumbers, Story},
     },
     matrix::{matrix, shown},
     plots::{Scale, plots},
@@ -45,7 +45,8 @@ pub(crate) fn section(story: &Story, look: Look, conclusion: &Conclusion<'_>, ti
             (facts(story, &paths))
             (findings(story))
             h3 { "Paths" }
-            p.quiet { "State at the end; figures are forward / return; forward is from local to remote." }
+            p.quiet { "State at the end; figures are forward / return; forward is from "
+                (known.sides.endpoint(Side::Local)) " to " (known.sides.endpoint(Side::Remote)) "." }
             (matrix(story, &paths, capture.1))
             (plotted(story, &paths, look.plots, extent, capture))
             h3 { "What happened" }
@@ -107,8 +108,10 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
     payloads.dedup();
     html! {
         dl.facts {
-            dt { "local" } dd { (list(&story.local())) ", port " (known.local_port) ", tag " (tag(known.local_tag)) }
-            dt { "remote" } dd { (list(&story.remote())) ", port " (known.remote_port) ", tag " (tag(known.remote_tag)) }
+            dt { (known.sides.label(Side::Local)) }
+            dd { (list(&story.local())) ", port " (known.local_port) ", tag " (tag(known.local_tag)) }
+            dt { (known.sides.label(Side::Remote)) }
+            dd { (list(&story.remote())) ", port " (known.remote_port) ", tag " (tag(known.remote_tag)) }
             dt { "began" }
             dd {
                 (date_time(story.view.since)) " UTC (" (how_known(story.view.origin)) ")"
@@ -120,7 +123,7 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
             dd {
                 @match story.end() {
                     Some((at, end)) => {
-                        (date_time(at)) " UTC, after " (length(between(story.view.since, at))) ": " (clean(&end.to_string()))
+                        (date_time(at)) " UTC, after " (length(between(story.view.since, at))) ": " (clean(&end.text))
                     }
                     None => "not within the capture"
                 }
@@ -133,6 +136,9 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
             @if !payloads.is_empty() {
                 dt { "payload" } dd { (payloads.iter().map(|ppid| Ppid(*ppid).to_string()).collect::<Vec<_>>().join(", ")) }
             }
+            @if let Some(times) = story.view.handshake_times.words() {
+                dt { "handshake" } dd { (times) }
+            }
             @if let Some(offers) = &story.view.offers {
                 dt { "streams" } dd { (streams(offers)) }
             }
@@ -143,44 +149,53 @@ fn facts(story: &Story, paths: &[PathNumbers<'_>]) -> Markup {
     }
 }
 
-/// A card for each, those of the end first.
+/// What was found of the association.
 fn findings(story: &Story) -> Markup {
-    let mut sorted: Vec<_> = story.found.iter().collect();
-    sorted.sort_by_key(|finding| {
-        (
-            finding.until.is_some(),
-            finding.finding.evidence.kind().is_weakness(),
-        )
-    });
+    let lasted = |found| (found, Lasted::of(found, story));
+    let found: Vec<_> = story.found.iter().map(lasted).collect();
     html! {
-        @if !sorted.is_empty() {
+        @if !found.is_empty() {
             h3 { "What was found" }
-            @for finding in sorted.iter().take(MOST_FINDINGS) {
-                @let (class, mark) = match (Lasted::of(finding, story), finding.finding.evidence.kind().is_weakness()) {
-                    (Lasted::Over, _) => ("over", "\u{2713} over"),
-                    (_, true) => ("weak", "\u{25cb} risk"),
-                    (Lasted::ToItsEnd, false) => ("doubt", "\u{25d0} until the association ended"),
-                    (Lasted::ToTheEnd, false) => ("alarm", "\u{25b2} to the end"),
-                };
-                div.finding.(class) data-finding=(finding.finding.evidence.name()) {
-                    p.what {
-                        span.badge.(class) { (mark) } " "
-                        b { (finding.finding.evidence.kind().to_string()) } ", " (object(finding))
-                    }
-                    p { (clean(&finding.finding.text)) }
-                    p.quiet {
-                        (date_time(finding.finding.since)) " UTC "
-                        @match finding.until {
-                            Some(until) => { "to " (date_time(until)) " (" (Short(between(finding.finding.since, until))) ")" }
-                            None => "to the end"
-                        }
-                    }
-                    p.next { b { "Check: " } (clean(&finding.finding.check)) }
+            (cards(&found))
+        }
+    }
+}
+
+/// A card for each finding, those of the end first.
+pub(crate) fn cards(found: &[(&Found, Lasted)]) -> Markup {
+    let mut sorted = found.to_vec();
+    sorted.sort_by_key(|(found, _)| (found.until.is_some(), found.finding.evidence.kind().is_weakness()));
+    html! {
+        @for (found, lasted) in sorted.iter().take(MOST_FINDINGS) { (card(found, *lasted)) }
+        @if sorted.len() > MOST_FINDINGS {
+            p.left-out { "and " (plural((sorted.len() - MOST_FINDINGS) as u64, "finding")) " more" }
+        }
+    }
+}
+
+fn card(found: &Found, lasted: Lasted) -> Markup {
+    let finding = &found.finding;
+    let (class, mark) = match (lasted, finding.evidence.kind().is_weakness()) {
+        (Lasted::Over, _) => ("over", "\u{2713} over"),
+        (_, true) => ("weak", "\u{25cb} risk"),
+        (Lasted::ToItsEnd, false) => ("doubt", "\u{25d0} until the association ended"),
+        (Lasted::ToTheEnd, false) => ("alarm", "\u{25b2} to the end"),
+    };
+    html! {
+        div.finding.(class) data-finding=(finding.evidence.name()) {
+            p.what {
+                span.badge.(class) { (mark) } " "
+                b { (finding.evidence.kind().to_string()) } ", " (object(found))
+            }
+            p { (clean(&finding.text)) }
+            p.quiet {
+                (date_time(finding.since)) " UTC "
+                @match found.until {
+                    Some(until) => { "to " (date_time(until)) " (" (Short(between(finding.since, until))) ")" }
+                    None => "to the end"
                 }
             }
-            @if sorted.len() > MOST_FINDINGS {
-                p.left-out { "and " (plural((sorted.len() - MOST_FINDINGS) as u64, "finding")) " more" }
-            }
+            p.next { b { "Check: " } (clean(&finding.check)) }
         }
     }
 }

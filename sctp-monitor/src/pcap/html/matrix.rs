@@ -1,10 +1,10 @@
-//! The path matrix: local addresses down, remote addresses across, a path in each cell.
+//! The path matrix: addresses of the local endpoint down, of the remote one across, a path in each cell.
 
 use std::{net::IpAddr, time::Duration};
 
 use maud::{Markup, html};
 use sctp_monitor_common::wire::ChunkKind;
-use sctp_monitor_engine::model::{Direction, PathId, PathState, Short};
+use sctp_monitor_engine::model::{Direction, PathId, PathState, Short, Side};
 
 use super::{
     super::{
@@ -21,13 +21,15 @@ pub(crate) fn matrix(story: &Story, paths: &[PathNumbers<'_>], end_ns: u64) -> M
     let local = listed(&story.local(), paths.iter().map(|path| path.id.local));
     let remote = listed(&story.remote(), paths.iter().map(|path| path.id.remote));
     let left_out = local.len().saturating_sub(MOST_ADDRESSES) + remote.len().saturating_sub(MOST_ADDRESSES);
+    let sides = story.view.reference.sides;
+    let [down, across] = [Side::Local, Side::Remote].map(|side| sides.label(side));
     let columns = &remote[..remote.len().min(MOST_ADDRESSES)];
     html! {
         div.wide {
             table.matrix {
                 thead {
                     tr {
-                        th.corner scope="col" { "local \u{2193}  remote \u{2192}" }
+                        th.corner scope="col" { (down) " \u{2193}  " (across) " \u{2192}" }
                         @for address in columns { th scope="col" { (address) } }
                     }
                 }
@@ -165,7 +167,10 @@ fn heartbeat_rtt(forward: Option<&Entry>, back: Option<&Entry>) -> Option<String
 
 /// Of the first side that sends DATA: with the delay of the peer's SACKs, which is no part of a round trip.
 fn data_to_sack(forward: Option<&Entry>, back: Option<&Entry>) -> Option<String> {
-    let srtt = [forward, back].into_iter().flatten().find_map(Entry::data_rtt)?;
+    let srtt = [forward, back]
+        .into_iter()
+        .flatten()
+        .find_map(Entry::data_to_sack)?;
     Some(Short(srtt).to_string())
 }
 

@@ -105,6 +105,7 @@ fn document(conclusion: &Conclusion<'_>, timeline: &Timeline, incidents: &Incide
                         (timeline.of_capture())
                     }
                 }
+                (rest::apart(conclusion))
                 (rest::unfinished(conclusion))
                 (rest::flows(conclusion))
                 (rest::troubles(conclusion))

@@ -164,7 +164,7 @@ fn round_trips(path: &PathNumbers<'_>, scale: &Scale, frame: &Frame<'_>) -> Mark
 }
 
 fn without_heartbeats(path: &PathNumbers<'_>) -> String {
-    match path.flows.iter().flatten().find_map(Entry::data_rtt) {
+    match path.flows.iter().flatten().find_map(Entry::data_to_sack) {
         Some(srtt) => format!(
             "no answer to a HEARTBEAT seen; DATA to SACK takes {}",
             Short(srtt)

@@ -5,6 +5,8 @@ use sctp_monitor_common::wire::ChunkKind;
 
 use super::{
     super::conclusion::{Conclusion, Flow},
+    association::cards,
+    verdict::Lasted,
     words::{clean, date_time, length, plural},
 };
 
@@ -17,12 +19,12 @@ pub(crate) fn unfinished(conclusion: &Conclusion<'_>) -> Markup {
                 h2 { "Handshakes that were not completed" }
                 div.wide {
                     table.list {
-                        thead { tr { th { "from" } th { "to" } th { "port" } th { "first" } th { "seen" } th { "check" } } }
+                        thead { tr { th { "from" } th { "to" } th { "port" } th { "first" } th { "last" } th { "seen" } th { "check" } } }
                         tbody {
                             @for handshake in all.iter().take(MOST_HANDSHAKES) {
                                 tr {
                                     td { (handshake.initiator) } td { (handshake.responder) } td { (handshake.port) }
-                                    td { (date_time(handshake.first)) }
+                                    td { (date_time(handshake.first)) } td { (date_time(handshake.last)) }
                                     td { (clean(&handshake.seen())) } td { (clean(&handshake.check())) }
                                 }
                             }
@@ -30,6 +32,23 @@ pub(crate) fn unfinished(conclusion: &Conclusion<'_>) -> Markup {
                     }
                 }
                 (left_out(all.len(), MOST_HANDSHAKES, "handshake"))
+            }
+        }
+    }
+}
+
+/// What was found of two hosts or of one sender, and of no single association.
+pub(crate) fn apart(conclusion: &Conclusion<'_>) -> Markup {
+    let found: Vec<_> = conclusion
+        .apart
+        .iter()
+        .map(|found| (*found, Lasted::apart(found)))
+        .collect();
+    html! {
+        @if !found.is_empty() {
+            section #apart {
+                h2 { "Found of no single association" }
+                (cards(&found))
             }
         }
     }

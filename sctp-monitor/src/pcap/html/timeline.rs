@@ -62,13 +62,12 @@ impl Mark {
                 PathState::Active => Self::Over,
                 PathState::Unconfirmed => Self::Note,
             },
-            EventKind::AssociationDown {
-                reason: EndReason::Abort(_),
-            } => Self::Alarm,
-            EventKind::AssociationDown {
-                reason: EndReason::Silent { .. },
-            }
-            | EventKind::AssociationError { .. }
+            EventKind::AssociationDown { end } => match end.reason {
+                EndReason::Abort(_) => Self::Alarm,
+                EndReason::Silent { .. } => Self::Doubt,
+                _ => Self::Note,
+            },
+            EventKind::AssociationError { .. }
             | EventKind::ShutdownUnfinished { .. }
             | EventKind::AnsweredFromElsewhere(_)
             | EventKind::HandshakeUnfinished(_)
@@ -212,7 +211,9 @@ const MOST_OF_EACH: usize = 1_500;
 
 #[cfg(test)]
 mod tests {
-    use sctp_monitor_engine::model::{Abort, AssociationId, AssociationRef, ErrorCause, Schema, Side};
+    use sctp_monitor_engine::model::{
+        Abort, AssociationId, AssociationRef, End, ErrorCause, Schema, Side, Sides,
+    };
 
     use super::*;
 
@@ -222,6 +223,7 @@ mod tests {
             time: Timestamp::from_nanos(1),
             association: Some(AssociationRef {
                 id: AssociationId(7),
+                sides: Sides::Initiator,
                 local_port: 1,
                 remote_port: 2,
                 local_tag: None,
@@ -239,17 +241,17 @@ mod tests {
             timeline.on_event(&event(EventKind::AssociationGoesOn { ended_ago }));
         }
         let said = Some("<script>alert(1)</script>".to_owned());
-        timeline.on_event(&event(EventKind::AssociationDown {
-            reason: EndReason::Abort(Abort {
-                by: Side::Remote,
-                source: [10, 1, 0, 2].into(),
-                destination: [10, 1, 0, 1].into(),
-                t_bit: false,
-                causes: vec![ErrorCause::UserInitiated { said }],
-                answers: None,
-                gave_up: None,
-            }),
-        }));
+        let reason = EndReason::Abort(Abort {
+            by: Side::Remote,
+            source: [10, 1, 0, 2].into(),
+            destination: [10, 1, 0, 1].into(),
+            t_bit: false,
+            causes: vec![ErrorCause::UserInitiated { said }],
+            answers: None,
+            gave_up: None,
+        });
+        let end = End::new(reason, Sides::Initiator);
+        timeline.on_event(&event(EventKind::AssociationDown { end }));
         let page = timeline.of_association(7).into_string();
         assert!(
             page.contains("user-initiated abort &quot;&lt;script&gt;"),

@@ -37,6 +37,14 @@ pub(crate) enum Lasted {
 }
 
 impl Lasted {
+    /// A finding that is of no single association.
+    pub(crate) fn apart(finding: &Found) -> Self {
+        match finding.until {
+            None => Self::ToTheEnd,
+            Some(_) => Self::Over,
+        }
+    }
+
     pub(crate) fn of(finding: &Found, story: &Story) -> Self {
         match (finding.until, story.end()) {
             (None, _) => Self::ToTheEnd,
@@ -145,7 +153,8 @@ fn was_active(story: &Story) -> bool {
 }
 
 pub(crate) fn was_aborted(story: &Story) -> bool {
-    matches!(story.end(), Some((_, EndReason::Abort(_))))
+    let end = story.end().map(|(_, end)| &end.reason);
+    matches!(end, Some(EndReason::Abort(_)))
 }
 
 /// What a finding is about.
@@ -163,7 +172,8 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
         conclusion
             .stories
             .iter()
-            .flat_map(|story| story.found.iter().map(move |finding| (*story, finding)))
+            .flat_map(|story| story.found.iter().map(move |finding| (Some(*story), finding)))
+            .chain(conclusion.apart.iter().map(|finding| (None, *finding)))
             .filter(|(_, finding)| !finding.finding.evidence.kind().is_weakness())
     };
     let open: Vec<_> = findings()
@@ -175,7 +185,9 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
     let (open_incidents, past_incidents) = incidents.counts();
     let (verdict, words) = match (open.first(), past.first()) {
         _ if conclusion.seen().sctp_packets == 0 => (Verdict::Weak, "No SCTP packet was found.".to_owned()),
-        _ if conclusion.stories.is_empty() => (Verdict::Weak, "No association was seen.".to_owned()),
+        (None, None) if conclusion.stories.is_empty() => {
+            (Verdict::Weak, "No association was seen.".to_owned())
+        }
         (Some(first), _) => (
             Verdict::Wrong,
             format!(
@@ -249,7 +261,7 @@ pub(crate) fn of_capture(conclusion: &Conclusion<'_>, incidents: &Incidents) -> 
     }
 }
 
-fn with_more((story, finding): &(&Story, &Found), count: usize) -> String {
+fn with_more((story, finding): &(Option<&Story>, &Found), count: usize) -> String {
     let name = finding.finding.evidence.kind().to_string();
     let object = match finding.finding.object {
         Object::Association => String::new(),
@@ -262,5 +274,6 @@ fn with_more((story, finding): &(&Story, &Found), count: usize) -> String {
         1 => String::new(),
         count => format!(", and {} more", count - 1),
     };
-    format!("{name}{object}{lasted} (association {}){more}.", story.id())
+    let association = story.map_or_else(String::new, |story| format!(" (association {})", story.id()));
+    format!("{name}{object}{lasted}{association}{more}.")
 }

@@ -5,22 +5,23 @@ use std::{fmt, net::IpAddr, time::Duration};
 use sctp_monitor_common::wire::ChunkKind;
 
 use crate::model::{
-    Abort, Answered, EndReason, ErrorCause, FromElsewhere, GaveUp, Short, Side,
+    Abort, Answered, EndReason, ErrorCause, FromElsewhere, GaveUp, Short, Side, Sides,
     words::{causes::causes, plural, tag},
 };
 
-impl fmt::Display for EndReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl EndReason {
+    /// Why it is over, by the names of the endpoints.
+    #[must_use]
+    pub fn words(&self, sides: Sides) -> String {
         match self {
-            Self::Shutdown { by: None } => f.write_str("shut down"),
-            Self::Shutdown { by: Some(by) } => write!(f, "shut down by the {by} endpoint"),
-            Self::Abort(abort) => abort.fmt(f),
-            Self::Restarted => f.write_str("restarted by a new handshake between the same addresses"),
-            Self::PartOf { association } => write!(f, "found to be part of association {association}"),
-            Self::Replaced => f.write_str("replaced by a new association on the same ports"),
-            Self::Silent { silent_for } => write!(f, "no packet for {}", Short(*silent_for)),
-            Self::CrowdedOut { silent_for } => write!(
-                f,
+            Self::Shutdown { by: None } => "shut down".to_owned(),
+            Self::Shutdown { by: Some(by) } => format!("shut down by {}", sides.endpoint(*by)),
+            Self::Abort(abort) => abort.words(sides),
+            Self::Restarted => "restarted by a new handshake between the same addresses".to_owned(),
+            Self::PartOf { association } => format!("found to be part of association {association}"),
+            Self::Replaced => "replaced by a new association on the same ports".to_owned(),
+            Self::Silent { silent_for } => format!("no packet for {}", Short(*silent_for)),
+            Self::CrowdedOut { silent_for } => format!(
                 "removed because the flow table fills up: never confirmed, no packet for {}",
                 Short(*silent_for)
             ),
@@ -28,8 +29,8 @@ impl fmt::Display for EndReason {
     }
 }
 
-impl fmt::Display for Abort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Abort {
+    fn words(&self, sides: Sides) -> String {
         let Self {
             by,
             source,
@@ -41,24 +42,23 @@ impl fmt::Display for Abort {
         let by = if self.t_bit {
             "aborted".to_owned()
         } else {
-            format!("aborted by the {by} endpoint")
+            format!("aborted by {}", sides.endpoint(*by))
         };
-        write!(f, "{by}: ")?;
-        f.write_str(&abort(*source, *destination, self.t_bit, named))?;
-        if let Some(answered) = &self.answers {
-            write!(f, ", in answer to {answered}")?;
-        }
-        if self.t_bit {
-            write!(
-                f,
+        let sent = abort(*source, *destination, self.t_bit, named);
+        let answers = in_answer(self.answers.as_ref());
+        let unknown = if self.t_bit {
+            format!(
                 "; whoever sent it knows no such association: {source} restarted, or packets from {destination} to \
                  {source} reach another host"
-            )?;
-        }
-        match &self.gave_up {
-            Some(gave_up) => write!(f, "; {gave_up}"),
-            None => Ok(()),
-        }
+            )
+        } else {
+            String::new()
+        };
+        let gave_up = self
+            .gave_up
+            .as_ref()
+            .map_or_else(String::new, |gave_up| format!("; {gave_up}"));
+        format!("{by}: {sent}{answers}{unknown}{gave_up}")
     }
 }
 
@@ -100,9 +100,7 @@ impl fmt::Display for FromElsewhere {
             ChunkKind::Abort => f.write_str(&abort(*source, *destination, self.t_bit, &self.causes))?,
             _ => write!(f, "{} from {source} to {destination}", spelt(*chunk))?,
         }
-        if let Some(answered) = &self.answers {
-            write!(f, ", in answer to {answered}")?;
-        }
+        f.write_str(&in_answer(self.answers.as_ref()))?;
         write!(
             f,
             ": {unlisted} is in no address list of this association, so it "
@@ -115,26 +113,30 @@ impl fmt::Display for FromElsewhere {
     }
 }
 
-pub(super) fn shutting_down(by: Side, by_ack: bool, source: IpAddr, destination: IpAddr) -> String {
+pub(super) fn shutting_down(
+    sides: Sides,
+    by: Side,
+    by_ack: bool,
+    [source, destination]: [IpAddr; 2],
+) -> String {
+    let [by, other] = [by, by.other()].map(|side| sides.endpoint(side));
     if by_ack {
-        let other = by.other();
         return format!(
-            "shutting down: the {other} endpoint sent SHUTDOWN ACK from {source} to {destination}; SHUTDOWN of the {by} \
-             endpoint was not seen"
+            "shutting down: {other} sent SHUTDOWN ACK from {source} to {destination}; SHUTDOWN of {by} was not seen"
         );
     }
-    format!("shutting down: the {by} endpoint sent SHUTDOWN from {source} to {destination}")
+    format!("shutting down: {by} sent SHUTDOWN from {source} to {destination}")
 }
 
 pub(super) fn shutdown_unfinished(
-    by: Side,
+    by: &str,
     shutdowns: u64,
     acks: u64,
     acked_from: Option<IpAddr>,
     lasting: Duration,
 ) -> String {
     let sent = format!(
-        "shutdown not finished: the {by} endpoint sent {} within {}",
+        "shutdown not finished: {by} sent {} within {}",
         plural(shutdowns, "SHUTDOWN"),
         Short(lasting)
     );
@@ -150,10 +152,10 @@ pub(super) fn shutdown_unfinished(
 }
 
 pub(super) fn error(
-    by: Side,
-    source: IpAddr,
-    destination: IpAddr,
+    by: &str,
+    [source, destination]: [IpAddr; 2],
     named: &[ErrorCause],
+    answered: Option<&Answered>,
     times: u64,
 ) -> String {
     let colon = if named.is_empty() { "" } else { ":" };
@@ -163,8 +165,9 @@ pub(super) fn error(
         String::new()
     };
     format!(
-        "the {by} endpoint sent ERROR from {source} to {destination}{colon} {}{again}",
-        causes(named)
+        "{by} sent ERROR from {source} to {destination}{colon} {}{}{again}",
+        causes(named),
+        in_answer(answered)
     )
 }
 
@@ -174,10 +177,12 @@ pub(super) fn abort_unknown(
     verification_tag: u32,
     t_bit: bool,
     named: &[ErrorCause],
+    answered: Option<&Answered>,
 ) -> String {
     format!(
-        "{}; ports {} > {}, tag {}: no association or handshake with this tag was seen",
+        "{}{}; ports {} > {}, tag {}: no association or handshake with this tag was seen",
         abort(from.0, to.0, t_bit, named),
+        in_answer(answered),
         from.1,
         to.1,
         tag(Some(verification_tag)),
@@ -192,6 +197,10 @@ pub(super) fn abort(source: IpAddr, destination: IpAddr, t_bit: bool, named: &[E
         "ABORT{t_bit} from {source} to {destination}{colon} {}",
         causes(named)
     )
+}
+
+fn in_answer(answered: Option<&Answered>) -> String {
+    answered.map_or_else(String::new, |answered| format!(", in answer to {answered}"))
 }
 
 /// A chunk's name as RFC 9260 spells it.

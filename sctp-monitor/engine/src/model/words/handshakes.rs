@@ -3,9 +3,25 @@
 use std::fmt;
 
 use crate::model::{
-    ErrorCause, Reply, UnfinishedHandshake,
+    ErrorCause, HandshakeTimes, Reply, Short, UnfinishedHandshake,
     words::{causes::causes, ends::abort, plural},
 };
+
+impl HandshakeTimes {
+    /// `INIT to INIT ACK 1.20 ms, COOKIE ECHO to COOKIE ACK 1.10 ms`; `None` if neither is known.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        let named = [
+            ("INIT to INIT ACK", self.init),
+            ("COOKIE ECHO to COOKIE ACK", self.cookie),
+        ];
+        let known = named
+            .into_iter()
+            .filter_map(|(leg, time)| Some(format!("{leg} {}", Short(time?))));
+        let known: Vec<_> = known.collect();
+        (!known.is_empty()).then(|| known.join(", "))
+    }
+}
 
 impl UnfinishedHandshake {
     /// What was sent and what came back.
