@@ -9,6 +9,7 @@ mod grey_loss;
 mod incidents;
 mod latency_degraded;
 mod link_down;
+mod member;
 mod not_redundant;
 mod open;
 mod path_down;

@@ -13,10 +13,10 @@ use std::{
 use sctp_monitor_common::abi::FlowKey;
 
 use crate::{
-    config::{Config, Vantage},
+    config::Config,
     findings::{
         bad_checksum::Checksums,
-        incidents::{Incidents, Keys, Member},
+        incidents::{Incidents, Member},
         peer_down,
         rules::{weaknesses, wrong_with_path},
         seen::{PathSeen, Surroundings},
@@ -25,7 +25,7 @@ use crate::{
     },
     model::{
         AssociationId, AssociationRef, Cause, Event, EventKind, Evidence, Finding, Forgery, IncidentId,
-        IncidentView, Object, PathId, PathState, Schema, Side, Status, Timestamp,
+        IncidentView, Object, PathId, Schema, Status, Timestamp,
     },
     registry::{association::Association, forgery::Account},
 };
@@ -151,7 +151,7 @@ impl Findings {
             seen.reference(),
             path,
             found,
-            |finding| member(&seen, finding),
+            |finding| Member::of(&seen, finding),
             noticed_at,
         );
     }
@@ -383,52 +383,4 @@ impl Findings {
             kind: EventKind::Incident { status, incident },
         });
     }
-}
-
-/// A finding on a path as a member of an incident, if it may be one.
-fn member(seen: &PathSeen<'_>, finding: &Finding) -> Option<Member> {
-    let cause = finding.evidence.cause()?;
-    let sides: &[Side] = match seen.config.vantage {
-        Vantage::Endpoint => &[Side::Remote],
-        Vantage::Gateway => &[Side::Local, Side::Remote],
-    };
-    let addresses = |side: &Side| {
-        let mut all: Vec<_> = seen.association.addresses(*side).iter().copied().collect();
-        all.sort_unstable();
-        all
-    };
-    let mut interfaces: Vec<_> = seen
-        .at_hand()
-        .map(|flow| flow.view.interface.if_index())
-        .filter_map(|index| Some((index, seen.nics.name(index)?)))
-        .collect();
-    interfaces.sort_unstable();
-    interfaces.dedup();
-    let works = |on: &dyn Fn(&PathId) -> bool| {
-        let mut paths = seen.association.paths();
-        paths.any(|(id, path)| *id != seen.id && on(id) && path.state() == PathState::Active)
-    };
-    let failing = [Side::Local, Side::Remote]
-        .into_iter()
-        .filter(|side| !works(&|id| side.of(id) == side.of(&seen.id)))
-        .map(|side| side.of(&seen.id));
-    Some(Member {
-        failing: failing.collect(),
-        association: seen.association.id(),
-        cause,
-        kind: finding.evidence.kind(),
-        keys: Keys {
-            between_hosts: seen.config.vantage == Vantage::Gateway,
-            interfaces,
-            local: Some(seen.id.local),
-            remote: Some(seen.id.remote),
-            association: Some(seen.association.id()),
-            endpoints: sides.iter().map(addresses).collect(),
-            others_work: works(&|_| true),
-        },
-        alive_at: seen.at_hand().filter_map(|flow| flow.detector.alive_at()).max(),
-        severity: finding.severity,
-        reason: finding.text.clone(),
-        next: finding.check.clone(),
-    })
 }

@@ -10,6 +10,7 @@ mod dated;
 mod direction;
 mod end;
 mod event;
+mod evidence;
 mod finding;
 mod flow;
 mod handshake;
@@ -34,7 +35,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::finding::Cause;
+pub(crate) use self::evidence::Cause;
 pub use self::{
     address::{AddressSource, Translation},
     cause::ErrorCause,
