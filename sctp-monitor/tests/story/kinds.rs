@@ -207,15 +207,11 @@ fn lossy(side: Side, how: fn(Fault) -> Fault) -> Plan {
 }
 
 /// Changes what a side sends later than that.
-fn later(exchange: &mut Exchange, side: Side, after: Duration, mut change: impl FnMut(&mut Sent)) {
+fn later(exchange: &mut Exchange, side: Side, after: Duration, change: impl FnMut(&mut Sent)) {
     let began_ns = exchange.packets[0].at_ns;
     let is_later =
         |packet: &&mut Sent| packet.from == side && packet.at_ns > began_ns + after.as_nanos() as u64;
-    exchange
-        .packets
-        .iter_mut()
-        .filter(is_later)
-        .for_each(|packet| change(packet));
+    exchange.packets.iter_mut().filter(is_later).for_each(change);
 }
 
 /// Its answers take longer.
@@ -363,7 +359,7 @@ fn as_of_a(event: &Json, local_is_a: bool) -> Json {
     };
     let mut ends = [&event[a], &event[b]];
     if event["association"].is_null() {
-        ends.sort_by_key(|end| end.to_string());
+        ends.sort_by_key(ToString::to_string);
     }
     let addresses = |value: &Json| {
         let text = value.to_string();
