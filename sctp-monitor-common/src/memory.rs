@@ -11,8 +11,8 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::{
     abi::{
-        CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord, IcmpErrorSeen,
-        NO_SLOT,
+        CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord, NO_SLOT, Rare, Trust,
+        limits::unproved_share,
     },
     track::{FlowTable, Scratch, Tables},
     wire::{ReadPacket, Readable, Reading},
@@ -28,6 +28,10 @@ pub struct MemoryTable {
     links: Vec<FlowLinks>,
     /// Slots that were released, the first one first.
     free: VecDeque<u32>,
+    /// The same for flows that nothing proves, in a table of so many slots.
+    unproved: VecDeque<u32>,
+    /// Slots from zero on that are offered to them.
+    unproved_share: u32,
     max_flows: usize,
     /// The flow that was looked up last: packets come in bursts.
     last: Option<(FlowKey, u32)>,
@@ -52,6 +56,8 @@ impl MemoryTable {
             records: Vec::new(),
             links: Vec::new(),
             free: VecDeque::new(),
+            unproved: VecDeque::new(),
+            unproved_share: 0,
             max_flows: usize::MAX,
             last: None,
             touched: Vec::new(),
@@ -79,14 +85,17 @@ impl MemoryTable {
         self
     }
 
-    /// A table of so many slots, as the kernel's: they are there from the beginning, and are taken in the order in which
-    /// they were offered.
+    /// A table of so many slots, as the kernel's: they are there from the beginning, flows that nothing proves have their
+    /// share, and slots are taken in the order in which they were offered.
     #[must_use]
     pub fn with_slots(slots: u32) -> Self {
+        let unproved_share = unproved_share(slots);
         Self {
             records: vec![FlowRecord::zeroed(); slots as usize],
             links: vec![FlowLinks::default(); slots as usize],
-            free: (0..slots).collect(),
+            free: (unproved_share..slots).collect(),
+            unproved: (0..unproved_share).collect(),
+            unproved_share,
             is_touched: vec![false; slots as usize],
             ..Self::new().with_max_flows(slots as usize)
         }
@@ -132,7 +141,11 @@ impl MemoryTable {
         if let Some(record) = self.records.get_mut(slot as usize) {
             *record = FlowRecord::zeroed();
             self.links[slot as usize] = FlowLinks::default();
-            self.free.push_back(slot);
+            if slot < self.unproved_share {
+                self.unproved.push_back(slot);
+            } else {
+                self.free.push_back(slot);
+            }
         }
     }
 
@@ -212,8 +225,10 @@ impl FlowTable for MemoryTable {
         }
     }
 
-    fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
-        let slot = match self.free.pop_front() {
+    fn open(&mut self, key: &FlowKey, rare: &Rare) -> Result<u32, Counter> {
+        let may_have_any = rare.trust != Trust::Unproved || self.unproved_share == 0;
+        let free = if may_have_any { self.free.pop_front() } else { None };
+        let slot = match free.or_else(|| self.unproved.pop_front()) {
             Some(slot) => slot,
             None if self.records.len() >= self.max_flows => return Err(Counter::FlowTableFull),
             None => {
@@ -226,6 +241,14 @@ impl FlowTable for MemoryTable {
         };
         self.index.insert(*key, slot);
         Ok(slot)
+    }
+
+    fn admits(&mut self, _rare: &Rare, _limited: Counter) -> bool {
+        true
+    }
+
+    fn has_room(&mut self, _trust: Trust) -> bool {
+        true
     }
 
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord> {
@@ -280,10 +303,6 @@ impl FlowTable for MemoryTable {
         self.urgent = true;
         self.ring.push_back(record);
     }
-
-    fn emit_icmp_error(&mut self, error: &IcmpErrorSeen) {
-        self.emit(error, true);
-    }
 }
 
 /// Reads so many bytes from an offset, or as many of them as there are.
@@ -313,29 +332,44 @@ mod tests {
         }
     }
 
+    fn open(table: &mut MemoryTable, port: u16) -> Result<u32, Counter> {
+        let rare = Rare {
+            kind: 0,
+            slot: NO_SLOT,
+            trust: Trust::Unproved,
+            remote: key(port).src,
+            now_ns: 1,
+        };
+        table.open(&key(port), &rare)
+    }
+
     #[test]
     fn a_table_of_so_many_slots_is_full_with_them() {
-        let mut table = MemoryTable::with_slots(2);
-        assert_eq!([1, 2].map(|port| table.open(&key(port))), [Ok(0), Ok(1)]);
-        assert_eq!(table.open(&key(3)), Err(Counter::FlowTableFull));
+        let mut table = MemoryTable::with_slots(4);
+        assert_eq!([1, 2].map(|port| open(&mut table, port)), [Ok(0), Ok(1)]);
+        assert_eq!(
+            open(&mut table, 3),
+            Err(Counter::FlowTableFull),
+            "the rest is not for such"
+        );
         table.forget(&key(1));
         assert_eq!(
-            table.open(&key(3)),
+            open(&mut table, 3),
             Err(Counter::FlowTableFull),
             "not offered yet"
         );
         table.release(0);
-        assert_eq!(table.open(&key(3)), Ok(0));
+        assert_eq!(open(&mut table, 3), Ok(0));
     }
 
     #[test]
     fn a_slot_that_is_offered_is_empty() {
         let mut table = MemoryTable::new();
-        let slot = table.open(&key(1)).unwrap();
+        let slot = open(&mut table, 1).unwrap();
         table.records_mut()[0].packets = 7;
         table.forget(&key(1));
         assert_eq!(table.find(&key(1)), NO_SLOT);
         table.release(slot);
-        assert_eq!((table.records()[0].packets, table.open(&key(2))), (0, Ok(0)));
+        assert_eq!((table.records()[0].packets, open(&mut table, 2)), (0, Ok(0)));
     }
 }

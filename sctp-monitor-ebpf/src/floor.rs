@@ -1,10 +1,10 @@
-//! Programs that do nothing, to measure what the kernel itself takes to run a program on a packet.
+//! Programs that do nothing: to measure what the kernel itself takes to run a program on a packet, and to stand in the way.
 
 #![no_std]
 #![no_main]
 
 use aya_ebpf::{
-    bindings::{TC_ACT_UNSPEC, xdp_action},
+    bindings::{TC_ACT_OK, TC_ACT_UNSPEC, xdp_action},
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
@@ -19,6 +19,12 @@ fn xdp_floor(_ctx: XdpContext) -> u32 {
 #[classifier]
 fn tc_floor(_ctx: TcContext) -> i32 {
     TC_ACT_UNSPEC
+}
+
+/// A TC program that lets every packet pass for good: programs behind it do not see it.
+#[classifier]
+fn tc_ends_chain(_ctx: TcContext) -> i32 {
+    TC_ACT_OK as i32
 }
 
 #[panic_handler]

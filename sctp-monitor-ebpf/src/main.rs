@@ -7,6 +7,7 @@
 #![feature(asm_experimental_arch)]
 #![expect(clippy::needless_pass_by_value, reason = "aya's macros hand the context over")]
 
+mod budget;
 mod reader;
 mod table;
 
@@ -72,12 +73,7 @@ fn look<P: Readable>(frame: &P, interface: Interface) {
         },
         max_chunks: MAX_CHUNKS,
     };
-    observe(
-        frame,
-        interface,
-        &options,
-        &mut KernelTables::new(interface.is_egress()),
-    );
+    observe(frame, interface, &options, &mut KernelTables::new());
 }
 
 #[inline(always)]

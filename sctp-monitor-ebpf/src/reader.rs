@@ -256,7 +256,7 @@ static FORGET: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// The same number from a map, which is nothing that the verifier knows.
 #[inline(always)]
-fn forget(offset: usize) -> usize {
+pub(crate) fn forget(offset: usize) -> usize {
     let Some(slot) = FORGET.get_ptr_mut(0) else {
         return 0;
     };

@@ -16,16 +16,14 @@ use bytemuck::Pod;
 use sctp_monitor_common::{
     abi::{
         CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord,
-        FlowSlot, IcmpErrorSeen, IndexKey, NO_SLOT, TableFacts,
-        limits::{
-            DEFAULT_CONTROL_PER_SECOND, DEFAULT_FLOWS, DEFAULT_NEW_FLOWS_PER_SECOND, DEFAULT_RING_BYTES,
-        },
+        FlowSlot, IndexKey, NO_SLOT, Rare, TableFacts, Trust,
+        limits::{DEFAULT_FLOWS, DEFAULT_RING_BYTES},
     },
-    track::{FlowTable, RateLimit, Scratch, TAG_CHECKS, Tables},
+    track::{FlowTable, Scratch, Tables},
     wire::{ReadPacket, Readable, Reading},
 };
 
-use crate::reader::sum;
+use crate::{budget, reader::sum};
 
 // User space sets the sizes when it loads the programs; these are its defaults.
 
@@ -39,8 +37,14 @@ static FLOWS: Array<FlowSlot> = Array::with_max_entries(DEFAULT_FLOWS, BPF_F_MMA
 #[map]
 static TABLE: Array<TableFacts> = Array::with_max_entries(1, 0);
 
+/// Slots for flows that are likely to be genuine. User space sees to it that flows which nothing proves never have more than
+/// their share of all slots: the rest is here.
 #[map]
 static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(DEFAULT_FLOWS, 0);
+
+/// Slots for any flow.
+#[map]
+static UNPROVED_SLOTS: Queue<u32> = Queue::with_max_entries(DEFAULT_FLOWS, 0);
 
 #[map]
 static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
@@ -48,60 +52,28 @@ static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-#[map]
-static RATE_LIMITS: PerCpuArray<RateLimits> = PerCpuArray::with_max_entries(1, 0);
-
 /// What the last flows were that got no slot: a fingerprint each, at a place by their hash.
 #[map]
 static REFUSED: Array<u32> = Array::with_max_entries(REFUSED_PLACES, 0);
 
 #[map]
-static RING: RingBuf = RingBuf::with_byte_size(DEFAULT_RING_BYTES, 0);
+pub(crate) static RING: RingBuf = RingBuf::with_byte_size(DEFAULT_RING_BYTES, 0);
 
 /// See [`FlowKey::index`]; user space sets it, to what it stores in [`TABLE`].
 #[unsafe(no_mangle)]
 static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
 
-/// New flows that one CPU opens in a second.
-#[unsafe(no_mangle)]
-static NEW_FLOWS_PER_SECOND: Global<u64> = Global::new(DEFAULT_NEW_FLOWS_PER_SECOND);
-
-/// Control packets of each outcome of the tag check that one CPU hands to user space in a second, and ICMP errors.
-#[unsafe(no_mangle)]
-static CONTROL_PER_SECOND: Global<u64> = Global::new(DEFAULT_CONTROL_PER_SECOND);
-
 /// A power of two. A flood of 100,000 flows a second overwrites a fingerprint after two thirds of a second; the packets
 /// of a handshake follow each other within milliseconds.
 const REFUSED_PLACES: u32 = 1 << 16;
 
-/// Of the new flows in a second, one in so many is kept for those that are likely to be genuine.
-const KEPT_PART: u64 = 4;
-
-/// What one CPU may still do in this second. Each kind apart: a storm of forged packets, or of ICMP errors, must not keep
-/// from user space what ends a known association.
-#[repr(C)]
-struct RateLimits {
-    new_flows: RateLimit,
-    /// Flows beyond that which are likely to be genuine.
-    likely: RateLimit,
-    /// By the outcome of the packet's tag check. An index, where a choice between fields would make the verifier follow each of them
-    /// through all that comes after.
-    control: [RateLimit; TAG_CHECKS],
-    /// With the flow's tag, and with another one.
-    icmp: [RateLimit; 2],
-}
-
 /// The maps, for one packet that may not need them.
-pub(crate) struct KernelTables {
-    /// The host itself sends the packet.
-    egress: bool,
-    table: Option<KernelTable>,
-}
+pub(crate) struct KernelTables(Option<KernelTable>);
 
 impl KernelTables {
     #[inline(always)]
-    pub(crate) fn new(egress: bool) -> Self {
-        Self { egress, table: None }
+    pub(crate) fn new() -> Self {
+        Self(None)
     }
 }
 
@@ -113,10 +85,7 @@ impl Tables for KernelTables {
         let scratch = SCRATCH.get_ptr_mut(0)?;
         // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
         let scratch = unsafe { &mut *scratch };
-        Some(self.table.insert(KernelTable {
-            egress: self.egress,
-            scratch,
-        }))
+        Some(self.0.insert(KernelTable { scratch }))
     }
 
     #[inline(always)]
@@ -127,8 +96,6 @@ impl Tables for KernelTables {
 
 /// The flow table over the maps, for one packet.
 pub(crate) struct KernelTable {
-    /// The host itself sends the packet.
-    egress: bool,
     /// Looked up once: every look-up of a per-CPU map is a call.
     scratch: &'static mut Scratch,
 }
@@ -144,37 +111,52 @@ impl FlowTable for KernelTable {
     }
 
     #[inline(always)]
-    fn open(&mut self, key: &FlowKey) -> Result<u32, Counter> {
-        let now_ns = self.now_ns();
-        let limits = rate_limits().ok_or(Counter::NewFlowsLimited)?;
-        let per_second = NEW_FLOWS_PER_SECOND.load();
-        let kept = per_second / KEPT_PART;
-        // A flood of forged flows uses the second up in its first moments. A genuine flow is sent by this host, or answers
-        // what was sent, or at least comes again: for such there is a share that forged flows cannot use up.
-        if !limits.new_flows.admits(now_ns, per_second - kept)
-            && !((self.egress
-                || self.find(&key.reversed()) != NO_SLOT
-                || comes_again(key.index(index_seed())))
-                && limits.likely.admits(now_ns, kept))
-        {
+    fn open(&mut self, key: &FlowKey, rare: &Rare) -> Result<u32, Counter> {
+        let index = key.index(index_seed());
+        let is_trusted = budget::number_of(rare.trust) != Trust::Unproved as usize;
+        if !is_trusted && !budget::admits_flow(rare, || comes_again(index)) {
             return Err(Counter::NewFlowsLimited);
         }
-        let Ok(Some(slot)) = FREE_SLOTS.pop() else {
+        let free = if is_trusted {
+            FREE_SLOTS.pop().ok().flatten()
+        } else {
+            None
+        };
+        let Some(slot) = free.or_else(|| UNPROVED_SLOTS.pop().ok().flatten()) else {
             return Err(Counter::FlowTableFull);
         };
-        if FLOW_INDEX
-            .insert(key.index(index_seed()), slot, u64::from(BPF_NOEXIST))
-            .is_err()
-        {
+        if FLOW_INDEX.insert(index, slot, u64::from(BPF_NOEXIST)).is_err() {
             // Another CPU was faster, or the index has no room. The slot is as free as before; should the queue
             // refuse it, user space finds it missing when it counts.
-            let _ = FREE_SLOTS.push(slot, u64::from(BPF_ANY));
+            let _ = if is_trusted {
+                FREE_SLOTS.push(slot, u64::from(BPF_ANY))
+            } else {
+                UNPROVED_SLOTS.push(slot, u64::from(BPF_ANY))
+            };
             return match self.find(key) {
                 NO_SLOT => Err(Counter::FlowTableFull),
                 slot => Ok(slot),
             };
         }
         Ok(slot)
+    }
+
+    #[inline(always)]
+    fn admits(&mut self, rare: &Rare, limited: Counter) -> bool {
+        if !budget::admits(rare) {
+            self.count(limited);
+            return false;
+        }
+        self.has_room(rare.trust)
+    }
+
+    #[inline(always)]
+    fn has_room(&mut self, trust: Trust) -> bool {
+        let has_room = budget::has_room(trust);
+        if !has_room {
+            self.count(Counter::RingFull);
+        }
+        has_room
     }
 
     #[inline(always)]
@@ -228,32 +210,10 @@ impl FlowTable for KernelTable {
 
     #[inline(always)]
     fn emit_control<P: Readable>(&mut self, frame: &P, at: usize, header: &ControlHeader) {
-        let Some(limits) = rate_limits() else {
-            return;
-        };
-        let tag_check = self.scratch.tag_check();
-        if !limits.control[tag_check].admits(header.header.time_ns, CONTROL_PER_SECOND.load()) {
-            return self.count(Counter::ControlLimited);
-        }
         if header.packet_length as usize <= CONTROL_SHORT {
             self.emit_bytes::<_, CONTROL_SHORT>(frame, at, header);
         } else {
             self.emit_bytes::<_, CONTROL_LONG>(frame, at, header);
-        }
-    }
-
-    #[inline(always)]
-    fn emit_icmp_error(&mut self, error: &IcmpErrorSeen) {
-        let Some(limits) = rate_limits() else {
-            return;
-        };
-        let suspect = error.tag_mismatch != 0;
-        if limits.icmp[usize::from(error.tag_mismatch & 1)]
-            .admits(error.header.time_ns, CONTROL_PER_SECOND.load())
-        {
-            self.emit(error, !suspect);
-        } else {
-            self.count(Counter::IcmpLimited);
         }
     }
 }
@@ -347,7 +307,7 @@ const WORD: usize = 8;
 
 /// A flow, for as long as the caller's borrow of the table lets it be the only one.
 #[inline(always)]
-fn flow<'a>(slot: u32) -> Option<(&'a mut FlowRecord, &'a FlowLinks)> {
+pub(crate) fn flow<'a>(slot: u32) -> Option<(&'a mut FlowRecord, &'a FlowLinks)> {
     let slot = FLOWS.get_ptr_mut(slot)?;
     // SAFETY: the pointer is the map's own and lives as long as the program. What other CPUs and user space write
     // meanwhile is allowed for by the record's and the links' rules.
@@ -381,15 +341,8 @@ fn comes_again(key: IndexKey) -> bool {
 }
 
 #[inline(always)]
-fn index_seed() -> [u64; 2] {
+pub(crate) fn index_seed() -> [u64; 2] {
     INDEX_SEED.load()
-}
-
-#[inline(always)]
-fn rate_limits() -> Option<&'static mut RateLimits> {
-    let limits = RATE_LIMITS.get_ptr_mut(0)?;
-    // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
-    Some(unsafe { &mut *limits })
 }
 
 /// Waking user space costs the packet 5 microseconds; what is not urgent waits for its next sweep.

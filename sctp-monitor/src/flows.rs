@@ -27,8 +27,8 @@ impl KernelFlows {
     #[must_use]
     pub fn new(kernel: Kernel) -> Self {
         Self {
+            slots: Slots::new(kernel.max_flows()),
             kernel,
-            slots: Slots::new(),
         }
     }
 
@@ -69,12 +69,18 @@ impl FlowStore for KernelFlows {
         self.slots.take_changed(|slot| records.packets(slot), changed);
     }
 
+    /// None as well of a flow that a program is just opening.
     fn record(&self, slot: u32) -> Option<impl Borrow<FlowRecord>> {
-        self.kernel.record(slot)
+        self.kernel
+            .record(slot)
+            .filter(|record| record.first_seen_ns != 0)
     }
 
     fn link(&mut self, slot: u32, links: &FlowLinks) {
         self.kernel.link(slot, links);
+        if !links.wants_proof() {
+            self.slots.prove(slot);
+        }
     }
 
     fn release(&mut self, slot: u32, key: &FlowKey, now: Timestamp) -> Result<(), KernelError> {
@@ -83,10 +89,16 @@ impl FlowStore for KernelFlows {
         Ok(())
     }
 
-    /// Slots that no program can hold any more are offered to new flows.
+    /// Slots that no program can hold any more are offered to new flows, and flows that nothing proves get back their share.
     fn end_turn(&mut self, now: Timestamp) -> Result<(), KernelError> {
-        while let Some(slot) = self.slots.poll_free(now) {
-            self.kernel.offer_slot(slot)?;
+        while let Some((slot, to)) = self.slots.poll_free(now) {
+            self.kernel.offer_slot(slot, to)?;
+        }
+        while self.slots.lacks_unproved() {
+            match self.kernel.offer_one_more()? {
+                Some(slot) => self.slots.on_offered(slot),
+                None => break,
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use sctp_monitor_common::abi::limits;
 use sctp_monitor_engine::{
     Session,
     config::{Config, Vantage},
@@ -64,6 +65,7 @@ pub(crate) fn watch(
     let kernel = Kernel::load(&LoadOptions {
         max_flows: args.max_flows,
         udp_port: args.udp_port,
+        new_flows_per_second: new_flows_per_second(args.max_flows),
         ..LoadOptions::default()
     })?;
     let vantage = match args.vantage {
@@ -85,6 +87,12 @@ pub(crate) fn watch(
         .enable_all()
         .build()?;
     runtime.block_on(driver.run(interfaces))
+}
+
+/// New flows that nothing proves, in a second: not more than a quarter of their share of the table, so that the engine lets go the
+/// oldest before there is no room.
+fn new_flows_per_second(max_flows: u32) -> u64 {
+    limits::DEFAULT_NEW_FLOWS_PER_SECOND.min(u64::from(limits::unproved_share(max_flows) / 4))
 }
 
 fn stdout(format: Format) -> anyhow::Result<Outlet<Line, Summary>> {

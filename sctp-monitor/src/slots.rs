@@ -1,7 +1,11 @@
-//! Which slots of the flow table are in use, and which may be offered again.
+//! Which slots of the flow table are in use, and which may be offered again, to whom.
+//!
+//! Flows that nothing proves have a share of all slots, so that a flood of them leaves the rest to genuine ones. A flow that is
+//! proved takes its slot along, and another one is offered in its place.
 
 use std::{collections::VecDeque, time::Duration};
 
+use sctp_monitor_common::abi::limits::unproved_share;
 use sctp_monitor_engine::model::Timestamp;
 
 /// The agent's side of the flow table.
@@ -10,9 +14,31 @@ pub struct Slots {
     /// By slot, up to the highest one ever used.
     used: Vec<Slot>,
     released: VecDeque<(u32, Timestamp)>,
+    /// Whom each slot was offered to last, and whether its flow was proved since.
+    offers: Vec<Offer>,
+    /// Slots that flows may take which nothing proves, and those that are offered to them or taken by them.
+    share: u32,
+    unproved: u32,
     /// Flows that ever got a slot.
     opened: u64,
     in_use: u32,
+}
+
+/// Whom a free slot is offered to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// Flows that are likely to be genuine.
+    Genuine,
+    /// Any flow.
+    Any,
+}
+
+impl Offer {
+    /// Whom a slot of a new table is offered to, of which the first `share` slots are for any flow.
+    #[must_use]
+    pub fn of(slot: u32, share: u32) -> Self {
+        if slot < share { Self::Any } else { Self::Genuine }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +53,16 @@ enum Slot {
 }
 
 impl Slots {
-    /// All slots are free.
+    /// All slots of a table of so many are free.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(slots: u32) -> Self {
+        let share = unproved_share(slots);
         Self {
             used: Vec::new(),
             released: VecDeque::new(),
+            offers: (0..slots).map(|slot| Offer::of(slot, share)).collect(),
+            share,
+            unproved: share,
             opened: 0,
             in_use: 0,
         }
@@ -91,8 +121,35 @@ impl Slots {
         }
     }
 
-    /// A slot that no program can hold any more.
-    pub fn poll_free(&mut self, now: Timestamp) -> Option<u32> {
+    /// The flow in this slot was proved.
+    pub fn prove(&mut self, slot: u32) {
+        self.change(slot, Offer::Genuine);
+    }
+
+    /// Whether flows that nothing proves have less than their share.
+    #[must_use]
+    pub fn lacks_unproved(&self) -> bool {
+        self.unproved < self.share
+    }
+
+    /// A slot that was for genuine flows is offered to any.
+    pub fn on_offered(&mut self, slot: u32) {
+        self.change(slot, Offer::Any);
+    }
+
+    fn change(&mut self, slot: u32, to: Offer) {
+        let Some(offer) = self.offers.get_mut(slot as usize) else {
+            return;
+        };
+        match (std::mem::replace(offer, to), to) {
+            (Offer::Genuine, Offer::Any) => self.unproved += 1,
+            (Offer::Any, Offer::Genuine) => self.unproved -= 1,
+            _ => {}
+        }
+    }
+
+    /// A slot that no program can hold any more, and whom to offer it to.
+    pub fn poll_free(&mut self, now: Timestamp) -> Option<(u32, Offer)> {
         let (slot, released_at) = self.released.front().copied()?;
         if now.since(released_at) < GRACE {
             return None;
@@ -102,13 +159,11 @@ impl Slots {
             *state = Slot::Free;
             self.in_use -= 1;
         }
-        Some(slot)
-    }
-}
-
-impl Default for Slots {
-    fn default() -> Self {
-        Self::new()
+        if self.lacks_unproved() {
+            self.change(slot, Offer::Any);
+        }
+        let to = self.offers.get(slot as usize).copied()?;
+        Some((slot, to))
     }
 }
 
@@ -131,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_named_once_for_each_change() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::new(8);
         for slot in [0, 2, 3] {
             slots.take(slot);
         }
@@ -142,13 +197,13 @@ mod tests {
 
     #[test]
     fn a_released_slot_is_free_after_the_grace_time() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::new(8);
         slots.take(1);
         slots.release(1, at(10));
         assert!(!slots.is_free(1));
         assert_eq!(slots.poll_free(at(10)), None);
         assert!(changed(&mut slots, |_| 9).is_empty(), "nobody reads it");
-        assert_eq!(slots.poll_free(at(11)), Some(1));
+        assert_eq!(slots.poll_free(at(11)), Some((1, Offer::Any)));
         assert!(slots.is_free(1));
         assert_eq!(slots.poll_free(at(12)), None);
         slots.take(1);
@@ -157,11 +212,30 @@ mod tests {
 
     #[test]
     fn a_slot_is_released_once() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::new(8);
         slots.take(0);
         slots.release(0, at(1));
         slots.release(0, at(1));
-        assert_eq!(slots.poll_free(at(9)), Some(0));
+        assert_eq!(slots.poll_free(at(9)), Some((0, Offer::Any)));
         assert_eq!(slots.poll_free(at(9)), None);
+    }
+
+    #[test]
+    fn flows_that_nothing_proves_keep_their_share_and_no_more() {
+        let mut slots = Slots::new(8);
+        for slot in 0..4 {
+            slots.take(slot);
+        }
+        assert!(!slots.lacks_unproved(), "all are taken, but these are all");
+        slots.prove(1);
+        slots.prove(1);
+        assert!(slots.lacks_unproved());
+        slots.on_offered(4);
+        assert!(!slots.lacks_unproved());
+        // What is given back goes to whoever has less than his share.
+        slots.release(1, at(1));
+        slots.release(0, at(1));
+        assert_eq!(slots.poll_free(at(9)), Some((1, Offer::Genuine)));
+        assert_eq!(slots.poll_free(at(9)), Some((0, Offer::Any)));
     }
 }

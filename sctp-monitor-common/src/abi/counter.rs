@@ -63,14 +63,17 @@ counters! {
     TagMismatch, "tag_mismatch";
     /// HEARTBEAT ACKs that answer no outstanding heartbeat of their association.
     HeartbeatAckUnmatched, "heartbeat_ack_unmatched";
-    /// Packets of flows that found the flow table full: seen, but not tracked.
+    /// Packets of flows that found the flow table full, or the half of it that flows may take which nothing proves: seen, but
+    /// not tracked.
     FlowTableFull, "flow_table_full";
     /// Packets of new flows beyond the rate at which flows are opened: seen, but not tracked.
     NewFlowsLimited, "new_flows_limited";
-    /// Ring buffer records that found it full.
+    /// Ring buffer records that found it full, or that nothing proves and that found it half full.
     RingFull, "ring_full";
     /// Control packets beyond the rate at which they are handed to user space.
     ControlLimited, "control_limited";
+    /// HEARTBEATs and HEARTBEAT ACKs beyond the rate at which they are told to user space; the flow table has them.
+    HeartbeatLimited, "heartbeat_limited";
     /// ICMP errors that quote SCTP, but not up to its verification tag.
     IcmpQuoteTruncated, "icmp_quote_truncated";
     /// ICMP errors that quote a packet of a flow that is not known.

@@ -7,9 +7,14 @@
 //! [`FlowLinks`], after it. Several CPUs share a record without locks: most fields are written for packets of one
 //! direction only, which one CPU processes at a time, and readers must stand a value that is one packet old.
 
+use core::sync::atomic::{Ordering, compiler_fence};
+
 use bytemuck::{Pod, Zeroable};
 
-use super::{FlowKey, FlowLinks, HEARTBEAT_SLOTS, OutstandingHeartbeat, Rtt, SenderState, SlotRef, TimedTsn};
+use super::{
+    FlowKey, FlowLinks, HEARTBEAT_SLOTS, OutstandingHeartbeat, Rate, Rtt, SenderState, SlotRef, TimedTsn,
+    Trust,
+};
 use crate::wire::{Address, ChunkKind, chunk::KIND_SLOTS};
 
 /// What is known of a flow. Everything is zero in a free slot; `key` is set once and then stays.
@@ -141,8 +146,12 @@ pub struct FlowRecord {
     /// The Ethernet address of the next hop when the flow's tag was first seen on its interface: of its receiver if it leaves, of
     /// its sender if it arrives. All zero if there is none.
     pub next_hop: [u8; 6],
+    /// Whether this host ever sent an INIT over the flow: 1, or 0. Nobody can make it do so.
+    pub host_opens: u16,
+    /// What was rare in the current second, by [`Trust`].
+    pub rare: [Rate; Trust::SLOTS],
     /// Room for more; 0.
-    pub room: [u16; 25],
+    pub room: [u32; 4],
 }
 
 impl FlowRecord {
@@ -151,6 +160,8 @@ impl FlowRecord {
     pub fn open(&mut self, key: &FlowKey, slot: u32, now_ns: u64, now_ticks: u64) {
         self.key = *key;
         self.slot = slot;
+        // Whoever sees a time sees the key.
+        compiler_fence(Ordering::Release);
         self.first_seen_ns = now_ns;
         self.first_seen_ticks = now_ticks;
         self.last_seen_ticks = now_ticks;
@@ -200,6 +211,13 @@ impl FlowRecord {
             self.adopt(tag);
         }
         self.proofs = self.proofs.saturating_add(1);
+    }
+
+    /// Whether the flow's tag was proved, or user space vouches for it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_proved(&self, links: &FlowLinks) -> bool {
+        !links.wants_proof() || self.proofs > 0
     }
 
     /// The record with what it has counted since it was as `before`: what was before is another association's.

@@ -89,6 +89,13 @@ impl core::hash::Hash for FlowKey {
 pub struct IndexKey([u64; 2]);
 
 impl IndexKey {
+    /// Of two words.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(words: [u64; 2]) -> Self {
+        Self(words)
+    }
+
     /// A hash that nobody who does not know the seed can aim at.
     #[inline(always)]
     #[must_use]

@@ -6,6 +6,7 @@ mod flow;
 mod key;
 pub mod limits;
 mod links;
+mod rate;
 mod ring;
 mod sender;
 mod siphash;
@@ -16,6 +17,7 @@ pub use counter::{Counter, Counters};
 pub use flow::{FlowRecord, Interface, NO_SLOT};
 pub use key::{FlowKey, IndexKey};
 pub use links::{FlowLinks, FlowSlot, SlotRef};
+pub use rate::{Rare, RareKind, Rate, Trust};
 pub use ring::{
     AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent,
     IcmpErrorSeen, RingHeader, RingKind, RingRecord, RingRecordError, UnknownRingKind,

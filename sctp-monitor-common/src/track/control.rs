@@ -1,13 +1,15 @@
 //! Packets with control chunks: user space gets them as bytes, because they carry lists, or change the association.
 
 use super::{
+    open::first_kind,
     scratch::{Found, bit},
     table::FlowTable,
     tag_check::TagCheck,
+    trust::{opens, rare, remote, trust_of_new},
 };
 use crate::{
-    abi::{ControlHeader, FlowKey, Interface, NO_SLOT, RingHeader, RingKind},
-    wire::{Chunk, ChunkKind, ReadPacket, Readable, Reading},
+    abi::{ControlHeader, Counter, FlowKey, Interface, NO_SLOT, Rare, RareKind, RingHeader, RingKind},
+    wire::{ChunkKind, Readable},
 };
 
 /// A packet of a flow that got no slot. What it does to its association still reaches user space, if it begins with
@@ -20,45 +22,62 @@ pub(super) fn untracked<P: Readable, T: FlowTable>(
     table: &mut T,
 ) {
     table.scratch().tag_check = TagCheck::Untagged as u32;
-    let at = table.scratch().chunks_at();
-    if let Some(chunk_type) = frame.read_by(ChunkType(at)) {
-        let first = Chunk::new(at, chunk_type, 0, 0);
-        if Found(1 << first.slot()).any(CONTROL) {
-            emit_control(frame, key, interface, NO_SLOT, false, table);
-        }
+    let first = first_kind(frame, table);
+    if !first.any(CONTROL) {
+        return;
     }
+    let reverse_slot = table.find(&key.reversed());
+    let rare = Rare {
+        kind: RareKind::Control as u32 + TagCheck::Untagged as u32,
+        slot: NO_SLOT,
+        trust: trust_of_new(first, reverse_slot, interface, table),
+        remote: remote(key, interface),
+        now_ns: table.now_ns(),
+    };
+    emit(frame, key, interface, &rare, table);
 }
 
-/// Reads the type of the chunk at an offset.
-struct ChunkType(usize);
-
-impl Reading for ChunkType {
-    type Output = Option<u8>;
-
-    #[inline(always)]
-    fn read<R: ReadPacket>(self, reader: &R) -> Self::Output {
-        reader.read_u8(self.0)
-    }
-}
-
-/// Hands the packet to user space.
+/// Hands the packet at hand to user space, which has control chunks and belongs to the flow in `slot`.
 #[inline(always)]
-pub(super) fn emit_control<P: Readable, T: FlowTable>(
+pub(super) fn on_control<P: Readable, T: FlowTable>(
+    frame: &P,
+    interface: Interface,
+    slot: u32,
+    table: &mut T,
+) {
+    let Some((record, _, scratch)) = table.flow_and_scratch(slot) else {
+        return;
+    };
+    // Not the packet's own: the verifier would tell address families apart from the headers to here.
+    let key = record.key;
+    if opens(Found::of(scratch), interface) {
+        record.host_opens = 1;
+    }
+    let kind = RareKind::Control as u32 + scratch.tag_check() as u32;
+    let rare = rare(kind, slot, &key, interface, table);
+    emit(frame, &key, interface, &rare, table);
+}
+
+#[inline(always)]
+fn emit<P: Readable, T: FlowTable>(
     frame: &P,
     key: &FlowKey,
     interface: Interface,
-    slot: u32,
-    tag_mismatch: bool,
+    rare: &Rare,
     table: &mut T,
 ) {
-    let time_ns = table.now_ns();
-    let (at, end) = (table.scratch().at, table.scratch().end);
+    if !table.admits(rare, Counter::ControlLimited) {
+        return;
+    }
+    let scratch = table.scratch();
+    let (at, end) = (scratch.at, scratch.end);
+    let tag_mismatch = scratch.tag_check == TagCheck::Foreign as u32;
     let packet_length = end.saturating_sub(at);
     let header = ControlHeader {
         header: RingHeader {
             kind: RingKind::Control as u32,
-            slot,
-            time_ns,
+            slot: rare.slot,
+            time_ns: rare.now_ns,
         },
         key: *key,
         interface,

@@ -2,22 +2,32 @@
 //!
 //! An ack is matched by the Heartbeat Information, not by addresses: it may come from another address of the peer.
 
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use bytemuck::Pod;
+
 use super::{
     links::choose_reverse,
     proof::{answers_mark, prove},
     table::{FlowTable, MAX_SIBLINGS},
     tag_check::TagCheck,
+    trust::rare,
 };
 use crate::{
     abi::{
-        AckOutcome, Counter, FlowKey, FlowRecord, HeartbeatAcked, HeartbeatSent, NO_SLOT,
-        OutstandingHeartbeat, RingHeader, RingKind,
+        AckOutcome, Counter, FlowKey, FlowRecord, HEARTBEAT_SLOTS, HeartbeatAcked, HeartbeatSent, Interface,
+        NO_SLOT, OutstandingHeartbeat, RareKind, RingHeader, RingKind,
     },
     wire::{Chunk, ChunkKind, ReadPacket, Readable, Reading, heartbeat::HeartbeatInfo},
 };
 
 #[inline(always)]
-pub(super) fn on_heartbeat<P: Readable, T: FlowTable>(frame: &P, slot: u32, table: &mut T) {
+pub(super) fn on_heartbeat<P: Readable, T: FlowTable>(
+    frame: &P,
+    slot: u32,
+    interface: Interface,
+    table: &mut T,
+) {
     let chunk = *table.scratch().last(ChunkKind::Heartbeat);
     let Some(info) = frame.read_by(Info(chunk)) else {
         return table.count(Counter::ChunkTruncated);
@@ -48,21 +58,36 @@ pub(super) fn on_heartbeat<P: Readable, T: FlowTable>(frame: &P, slot: u32, tabl
         slot,
         time_ns: now_ns,
     };
-    table.emit(
-        &HeartbeatSent {
-            header,
-            fingerprint: info.fingerprint,
-            chunk_length: info.chunk_length,
-            padded: u16::from(padded),
-        },
-        false,
-    );
+    let sent = HeartbeatSent {
+        header,
+        fingerprint: info.fingerprint,
+        chunk_length: info.chunk_length,
+        padded: u16::from(padded),
+    };
+    emit(&sent, slot, interface, table);
+}
+
+/// Tells user space, unless there are too many. The flow table has what detection needs.
+#[inline(always)]
+fn emit<R: Pod, T: FlowTable>(record: &R, slot: u32, interface: Interface, table: &mut T) {
+    let Some(key) = table.record(slot).map(|record| record.key) else {
+        return;
+    };
+    let rare = rare(RareKind::Heartbeat as u32, slot, &key, interface, table);
+    if table.admits(&rare, Counter::HeartbeatLimited) {
+        table.emit(record, false);
+    }
 }
 
 /// Looks for the heartbeat that the ack answers: first on the reversed address pair, then on the other flows of that
 /// direction of the association.
 #[inline(always)]
-pub(super) fn on_heartbeat_ack<P: Readable, T: FlowTable>(frame: &P, slot: u32, table: &mut T) {
+pub(super) fn on_heartbeat_ack<P: Readable, T: FlowTable>(
+    frame: &P,
+    slot: u32,
+    interface: Interface,
+    table: &mut T,
+) {
     let chunk = *table.scratch().last(ChunkKind::HeartbeatAck);
     let Some(info) = frame.read_by(Info(chunk)) else {
         return table.count(Counter::ChunkTruncated);
@@ -92,11 +117,15 @@ pub(super) fn on_heartbeat_ack<P: Readable, T: FlowTable>(frame: &P, slot: u32, 
             };
             let next = links.next.slot();
             if !record.is_outdated(links)
-                && let Some(sent_at_ns) = take_outstanding(record, info)
+                && let Some(index) = outstanding(record, info)
             {
-                acked.rtt_ns = now_ns.saturating_sub(sent_at_ns);
+                let entry = record.outstanding[index % HEARTBEAT_SLOTS];
+                acked.rtt_ns = now_ns.saturating_sub(entry.sent_at_ns);
                 acked.heartbeat_slot = at;
                 acked.outcome = answer(record, &key, now_ns, acked.rtt_ns) as u16;
+                // Whoever sees that the wait is over sees the answer.
+                compiler_fence(Ordering::Release);
+                record.outstanding[index % HEARTBEAT_SLOTS].sent_at_ns = 0;
                 break;
             }
             at = next;
@@ -116,20 +145,18 @@ pub(super) fn on_heartbeat_ack<P: Readable, T: FlowTable>(frame: &P, slot: u32, 
     if acked.heartbeat_slot == NO_SLOT {
         table.count(Counter::HeartbeatAckUnmatched);
     }
-    table.emit(&acked, false);
+    emit(&acked, slot, interface, table);
 }
 
+/// Which of the record's heartbeats waits for this ack.
 #[inline(always)]
-fn take_outstanding(record: &mut FlowRecord, info: HeartbeatInfo) -> Option<u64> {
-    for entry in &mut record.outstanding {
-        let matches = entry.fingerprint == info.fingerprint && entry.chunk_length == info.chunk_length;
-        if entry.sent_at_ns != 0 && matches {
-            let sent_at_ns = entry.sent_at_ns;
-            entry.sent_at_ns = 0;
-            return Some(sent_at_ns);
-        }
-    }
-    None
+fn outstanding(record: &FlowRecord, info: HeartbeatInfo) -> Option<usize> {
+    (0..HEARTBEAT_SLOTS).find(|index| {
+        let entry = &record.outstanding[*index];
+        entry.sent_at_ns != 0
+            && entry.fingerprint == info.fingerprint
+            && entry.chunk_length == info.chunk_length
+    })
 }
 
 /// Enters an ack that came over the flow `ack` into the record of the flow that carried the heartbeat.

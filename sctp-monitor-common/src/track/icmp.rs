@@ -2,7 +2,7 @@
 
 use super::{links::tag_of, table::FlowTable};
 use crate::{
-    abi::{Counter, FlowKey, IcmpErrorSeen, NO_SLOT, RingHeader, RingKind},
+    abi::{Counter, FlowKey, IcmpErrorSeen, NO_SLOT, Rare, RareKind, RingHeader, RingKind, Trust},
     wire::icmp::IcmpError,
 };
 
@@ -20,12 +20,26 @@ pub(super) fn track_icmp_error<T: FlowTable>(error: &IcmpError, table: &mut T) {
     if tag_mismatch {
         table.count(Counter::IcmpTagMismatch);
     }
+    let is_proved = match table.flow(slot) {
+        Some((record, links)) => !tag_mismatch && record.is_proved(links),
+        None => false,
+    };
+    let rare = Rare {
+        kind: RareKind::Icmp as u32,
+        slot,
+        trust: if is_proved { Trust::Proved } else { Trust::Unproved },
+        remote: error.reporter,
+        now_ns: table.now_ns(),
+    };
+    if !table.admits(&rare, Counter::IcmpLimited) {
+        return;
+    }
     let header = RingHeader {
         kind: RingKind::IcmpError as u32,
         slot,
-        time_ns: table.now_ns(),
+        time_ns: rare.now_ns,
     };
-    table.emit_icmp_error(&IcmpErrorSeen {
+    let seen = IcmpErrorSeen {
         header,
         key,
         tag: error.tag,
@@ -35,5 +49,7 @@ pub(super) fn track_icmp_error<T: FlowTable>(error: &IcmpError, table: &mut T) {
         kind: error.message.kind,
         code: error.message.code,
         tag_mismatch: u8::from(tag_mismatch),
-    });
+    };
+    // Nobody waits for what is not believed.
+    table.emit(&seen, !tag_mismatch);
 }

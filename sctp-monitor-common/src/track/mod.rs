@@ -16,15 +16,14 @@ mod links;
 mod open;
 mod packet;
 mod proof;
-mod rate;
 mod sack;
 mod scratch;
 mod table;
 mod tag_check;
+mod trust;
 
 pub use self::{
     dispatch::{Options, Tables, dispatch, observe},
-    rate::RateLimit,
     scratch::Scratch,
     table::{FlowTable, MAX_CHUNKS, MAX_SIBLINGS},
     tag_check::{TAG_CHECKS, TagCheck},

@@ -2,7 +2,7 @@
 
 use super::{
     chunks::ReadChunks,
-    control::{CONTROL, emit_control, untracked},
+    control::{CONTROL, on_control, untracked},
     data::{DATA, on_data},
     heartbeat::{on_heartbeat, on_heartbeat_ack},
     open::open_flow,
@@ -33,7 +33,7 @@ pub(super) fn track<P: Readable, T: FlowTable>(
     let key = FlowKey::from(packet);
     let mut slot = table.find(&key);
     if slot == NO_SLOT {
-        slot = match open_flow(&key, packet, table) {
+        slot = match open_flow(frame, &key, interface, table) {
             Ok(slot) => slot,
             Err(counter) => {
                 table.count(counter);
@@ -77,20 +77,26 @@ pub(super) fn track<P: Readable, T: FlowTable>(
     count_oddities(scratch.walk_end, found, table);
     let may_prove = tag_check == TagCheck::Foreign && wants_proof;
     if tag_check == TagCheck::Own || may_prove {
-        apply(frame, slot, found, max_chunks, table);
+        apply(frame, slot, interface, max_chunks, table);
     }
     if table.scratch().tag_check != TagCheck::Own as u32 {
         count_unproven(slot, table);
     }
     if found.any(CONTROL) {
-        let tag_mismatch = table.scratch().tag_check == TagCheck::Foreign as u32;
-        emit_control(frame, &key, interface, slot, tag_mismatch, table);
+        on_control(frame, interface, slot, table);
     }
 }
 
 /// What the packet says about the association, its tag being right, or about its tag.
 #[inline(always)]
-fn apply<P: Readable, T: FlowTable>(frame: &P, slot: u32, found: Found, max_chunks: usize, table: &mut T) {
+fn apply<P: Readable, T: FlowTable>(
+    frame: &P,
+    slot: u32,
+    interface: Interface,
+    max_chunks: usize,
+    table: &mut T,
+) {
+    let found = Found::of(table.scratch());
     if found.any(DATA) {
         on_data(frame, slot, max_chunks, table);
     }
@@ -98,10 +104,10 @@ fn apply<P: Readable, T: FlowTable>(frame: &P, slot: u32, found: Found, max_chun
         on_sack(frame, slot, table);
     }
     if found.any(bit(ChunkKind::Heartbeat)) {
-        on_heartbeat(frame, slot, table);
+        on_heartbeat(frame, slot, interface, table);
     }
     if found.any(bit(ChunkKind::HeartbeatAck)) {
-        on_heartbeat_ack(frame, slot, table);
+        on_heartbeat_ack(frame, slot, interface, table);
     }
 }
 

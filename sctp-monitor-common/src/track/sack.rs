@@ -2,6 +2,8 @@
 //!
 //! A SACK speaks for the flow that carried the TSN, whatever flow the SACK itself came over.
 
+use core::sync::atomic::{Ordering, compiler_fence};
+
 use super::{
     links::choose_reverse,
     proof::{answers_mark, prove},
@@ -181,6 +183,8 @@ fn acknowledge<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, here: bo
     record.acknowledgements = record.acknowledgements.wrapping_add(1);
     record.acknowledged_here = record.acknowledged_here.wrapping_add(u32::from(here));
     record.acknowledged_packets = record.timed.packets();
+    // Whoever sees that the wait is over sees the answer.
+    compiler_fence(Ordering::Release);
     wait_on(record, sack, second_is_left, now_ns);
 }
 

@@ -4,7 +4,7 @@ use bytemuck::Pod;
 
 use super::scratch::Scratch;
 use crate::{
-    abi::{ControlHeader, Counter, FlowKey, FlowLinks, FlowRecord, IcmpErrorSeen},
+    abi::{ControlHeader, Counter, FlowKey, FlowLinks, FlowRecord, Rare, Trust},
     wire::Readable,
 };
 
@@ -20,7 +20,13 @@ pub trait FlowTable {
     ///
     /// # Errors
     /// The counter that says why there is no slot.
-    fn open(&mut self, key: &FlowKey) -> Result<u32, Counter>;
+    fn open(&mut self, key: &FlowKey, rare: &Rare) -> Result<u32, Counter>;
+
+    /// Whether user space is told of something rare. If not, it is counted why: by `limited`, or for want of room.
+    fn admits(&mut self, rare: &Rare, limited: Counter) -> bool;
+
+    /// Whether there is room for a record of what is believed so far; it is counted if not.
+    fn has_room(&mut self, trust: Trust) -> bool;
 
     /// The record in a slot; `None` past the end of the table.
     fn record(&mut self, slot: u32) -> Option<&mut FlowRecord>;
@@ -48,9 +54,6 @@ pub trait FlowTable {
 
     /// Hands `header.captured_length` bytes of the packet, from offset `at`, to user space.
     fn emit_control<P: Readable>(&mut self, frame: &P, at: usize, header: &ControlHeader);
-
-    /// Hands an ICMP error to user space, unless there are too many.
-    fn emit_icmp_error(&mut self, error: &IcmpErrorSeen);
 }
 
 /// Chunks that the programs walk in one packet. A packet of 1,500 bytes holds at most 92 DATA chunks of one byte, and

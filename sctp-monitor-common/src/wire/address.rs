@@ -42,6 +42,18 @@ impl Address {
         Ipv6Addr::from(octets).to_canonical()
     }
 
+    /// The network that one who sends in many names may have for himself: /24 of IPv4, /56 of IPv6.
+    #[inline(always)]
+    #[must_use]
+    pub const fn network(self) -> u64 {
+        let [high, low, _, v4] = self.0;
+        if self.is_v4() {
+            (V4_MAPPED as u64) << 32 | (v4 & FIRST_THREE_BYTES) as u64
+        } else {
+            (high as u64) << 32 | (low & FIRST_THREE_BYTES) as u64
+        }
+    }
+
     /// Whether the address is IPv4.
     #[inline(always)]
     #[must_use]
@@ -72,6 +84,8 @@ impl From<IpAddr> for Address {
 }
 
 /// The third word of `::ffff:a.b.c.d`.
+/// What of a word is of the network, as it lies in memory.
+const FIRST_THREE_BYTES: u32 = u32::from_ne_bytes([0xff, 0xff, 0xff, 0]);
 const V4_MAPPED: u32 = 0xffff_u32.to_be();
 
 #[cfg(test)]

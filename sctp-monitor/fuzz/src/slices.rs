@@ -104,6 +104,8 @@ fn timeless(record: &FlowRecord) -> FlowRecord {
     known(&mut r.second_at_ns);
     // Without a time it is 0 as well as unknown.
     r.resent_after_us = 0;
+    // Budgets are the kernel's.
+    r.rare = Default::default();
     for entry in &mut r.outstanding {
         known(&mut entry.sent_at_ns);
     }

@@ -7,8 +7,8 @@
 use std::{fmt, io};
 
 use aya::programs::{
-    ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
-    tc::{self, SchedClassifierLink},
+    LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
+    tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions},
     xdp::XdpLink,
 };
 use aya::util::KernelVersion;
@@ -207,9 +207,15 @@ impl Kernel {
             // What an agent that was killed left behind. There is none as a rule.
             let _ = tc::qdisc_detach_program(interface, side, name);
         }
+        // Before all others: a program that lets a packet pass for good ends the chain (TC_ACT_OK), ours never does.
+        let place = if has_tcx() {
+            TcAttachOptions::TcxOrder(LinkOrder::first())
+        } else {
+            TcAttachOptions::Netlink(NlOptions::default())
+        };
         let program = self.classifier(name)?;
         program
-            .attach(interface, side)
+            .attach_with_options(interface, side, place)
             .and_then(|link| program.take_link(link))
             .map_err(|source| refused(interface, hook, source))
     }

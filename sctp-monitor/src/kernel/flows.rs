@@ -1,10 +1,14 @@
 //! The flow table, mapped into the agent's memory (BPF_F_MMAPABLE): a sweep costs no system call.
 //!
 //! Of each slot the programs write the record, which the agent reads, and the agent writes the links, which the programs
-//! read. Both are the agent's while the slot is free. Every access is volatile, and a field is at most eight bytes and
-//! aligned, so a value is old or new but never torn; fields of one record may be one packet apart.
+//! read. Both are the agent's while the slot is free. A record is read word by word, in order, so a number is old or new but
+//! never torn, and what ends a wait is seen with its end (docs/architecture.md); other fields of one record may be one
+//! packet apart.
 
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::{
+    os::fd::{AsFd as _, AsRawFd as _},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use aya::maps::Map;
 use bytemuck::Zeroable as _;
@@ -43,8 +47,9 @@ impl Flows {
     #[must_use]
     pub fn read(&self, slot: u32) -> Option<FlowRecord> {
         let place = self.pointer(slot)?;
-        // SAFETY: `pointer` checked the slot, and every bit pattern is a record.
-        Some(unsafe { (&raw const (*place).record).read_volatile() })
+        // SAFETY: `pointer` checked the slot; a record is that many words, aligned.
+        let words = unsafe { std::slice::from_raw_parts(place.cast::<AtomicU64>(), RECORD_WORDS) };
+        Some(read(words))
     }
 
     /// Packets of the flow in a slot: the cheapest way to see whether anything happened. 0 past the end.
@@ -87,5 +92,66 @@ impl Flows {
         let first: *mut FlowSlot = self.mapping.as_mut_ptr().cast();
         // SAFETY: the mapping holds so many slots, page-aligned.
         Some(unsafe { first.add(slot as usize) })
+    }
+}
+
+/// A copy of a record, its words read in order.
+fn read(words: &[AtomicU64]) -> FlowRecord {
+    let mut copy = [0; RECORD_WORDS];
+    for (copy, word) in copy.iter_mut().zip(words) {
+        *copy = word.load(Ordering::Acquire);
+    }
+    bytemuck::must_cast(copy)
+}
+
+const RECORD_WORDS: usize = size_of::<FlowRecord>() / size_of::<u64>();
+
+const _: () = assert!(std::mem::offset_of!(FlowSlot, record) == 0);
+// What is waited for lies in front of what tells of the answer.
+const _: () = {
+    use std::mem::offset_of;
+    assert!(offset_of!(FlowRecord, timed) < offset_of!(FlowRecord, acked_ticks));
+    assert!(offset_of!(FlowRecord, timed) < offset_of!(FlowRecord, acknowledgements));
+    assert!(offset_of!(FlowRecord, outstanding) < offset_of!(FlowRecord, heartbeats_answered));
+    assert!(offset_of!(FlowRecord, outstanding) < offset_of!(FlowRecord, answered_at_ns));
+};
+
+#[cfg(test)]
+mod tests {
+    use std::{mem::offset_of, sync::atomic::AtomicBool};
+
+    use super::*;
+
+    /// As a program writes: a wait begins, it is answered, it ends.
+    #[test]
+    fn a_wait_that_is_over_is_seen_with_its_answer() {
+        let words: Vec<AtomicU64> = (0..RECORD_WORDS).map(|_| AtomicU64::new(0)).collect();
+        let at = |offset: usize| &words[offset / size_of::<u64>()];
+        let begun = at(offset_of!(FlowRecord, packets));
+        let waits_since = at(offset_of!(FlowRecord, timed));
+        let answered = at(offset_of!(FlowRecord, answered_at_ns));
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 1..=300_000 {
+                    waits_since.store(number, Ordering::Release);
+                    begun.store(number, Ordering::Release);
+                    answered.store(number, Ordering::Release);
+                    waits_since.store(0, Ordering::Release);
+                }
+                done.store(true, Ordering::Release);
+            });
+            let mut ends = 0;
+            while !done.load(Ordering::Acquire) {
+                let record = read(&words);
+                if !record.timed.is_armed() {
+                    assert!(record.answered_at_ns >= record.packets, "{record:?}");
+                    ends += 1;
+                }
+            }
+            let last = read(&words);
+            assert_eq!((last.packets, last.answered_at_ns), (300_000, 300_000));
+            println!("{ends} ends of waits seen");
+        });
     }
 }

@@ -21,15 +21,15 @@ static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/
 /// How the programs are loaded.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
-    /// Flows that can be tracked at a time; two make a path. A slot takes 576 bytes, its index entry about 80.
+    /// Flows that can be tracked at a time; two make a path. A slot takes 640 bytes, its index entry about 80.
     pub max_flows: u32,
     /// UDP port of SCTP in UDP; 0 looks at no UDP packet.
     pub udp_port: u16,
     /// Bytes of the ring buffer, a power of two and at least a page.
     pub ring_bytes: u32,
-    /// New flows that one CPU opens in a second.
+    /// New flows that nothing proves, in a second.
     pub new_flows_per_second: u64,
-    /// Control packets that one CPU hands to user space in a second.
+    /// Control packets that nothing proves of each outcome of the tag check, in a second.
     pub control_per_second: u64,
 }
 
@@ -79,9 +79,11 @@ fn open(options: &LoadOptions, table: &TableFacts) -> Result<Ebpf, KernelError> 
         .override_global("UDP_PORT", &options.udp_port, true)
         .override_global("NEW_FLOWS_PER_SECOND", &options.new_flows_per_second, true)
         .override_global("CONTROL_PER_SECOND", &options.control_per_second, true)
+        .override_global("RING_SHARE", &(u64::from(options.ring_bytes) / 2), true)
         .map_max_entries("FLOW_INDEX", table.flows)
         .map_max_entries("FLOWS", table.flows)
         .map_max_entries("FREE_SLOTS", table.flows)
+        .map_max_entries("UNPROVED_SLOTS", table.flows)
         .map_max_entries("RING", options.ring_bytes)
         .load(PROGRAMS)
         .map_err(KernelError::Load)

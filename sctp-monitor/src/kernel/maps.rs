@@ -10,9 +10,10 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, Queue, RingBuf},
 };
-use sctp_monitor_common::abi::{Counters, IndexKey, TableFacts};
+use sctp_monitor_common::abi::{Counters, IndexKey, TableFacts, limits::unproved_share};
 
 use super::{KernelError, flows::Flows, shared::Shared};
+use crate::slots::Offer;
 
 /// The maps.
 pub(super) struct Maps {
@@ -20,6 +21,7 @@ pub(super) struct Maps {
     table: Array<MapData, Shared<TableFacts>>,
     index: HashMap<MapData, Shared<IndexKey>, u32>,
     free_slots: Queue<MapData, u32>,
+    unproved_slots: Queue<MapData, u32>,
     counters: PerCpuArray<MapData, Shared<Counters>>,
     ring: RingBuf<MapData>,
 }
@@ -32,6 +34,7 @@ impl Maps {
             table: typed(ebpf, "TABLE")?,
             index: typed(ebpf, "FLOW_INDEX")?,
             free_slots: typed(ebpf, "FREE_SLOTS")?,
+            unproved_slots: typed(ebpf, "UNPROVED_SLOTS")?,
             counters: typed(ebpf, "COUNTERS")?,
             ring: typed(ebpf, "RING")?,
         })
@@ -40,7 +43,8 @@ impl Maps {
     /// Makes a table of maps that nobody has used: says what it is, and offers every slot.
     pub(super) fn fill(&mut self, facts: &TableFacts) -> Result<(), KernelError> {
         self.table.set(0, Shared(*facts), 0).map_err(map_error("TABLE"))?;
-        (0..facts.flows).try_for_each(|slot| self.push_slot(slot))
+        let share = unproved_share(facts.flows);
+        (0..facts.flows).try_for_each(|slot| self.push_slot(slot, Offer::of(slot, share)))
     }
 
     /// What the table was made with.
@@ -84,13 +88,27 @@ impl Maps {
     }
 
     /// Offers a slot that belongs to no flow, empty.
-    pub(super) fn offer(&mut self, slot: u32) -> Result<(), KernelError> {
+    pub(super) fn offer(&mut self, slot: u32, to: Offer) -> Result<(), KernelError> {
         self.flows.clear(slot);
-        self.push_slot(slot)
+        self.push_slot(slot, to)
     }
 
-    fn push_slot(&mut self, slot: u32) -> Result<(), KernelError> {
-        self.free_slots.push(slot, 0).map_err(map_error("FREE_SLOTS"))
+    /// Takes a slot from those for genuine flows, and offers it to any; `None` if there is none.
+    pub(super) fn offer_one_more(&mut self) -> Result<Option<u32>, KernelError> {
+        let slot = match self.free_slots.pop(0) {
+            Ok(slot) => slot,
+            Err(MapError::ElementNotFound) => return Ok(None),
+            Err(source) => return Err(map_error("FREE_SLOTS")(source)),
+        };
+        self.push_slot(slot, Offer::Any).map(|()| Some(slot))
+    }
+
+    fn push_slot(&mut self, slot: u32, to: Offer) -> Result<(), KernelError> {
+        let (queue, name) = match to {
+            Offer::Genuine => (&mut self.free_slots, "FREE_SLOTS"),
+            Offer::Any => (&mut self.unproved_slots, "UNPROVED_SLOTS"),
+        };
+        queue.push(slot, 0).map_err(map_error(name))
     }
 }
 

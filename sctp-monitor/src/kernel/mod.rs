@@ -23,6 +23,7 @@ pub use self::{
     flows::Flows,
     load::LoadOptions,
 };
+use crate::slots::Offer;
 
 /// The opened programs and their maps.
 pub struct Kernel {
@@ -98,8 +99,16 @@ impl Kernel {
     ///
     /// # Errors
     /// If the queue refuses, which it does only if it holds the slot already.
-    pub fn offer_slot(&mut self, slot: u32) -> Result<(), KernelError> {
-        self.maps.offer(slot)
+    pub fn offer_slot(&mut self, slot: u32, to: Offer) -> Result<(), KernelError> {
+        self.maps.offer(slot, to)
+    }
+
+    /// Offers one slot more to any flow that was for genuine ones; `None` if they have none free.
+    ///
+    /// # Errors
+    /// If a queue refuses.
+    pub fn offer_one_more(&mut self) -> Result<Option<u32>, KernelError> {
+        self.maps.offer_one_more()
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The flow table is nearly full, or packets of new flows are not tracked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pressure {
-    /// Packets that were not tracked since the last report because the table was full.
+    /// Packets that were not tracked since the last report for want of a free slot: the table was full, or the half of it for flows that nothing proves.
     #[serde(rename = "flow_table_full")]
     pub table_full: u64,
     /// Packets that were not tracked since the last report because of the rate limit for new flows.
@@ -52,7 +52,7 @@ impl fmt::Display for Pressure {
         }
         write!(
             f,
-            ": {table_full} because the table was full, {limited} because of the rate limit for new flows; known flows are still tracked"
+            ": {table_full} for want of a free slot, {limited} because of the rate limit for new flows; known flows are still tracked"
         )
     }
 }

@@ -100,7 +100,7 @@ mod tests {
         interface path1 has a link
         interface path1 has no link
         interface path1 is gone
-        flow table: 16000 of 16384 slots used; packets not tracked in 10.0 s: 7 because the table was full, 1200 because of the rate limit for new flows; known flows are still tracked. Check: whether so many SCTP flows are genuine (`tcpdump -i NIC sctp`): if they are, raise --max-flows; if not, find the source of the scan or of the forged packets
+        flow table: 16000 of 16384 slots used; packets not tracked in 10.0 s: 7 for want of a free slot, 1200 because of the rate limit for new flows; known flows are still tracked. Check: whether so many SCTP flows are genuine (`tcpdump -i NIC sctp`): if they are, raise --max-flows; if not, find the source of the scan or of the forged packets
         ");
     }
 }

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
 mod audit;
+mod budgets;
 mod bulk;
+mod company;
 mod conntrack;
 mod counts;
 mod crash;

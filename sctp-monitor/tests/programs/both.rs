@@ -1,8 +1,11 @@
 //! One program in the kernel beside a table in memory.
 
 use aya::programs::{ProgramError, TestRun, TestRunOptions, TestRunResult, XdpMode};
-use sctp_monitor::kernel::{Kernel, LoadOptions};
-use sctp_monitor_common::abi::{FlowLinks, Interface, RingRecord};
+use sctp_monitor::{
+    kernel::{Kernel, LoadOptions},
+    slots::Offer,
+};
+use sctp_monitor_common::abi::{FlowLinks, Interface, RingRecord, limits::unproved_share};
 use sctp_monitor_fuzz::slices::{Slices, ring_facts, same_facts};
 use sctp_monitor_lab::Namespace;
 
@@ -82,9 +85,10 @@ impl Both {
     /// Forgets all flows on both sides, in the same order.
     pub(crate) fn forget_all(&mut self) {
         let used: Vec<_> = self.slices.used().collect();
+        let share = unproved_share(self.kernel.max_flows());
         for (slot, key) in used {
             self.kernel.forget(&key).unwrap();
-            self.kernel.offer_slot(slot).unwrap();
+            self.kernel.offer_slot(slot, Offer::of(slot, share)).unwrap();
             self.slices.table_mut().forget(&key);
             self.slices.table_mut().release(slot);
         }
@@ -165,9 +169,14 @@ fn test_run<P>(program: &P, frame: &[u8]) -> Result<TestRunResult, ProgramError>
 where
     P: for<'a> TestRun<Opts<'a> = TestRunOptions<'a>, Result = TestRunResult>,
 {
+    program.test_run(options(frame))
+}
+
+/// One run on a frame.
+pub(crate) fn options(frame: &[u8]) -> TestRunOptions<'_> {
     let mut options = TestRunOptions::new();
     options.data_in = Some(frame);
-    program.test_run(options)
+    options
 }
 
 /// include/uapi/linux/bpf.h

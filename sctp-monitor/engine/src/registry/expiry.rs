@@ -1,9 +1,11 @@
 //! What only time brings about: flows that are silent, and associations that are over.
 //!
-//! The flow table has an end, and anyone can send packets that look like new flows. So flows that nothing proves may fill
-//! half of it only: what is beyond that goes, the oldest first. One whose association was seen to work never does.
+//! The flow table has an end, and anyone can send packets that look like new flows. So flows that nothing proves have a share of
+//! it, and when they fill most of that, the oldest go. One whose association was seen to work never does.
 
 use std::time::Duration;
+
+use sctp_monitor_common::abi::limits::unproved_share;
 
 use crate::{
     housekeeping::Slice,
@@ -62,22 +64,25 @@ impl Registry {
         }
     }
 
-    /// Lets go what nothing proves when it fills the flow table, the oldest first: a genuine association is proved by its first
-    /// acknowledgement or heartbeat. That packets go on coming proves nothing.
+    /// Lets go what nothing proves when it fills three quarters of its share of the flow table, the oldest first: a genuine
+    /// association is proved by its first acknowledgement or heartbeat. That packets go on coming proves nothing.
     pub(crate) fn make_room(&mut self, flows: &mut Flows, now: Timestamp) {
-        let allowed = self.config.max_flows as usize / 2;
-        let too_many = flows.len().saturating_sub(allowed);
-        if too_many == 0 {
+        let share = unproved_share(self.config.max_flows) as usize;
+        let allowed = share - share / 4;
+        if flows.len() <= allowed {
             return;
         }
         let mut unproved: Vec<_> = flows
             .iter()
-            .filter(|(_, flow)| now.since(flow.view.first_seen) >= NEWCOMER && !self.is_proved(flow))
+            .filter(|(_, flow)| !self.is_proved(flow))
             .map(|(slot, flow)| (flow.view.first_seen, slot))
             .collect();
+        let too_many = unproved.len().saturating_sub(allowed);
         unproved.sort_unstable();
-        for (_, slot) in unproved.into_iter().take(too_many) {
-            self.forget_flow(flows, slot, now);
+        for (first_seen, slot) in unproved.into_iter().take(too_many) {
+            if now.since(first_seen) >= NEWCOMER {
+                self.forget_flow(flows, slot, now);
+            }
         }
     }
 
