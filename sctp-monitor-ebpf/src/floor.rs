@@ -24,7 +24,7 @@ fn tc_floor(_ctx: TcContext) -> i32 {
 /// A TC program that lets every packet pass for good: programs behind it do not see it.
 #[classifier]
 fn tc_ends_chain(_ctx: TcContext) -> i32 {
-    TC_ACT_OK as i32
+    TC_ACT_OK
 }
 
 #[panic_handler]
