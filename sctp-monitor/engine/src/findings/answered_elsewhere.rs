@@ -4,7 +4,7 @@
 
 use crate::{
     findings::seen::PathSeen,
-    model::{AnsweredElsewhere, Direction, Evidence, Object, Severity},
+    model::{AnsweredElsewhere, Direction, Evidence, Object, Severity, Side},
 };
 
 impl AnsweredElsewhere {
@@ -37,12 +37,19 @@ impl AnsweredElsewhere {
     }
 }
 
-/// Where the answers to HEARTBEATs come from, on flows whose answers are judged.
+/// Where the answers to HEARTBEATs come from, on flows whose answers are judged. An address that a translator puts in the place of the
+/// one that was asked is none other.
 pub(super) fn rule(seen: &PathSeen<'_>) -> impl Iterator<Item = Evidence> {
     seen.judged().filter_map(|flow| {
-        Some(Evidence::AnsweredElsewhere(AnsweredElsewhere {
-            direction: flow.member?.direction,
-            source: flow.answered_from()?,
+        let (direction, source) = (flow.member?.direction, flow.answered_from()?);
+        let side = match direction {
+            Direction::Forward => Side::Remote,
+            Direction::Return => Side::Local,
+        };
+        let own = seen.association.addresses(side).own(source);
+        (own != side.of(&seen.id)).then_some(Evidence::AnsweredElsewhere(AnsweredElsewhere {
+            direction,
+            source,
         }))
     })
 }
