@@ -290,6 +290,7 @@ mod tests {
             Counter::NewFlowsLimited,
             Counter::RingFull,
             Counter::ControlLimited,
+            Counter::HeartbeatLimited,
             Counter::IcmpLimited,
         ];
         for (counter, value) in table.counters().iter() {
