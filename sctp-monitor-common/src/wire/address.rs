@@ -83,9 +83,9 @@ impl From<IpAddr> for Address {
     }
 }
 
-/// The third word of `::ffff:a.b.c.d`.
 /// What of a word is of the network, as it lies in memory.
 const FIRST_THREE_BYTES: u32 = u32::from_ne_bytes([0xff, 0xff, 0xff, 0]);
+/// The third word of `::ffff:a.b.c.d`.
 const V4_MAPPED: u32 = 0xffff_u32.to_be();
 
 #[cfg(test)]

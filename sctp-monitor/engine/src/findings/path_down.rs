@@ -154,11 +154,10 @@ fn if_heard(vantage: Vantage, flow: &Flow, since: Timestamp) -> Broken {
     }
 }
 
-/// Whether the peer's HEARTBEATs should have come since the break, by their rhythm, and have not. Its time-out, by which each
-/// interval is longer, has doubled with its own failures (RFC 9260 sections 8.1, 8.3): so half an interval more.
+/// Whether the peer's HEARTBEATs should have come since the break, by their rhythm, and have not.
 fn stays_out(flow: &Flow, since: Timestamp, now: Timestamp) -> bool {
-    let longest = flow.rhythm.longest();
-    longest.is_some_and(|longest| now.since(since.max(flow.heard_at)) > longest * 3 / 2)
+    let limit = flow.rhythm.overdue_after();
+    limit.is_some_and(|limit| now.since(since.max(flow.heard_at)) > limit)
 }
 
 /// What passes one direction when a path is healed is answered over the other one by then: a SACK waits for 500 ms at most (RFC

@@ -296,7 +296,10 @@ impl Flow {
         if let Some(unseen) = &mut context.unseen {
             unseen.data_seen_at = unseen.data_seen_at.max(self.shown.data_at);
         }
-        self.rhythm.notice(self.view.heartbeats, self.view.last_seen);
+        self.rhythm.notice(
+            record.heartbeats_answered,
+            Timestamp::from_nanos(record.answered_at_ns),
+        );
         self.sacks_seen = record.shows_sacks();
         self.cum_tsn_ack = cum_tsn_ack(record, &self.links);
         self.detector.handle(

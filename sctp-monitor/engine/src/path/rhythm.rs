@@ -1,4 +1,5 @@
-//! How often an endpoint sends HEARTBEATs over a path: by the intervals between those that were seen.
+//! How often an endpoint sends HEARTBEATs over a path: by the intervals between those that were answered. Anyone can send packets that
+//! look like HEARTBEATs, but nobody answers them.
 //!
 //! HB.interval is the endpoint's own affair, and is told to nobody (RFC 9260 section 8.3). An idle path has one in each
 //! interval, so what is expected next follows from what came before. An endpoint that gets no answer asks sooner (RFC 7829
@@ -11,7 +12,7 @@ use crate::model::Timestamp;
 /// The HEARTBEATs of one flow.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rhythm {
-    seen: u64,
+    answered: u32,
     last_at: Option<Timestamp>,
     /// The newest intervals, the newest first.
     intervals: [Option<Duration>; 2],
@@ -21,17 +22,17 @@ pub(crate) struct Rhythm {
 }
 
 impl Rhythm {
-    /// So many were seen by now, and the flow's last packet passed at that time.
-    pub(crate) fn notice(&mut self, heartbeats: u64, last_seen: Timestamp) {
-        if heartbeats <= self.seen {
+    /// So many were answered by now, the last one at that time.
+    pub(crate) fn notice(&mut self, answered: u32, at: Timestamp) {
+        if answered == self.answered {
             return;
         }
-        self.seen = heartbeats;
+        self.answered = answered;
         // An endpoint confirms a path by several at once (RFC 9260 section 5.4): that is no rhythm.
         let interval = self
             .last_at
-            .replace(last_seen)
-            .map(|last| last_seen.since(last))
+            .replace(at)
+            .map(|last| at.since(last))
             .filter(|interval| *interval >= LEAST);
         let Some(interval) = interval else {
             return;
@@ -44,13 +45,6 @@ impl Rhythm {
         }
         let is_sooner = self.usual.is_some_and(|usual| interval * 2 < usual);
         self.repeated = if is_sooner { self.repeated + 1 } else { 0 };
-    }
-
-    /// How long the path is without a HEARTBEAT, at most, while all is well, by the newest two; `None` before two intervals
-    /// were seen.
-    pub(crate) fn longest(&self) -> Option<Duration> {
-        let [newest, before] = self.intervals;
-        Some(newest?.max(before?))
     }
 
     /// How long the path is without a HEARTBEAT before one is overdue: the endpoint's time-out, by which each interval is longer,
@@ -99,13 +93,19 @@ mod tests {
     #[test]
     fn two_intervals_make_a_rhythm() {
         let mut rhythm = after(&[1_000, 1_020, 6_000]);
-        assert_eq!(rhythm.longest(), None);
+        assert_eq!(rhythm.usual(), None);
         rhythm.notice(3, at(9_000));
-        rhythm.notice(4, at(12_000));
-        assert_eq!(rhythm.longest(), Some(Duration::from_millis(6_000)));
-        rhythm.notice(5, at(17_000));
-        rhythm.notice(6, at(22_000));
-        assert_eq!(rhythm.longest(), Some(Duration::from_millis(5_000)), "it follows");
+        assert_eq!(rhythm.usual(), None, "none more");
+        rhythm.notice(4, at(11_000));
+        assert_eq!(rhythm.usual(), Some(Duration::from_millis(5_000)));
+        rhythm.notice(5, at(14_500));
+        rhythm.notice(6, at(18_000));
+        assert_eq!(
+            rhythm.usual(),
+            Some(Duration::from_millis(5_000)),
+            "the longest one counts"
+        );
+        assert_eq!(rhythm.overdue_after(), Some(Duration::from_millis(7_500)));
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{EventKind, PathState},
+    model::{Direction, EventKind, PathState},
 };
 use sctp_monitor_testkit::{
     exchange::{Exchange, Form, Header, Plan, Side},
-    world::World,
+    world::{World, ups},
 };
 
 #[test]
@@ -48,6 +48,17 @@ fn ailments(plan: &Plan, local: Side) -> Vec<String> {
     }
     // An open end is no silence of the peer.
     world.sweep();
+    assert_eq!(ups(&world).len(), 1, "{plan:?}");
+    let known = world.engine().associations().next().expect("it was reported");
+    let flows = known
+        .paths()
+        .flat_map(|(_, path)| Direction::BOTH.map(|direction| path.flow(direction)));
+    let packets: u64 = flows
+        .flatten()
+        .filter_map(|slot| world.engine().flow(slot))
+        .map(|flow| flow.packets)
+        .sum();
+    assert_eq!(packets, exchange.packets.len() as u64, "{plan:?}");
     let loses = plan.loss_per_mille > 0;
     let is_wrong = |kind: &EventKind| match kind {
         EventKind::PathStateChanged { to, .. } => {

@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{Broken, EventKind, Evidence, PathDown, PathState, Status, Timestamp},
+    model::{Broken, Evidence, PathDown, PathState, Status, Timestamp},
 };
 use sctp_monitor_testkit::{
     frames,
     world::{LOCAL_TAG, REMOTE_TAG, World, ms},
+};
+
+use crate::{
+    reports::{findings, opened},
+    silence::taken,
 };
 
 use PathState::{Active, Inactive, PotentiallyFailed};
@@ -108,32 +113,25 @@ impl Receiver {
 
     /// When a path took a state, behind `from`.
     fn taken(&self, path: u8, state: PathState, from: Timestamp) -> Option<Duration> {
-        let is_it = |kind: &EventKind| matches!(kind, EventKind::PathStateChanged { path: id, to, .. } if *to == state && *id == World::path_id(path));
-        let event = self.world.events.iter().find(|event| is_it(&event.kind))?;
-        Some(event.time.since(from))
+        taken(&self.world, path, state, from)
     }
 
     /// The direction of the one `path_down`, and its words.
     fn down(&self) -> (Broken, String) {
-        let downs: Vec<_> = self
-            .world
-            .events
-            .iter()
-            .filter_map(|event| match &event.kind {
-                EventKind::Finding {
-                    status: Status::Opened,
-                    finding,
-                } => match &finding.evidence {
-                    Evidence::PathDown(PathDown { broken, .. }) => Some((*broken, finding.text.clone())),
-                    _ => None,
-                },
-                _ => None,
-            })
-            .collect();
-        let [down] = downs.as_slice() else {
-            panic!("{downs:?}");
+        let [(Status::Opened, finding), ..] = findings(&self.world, "path_down")[..] else {
+            panic!("{:?}", opened(&self.world));
         };
-        down.clone()
+        assert_eq!(
+            opened(&self.world)
+                .iter()
+                .filter(|name| **name == "path_down")
+                .count(),
+            1
+        );
+        let Evidence::PathDown(PathDown { broken, .. }) = finding.evidence else {
+            panic!("{finding:?}");
+        };
+        (broken, finding.text.clone())
     }
 }
 
@@ -304,4 +302,22 @@ fn a_peer_without_heartbeats_is_never_accused() {
     receiver.data(1, 40);
     receiver.data(2, 4_000);
     assert_eq!(receiver.world.states(), [Active, Active]);
+}
+
+/// HEARTBEATs with a wrong tag, which anyone can send: they make no rhythm, and so no silence.
+#[test]
+fn forged_heartbeats_make_no_rhythm_by_which_a_path_would_be_silent() {
+    let mut receiver = Receiver::without_heartbeats();
+    receiver.heartbeat(1);
+    receiver.heartbeat(2);
+    for number in 0..100_u32 {
+        receiver.data(1, 4);
+        receiver
+            .world
+            .received(1, 0x0bad_0bad, vec![frames::heartbeat(&number.to_be_bytes())]);
+    }
+    receiver.world.take_changes();
+    receiver.data(2, 400);
+    let changes = receiver.world.take_changes();
+    assert!(changes.is_empty(), "{changes:?}");
 }

@@ -31,7 +31,7 @@ fn asks_again(over: [u8; 3]) -> (World, Timestamp) {
 }
 
 /// When a path took a state, behind `from`.
-fn taken(world: &World, path: u8, state: PathState, from: Timestamp) -> Option<Duration> {
+pub(crate) fn taken(world: &World, path: u8, state: PathState, from: Timestamp) -> Option<Duration> {
     let is_it = |kind: &EventKind| matches!(kind, EventKind::PathStateChanged { path: id, to, .. } if *to == state && *id == World::path_id(path));
     let event = world.events.iter().find(|event| is_it(&event.kind))?;
     Some(event.time.since(from))

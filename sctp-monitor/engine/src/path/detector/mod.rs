@@ -11,6 +11,7 @@
 mod context;
 mod direction;
 mod directions;
+mod last;
 mod received;
 mod signs;
 mod stays_away;
@@ -29,12 +30,7 @@ pub(crate) use self::{
     verdict::{Judged, Verdict},
 };
 
-use self::{
-    directions::Directions,
-    received::{Counted, Received},
-    tries::Tries,
-    wait::Wait,
-};
+use self::{directions::Directions, last::LastRecord, received::Received, tries::Tries, wait::Wait};
 use crate::{
     config::Config,
     model::{Reason, RttView, Timestamp},
@@ -165,20 +161,6 @@ impl Default for Data {
     }
 }
 
-/// Counters of the last record.
-#[derive(Debug, Clone, Copy, Default)]
-struct LastRecord {
-    acknowledged: u32,
-    acknowledged_here: u32,
-    retransmissions: u32,
-    lost: u32,
-    late: u32,
-    spurious: u32,
-    data_chunks: u64,
-    highest_sent: u32,
-    answered_at_ns: u64,
-}
-
 impl Detector {
     pub(crate) fn verdict(&self) -> &Verdict {
         &self.verdict
@@ -301,12 +283,8 @@ impl Detector {
         let alive_before = self.alive_at;
         self.patience = None;
         if let Some(elsewhere) = context.elsewhere {
-            let before = Counted {
-                data_chunks: self.last.data_chunks,
-                lost: self.last.lost,
-                late: self.last.late,
-            };
-            self.received.follow(record, before, elsewhere, last_seen, now);
+            self.received
+                .follow(record, &self.last, elsewhere, last_seen, now);
         }
         self.take_answers(record);
         self.count_losses(record, now);
@@ -320,17 +298,7 @@ impl Detector {
         self.heartbeats.waiting = record
             .outstanding
             .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
-        self.last = LastRecord {
-            acknowledged: record.acknowledgements,
-            acknowledged_here: record.acknowledged_here,
-            retransmissions: record.retransmissions,
-            lost: record.lost,
-            late: record.late,
-            spurious: record.spurious,
-            data_chunks: record.data_chunks,
-            highest_sent: record.highest_sent,
-            answered_at_ns: record.answered_at_ns,
-        };
+        self.last = LastRecord::of(record);
         if now < context.accuse_from {
             self.deadline = Some(context.accuse_from);
             // Nobody is accused; who has proved that it works is believed at once.
@@ -348,7 +316,7 @@ impl Detector {
             .or_else(|| self.weigh_data(record, context, config, now));
         let may_lack = context.unseen.is_some_and(|unseen| unseen.packets);
         let elsewhere = context.elsewhere.filter(|_| !may_lack);
-        let received = self.weigh_received(record, rhythm, elsewhere, last_seen, now);
+        let received = self.weigh_received(rhythm, elsewhere, last_seen, now);
         let (verdict, at) = received.unwrap_or_else(|| self.weigh(heartbeats, data, now));
         if matches!(verdict, Verdict::Dead(_)) {
             self.data.outage_until = Some(record.highest_sent);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sctp_monitor_common::abi::FlowRecord;
 
+use super::last::LastRecord;
 use crate::model::Timestamp;
 
 /// What is known besides of the peer's direction of a path; of an endpoint.
@@ -17,14 +18,6 @@ pub(crate) struct Elsewhere {
     pub(crate) usual: Option<Duration>,
     /// When an answer to what this host sends last proved that the path works.
     pub(crate) proved_at: Option<Timestamp>,
-}
-
-/// What a record has counted of chunks that came again, or late.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Counted {
-    pub(super) data_chunks: u64,
-    pub(super) lost: u32,
-    pub(super) late: u32,
 }
 
 /// What was received, and what was not.
@@ -47,7 +40,7 @@ impl Received {
     pub(super) fn follow(
         &mut self,
         record: &FlowRecord,
-        before: Counted,
+        before: &LastRecord,
         elsewhere: Elsewhere,
         last_seen: Timestamp,
         now: Timestamp,

@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use sctp_monitor_common::{abi::FlowRecord, wire::ChunkKind};
-
 use super::{Detector, Verdict, received::Elsewhere, weigh::Weighed};
 use crate::{
     model::{Reason, Timestamp},
@@ -18,7 +16,6 @@ use crate::{
 impl Detector {
     pub(super) fn weigh_received(
         &mut self,
-        record: &FlowRecord,
         rhythm: &Rhythm,
         elsewhere: Option<Elsewhere>,
         heard_at: Timestamp,
@@ -28,7 +25,7 @@ impl Detector {
         let found = [
             self.weigh_data_elsewhere(elsewhere, heard_at, now),
             self.weigh_silence(rhythm, elsewhere, heard_at, now),
-            weigh_repeated(record, rhythm, elsewhere, heard_at),
+            weigh_repeated(rhythm, elsewhere, heard_at),
         ];
         let is_dead = |found: &Weighed| matches!(found.0, Verdict::Dead(_));
         let worst = found.iter().flatten().find(|found| is_dead(found));
@@ -103,20 +100,11 @@ impl Detector {
     }
 }
 
-fn weigh_repeated(
-    record: &FlowRecord,
-    rhythm: &Rhythm,
-    elsewhere: Elsewhere,
-    heard_at: Timestamp,
-) -> Option<Weighed> {
+fn weigh_repeated(rhythm: &Rhythm, elsewhere: Elsewhere, heard_at: Timestamp) -> Option<Weighed> {
     let (usual, interval) = (rhythm.usual()?, rhythm.newest()?);
     let heartbeats = rhythm.repeated();
-    let unanswered = record
-        .chunk_count(ChunkKind::Heartbeat)
-        .saturating_sub(record.heartbeats_answered.into());
     let is_proved = elsewhere.proved_at.is_some_and(|at| at + interval > heard_at);
-    // If this host does not answer, it is no wonder.
-    if heartbeats < REPEATED || unanswered > 1 || is_proved {
+    if heartbeats < REPEATED || is_proved {
         return None;
     }
     let reason = Reason::HeartbeatsRepeated {
