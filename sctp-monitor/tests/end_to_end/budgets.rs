@@ -13,7 +13,7 @@ use sctp_monitor_testkit::frames::{self, Packet};
 use serde_json::Value;
 
 use crate::{
-    scene::{PRIMARY, SECONDARY, connecting, listening, patient, since},
+    scene::{PRIMARY, associate, connecting, listening, patient, since},
     setup::{Pair, SOON, monitor},
 };
 
@@ -104,12 +104,7 @@ fn forged_flows_that_come_again_do_not_hold_the_table() {
     let per_second = flows.len() as u64 * 5 / 4;
     under_attack(&injector, &flows, per_second, || {
         agent.wait_for("flow_table_pressure", SOON, |_| true).unwrap();
-        let pair = Pair::start(&lab, &patient(connecting(&lab)), &patient(listening(&lab)));
-        let up = agent.wait_for("association_up", SOON, |_| true).unwrap();
-        assert_eq!(up["origin"], "handshake", "{up:#}");
-        for remote in [PRIMARY, SECONDARY] {
-            agent.wait_for_path(remote, "active", SOON).unwrap();
-        }
+        let pair = associate(&lab, &agent);
         let fault_ns = lab.path("path1").break_silently().unwrap();
         let down = agent.wait_for_path(PRIMARY, "inactive", SOON).unwrap();
         assert!(since(fault_ns, &down) < Duration::from_secs(5), "{down:#}");

@@ -10,8 +10,8 @@ use sctp_monitor::kernel::has_tcx;
 use sctp_monitor_lab::{Lab, skip};
 
 use crate::{
-    scene::{PRIMARY, connecting, listening, patient, since},
-    setup::{Pair, SOON, monitor},
+    scene::{PRIMARY, associate, since},
+    setup::{SOON, monitor},
 };
 
 static OTHERS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-floor"));
@@ -33,9 +33,7 @@ fn a_program_that_ends_the_chain_hides_nothing() {
         lab.host("mme").run(attach).unwrap().unwrap();
     }
     let agent = monitor(lab.host("mme"), &["path1", "path2"], &[]);
-    let pair = Pair::start(&lab, &patient(connecting(&lab)), &patient(listening(&lab)));
-    agent.wait_for("association_up", SOON, |_| true).unwrap();
-    agent.wait_for_path(PRIMARY, "active", SOON).unwrap();
+    let pair = associate(&lab, &agent);
     let fault_ns = lab.path("path1").break_silently().unwrap();
     let down = agent.wait_for_path(PRIMARY, "inactive", SOON).unwrap();
     assert!(since(fault_ns, &down) < Duration::from_secs(5), "{down:#}");

@@ -12,8 +12,8 @@ use sctp_monitor_testkit::frames::{self, new_flows};
 use serde_json::Value;
 
 use crate::{
-    scene::{PRIMARY, SECONDARY, Scene, connecting, listening, patient},
-    setup::{Pair, SOON, monitor},
+    scene::{PRIMARY, SECONDARY, Scene, associate, patient},
+    setup::{SOON, monitor},
 };
 
 /// Distinct pairs of addresses and ports.
@@ -142,12 +142,7 @@ fn a_new_association_is_seen_through_a_flood() {
         let flooding = scope.spawn(|| flood(&injector));
         agent.wait_for("flow_table_pressure", SOON, |_| true).unwrap();
         // What a flood leaves of each second is a few hundred flows for those that come again.
-        let pair = Pair::start(&lab, &patient(connecting(&lab)), &patient(listening(&lab)));
-        let up = agent.wait_for("association_up", SOON, |_| true).unwrap();
-        assert_eq!(up["origin"], "handshake", "{up:#}");
-        for remote in [PRIMARY, SECONDARY] {
-            agent.wait_for_path(remote, "active", SOON).unwrap();
-        }
+        let pair = associate(&lab, &agent);
         assert!(!flooding.is_finished(), "the flood was too short");
         flooding.join().unwrap();
         drop(pair);

@@ -172,6 +172,17 @@ pub(crate) fn connecting(lab: &Lab) -> EndpointConfig {
     config
 }
 
+/// A new association: the agent has seen it begin, and both of its paths work.
+pub(crate) fn associate(lab: &Lab, agent: &Monitor) -> Pair {
+    let pair = Pair::start(lab, &patient(connecting(lab)), &patient(listening(lab)));
+    let up = agent.wait_for("association_up", SOON, |_| true).unwrap();
+    assert_eq!(up["origin"], "handshake", "{up:#}");
+    for remote in [PRIMARY, SECONDARY] {
+        agent.wait_for_path(remote, "active", SOON).unwrap();
+    }
+    pair
+}
+
 /// A stack that does not give the association up while both paths are down: with short timers it would within two
 /// seconds.
 pub(crate) fn patient(config: EndpointConfig) -> EndpointConfig {

@@ -124,32 +124,17 @@ mod tests {
         let config = Config::default();
         let ms = Duration::from_millis;
         let mut latency = Latency::default();
-        for tick in 0..100 {
-            latency.sample(
-                ms(2),
-                config.delayed_ack,
-                &config,
-                Timestamp::from_nanos(tick * 100_000_000),
-            );
-        }
+        let mut answered = |ticks: std::ops::Range<u64>, rtt| {
+            for tick in ticks {
+                let now = Timestamp::from_nanos(tick * 100_000_000);
+                latency.sample(rtt, config.delayed_ack, &config, now);
+            }
+            latency.slow().map(|slow| slow.rtt)
+        };
+        assert_eq!(answered(0..100, ms(2)), None);
         // The peer delays its SACKs from now on.
-        for tick in 100..300 {
-            latency.sample(
-                ms(42),
-                config.delayed_ack,
-                &config,
-                Timestamp::from_nanos(tick * 100_000_000),
-            );
-        }
-        assert_eq!(latency.slow(), None);
-        for tick in 300..400 {
-            let now = Timestamp::from_nanos(tick * 100_000_000);
-            latency.sample(ms(400), config.delayed_ack, &config, now);
-        }
-        assert_eq!(
-            latency.slow().map(|slow| slow.rtt),
-            Some(ms(400) - config.delayed_ack)
-        );
+        assert_eq!(answered(100..300, ms(42)), None);
+        assert_eq!(answered(300..400, ms(400)), Some(ms(400) - config.delayed_ack));
     }
 
     #[test]
