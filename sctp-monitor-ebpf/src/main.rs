@@ -1,6 +1,7 @@
 //! The programs: XDP and TC around the one parser and tracker.
 //!
-//! Each picks its reader, tracks the packet, and lets it pass. None of them changes or drops anything.
+//! Each picks its reader, tracks the packet, and lets it pass. None of them changes or drops anything, but `tc_steer`, which
+//! moves packets to another path of their association where that was ordered.
 
 #![no_std]
 #![no_main]
@@ -9,6 +10,7 @@
 
 mod budget;
 mod reader;
+mod steer;
 mod table;
 
 use aya_ebpf::{
@@ -62,6 +64,13 @@ fn tc_ingress(ctx: TcContext) -> i32 {
 fn tc_egress(ctx: TcContext) -> i32 {
     look(&Skb(&ctx), Interface::egress(skb_if_index(&ctx)));
     TC_ACT_UNSPEC
+}
+
+/// What the host itself sends, before [`tc_egress`]: packets of a path that failed leave on another one.
+#[classifier]
+#[inline(always)]
+fn tc_steer(ctx: TcContext) -> i32 {
+    steer::steer(&ctx)
 }
 
 #[inline(always)]

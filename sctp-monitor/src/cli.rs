@@ -8,6 +8,7 @@ use sctp_monitor_common::{
     abi::limits::{DEFAULT_FLOWS, LEAST_FLOWS, MOST_FLOWS},
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
+use sctp_monitor_engine::model::SteeringMode;
 
 use crate::kernel::HookChoice;
 
@@ -47,6 +48,10 @@ pub struct RunArgs {
     /// Options of watching.
     #[command(flatten)]
     pub watch: WatchArgs,
+    /// Move DATA and SACKs of a path that failed to another path of the association (docs/steering.md). Default: what the
+    /// configuration says, which is off.
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub steer: Option<SteerArg>,
     /// Format of the report on standard output.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -207,6 +212,27 @@ impl From<HookArg> for HookChoice {
             HookArg::XdpNative => Self::XdpNative,
             HookArg::XdpGeneric => Self::XdpGeneric,
             HookArg::Tc => Self::Tc,
+        }
+    }
+}
+
+/// What is done with the packets of a path that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SteerArg {
+    /// Nothing.
+    Off,
+    /// Decide and count as if they were moved, but move nothing.
+    DryRun,
+    /// Move them to a path of the association that works.
+    Move,
+}
+
+impl From<SteerArg> for SteeringMode {
+    fn from(mode: SteerArg) -> Self {
+        match mode {
+            SteerArg::Off => Self::Off,
+            SteerArg::DryRun => Self::DryRun,
+            SteerArg::Move => Self::Move,
         }
     }
 }

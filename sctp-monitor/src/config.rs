@@ -1,4 +1,5 @@
-//! The configuration file: TOML, with the detector's constants in the table `detector`.
+//! The configuration file: TOML, with the detector's constants in the table `detector`, and what is done with the
+//! packets of failed paths in the table `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
 //! other values than those in its file is worse than one that does not start.
@@ -8,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sctp_monitor_engine::config::{Config, ConfigError};
+use sctp_monitor_engine::config::{Config, ConfigError, Steering};
 use serde::Deserialize;
 use toml::{Spanned, de::DeTable};
 
@@ -27,18 +28,31 @@ enum Problem {
     Unreadable(io::Error),
     /// No TOML, an unknown key, or a value of another type; says the line itself.
     NotUnderstood(toml::de::Error),
-    /// A value that no detector can work with.
+    /// A value that makes no sense, in a table.
     Senseless {
+        table: &'static str,
         line: Option<usize>,
         error: ConfigError,
     },
 }
 
-/// The detector's configuration in a file; the defaults if there is none.
+/// The detector's configuration in a file; the defaults if there is none. Nothing is steered.
 ///
 /// # Errors
 /// [`FileError`].
 pub fn detector(path: Option<&Path>) -> Result<Config, FileError> {
+    let config = read(path)?;
+    Ok(Config {
+        steering: Steering::default(),
+        ..config
+    })
+}
+
+/// All that a file says; the defaults if there is none.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read(path: Option<&Path>) -> Result<Config, FileError> {
     let Some(path) = path else {
         return Ok(Config::default());
     };
@@ -56,24 +70,28 @@ pub fn detector(path: Option<&Path>) -> Result<Config, FileError> {
 #[serde(default, deny_unknown_fields)]
 struct File {
     detector: Config,
+    steering: Steering,
 }
 
 fn parse(text: &str) -> Result<Config, Problem> {
-    let File { detector } = toml::from_str(text).map_err(Problem::NotUnderstood)?;
-    match detector.validate() {
-        Ok(()) => Ok(detector),
-        Err(error) => Err(Problem::Senseless {
-            line: line_of(text, error.key),
+    let File { detector, steering } = toml::from_str(text).map_err(Problem::NotUnderstood)?;
+    let senseless = |table| {
+        move |error: ConfigError| Problem::Senseless {
+            table,
+            line: line_of(text, table, error.key),
             error,
-        }),
-    }
+        }
+    };
+    detector.validate().map_err(senseless("detector"))?;
+    steering.validate().map_err(senseless("steering"))?;
+    Ok(Config { steering, ..detector })
 }
 
-/// The line of a key of the detector; `None` if the file leaves it at its default.
-fn line_of(text: &str, key: &str) -> Option<usize> {
+/// The line of a key of a table; `None` if the file leaves it at its default.
+fn line_of(text: &str, table: &str, key: &str) -> Option<usize> {
     let file = DeTable::parse(text).ok()?;
-    let detector = file.get_ref().get("detector")?.get_ref().as_table()?;
-    let start = detector
+    let table = file.get_ref().get(table)?.get_ref().as_table()?;
+    let start = table
         .keys()
         .find(|known| known.get_ref() == key)
         .map(Spanned::span)?
@@ -97,9 +115,14 @@ impl fmt::Display for Problem {
             Self::Senseless {
                 line: Some(line),
                 error,
+                ..
             } => write!(f, "line {line}: {error}"),
             // A default does not go with what the file says elsewhere.
-            Self::Senseless { line: None, error } => write!(f, "table `detector`: {error}"),
+            Self::Senseless {
+                table,
+                line: None,
+                error,
+            } => write!(f, "table `{table}`: {error}"),
         }
     }
 }

@@ -1,10 +1,19 @@
 //! The engine's constants, each with its reason. All can be configured: by their names here, in the table `detector` of
 //! the agent's configuration file.
 
-use std::{fmt::Display, time::Duration};
+mod check;
+mod steering;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    check::ConfigError,
+    steering::{Peer, Steering},
+};
+
+use self::check::{LONGER_THAN_ZERO, LONGEST, NO_LONGER, within};
 use crate::model::Short;
 
 /// Where the monitor stands.
@@ -29,6 +38,9 @@ pub struct Config {
     /// Flows that the programs can track at a time.
     #[serde(skip, default = "unbounded")]
     pub max_flows: u32,
+    /// What is done with the packets of failed paths.
+    #[serde(skip)]
+    pub steering: Steering,
 
     /// The time-out of a path whose round-trip time is not known yet. Longer than the round-trip time of any
     /// terrestrial path.
@@ -255,24 +267,13 @@ impl Config {
     }
 }
 
-/// A value with which the detector cannot work.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} cannot be {value}: it must be {allowed}")]
-pub struct ConfigError {
-    /// The name of the key.
-    pub key: &'static str,
-    /// The value that was given.
-    pub value: String,
-    /// What is allowed, in words.
-    pub allowed: &'static str,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
             vantage: Vantage::Endpoint,
             may_lack_packets: false,
             max_flows: unbounded(),
+            steering: Steering::default(),
             rto_initial: Duration::from_millis(300),
             rto_min: Duration::from_millis(50),
             rto_max: Duration::from_secs(2),
@@ -319,22 +320,6 @@ fn unbounded() -> u32 {
     u32::MAX
 }
 
-fn within(
-    key: &'static str,
-    is_within: bool,
-    value: impl Display,
-    allowed: &'static str,
-) -> Result<(), ConfigError> {
-    if is_within {
-        return Ok(());
-    }
-    Err(ConfigError {
-        key,
-        value: value.to_string(),
-        allowed,
-    })
-}
-
 /// The usual [`Config::settled_after`], for readers that judge what is settled by themselves.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
@@ -343,11 +328,6 @@ pub const HEARTBEAT_WITHIN: Duration = Duration::from_secs(35);
 
 /// RTO.Max, the longest time-out of a sender (RFC 9260 section 16).
 pub(crate) const RFC_RTO_MAX: Duration = Duration::from_secs(60);
-
-/// No state of a path lasts this long without anyone looking: a longer time is a slip of the pen.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
-const NO_LONGER: &str = "30 days at most";
-const LONGER_THAN_ZERO: &str = "longer than zero, and 30 days at most";
 
 #[cfg(test)]
 mod tests {

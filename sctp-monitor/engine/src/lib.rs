@@ -9,6 +9,7 @@
 //! - `registry`: which associations there are, and which flow belongs to which.
 //! - `path`: whether a path works, how fast, and what it loses.
 //! - `findings`: what follows from all this, and what has one cause.
+//! - `steering`: which packets leave on another path than the one the host chose.
 //! - `engine`: routes between them.
 //! - [`session`]: what the engine is told, in which order, and when.
 
@@ -24,6 +25,7 @@ mod nics;
 mod path;
 mod registry;
 pub mod session;
+mod steering;
 
 pub use engine::Engine;
 pub use nics::NicState;

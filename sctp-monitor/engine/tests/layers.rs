@@ -15,7 +15,7 @@ use std::{
 };
 
 /// The rooms, each with those that it may use beside itself.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("config", &["model"]),
     ("grace", &["model"]),
@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ("nics", &["model", "config", "path"]),
     ("registry", &["model", "config", "housekeeping", "path"]),
     ("findings", &["model", "config", "path", "nics", "registry"]),
+    ("steering", &["model", "config", "path", "nics", "registry"]),
     (
         "engine",
         &[
@@ -35,6 +36,7 @@ const ROOMS: [(&str, &[&str]); 10] = [
             "nics",
             "registry",
             "findings",
+            "steering",
         ],
     ),
     ("session", &["model", "config", "nics", "engine"]),

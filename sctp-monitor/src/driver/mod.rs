@@ -47,6 +47,8 @@ pub struct Watch {
     pub hook: HookChoice,
     /// Whether the host's own packets are watched too.
     pub egress: bool,
+    /// Whether packets of failed paths are moved to others, if only in a dry run.
+    pub steers: bool,
     /// Whether other commands of this host may ask how things are.
     pub answers: bool,
     /// Stop after this time.

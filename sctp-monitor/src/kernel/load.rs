@@ -13,7 +13,7 @@ use sctp_monitor_common::{
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
 
-use super::{Kernel, KernelError, maps::Maps, shared::Shared};
+use super::{Kernel, KernelError, maps::Maps, shared::Shared, steer::Steering};
 
 /// The programs as [`aya_build`] left them.
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-ebpf"));
@@ -31,6 +31,8 @@ pub struct LoadOptions {
     pub new_flows_per_second: u64,
     /// Control packets that nothing proves of each outcome of the tag check, in a second.
     pub control_per_second: u64,
+    /// Flows that can be steered at a time; 0 if none ever is.
+    pub steered_flows: u32,
 }
 
 impl Default for LoadOptions {
@@ -41,6 +43,7 @@ impl Default for LoadOptions {
             ring_bytes: limits::DEFAULT_RING_BYTES,
             new_flows_per_second: limits::DEFAULT_NEW_FLOWS_PER_SECOND,
             control_per_second: limits::DEFAULT_CONTROL_PER_SECOND,
+            steered_flows: 0,
         }
     }
 }
@@ -57,6 +60,7 @@ impl Kernel {
         maps.fill(&facts)?;
         Ok(Self {
             facts: maps.facts()?,
+            steering: Steering::take(&mut ebpf, options.steered_flows.max(1))?,
             ebpf,
             maps,
         })
@@ -85,6 +89,9 @@ fn open(options: &LoadOptions, table: &TableFacts) -> Result<Ebpf, KernelError> 
         .map_max_entries("FREE_SLOTS", table.flows)
         .map_max_entries("UNPROVED_SLOTS", table.flows)
         .map_max_entries("RING", options.ring_bytes)
+        // A map has one entry at least.
+        .map_max_entries("STEER_INDEX", options.steered_flows.max(1))
+        .map_max_entries("STEER_PLACES", options.steered_flows.max(1))
         .load(PROGRAMS)
         .map_err(KernelError::Load)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowLinks, FlowRecord, RingRecord},
+    abi::{FlowKey, FlowLinks, FlowRecord, RingRecord, SteerCounts, SteerMode, SteerOrder},
     memory::MemoryTable,
 };
 use sctp_monitor_engine::{
@@ -27,6 +27,10 @@ pub struct Store {
     forged: BTreeMap<u32, FlowRecord>,
     /// Ring records that are taken after the table's.
     forged_ring: Vec<Vec<u8>>,
+    /// How packets of flows are to leave, and what became of them.
+    orders: Vec<(FlowKey, SteerOrder, SteerCounts)>,
+    /// Orders are not taken.
+    pub refuses_orders: bool,
 }
 
 impl Store {
@@ -47,6 +51,24 @@ impl Store {
     /// The next turn finds this in the ring.
     pub fn forge_ring(&mut self, bytes: Vec<u8>) {
         self.forged_ring.push(bytes);
+    }
+
+    /// The orders that are in force.
+    pub fn orders(&self) -> impl Iterator<Item = &SteerOrder> {
+        self.orders.iter().map(|(_, order, _)| order)
+    }
+
+    /// Counts a packet that leaves by its order, if there is one: the order, if it is moved.
+    pub fn leave(&mut self, key: &FlowKey, bytes: u64) -> Option<SteerOrder> {
+        let (_, order, counts) = self.orders.iter_mut().find(|(known, ..)| known == key)?;
+        if order.mode == SteerMode::Move as u32 {
+            counts.packets += 1;
+            counts.bytes += bytes;
+            return Some(*order);
+        }
+        counts.would_have_packets += 1;
+        counts.would_have_bytes += bytes;
+        None
     }
 
     /// The ring overflows: what waits in it is lost.
@@ -108,6 +130,19 @@ impl FlowStore for Store {
         self.table.forget(key);
         self.released.insert(slot);
         Ok(())
+    }
+
+    fn steer(&mut self, key: &FlowKey, order: Option<&SteerOrder>, _now: Timestamp) -> bool {
+        self.orders.retain(|(known, ..)| known != key);
+        if let Some(order) = order.filter(|_| !self.refuses_orders) {
+            self.orders.push((*key, *order, SteerCounts::default()));
+        }
+        !self.refuses_orders
+    }
+
+    fn steered(&self, key: &FlowKey) -> Option<SteerCounts> {
+        let (.., counts) = self.orders.iter().find(|(known, ..)| known == key)?;
+        Some(*counts)
     }
 
     fn end_turn(&mut self, _now: Timestamp) -> Result<(), Infallible> {

@@ -25,6 +25,7 @@ mod reports;
 mod scene;
 mod schema;
 mod setup;
+mod steering;
 #[path = "../support/schema.rs"]
 mod support;
 mod trouble;

@@ -12,6 +12,7 @@ mod held;
 mod next_hops;
 mod ring;
 mod snapshot;
+mod steer;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord};
+use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, SteerOrder};
 
 use crate::{
     config::Config,
@@ -31,6 +32,7 @@ use crate::{
     nics::{NicState, Nics},
     path::{flow::Membership, flows::Flows},
     registry::{Registry, association::Association, change::Change, context::context},
+    steering::Steering,
 };
 
 /// What the engine wants done.
@@ -53,6 +55,13 @@ pub(crate) enum Output {
         /// The addresses and ports of the flow.
         key: FlowKey,
     },
+    /// Say how the packets of a flow that this host sends are to leave.
+    Steer {
+        /// The flow.
+        key: FlowKey,
+        /// In place of what was said before; as the host sends them if `None`.
+        order: Option<SteerOrder>,
+    },
 }
 
 /// The engine. See the crate's documentation.
@@ -62,6 +71,7 @@ pub struct Engine {
     flows: Flows,
     registry: Registry,
     findings: Findings,
+    steering: Steering,
     nics: Nics,
     grace: Grace,
     housekeeping: Housekeeping,
@@ -80,6 +90,7 @@ impl Engine {
             flows: Flows::new(tick),
             registry: Registry::new(Arc::clone(&config)),
             findings: Findings::new(Arc::clone(&config)),
+            steering: Steering::new(Arc::clone(&config)),
             config,
             nics: Nics::default(),
             grace: Grace::default(),
@@ -159,6 +170,7 @@ impl Engine {
         self.flows.drop_deadlines(now);
         self.findings.handle_timeout(now);
         self.take_events();
+        self.time_steering(now);
         if self.housekeeping.is_due(now) {
             self.keep_house(now);
         }
@@ -169,6 +181,7 @@ impl Engine {
         self.registry.establish_rest(&mut self.flows, now);
         self.registry.on_end(&self.flows, now);
         self.route(now);
+        self.end_steering(now);
     }
 
     /// When [`Engine::handle_timeout`] is due, at the latest. Hand in the records of all flows that wait for an answer
@@ -179,6 +192,7 @@ impl Engine {
             self.housekeeping.next_at(),
             self.flows.next_deadline(),
             self.findings.next_deadline(),
+            self.steering.next_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -280,16 +294,21 @@ impl Engine {
                 }
                 Change::Ended(association) => {
                     self.findings.close(association, now);
-                    if let Some(association) = self.registry.get(association.id) {
+                    let id = association.id;
+                    if let Some(association) = self.registry.get(id) {
                         self.findings.on_ended(association, now);
                     }
+                    self.review_steering(id, now);
                 }
                 Change::Refused {
                     initiator,
                     responder,
                     by,
                 } => self.findings.on_refused(initiator, responder, by, now),
-                Change::PathRemoved(association, path) => self.findings.close_path(association, path, now),
+                Change::PathRemoved(association, path) => {
+                    self.findings.close_path(association, path, now);
+                    self.review_steering(association.id, now);
+                }
             }
             self.take_events();
         }
@@ -329,5 +348,6 @@ impl Engine {
             self.findings.close(association, now);
         }
         self.take_events();
+        self.review_all_steering(now);
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::model::{
     AssociationView, Event, EventKind, Finding, FlowView, IncidentView, PathView, PhaseView, Snapshot,
-    Timestamp, UnfinishedHandshake,
+    SteeringView, Timestamp, UnfinishedHandshake,
 };
 
 /// What the feeder's clock shows, as a time of day.
@@ -57,7 +57,11 @@ impl Event {
             | EventKind::CaptureLacks { .. }
             | EventKind::AssociationDown { .. }
             | EventKind::PathStateChanged { .. }
-            | EventKind::DataMoved { .. } => {}
+            | EventKind::DataMoved { .. }
+            | EventKind::SteeringStarted { .. }
+            | EventKind::SteeringChanged { .. }
+            | EventKind::SteeringEnded { .. }
+            | EventKind::SteeringRefused { .. } => {}
         }
         self
     }
@@ -139,6 +143,13 @@ impl Dated for PathView {
         self.findings.date(clock);
         self.forward.date(clock);
         self.return_.date(clock);
+        self.steering.date(clock);
+    }
+}
+
+impl Dated for SteeringView {
+    fn date(&mut self, clock: WallClock) {
+        self.since.date(clock);
     }
 }
 

@@ -25,6 +25,7 @@ mod schema;
 mod severity;
 mod snapshot;
 mod state;
+mod steering;
 mod suspicion;
 mod time;
 pub mod units;
@@ -61,6 +62,7 @@ pub use self::{
     severity::{FindingKind, Severity},
     snapshot::{AddressView, AssociationView, ChunkCounts, PathView, PhaseView, Snapshot},
     state::{Origin, PathState},
+    steering::{SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, SteeringView},
     suspicion::{Forgery, Suspicion},
     time::{NoTime, Short, Timestamp},
 };

@@ -7,6 +7,7 @@ mod ends;
 mod handshakes;
 mod reasons;
 mod sides;
+mod steering;
 
 use std::{
     fmt::{self, Write as _},
@@ -190,6 +191,27 @@ impl Event {
                 });
                 format!("{direction} DATA moved from path {from} to path {to}{gap}")
             }
+            EventKind::SteeringStarted {
+                path,
+                onto,
+                mode,
+                cause,
+            } => steering::started(path, onto, *mode, *cause),
+            EventKind::SteeringChanged {
+                path,
+                from,
+                onto,
+                mode,
+            } => steering::changed(path, from, onto, *mode),
+            EventKind::SteeringEnded {
+                path,
+                mode,
+                end,
+                counts,
+                lasting,
+                ..
+            } => steering::ended(path, *mode, *end, *counts, *lasting),
+            EventKind::SteeringRefused { path, obstacle } => steering::refused(path, *obstacle),
             EventKind::Finding { status, finding } => finding.words(sides, *status),
             EventKind::Incident { status, incident } => incident.words(*status),
             EventKind::AssociationUp { .. }

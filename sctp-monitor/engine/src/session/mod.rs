@@ -106,6 +106,7 @@ impl Session {
         self.ring_was_taken = false;
         self.take_changed(store, now);
         self.look(store, now);
+        self.take_steered(store);
         self.engine.handle_timeout(now);
         self.engine_due = self.engine.poll_timeout();
         debug_assert!(
@@ -115,6 +116,7 @@ impl Session {
         self.sort_outputs();
         while let Some(decision) = self.decisions.pop_front() {
             self.carry_out(decision, store, now)?;
+            self.sort_outputs();
         }
         store.end_turn(now)
     }
@@ -127,6 +129,13 @@ impl Session {
         self.turn(store, now)?;
         self.engine.handle_end(now);
         self.sort_outputs();
+        // What is told of flows and slots is left as it was, for those who still read. Packets must not go on being moved.
+        let decisions = std::mem::take(&mut self.decisions);
+        for decision in decisions {
+            if matches!(decision, Output::Steer { .. }) {
+                self.carry_out(decision, store, now)?;
+            }
+        }
         Ok(())
     }
 
@@ -144,6 +153,11 @@ impl Session {
         self.engine.handle_nic(if_index, name, state, now);
         self.engine_due = self.engine.poll_timeout();
         self.sort_outputs();
+    }
+
+    /// Takes the MTU of a NIC, whenever it changes.
+    pub fn handle_mtu(&mut self, if_index: u32, mtu: u32) {
+        self.engine.handle_mtu(if_index, mtu);
     }
 
     /// The paths on which nothing passes though something should, of which nobody has asked yet; found about once a second. What
@@ -199,6 +213,14 @@ impl Session {
             }
         }
         self.due.truncate(kept);
+    }
+
+    fn take_steered(&mut self, store: &impl FlowStore) {
+        for key in self.engine.steered_flows() {
+            if let Some(counts) = store.steered(&key) {
+                self.engine.handle_steered(&key, &counts);
+            }
+        }
     }
 
     fn look(&mut self, store: &impl FlowStore, now: Timestamp) {
@@ -257,6 +279,12 @@ impl Session {
                     look.on_released();
                 }
                 store.release(slot, &key, now)?;
+            }
+            Output::Steer { key, order } => {
+                let is_in_force = store.steer(&key, order.as_ref(), now);
+                if order.is_some() && !is_in_force {
+                    self.engine.handle_order_refused(&key, now);
+                }
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::{borrow::Borrow, convert::Infallible};
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowLinks, FlowRecord, RingRecord},
+    abi::{FlowKey, FlowLinks, FlowRecord, RingRecord, SteerCounts, SteerOrder},
     memory::MemoryTable,
 };
 
@@ -36,6 +36,17 @@ pub trait FlowStore {
     /// # Errors
     /// If the flow may still be there.
     fn release(&mut self, slot: u32, key: &FlowKey, now: Timestamp) -> Result<(), Self::Error>;
+
+    /// Says how the packets of a flow are to leave: as the host sends them if `None`. `false` if nothing comes of an order; what
+    /// was said before holds no longer all the same.
+    fn steer(&mut self, _key: &FlowKey, _order: Option<&SteerOrder>, _now: Timestamp) -> bool {
+        false
+    }
+
+    /// What became of the packets of a flow by the order in force; `None` if there is none.
+    fn steered(&self, _key: &FlowKey) -> Option<SteerCounts> {
+        None
+    }
 
     /// All is done: time for the store's own affairs.
     ///
