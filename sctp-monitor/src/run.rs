@@ -88,6 +88,7 @@ pub(crate) fn watch(
         hook: args.hook.into(),
         egress: vantage == Vantage::Endpoint,
         steers,
+        steering: detector.steering.mode,
         answers,
         duration,
     };

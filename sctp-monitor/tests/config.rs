@@ -1,10 +1,11 @@
 //! The page about the configuration is right: every key is there, with its default and a reason.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
-use std::{path::Path, process::Command};
+use std::{fmt::Debug, path::Path, process::Command};
 
-use sctp_monitor_engine::config::Config;
-use toml::Table;
+use sctp_monitor_engine::config::{Config, Steering};
+use serde::{Serialize, de::DeserializeOwned};
+use toml::{Table, Value};
 
 /// The page's example.
 fn example() -> String {
@@ -17,17 +18,21 @@ fn example() -> String {
 #[test]
 fn the_page_names_every_key_with_its_default() {
     let mut table: Table = toml::from_str(&example()).unwrap();
-    let detector = table.remove("detector").unwrap();
-    assert!(table.is_empty(), "only the detector is configured: {table}");
-    let named: Vec<_> = detector.as_table().unwrap().keys().cloned().collect();
-    let known: Vec<_> = Table::try_from(Config::default())
-        .unwrap()
-        .keys()
-        .cloned()
-        .collect();
+    assert_described::<Config>(&table.remove("detector").unwrap());
+    assert_described::<Steering>(&table.remove("steering").unwrap());
+    assert!(table.is_empty(), "nothing else is configured: {table}");
+}
+
+/// A table of the page has all keys, and their defaults.
+fn assert_described<T>(described: &Value)
+where
+    T: Default + Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let named: Vec<_> = described.as_table().unwrap().keys().cloned().collect();
+    let known: Vec<_> = Table::try_from(T::default()).unwrap().keys().cloned().collect();
     assert_eq!(named, known);
-    let config: Config = detector.try_into().unwrap();
-    assert_eq!(config, Config::default());
+    let config: T = described.clone().try_into().unwrap();
+    assert_eq!(config, T::default());
 }
 
 #[test]

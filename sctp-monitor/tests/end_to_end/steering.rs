@@ -9,7 +9,7 @@ use nix::{
 use sctp_monitor_lab::{EndpointConfig, Event, EventKind, Lab, Monitor, Timers, endpoint::Traffic, wait};
 use serde_json::{Value, json};
 
-use crate::setup::{PORT, Pair, SOON, monitor, path};
+use crate::setup::{PORT, Pair, SOON, binary, monitor, path};
 
 /// A lab with an agent at both ends that steers, and an association at the stack's default timers.
 struct Steered {
@@ -255,6 +255,72 @@ fn a_path_that_works_again_gets_its_packets_back() {
     let (sent, arrived, steering) = steered.end();
     assert_eq!((arrived.received, arrived.missing), (sent.sent, 0));
     assert_eq!(steering["onto"], Value::Null);
+}
+
+#[test]
+fn the_operator_is_told_and_decides() {
+    let steered = Steered::new(&MOVE, 20.0, Timers::tuned());
+    let ask = |arguments: &[&str]| {
+        let mut command = steered.lab.host("mme").command(binary());
+        let agent = steered.agents[0].pid().to_string();
+        command
+            .arg("steer")
+            .args(arguments)
+            .args(["--json", "--agent", &agent]);
+        let output = command.output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.success(), answer)
+    };
+    let path1 = ["1", "10.1.1.1", "10.1.1.2"];
+    let with = |verb| [&[verb][..], &path1].concat();
+    let (_, answer) = ask(&["list"]);
+    assert_eq!(
+        (&answer["mode"], &answer["steered"]),
+        (&json!("move"), &json!([])),
+        "{answer:#}"
+    );
+    let (_, answer) = ask(&["explain", "1"]);
+    let on_path1 = |path: &&Value| path["local"] == "10.1.1.1" && path["remote"] == "10.1.1.2";
+    let prospect = answer["paths"].as_array().unwrap().iter().find(on_path1).unwrap();
+    assert_eq!(prospect["onto"]["remote"], "10.1.2.2", "{answer:#}");
+    // A path that works is moved if he wants it, and nothing is lost by it.
+    let (done, answer) = ask(&with("add"));
+    assert!(
+        done && answer["steered"][0]["steering"]["onto"]["local"] == "10.1.2.1",
+        "{answer:#}"
+    );
+    assert_eq!(steered.started(0)["cause"], "operator");
+    steered.wait_for_messages(20);
+    let (_, answer) = ask(&["list"]);
+    assert!(
+        answer["steered"][0]["steering"]["packets"].as_u64().unwrap() >= 15,
+        "{answer:#}"
+    );
+    let (done, answer) = ask(&with("remove"));
+    assert!(done && answer["steered"] == json!([]), "{answer:#}");
+    let (done, answer) = ask(&with("remove"));
+    assert!(!done && answer["refused"].is_string(), "{answer:#}");
+    // Paused, nothing is moved; afterwards what has to be.
+    assert!(ask(&["pause"]).0);
+    assert!(!ask(&with("add")).0);
+    steered.lab.path("path1").break_silently().unwrap();
+    let refused = steered.agents[0].wait_for("steering_refused", SOON, |event| event["remote"] == "10.1.1.2");
+    assert_eq!(refused.unwrap()["obstacle"], "paused");
+    let (_, answer) = ask(&["resume"]);
+    assert_eq!(answer["steered"].as_array().unwrap().len(), 1, "{answer:#}");
+    assert!(!ask(&["explain", "77"]).0);
+    let log = steered.agents[0].stderr();
+    for words in [
+        "wants packets of path 10.1.1.1 > 10.1.1.2",
+        "pauses steering",
+        "resumes steering",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    steered.wait_for_messages(20);
+    let (sent, arrived, _) = steered.end();
+    assert_eq!((arrived.received, arrived.missing), (sent.sent, 0));
 }
 
 fn pid(agent: &Monitor) -> Pid {

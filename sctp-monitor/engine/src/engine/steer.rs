@@ -4,7 +4,8 @@ use sctp_monitor_common::abi::{FlowKey, SteerCounts};
 
 use super::{Engine, Output};
 use crate::{
-    model::{AssociationId, SteeringEnd, Timestamp},
+    model::{AssociationId, PathId, SteeredPath, SteeringEnd, SteeringObstacle, SteeringProspect, Timestamp},
+    registry::association::Association,
     steering::{Decision, Surroundings},
 };
 
@@ -28,6 +29,71 @@ impl Engine {
     pub(crate) fn handle_order_refused(&mut self, key: &FlowKey, now: Timestamp) {
         self.steering.on_refused(key, now);
         self.take_decisions();
+    }
+
+    /// Whether the operator paused steering.
+    #[must_use]
+    pub fn is_steering_paused(&self) -> bool {
+        self.steering.is_paused()
+    }
+
+    /// The paths whose packets leave on another one.
+    #[must_use]
+    pub fn steered_paths(&self) -> Vec<SteeredPath> {
+        self.steering.list()
+    }
+
+    /// What would be done with the packets of each path of an association if it failed now; `None` if it is not known.
+    #[must_use]
+    pub fn steering_prospects(&self, id: AssociationId, now: Timestamp) -> Option<Vec<SteeringProspect>> {
+        let association = self.registry.get(id).filter(|known| known.is_established())?;
+        Some(self.steering.explain(association, self.surroundings(now)))
+    }
+
+    /// The operator wants the packets of a path moved, or not any more.
+    pub(crate) fn handle_steering(
+        &mut self,
+        id: AssociationId,
+        path: PathId,
+        is_wanted: bool,
+        now: Timestamp,
+    ) -> Result<(), SteeringObstacle> {
+        let around = Surroundings {
+            flows: &self.flows,
+            nics: &self.nics,
+            now,
+        };
+        let association = self.registry.get(id).filter(|known| known.is_established());
+        let association = association.ok_or(SteeringObstacle::NoSuchPath)?;
+        let done = if is_wanted {
+            self.steering.add(association, path, around)
+        } else {
+            self.steering.remove(association, path, around)
+        };
+        self.take_decisions();
+        done
+    }
+
+    /// The operator wants nothing moved for a while, or wants it to go on.
+    pub(crate) fn handle_steering_pause(&mut self, is_paused: bool, now: Timestamp) {
+        if is_paused {
+            self.steering.pause(now);
+            self.take_decisions();
+            return;
+        }
+        self.steering.resume();
+        let all: Vec<_> = self.associations().map(Association::id).collect();
+        for association in all {
+            self.review_steering(association, now);
+        }
+    }
+
+    fn surroundings(&self, now: Timestamp) -> Surroundings<'_> {
+        Surroundings {
+            flows: &self.flows,
+            nics: &self.nics,
+            now,
+        }
     }
 
     /// Packets leave as the host sends them: the agent ends.

@@ -5,7 +5,7 @@
 
 use crate::model::{
     AssociationView, Event, EventKind, Finding, FlowView, IncidentView, PathView, PhaseView, Snapshot,
-    SteeringView, Timestamp, UnfinishedHandshake,
+    SteeredPath, SteeringProspect, SteeringView, Timestamp, UnfinishedHandshake,
 };
 
 /// What the feeder's clock shows, as a time of day.
@@ -144,6 +144,24 @@ impl Dated for PathView {
         self.forward.date(clock);
         self.return_.date(clock);
         self.steering.date(clock);
+    }
+}
+
+impl SteeredPath {
+    /// The same, with times of day.
+    #[must_use]
+    pub fn dated(mut self, clock: &WallClock) -> Self {
+        self.steering.date(*clock);
+        self
+    }
+}
+
+impl SteeringProspect {
+    /// The same, with times of day.
+    #[must_use]
+    pub fn dated(mut self, clock: &WallClock) -> Self {
+        self.steering.date(*clock);
+        self
     }
 }
 

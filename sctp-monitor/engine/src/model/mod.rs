@@ -62,7 +62,10 @@ pub use self::{
     severity::{FindingKind, Severity},
     snapshot::{AddressView, AssociationView, ChunkCounts, PathView, PhaseView, Snapshot},
     state::{Origin, PathState},
-    steering::{SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, SteeringView},
+    steering::{
+        SteeredPath, SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle,
+        SteeringProspect, SteeringView,
+    },
     suspicion::{Forgery, Suspicion},
     time::{NoTime, Short, Timestamp},
 };

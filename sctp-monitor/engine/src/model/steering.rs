@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{PathId, Timestamp};
+use crate::model::{AssociationRef, PathId, PathState, Timestamp};
 
 /// What is done with the packets of a failed path.
 #[derive(
@@ -66,6 +66,14 @@ pub enum SteeringObstacle {
     Operator,
     /// The operator paused all steering.
     Paused,
+    /// Steering is off, for all or for this peer.
+    Off,
+    /// This host has sent nothing on the path that was seen.
+    NothingSent,
+    /// The association has no such path.
+    NoSuchPath,
+    /// There is nothing to take back.
+    NothingInForce,
 }
 
 /// What became of the packets of a path for which there was an order.
@@ -99,6 +107,35 @@ pub struct SteeringView {
     /// All packets so far, over all outages of the path.
     #[serde(flatten)]
     pub counts: SteeringCounts,
+}
+
+/// A path whose packets leave on another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SteeredPath {
+    /// The association.
+    #[serde(flatten)]
+    pub association: AssociationRef,
+    /// The path that the host chose.
+    #[serde(flatten)]
+    pub path: PathId,
+    /// Where they leave, and how many did.
+    pub steering: SteeringView,
+}
+
+/// What would be done with the packets of a path if it failed now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SteeringProspect {
+    /// The path.
+    #[serde(flatten)]
+    pub path: PathId,
+    /// Its state.
+    pub state: PathState,
+    /// What was moved, if anything ever was or is to be.
+    pub steering: Option<SteeringView>,
+    /// The path on which they would leave.
+    pub onto: Option<PathId>,
+    /// Why they would not be moved.
+    pub obstacle: Option<SteeringObstacle>,
 }
 
 impl std::ops::Add for SteeringCounts {

@@ -28,7 +28,7 @@ use self::look::Look;
 use crate::{
     config::Config,
     engine::{Engine, Output},
-    model::{Event, NextHop, PathId, Timestamp},
+    model::{AssociationId, Event, NextHop, PathId, SteeringObstacle, Timestamp},
     nics::NicState,
 };
 
@@ -158,6 +158,29 @@ impl Session {
     /// Takes the MTU of a NIC, whenever it changes.
     pub fn handle_mtu(&mut self, if_index: u32, mtu: u32) {
         self.engine.handle_mtu(if_index, mtu);
+    }
+
+    /// The operator wants the packets of a path moved to another one, or not any more.
+    ///
+    /// # Errors
+    /// Why nothing comes of it.
+    pub fn handle_steering(
+        &mut self,
+        association: AssociationId,
+        path: PathId,
+        is_wanted: bool,
+        now: Timestamp,
+    ) -> Result<(), SteeringObstacle> {
+        let done = self.engine.handle_steering(association, path, is_wanted, now);
+        self.sort_outputs();
+        done
+    }
+
+    /// The operator wants nothing moved for a while, or wants it to go on.
+    pub fn handle_steering_pause(&mut self, is_paused: bool, now: Timestamp) {
+        self.engine.handle_steering_pause(is_paused, now);
+        self.engine_due = self.engine.poll_timeout();
+        self.sort_outputs();
     }
 
     /// The paths on which nothing passes though something should, of which nobody has asked yet; found about once a second. What

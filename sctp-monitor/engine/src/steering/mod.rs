@@ -4,6 +4,7 @@
 //! them back; what carries them out is not its affair, nor does it know how. A dry run is decided alike.
 
 mod choice;
+mod command;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -19,8 +20,8 @@ use self::choice::{Target, choose};
 use crate::{
     config::Config,
     model::{
-        AssociationId, AssociationRef, Direction, Event, EventKind, PathId, PathState, Schema, Side,
-        SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, SteeringView, Timestamp,
+        AssociationId, AssociationRef, Direction, Event, EventKind, PathId, PathState, Schema, SteeringCause,
+        SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, SteeringView, Timestamp,
     },
     nics::Nics,
     path::{flows::Flows, state::Path},
@@ -172,8 +173,7 @@ impl Steering {
         for path in gone {
             self.end((id, path), SteeringEnd::PathGone, around.now);
         }
-        let addresses = association.addresses(Side::Remote).iter().copied();
-        let mode = self.config.steering.mode_for(addresses);
+        let mode = self.mode_of(association);
         // A path that has its packets back may take those of another one.
         for (path_id, path) in association.paths() {
             self.review_order(association, *path_id, path, around);
@@ -181,7 +181,8 @@ impl Steering {
         for (path_id, path) in association.paths() {
             let is_inactive = path.state() == PathState::Inactive;
             if is_inactive && mode != SteeringMode::Off && !self.in_force.contains_key(&(id, *path_id)) {
-                self.begin(association, *path_id, mode, SteeringCause::PathInactive, around);
+                // Why not is reported.
+                let _ = self.begin(association, *path_id, mode, SteeringCause::PathInactive, around);
             }
         }
     }
@@ -261,13 +262,13 @@ impl Steering {
         mode: SteeringMode,
         cause: SteeringCause,
         around: Surroundings<'_>,
-    ) {
+    ) -> Result<(), SteeringObstacle> {
         let at = (association.id(), path_id);
         // What the host does not send cannot be moved.
-        let Some(key) = choice::sent_flow(association, &path_id, around.flows).map(|flow| flow.view.key)
-        else {
-            return;
-        };
+        let flow = choice::sent_flow(association, &path_id, around.flows);
+        let key = flow
+            .map(|flow| flow.view.key)
+            .ok_or(SteeringObstacle::NothingSent)?;
         let chosen = match self.obstacle(at) {
             Some(obstacle) => Err(obstacle),
             None => self.target(association, path_id, around),
@@ -278,7 +279,8 @@ impl Steering {
         });
         match order {
             Err(obstacle) => {
-                let is_news = self.refused.insert(at, obstacle) != Some(obstacle);
+                let is_asked = cause == SteeringCause::Operator;
+                let is_news = !is_asked && self.refused.insert(at, obstacle) != Some(obstacle);
                 // An association of one path has no other one.
                 if is_news && association.paths().nth(1).is_some() {
                     let kind = EventKind::SteeringRefused {
@@ -287,6 +289,7 @@ impl Steering {
                     };
                     self.report(association.reference(), kind, around.now);
                 }
+                Err(obstacle)
             }
             Ok((target, order)) => {
                 self.refused.remove(&at);
@@ -311,6 +314,7 @@ impl Steering {
                     cause,
                 };
                 self.report(association.reference(), kind, around.now);
+                Ok(())
             }
         }
     }

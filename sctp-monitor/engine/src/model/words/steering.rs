@@ -90,6 +90,10 @@ impl std::fmt::Display for SteeringObstacle {
             }
             Self::TagUnknown => "the verification tag of the association is not known",
             Self::Operator => "the operator took it back; it is left alone until the path is active again",
+            Self::Off => "steering is off, for all or for this peer (`run --steer`, table `steering` of the configuration)",
+            Self::NothingSent => "this host has sent nothing on the path since the agent watches",
+            Self::NoSuchPath => "the association has no such path",
+            Self::NothingInForce => "its packets leave as the host sends them already",
             Self::Paused => "the operator paused steering (`sctp-monitor steer resume`)",
         })
     }
