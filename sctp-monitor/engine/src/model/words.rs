@@ -191,27 +191,10 @@ impl Event {
                 });
                 format!("{direction} DATA moved from path {from} to path {to}{gap}")
             }
-            EventKind::SteeringStarted {
-                path,
-                onto,
-                mode,
-                cause,
-            } => steering::started(path, onto, *mode, *cause),
-            EventKind::SteeringChanged {
-                path,
-                from,
-                onto,
-                mode,
-            } => steering::changed(path, from, onto, *mode),
-            EventKind::SteeringEnded {
-                path,
-                mode,
-                end,
-                counts,
-                lasting,
-                ..
-            } => steering::ended(path, *mode, *end, *counts, *lasting),
-            EventKind::SteeringRefused { path, obstacle } => steering::refused(path, *obstacle),
+            EventKind::SteeringStarted { .. }
+            | EventKind::SteeringChanged { .. }
+            | EventKind::SteeringEnded { .. }
+            | EventKind::SteeringRefused { .. } => steering::statement(&self.kind),
             EventKind::Finding { status, finding } => finding.words(sides, *status),
             EventKind::Incident { status, incident } => incident.words(*status),
             EventKind::AssociationUp { .. }

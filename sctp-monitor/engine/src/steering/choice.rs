@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sctp_monitor_common::abi::FlowKey;
 
-use super::{SENT, Surroundings};
+use super::around::Surroundings;
 use crate::{
     config,
     model::{PathId, PathState, SteeringObstacle},
-    path::{flow::Flow, flows::Flows},
+    path::flow::Flow,
     registry::association::Association,
 };
 
@@ -34,9 +34,9 @@ pub(super) fn choose(
     config: &config::Steering,
     around: Surroundings<'_>,
 ) -> Result<Target, SteeringObstacle> {
-    let failed = sent_flow(association, &path, around.flows);
+    let failed = around.sent_flow(association, &path);
     let failed_by = failed.map(|flow| flow.view.interface.if_index());
-    let needed = failed.and_then(|flow| mtu(flow, around));
+    let needed = failed.and_then(|flow| around.mtu(flow));
     let mut obstacle = SteeringObstacle::NoActivePath;
     let mut best: Option<(_, Target)> = None;
     for (id, other) in association.paths() {
@@ -47,10 +47,10 @@ pub(super) fn choose(
         if !is_candidate {
             continue;
         }
-        let Some(flow) = sent_flow(association, id, around.flows) else {
+        let Some(flow) = around.sent_flow(association, id) else {
             continue;
         };
-        if mtu(flow, around)
+        if around.mtu(flow)
             .zip(needed)
             .is_some_and(|(mtu, needed)| mtu < needed)
         {
@@ -77,14 +77,6 @@ pub(super) fn choose(
     best.map(|(_, target)| target).ok_or(obstacle)
 }
 
-/// The flow that this host itself sends on a path, if it ever sent anything there.
-pub(super) fn sent_flow<'a>(association: &Association, path: &PathId, flows: &'a Flows) -> Option<&'a Flow> {
-    let slot = association.path(path)?.flow(SENT)?;
-    flows
-        .get(slot)
-        .filter(|flow| flow.view.interface.is_egress() && flow.view.interface.if_index() != 0)
-}
-
 /// How early the operator named the NIC.
 fn preference(config: &config::Steering, around: Surroundings<'_>, if_index: u32) -> usize {
     let name = around.nics.name(if_index);
@@ -98,10 +90,4 @@ fn preference(config: &config::Steering, around: Surroundings<'_>, if_index: u32
 fn round_trip(flow: &Flow) -> Duration {
     let known = flow.view.heartbeat_rtt.or(flow.view.data_to_sack);
     known.map_or(Duration::MAX, |rtt| rtt.srtt)
-}
-
-/// The largest packet that passes, as far as is known: by the NIC, and by what routers said.
-fn mtu(flow: &Flow, around: Surroundings<'_>) -> Option<u32> {
-    let of_nic = around.nics.mtu(flow.view.interface.if_index());
-    of_nic.into_iter().chain(flow.path_mtu).min()
 }

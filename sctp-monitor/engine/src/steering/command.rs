@@ -1,6 +1,6 @@
 //! What the operator asks of steering, and is told of it.
 
-use super::{InForce, Steering, Surroundings};
+use super::{InForce, Steering, around::Surroundings};
 use crate::{
     model::{
         AssociationId, PathId, PathState, Side, SteeredPath, SteeringCause, SteeringEnd, SteeringMode,

@@ -3,44 +3,32 @@
 //! It decides by what the engine has concluded of the paths already, and looks at no packet. It gives orders for flows and takes
 //! them back; what carries them out is not its affair, nor does it know how. A dry run is decided alike.
 
+mod around;
 mod choice;
 mod command;
+mod order;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
-use sctp_monitor_common::{
-    abi::{FlowKey, SteerCounts, SteerMode, SteerOrder},
-    steer::check_delta,
-};
+use sctp_monitor_common::abi::{FlowKey, SteerCounts};
 
-use self::choice::{Target, choose};
+pub(crate) use self::{around::Surroundings, order::Decision};
+use self::{
+    choice::{Target, choose},
+    order::{InForce, counted, order},
+};
 use crate::{
     config::Config,
     model::{
-        AssociationId, AssociationRef, Direction, Event, EventKind, PathId, PathState, Schema, SteeringCause,
+        AssociationId, AssociationRef, Event, EventKind, PathId, PathState, Schema, SteeringCause,
         SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, SteeringView, Timestamp,
     },
-    nics::Nics,
-    path::{flows::Flows, state::Path},
+    path::state::Path,
     registry::association::Association,
 };
-
-/// What the policy has decided.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Decision {
-    /// Report this.
-    Report(Box<Event>),
-    /// Packets of a flow leave by this order from now on, or as the host sends them.
-    Order {
-        /// The flow.
-        key: FlowKey,
-        /// The order, in place of what was said before.
-        order: Option<SteerOrder>,
-    },
-}
 
 /// The policy, and what is in force by it.
 #[derive(Debug)]
@@ -55,31 +43,6 @@ pub(crate) struct Steering {
     left_alone: BTreeSet<(AssociationId, PathId)>,
     is_paused: bool,
     decisions: VecDeque<Decision>,
-}
-
-/// An order that is in force.
-#[derive(Debug)]
-struct InForce {
-    association: AssociationRef,
-    key: FlowKey,
-    onto: PathId,
-    mode: SteeringMode,
-    cause: SteeringCause,
-    since: Timestamp,
-    /// Until when the path must be active to have its packets back, if it is active.
-    active_until: Option<Timestamp>,
-    /// By orders before that were part of it.
-    counted: SteeringCounts,
-    /// By the order in force.
-    counts: SteeringCounts,
-}
-
-/// What the policy looks at.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
-    pub(crate) flows: &'a Flows,
-    pub(crate) nics: &'a Nics,
-    pub(crate) now: Timestamp,
 }
 
 impl Steering {
@@ -265,7 +228,7 @@ impl Steering {
     ) -> Result<(), SteeringObstacle> {
         let at = (association.id(), path_id);
         // What the host does not send cannot be moved.
-        let flow = choice::sent_flow(association, &path_id, around.flows);
+        let flow = around.sent_flow(association, &path_id);
         let key = flow
             .map(|flow| flow.view.key)
             .ok_or(SteeringObstacle::NothingSent)?;
@@ -416,42 +379,3 @@ impl Steering {
         })));
     }
 }
-
-/// What the program is told.
-fn order(
-    key: &FlowKey,
-    target: &Target,
-    tag: Option<u32>,
-    mode: SteeringMode,
-) -> Result<SteerOrder, SteeringObstacle> {
-    let tag = tag.ok_or(SteeringObstacle::TagUnknown)?;
-    let mode = match mode {
-        SteeringMode::Move => SteerMode::Move,
-        SteeringMode::DryRun | SteeringMode::Off => SteerMode::DryRun,
-    };
-    Ok(SteerOrder {
-        src: target.key.src,
-        dst: target.key.dst,
-        lease_until_ns: 0,
-        tag,
-        if_index: target.if_index,
-        mode: mode as u32,
-        check_delta: check_delta([key.src, key.dst], [target.key.src, target.key.dst]),
-        reserved: [0; 2],
-    })
-}
-
-fn counted(counts: &SteerCounts) -> SteeringCounts {
-    SteeringCounts {
-        packets: counts.packets,
-        bytes: counts.bytes,
-        would_have_packets: counts.would_have_packets,
-        would_have_bytes: counts.would_have_bytes,
-        kept: counts.kept,
-        lapsed: counts.lapsed,
-        failed: counts.failed,
-    }
-}
-
-/// The direction of what this host sends.
-const SENT: Direction = Direction::Forward;

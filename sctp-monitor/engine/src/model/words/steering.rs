@@ -1,10 +1,38 @@
 //! The words of steering: which packets leave on which path, and why.
 
 use crate::model::{
-    PathId, Short, SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, words::plural,
+    EventKind, PathId, Short, SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, words::plural,
 };
 
-pub(super) fn started(path: &PathId, onto: &PathId, mode: SteeringMode, cause: SteeringCause) -> String {
+/// What happened, if it is of steering.
+pub(super) fn statement(kind: &EventKind) -> String {
+    match kind {
+        EventKind::SteeringStarted {
+            path,
+            onto,
+            mode,
+            cause,
+        } => started(path, onto, *mode, *cause),
+        EventKind::SteeringChanged {
+            path,
+            from,
+            onto,
+            mode,
+        } => changed(path, from, onto, *mode),
+        EventKind::SteeringEnded {
+            path,
+            mode,
+            end,
+            counts,
+            lasting,
+            ..
+        } => ended(path, *mode, *end, *counts, *lasting),
+        EventKind::SteeringRefused { path, obstacle } => refused(path, *obstacle),
+        _ => String::new(),
+    }
+}
+
+fn started(path: &PathId, onto: &PathId, mode: SteeringMode, cause: SteeringCause) -> String {
     let why = match cause {
         SteeringCause::PathInactive => "",
         SteeringCause::Operator => ", as the operator asked",
@@ -19,7 +47,7 @@ pub(super) fn started(path: &PathId, onto: &PathId, mode: SteeringMode, cause: S
     }
 }
 
-pub(super) fn changed(path: &PathId, from: &PathId, onto: &PathId, mode: SteeringMode) -> String {
+fn changed(path: &PathId, from: &PathId, onto: &PathId, mode: SteeringMode) -> String {
     match mode {
         SteeringMode::Move => {
             format!(
@@ -32,7 +60,7 @@ pub(super) fn changed(path: &PathId, from: &PathId, onto: &PathId, mode: Steerin
     }
 }
 
-pub(super) fn ended(
+fn ended(
     path: &PathId,
     mode: SteeringMode,
     end: SteeringEnd,
@@ -63,7 +91,7 @@ pub(super) fn ended(
     format!("{dry}packets of path {path} leave as the host sends them: {end}; {how_many}{failed}")
 }
 
-pub(super) fn refused(path: &PathId, why: SteeringObstacle) -> String {
+fn refused(path: &PathId, why: SteeringObstacle) -> String {
     format!("DATA and SACKs of path {path} are not moved to another path: {why}")
 }
 
