@@ -21,7 +21,7 @@ impl Driver {
                     None => {
                         refused = Some(format!(
                             "there is no association {association} that is established"
-                        ))
+                        ));
                     }
                 }
             }

@@ -87,7 +87,7 @@ impl Steering {
                 place.write_volatile(SteerPlace {
                     order,
                     counts: SteerCounts::default(),
-                })
+                });
             };
         }
         let inserted = self.index.insert(Shared(index), number, 0);

@@ -25,7 +25,7 @@ struct Steered {
 
 impl Steered {
     fn new(mode: &[&str], rate: f64, timers: Timers) -> Self {
-        Self::between(|lab, host| lab.ipv4(host), mode, rate, timers)
+        Self::between(Lab::ipv4, mode, rate, timers)
     }
 
     fn between(
@@ -165,7 +165,7 @@ fn a_break_of_one_direction_loses_nothing() {
 
 #[test]
 fn an_ipv6_path_that_breaks_silently_loses_nothing() {
-    let steered = Steered::between(|lab, host| lab.ipv6(host), &MOVE, 20.0, Timers::default());
+    let steered = Steered::between(Lab::ipv6, &MOVE, 20.0, Timers::default());
     a_break_costs_little(
         steered,
         |lab| lab.path("path1").break_silently().unwrap(),

@@ -50,7 +50,8 @@ pub(super) fn choose(
         let Some(flow) = around.sent_flow(association, id) else {
             continue;
         };
-        if around.mtu(flow)
+        if around
+            .mtu(flow)
             .zip(needed)
             .is_some_and(|(mtu, needed)| mtu < needed)
         {

@@ -1,7 +1,8 @@
 //! The words of steering: which packets leave on which path, and why.
 
 use crate::model::{
-    EventKind, PathId, Short, SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, words::plural,
+    EventKind, PathId, Short, SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle,
+    words::plural,
 };
 
 /// What happened, if it is of steering.
