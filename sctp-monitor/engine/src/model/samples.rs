@@ -8,7 +8,6 @@ use std::time::Duration;
 use sctp_monitor_common::wire::{ChunkKind, icmp::IcmpMessage, init::Extensions};
 
 pub(crate) use self::findings::{evidence, incidents};
-use self::steering::steering;
 
 use super::*;
 
@@ -397,7 +396,7 @@ fn events_of(sides: Sides) -> Vec<Event> {
         moved(Direction::Forward, Some(ms(1_030))),
         moved(Direction::Return, None),
     ];
-    kinds.extend(steering());
+    kinds.extend(steering::steering());
     kinds.extend(handshakes().into_iter().map(EventKind::HandshakeUnfinished));
     kinds.push(EventKind::AbortUnknown {
         source: path(1).remote,
