@@ -137,8 +137,8 @@ pub struct FlowRecord {
     pub reserved: [u16; 3],
 
     // Line 8: what is rare.
-    /// What the last packet with another tag would be answered by: the TSN of its DATA, or the fingerprint of its
-    /// HEARTBEAT; 0 for nothing.
+    /// What the last packet with another tag that asks for an answer would be answered by: the TSN of its DATA, or the fingerprint of
+    /// its HEARTBEAT; 0 for nothing.
     pub mismatched_mark: u32,
     /// From a lone packet's first transmission to its second, microseconds: the sender's time-out (a chunk that
     /// nothing follows cannot be reported missing). 0 if there was none yet.
@@ -150,8 +150,10 @@ pub struct FlowRecord {
     pub host_opens: u16,
     /// What was rare in the current second, by [`Trust`].
     pub rare: [Rate; Trust::SLOTS],
+    /// The tag of the packet that has `mismatched_mark`.
+    pub marked_tag: u32,
     /// Room for more; 0.
-    pub room: [u32; 4],
+    pub room: [u32; 3],
 }
 
 impl FlowRecord {
@@ -202,6 +204,13 @@ impl FlowRecord {
         for heartbeat in &mut self.outstanding {
             heartbeat.sent_at_ns = 0;
         }
+    }
+
+    /// A packet with this tag, which is not the flow's, asks for an answer that is known by this mark.
+    #[inline(always)]
+    pub fn mark(&mut self, tag: u32, mark: u32) {
+        self.mismatched_mark = mark;
+        self.marked_tag = tag;
     }
 
     /// A packet with this tag, on this flow, did what only an endpoint can.

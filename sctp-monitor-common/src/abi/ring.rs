@@ -220,6 +220,10 @@ pub struct IcmpErrorSeen {
     pub key: FlowKey,
     /// Its verification tag.
     pub tag: u32,
+    /// The tag that its INIT gives; 0 if it is none, or the error does not quote as much.
+    pub initiate_tag: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Who sent the error.
     pub reporter: Address,
     /// The MTU of the next hop; 0 if the error names none.
@@ -256,7 +260,7 @@ const _: () = assert!(size_of::<FlowOpened>() == 56);
 const _: () = assert!(size_of::<HeartbeatSent>() == 24);
 const _: () = assert!(size_of::<HeartbeatAcked>() == 40);
 const _: () = assert!(size_of::<ControlHeader>() == 72);
-const _: () = assert!(size_of::<IcmpErrorSeen>() == 80);
+const _: () = assert!(size_of::<IcmpErrorSeen>() == 88);
 
 #[cfg(test)]
 mod tests {

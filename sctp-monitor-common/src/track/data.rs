@@ -25,7 +25,7 @@ pub(super) fn on_data<P: Readable, T: FlowTable>(frame: &P, slot: u32, max_chunk
     }
     let tsn = scratch.tsns[0];
     if scratch.tag_check != TagCheck::Own as u32 {
-        record.mismatched_mark = tsn;
+        record.mark(scratch.tag, tsn);
         return;
     }
     if found.any(HAS_PPID) {

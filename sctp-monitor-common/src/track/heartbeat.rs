@@ -38,7 +38,7 @@ pub(super) fn on_heartbeat<P: Readable, T: FlowTable>(
     };
     let padded = scratch.has(ChunkKind::Pad);
     if scratch.tag_check != TagCheck::Own as u32 {
-        record.mismatched_mark = info.fingerprint;
+        record.mark(scratch.tag, info.fingerprint);
         return;
     }
     let entry = OutstandingHeartbeat {

@@ -43,6 +43,8 @@ pub(super) fn track_icmp_error<T: FlowTable>(error: &IcmpError, table: &mut T) {
         header,
         key,
         tag: error.tag,
+        initiate_tag: error.initiate_tag,
+        reserved: 0,
         reporter: error.reporter,
         mtu: error.mtu,
         version: error.message.version,

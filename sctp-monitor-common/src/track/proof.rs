@@ -47,7 +47,7 @@ pub(super) fn prove<T: FlowTable>(slot: u32, answered: u32, mark: u32, table: &m
         && links.wants_proof()
     {
         let tag = if record.mismatched_mark == mark && mark != 0 {
-            record.mismatched_tag
+            record.marked_tag
         } else {
             record.tag
         };

@@ -40,6 +40,9 @@ pub(super) fn on_sack<P: Readable, T: FlowTable>(frame: &P, slot: u32, table: &m
         let is_own = scratch.tag_check == TagCheck::Own as u32;
         if canonical.sender.awaits(sack.highest_acked) {
             prove(slot, tsn_slot, 0, table);
+        } else if answers_mark(first, sack.cum_tsn_ack, table) {
+            // Its TSN state may be with a flow that only claims to be of the same association.
+            prove(slot, first, sack.cum_tsn_ack, table);
         } else if answers_mark(tsn_slot, sack.cum_tsn_ack, table) {
             prove(slot, tsn_slot, sack.cum_tsn_ack, table);
         } else if !(is_own && is_proved) {

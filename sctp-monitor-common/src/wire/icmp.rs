@@ -2,7 +2,8 @@
 //!
 //! A router that cannot forward a packet says so, and quotes it: its IP header and at least the eight bytes after it, which
 //! are SCTP's ports and verification tag. Whoever did not see the packet does not know the tag, so a quote with the right
-//! one is worth believing (RFC 9260 section 10).
+//! one is worth believing (RFC 9260 section 10). An INIT has no tag, but gives one: most routers quote that too (RFC 1812 section
+//! 4.3.2.3).
 
 use network_types::{
     icmp::{Icmpv4Hdr, Icmpv6Hdr},
@@ -10,7 +11,7 @@ use network_types::{
     udp::UdpHdr,
 };
 
-use super::{Address, ParseOptions, Pass, ReadPacket, Unparsed, link::NetworkLayer, sctp::halves};
+use super::{Address, ChunkKind, ParseOptions, Pass, ReadPacket, Unparsed, link::NetworkLayer, sctp::halves};
 
 /// An ICMP error and the SCTP packet that it quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct IcmpError {
     pub dst_port: u16,
     /// The quoted packet's verification tag.
     pub tag: u32,
+    /// The tag that the quoted packet's INIT gives; 0 if it is none, or the quote ends before.
+    pub initiate_tag: u32,
 }
 
 /// What an ICMP error says.
@@ -304,6 +307,11 @@ impl Quote {
         }
         let [ports, tag] = reader.read_words(at).ok_or(TRUNCATED)?;
         let (src_port, dst_port) = halves(ports);
+        let initiate_tag = if tag == 0 && at + QUOTED_INIT_LEN <= self.end {
+            initiate_tag(reader, at)
+        } else {
+            0
+        };
         Ok(IcmpError {
             message,
             mtu,
@@ -313,12 +321,29 @@ impl Quote {
             src_port,
             dst_port,
             tag: u32::from_be(tag),
+            initiate_tag,
         })
+    }
+}
+
+/// The tag that the INIT of an SCTP packet gives, if that is its first chunk; 0 otherwise.
+#[inline(always)]
+fn initiate_tag<R: ReadPacket>(reader: &R, at: usize) -> u32 {
+    let Some([_checksum, chunk, tag]) = reader.read_words(at + QUOTED_LEN) else {
+        return 0;
+    };
+    if u32::from_be(chunk) >> 24 == ChunkKind::Init as u32 {
+        u32::from_be(tag)
+    } else {
+        0
     }
 }
 
 /// Ports and verification tag: what RFC 792 promises of the quoted packet's payload.
 const QUOTED_LEN: usize = 8;
+
+/// The common header, an INIT's chunk header and its initiate tag (RFC 9260 sections 3.1, 3.3.2).
+const QUOTED_INIT_LEN: usize = 20;
 
 const TRUNCATED: Pass = Pass::Unparsed(Unparsed::IcmpQuoteTruncated);
 
@@ -418,6 +443,41 @@ mod tests {
         assert_eq!(error.reporter.to_ip().to_string(), "10.1.0.254");
         assert_eq!(ends(&error), ("10.1.0.1".into(), 36412, "10.2.0.2".into(), 2905));
         assert_eq!((error.tag, error.mtu), (0xdead_beef, 0));
+    }
+
+    #[test]
+    fn the_tag_that_a_quoted_init_gives_is_read_where_it_is_quoted() {
+        let init = [
+            0, 0, 0, 0, // verification tag
+            0, 0, 0, 0, // checksum
+            1, 0, 0, 20, // INIT, 20 bytes
+            0xca, 0xfe, 0xba, 0xbe, // initiate tag
+            0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1,
+        ];
+        let error = |length: usize, change: &[(usize, u8)]| {
+            let mut quoted = quoted_v4();
+            quoted.truncate(24);
+            quoted.extend(&init[..length]);
+            for (at, value) in change {
+                quoted[24 + at] = *value;
+            }
+            look(&v4([3, 2, 0, 0, 0, 0, 0, 0], &quoted)).unwrap()
+        };
+        assert_eq!(
+            (error(28, &[]).tag, error(28, &[]).initiate_tag),
+            (0, 0xcafe_babe)
+        );
+        assert_eq!(error(16, &[]).initiate_tag, 0xcafe_babe, "no more is needed");
+        for length in 4..16 {
+            assert_eq!(error(length, &[]).initiate_tag, 0, "{length} bytes");
+        }
+        assert_eq!(error(28, &[(8, 10)]).initiate_tag, 0, "COOKIE ECHO");
+        assert_eq!(error(28, &[(3, 7)]).initiate_tag, 0, "it has a tag of its own");
+        let mut quoted = quoted_v6();
+        quoted.truncate(44);
+        quoted.extend(init);
+        let error = look(&v6([1, 4, 0, 0, 0, 0, 0, 0], &quoted)).unwrap();
+        assert_eq!((error.tag, error.initiate_tag), (0, 0xcafe_babe));
     }
 
     #[test]

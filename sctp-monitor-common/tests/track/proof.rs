@@ -110,6 +110,23 @@ fn an_answer_proves_both_tags_though_both_were_forged_first() {
     assert_eq!((t.record(0).tag, t.record(1).tag), (TAG, BACK));
 }
 
+/// What is answered had the tag of the packet that asked, not of one that came in between.
+#[test]
+fn a_forged_packet_between_question_and_answer_earns_nothing() {
+    for between in [
+        frames::init_ack(9, &[]),
+        frames::sack(77, &[]),
+        frames::abort(false),
+    ] {
+        let mut t = Tracker::new();
+        forge_there(&mut t, vec![frames::data(0x4000_0000, 1)]);
+        t.there(vec![frames::data(1, 5)]);
+        t.frame(&Packet::v4(FORGED + 1, vec![between]).ethernet());
+        t.back(vec![frames::sack(1, &[])]);
+        assert_eq!((t.record(0).tag, t.record(1).tag), (TAG, BACK));
+    }
+}
+
 #[test]
 fn what_this_host_sends_has_the_right_tag() {
     let mut t = Tracker::new();
