@@ -56,7 +56,7 @@ impl Engine {
         self.findings
             .review_path(association, path_id, around, noticed_at);
         if concerns_peer {
-            self.findings.review_peer(association, noticed_at);
+            self.findings.review_peer(association, around, noticed_at);
         }
         self.take_events();
         if has_changed {

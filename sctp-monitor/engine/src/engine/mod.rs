@@ -111,7 +111,8 @@ impl Engine {
             self.registry.forget_flow(&mut self.flows, slot, now);
             self.route(now);
         }
-        self.registry.follow_tag(&mut self.flows, slot, record.tag, now);
+        self.registry
+            .follow_tag(&mut self.flows, slot, (record.tag, record.proofs), now);
         if let Some(flow) = self.flows.get_mut(slot) {
             flow.part_from(record);
         }

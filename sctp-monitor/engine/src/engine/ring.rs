@@ -103,6 +103,10 @@ impl Engine {
             return;
         };
         let now = Timestamp::from_nanos(error.header.time_ns);
+        // An INIT that nobody remembers: it may be anyone's.
+        if flow.view.tag == 0 {
+            return;
+        }
         if flow.view.tag != error.tag {
             return self.registry.look_into_icmp_error(&self.flows, error, now);
         }

@@ -1,5 +1,7 @@
 //! What the engine knows, as readers are handed it.
 
+use std::{collections::BTreeSet, net::IpAddr};
+
 use sctp_monitor_common::{abi::FlowRecord, wire::ChunkKind};
 
 use crate::{
@@ -54,6 +56,10 @@ impl Engine {
         association: &Association,
         record: &impl Fn(u32) -> Option<FlowRecord>,
     ) -> AssociationView {
+        let all = association
+            .paths()
+            .map(|(id, path)| self.path_view(association.id(), *id, path, record));
+        let (paths, more_unused_paths) = without_needless(association, all);
         AssociationView {
             reference: association.reference(),
             origin: association.origin(),
@@ -68,10 +74,8 @@ impl Engine {
             primary_forward: association.primary(Direction::Forward),
             primary_return: association.primary(Direction::Return),
             findings: self.findings.of(association.id()).to_vec(),
-            paths: association
-                .paths()
-                .map(|(id, path)| self.path_view(association.id(), *id, path, record))
-                .collect(),
+            paths,
+            more_unused_paths,
         }
     }
 
@@ -88,7 +92,7 @@ impl Engine {
             // A slot may have gone to another flow since.
             let record = record(slot).filter(|record| record.key == flow.view.key);
             let record = record.as_ref().map(|record| flow.own(record));
-            Some(self.flow_view(&flow.view, record.as_deref()))
+            Some(Box::new(self.flow_view(&flow.view, record.as_deref())))
         };
         PathView {
             id,
@@ -135,6 +139,40 @@ impl Engine {
         }
     }
 }
+
+/// The paths, and how many are left out: two endpoints with many addresses have hundreds of pairs, and use a few of them. An address
+/// is named by one path at least.
+fn without_needless(
+    association: &Association,
+    paths: impl Iterator<Item = PathView>,
+) -> (Vec<PathView>, u64) {
+    let mut named: BTreeSet<(Side, IpAddr)> = BTreeSet::new();
+    let names = |path: &PathId| [(Side::Local, path.local), (Side::Remote, path.remote)];
+    for (id, path) in association.paths() {
+        if Direction::BOTH
+            .into_iter()
+            .any(|direction| path.flow(direction).is_some())
+        {
+            named.extend(names(id));
+        }
+    }
+    let (mut unused, mut left_out) = (0, 0);
+    let mut is_listed = |path: &PathView| {
+        if !path.is_unused() {
+            return true;
+        }
+        unused += 1;
+        let is_new = names(&path.id).map(|name| named.insert(name));
+        let is_listed = unused <= UNUSED_LISTED || is_new.contains(&true);
+        left_out += u64::from(!is_listed);
+        is_listed
+    };
+    let listed = paths.filter(|path| is_listed(path)).collect();
+    (listed, left_out)
+}
+
+/// So many paths without packets are listed in any case.
+const UNUSED_LISTED: usize = 8;
 
 fn phase(association: &Association) -> PhaseView {
     match association.phase() {

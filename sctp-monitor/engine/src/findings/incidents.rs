@@ -13,7 +13,7 @@ use std::{
 
 use crate::model::{
     AssociationId, Cause, FindingKind, IncidentId, IncidentView, PeerDown, Scope, ScopeKind, Severity, Sides,
-    Timestamp,
+    SilentEndpoint, Timestamp,
 };
 
 /// What a path has that others may share.
@@ -99,8 +99,8 @@ struct Incident {
     failing: BTreeSet<IpAddr>,
     last_joined: Timestamp,
     members: BTreeMap<AssociationId, u32>,
-    /// Those of the associations that have no other path left.
-    cut_off: BTreeSet<AssociationId>,
+    /// Those of the associations that have no other path left, and the endpoint of each from which nothing comes, if that is known.
+    cut_off: BTreeMap<AssociationId, Option<SilentEndpoint>>,
     /// When its growth is to be reported.
     update_at: Option<Timestamp>,
 }
@@ -141,9 +141,15 @@ impl Incidents {
     }
 
     /// All paths of an association are down, by this incident.
-    pub(crate) fn on_peer_down(&mut self, id: IncidentId, association: AssociationId, now: Timestamp) {
+    pub(crate) fn on_peer_down(
+        &mut self,
+        id: IncidentId,
+        association: AssociationId,
+        silent: Option<SilentEndpoint>,
+        now: Timestamp,
+    ) {
         if let Some(incident) = self.open.get_mut(&id) {
-            incident.cut_off.insert(association);
+            incident.cut_off.insert(association, silent);
             incident.refresh();
             incident.update_at.get_or_insert(now + GROWTH);
         }
@@ -210,7 +216,7 @@ impl Incident {
             failing: BTreeSet::new(),
             last_joined: now,
             members: BTreeMap::new(),
-            cut_off: BTreeSet::new(),
+            cut_off: BTreeMap::new(),
             update_at: None,
         }
     }
@@ -250,7 +256,10 @@ impl Incident {
         }
         let kind = self.shared();
         if matches!(kind, ScopeKind::Peer | ScopeKind::Hosts) && self.cut_off.len() == self.members.len() {
-            let peer_down = PeerDown { paths: members };
+            let peer_down = PeerDown {
+                paths: members,
+                silent: self.silent(),
+            };
             let sides = if self.keys.between_hosts {
                 Sides::SideA
             } else {
@@ -258,7 +267,7 @@ impl Incident {
             };
             self.view.finding = FindingKind::PeerDown;
             self.view.severity = PeerDown::SEVERITY;
-            self.view.next = PeerDown::check(sides);
+            self.view.next = peer_down.check(sides);
             self.view.reason = peer_down.words(sides);
         }
         let keys = &self.keys;
@@ -293,6 +302,18 @@ impl Incident {
                 Vec::new()
             },
         };
+    }
+
+    /// The endpoint from which nothing comes in any of the associations.
+    fn silent(&self) -> Option<SilentEndpoint> {
+        let mut silent = self.cut_off.values();
+        let first = silent.next()?.as_ref()?;
+        let same = |other: &Option<SilentEndpoint>| {
+            other
+                .as_ref()
+                .is_some_and(|other| other.addresses == first.addresses)
+        };
+        silent.all(same).then(|| first.clone())
     }
 
     /// The most telling of the things that all members share.

@@ -88,7 +88,7 @@ impl Evidence {
     pub fn check(&self, object: Object, sides: Sides) -> String {
         match self {
             Self::PathDown(evidence) => evidence.check(object, sides),
-            Self::PeerDown(_) => PeerDown::check(sides),
+            Self::PeerDown(evidence) => evidence.check(sides),
             Self::LinkDown(evidence) => evidence.check(),
             Self::PathMtuBlackHole(evidence) => evidence.check(object),
             Self::GreyLoss(_) => GreyLoss::check(),

@@ -157,15 +157,21 @@ impl Findings {
     }
 
     /// Finds out whether all paths of an established association are down, when the state of one has changed.
-    pub(crate) fn review_peer(&mut self, association: &Association, now: Timestamp) {
+    pub(crate) fn review_peer(
+        &mut self,
+        association: &Association,
+        around: Surroundings<'_>,
+        noticed_at: Timestamp,
+    ) {
         let mut found: Vec<_> = self
             .of(association.id())
             .iter()
             .filter(|finding| !matches!(finding.evidence, Evidence::PeerDown(_)))
             .map(|finding| (finding.object, finding.evidence.clone()))
             .collect();
-        found.extend(peer_down::rule(association).map(|evidence| (Object::Association, evidence)));
-        self.settle_association(association.reference(), found, now);
+        let peer_down = peer_down::rule(association, around, &self.config);
+        found.extend(peer_down.map(|evidence| (Object::Association, evidence)));
+        self.settle_association(association.reference(), found, noticed_at);
     }
 
     /// Finds out what is wrong with an association as a whole; `suspected` is what the registry thinks to be forged.
@@ -176,7 +182,7 @@ impl Findings {
         around: Surroundings<'_>,
     ) {
         let now = around.now;
-        let whole = peer_down::rule(association)
+        let whole = peer_down::rule(association, around, &self.config)
             .into_iter()
             .chain(self.zombies(association, around));
         let mut found: Vec<_> = whole.map(|evidence| (Object::Association, evidence)).collect();
@@ -355,11 +361,12 @@ impl Findings {
                 self.report_incident(Status::Opened, view, now);
             }
         }
-        if matches!(finding.evidence, Evidence::PeerDown(_)) {
+        if let Evidence::PeerDown(peer_down) = &finding.evidence {
             let known = self.by_association.get(&id);
             finding.incident = known.and_then(Known::incident_of_paths);
             if let Some(incident) = finding.incident {
-                self.incidents.on_peer_down(incident, id, now);
+                self.incidents
+                    .on_peer_down(incident, id, peer_down.silent.clone(), now);
             }
         }
         self.report(association, Status::Opened, finding.clone(), now);

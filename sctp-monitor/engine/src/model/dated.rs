@@ -118,6 +118,12 @@ impl<T: Dated> Dated for Vec<T> {
     }
 }
 
+impl<T: Dated> Dated for Box<T> {
+    fn date(&mut self, clock: WallClock) {
+        (**self).date(clock);
+    }
+}
+
 impl<T: Dated> Dated for Option<T> {
     fn date(&mut self, clock: WallClock) {
         if let Some(one) = self {

@@ -154,10 +154,22 @@ pub enum Broken {
 }
 
 /// All paths to the peer are inactive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PeerDown {
     /// The number of paths.
     pub paths: usize,
+    /// Between the hosts: the endpoint from which nothing comes any more while the other one goes on, if that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<SilentEndpoint>,
+}
+
+/// An endpoint from which nothing comes any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SilentEndpoint {
+    /// Which of the two.
+    pub side: Side,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// The local NIC has no link, or does not exist any more.

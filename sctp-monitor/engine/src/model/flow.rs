@@ -87,11 +87,11 @@ pub struct RttView {
     pub rttvar: Duration,
 }
 
-/// Traffic of one flow.
+/// Traffic of one flow; unknown until it was measured for a second or two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Throughput {
-    /// SCTP packets per second.
-    pub packets_per_second: u64,
-    /// Bytes per second (IP total length).
-    pub bytes_per_second: u64,
+    /// SCTP packets per second, if known.
+    pub packets_per_second: Option<u64>,
+    /// Bytes per second (IP total length), if known.
+    pub bytes_per_second: Option<u64>,
 }

@@ -92,6 +92,9 @@ pub enum Reply {
         what: IcmpMessage,
         /// The address that sent the ICMP error.
         reporter: IpAddr,
+        /// Whether it quotes the tag of the handshake: without it anyone can send it.
+        #[serde(default)]
+        quotes_tag: bool,
     },
 }
 

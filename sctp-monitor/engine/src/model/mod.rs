@@ -47,7 +47,7 @@ pub use self::{
     finding::{
         AddressListSuspect, AnsweredElsewhere, BadChecksum, Broken, Evidence, Finding, Flapping, GreyLoss,
         LinkDown, ListProblem, NotRedundant, Object, PathDown, PathMtuBlackHole, PeerDown, RtoBelowSackDelay,
-        SecondaryUnconfirmed, Shared, ShortLived, Zombie,
+        SecondaryUnconfirmed, Shared, ShortLived, SilentEndpoint, Zombie,
     },
     flow::{FlowView, RttView, Throughput},
     handshake::{HandshakeAnswer, HandshakeTimes, Reply, UnfinishedHandshake},

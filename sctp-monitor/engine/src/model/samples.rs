@@ -232,6 +232,15 @@ pub(crate) fn handshakes() -> Vec<UnfinishedHandshake> {
             Reply::Icmp {
                 what: icmp,
                 reporter: path(1).remote,
+                quotes_tag: true,
+            },
+        ),
+        with(
+            1,
+            Reply::Icmp {
+                what: icmp,
+                reporter: path(1).remote,
+                quotes_tag: false,
             },
         ),
     ]

@@ -67,6 +67,9 @@ pub struct AssociationView<P = PathView> {
     pub findings: Vec<Finding>,
     /// The paths, ordered by their addresses.
     pub paths: Vec<P>,
+    /// Address pairs that are not among the paths: no packets were seen, and the paths name each of their addresses already.
+    #[serde(default)]
+    pub more_unused_paths: u64,
 }
 
 /// The phases of an association.
@@ -123,10 +126,10 @@ pub struct PathView {
     /// Findings about this path.
     pub findings: Vec<Finding>,
     /// From the local to the remote address, if any packet was seen.
-    pub forward: Option<FlowView>,
+    pub forward: Option<Box<FlowView>>,
     /// From the remote to the local address, if any packet was seen.
     #[serde(rename = "return")]
-    pub return_: Option<FlowView>,
+    pub return_: Option<Box<FlowView>>,
     /// What was moved to another path, if anything ever was or is to be.
     #[serde(default)]
     pub steering: Option<SteeringView>,
@@ -154,6 +157,7 @@ impl<P> AssociationView<P> {
             primary_return: self.primary_return,
             findings: self.findings,
             paths,
+            more_unused_paths: self.more_unused_paths,
         }
     }
 
@@ -192,12 +196,22 @@ impl<P> AssociationView<P> {
 }
 
 impl PathView {
+    /// Whether nothing was seen of it: no packet, and nothing that would make a difference.
+    #[must_use]
+    pub fn is_unused(&self) -> bool {
+        self.forward.is_none()
+            && self.return_.is_none()
+            && self.state == PathState::Unconfirmed
+            && self.findings.is_empty()
+            && self.steering.is_none()
+    }
+
     /// The flow in a direction, if any packet was seen.
     #[must_use]
     pub fn flow(&self, direction: Direction) -> Option<&FlowView> {
         match direction {
-            Direction::Forward => self.forward.as_ref(),
-            Direction::Return => self.return_.as_ref(),
+            Direction::Forward => self.forward.as_deref(),
+            Direction::Return => self.return_.as_deref(),
         }
     }
 }

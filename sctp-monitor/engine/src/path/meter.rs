@@ -19,7 +19,7 @@ struct Reading {
 }
 
 impl Meter {
-    /// The rate since the last reading; nothing at the first one, which may hold the packets of a long time.
+    /// The rate since the last reading; unknown at the first one, which may hold the packets of a long time.
     pub(crate) fn read(&mut self, packets: u64, bytes: u64, now: Timestamp) -> Throughput {
         let reading = Reading {
             at: now,
@@ -35,8 +35,8 @@ impl Meter {
             u64::try_from(rate.checked_div(elapsed).unwrap_or(0)).unwrap_or(u64::MAX)
         };
         Throughput {
-            packets_per_second: per_second(last.packets, reading.packets),
-            bytes_per_second: per_second(last.bytes, reading.bytes),
+            packets_per_second: Some(per_second(last.packets, reading.packets)),
+            bytes_per_second: Some(per_second(last.bytes, reading.bytes)),
         }
     }
 }

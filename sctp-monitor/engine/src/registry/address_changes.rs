@@ -22,9 +22,10 @@ impl Registry {
     pub(super) fn on_asconf(&mut self, packet: &ControlPacket<'_>, chunk: &Chunk) {
         let (key, frame) = (packet.key(), &packet.frame);
         // An address that is to be added may be the source; then the chunk names one that is known.
-        let found = self.associations.by_tag(key, packet.tag).or_else(|| {
+        let found = self.associations.by_proved_tag(key, packet.tag).or_else(|| {
             let src = asconf_lookup_address(frame, chunk)?;
-            self.associations.by_tag(&FlowKey { src, ..*key }, packet.tag)
+            self.associations
+                .by_proved_tag(&FlowKey { src, ..*key }, packet.tag)
         });
         let Some((id, by)) = found.map(|(known, direction)| (known.id, Side::sending(direction))) else {
             return;
@@ -39,7 +40,8 @@ impl Registry {
 
     pub(super) fn on_asconf_ack(&mut self, flows: &mut Flows, packet: &ControlPacket<'_>, chunk: &Chunk) {
         let (frame, now) = (&packet.frame, packet.time);
-        let Some((association, direction)) = self.associations.by_tag_mut(packet.key(), packet.tag) else {
+        let Some((association, direction)) = self.associations.by_proved_tag_mut(packet.key(), packet.tag)
+        else {
             return;
         };
         let by = Side::sending(direction).other();

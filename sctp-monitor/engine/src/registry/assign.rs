@@ -69,8 +69,10 @@ impl Registry {
             self.associations.join(flows, slot, id, direction, now);
             return;
         }
-        // A handshake under way explains the flow better than its tag alone.
-        if self.handshakes.covers(&key, now) {
+        // A handshake under way explains the flow better than its tag alone. But anyone can forge an INIT: where a tag that no
+        // handshake gave is proved, an association is alive.
+        let proved = (flow.proofs() > 0).then_some(view.tag);
+        if self.handshakes.covers(&key, proved, now) {
             return;
         }
         let direction = self.direction(view);
@@ -122,7 +124,7 @@ impl Registry {
             .and_then(|flow| flow.member)
             .filter(|member| member.association != id)
             .and_then(|member| self.associations.get(member.association))
-            .filter(|apart| apart.is_one_sided() && !apart.is_ended());
+            .filter(|apart| apart.is_half() && !apart.is_ended());
         if let Some(part) = apart.map(|apart| apart.id) {
             self.absorb(flows, part, (id, direction.reversed()), now);
         }
@@ -153,8 +155,13 @@ impl Registry {
     /// Makes an association for a flow whose handshake was not seen.
     fn open_mid_life(&mut self, key: &FlowKey, direction: Direction, now: Timestamp) -> AssociationId {
         let id = self.associations.next_id();
-        let association =
+        let mut association =
             Association::opening(id, key, direction, Origin::MidLife, self.sides_mid_life(), now);
+        if self.config.unanswered {
+            for direction in Direction::BOTH {
+                association.may_say(direction);
+            }
+        }
         self.associations.insert(association);
         id
     }

@@ -30,6 +30,8 @@ pub struct Association {
     pub(super) remote_tag: Option<u32>,
     /// Whether the tag that packets in a direction carry is certain, by direction: a handshake gave it, or it was proved.
     pub(super) vouched: [bool; 2],
+    /// Whether that tag may be spoken of, by direction: a handshake gave it, or it was proved once. Anyone can send another one.
+    pub(super) sayable: [bool; 2],
     /// All its packets have had other tags for a while: it may have been restarted unseen.
     pub(super) tags_are_doubted: bool,
     pub(super) origin: Origin,
@@ -130,6 +132,7 @@ impl Association {
             local_tag: None,
             remote_tag: None,
             vouched: [origin == Origin::Handshake; 2],
+            sayable: [origin == Origin::Handshake; 2],
             tags_are_doubted: false,
             origin,
             sides,
@@ -162,8 +165,8 @@ impl Association {
             sides: self.sides,
             local_port: self.local_port,
             remote_port: self.remote_port,
-            local_tag: self.local_tag,
-            remote_tag: self.remote_tag,
+            local_tag: self.said_tag(Direction::Return),
+            remote_tag: self.said_tag(Direction::Forward),
         }
     }
 
@@ -200,10 +203,17 @@ impl Association {
         }
     }
 
-    /// Whether only one direction of it was ever seen: the other one passes elsewhere, or a translator between two
-    /// watched NICs gives it other addresses.
+    /// Whether only one direction of it was ever seen, as far as can be known: the other one passes elsewhere, or a translator
+    /// between two watched NICs gives it other addresses. What may be forged does not count.
     #[must_use]
     pub fn is_one_sided(&self) -> bool {
+        Direction::BOTH
+            .into_iter()
+            .any(|direction| self.said_tag(direction).is_none())
+    }
+
+    /// Whether nothing at all was seen of one direction.
+    pub(super) fn is_half(&self) -> bool {
         self.local_tag.is_none() || self.remote_tag.is_none()
     }
 
@@ -279,6 +289,16 @@ impl Association {
         }
     }
 
+    /// The tag that packets in this direction carry, if it may be spoken of.
+    pub(super) fn said_tag(&self, direction: Direction) -> Option<u32> {
+        self.tag(direction).filter(|_| self.sayable[direction as usize])
+    }
+
+    /// The tag that packets in this direction carry may be spoken of from now on.
+    pub(super) fn may_say(&mut self, direction: Direction) {
+        self.sayable[direction as usize] = true;
+    }
+
     /// Whether the tag that packets in this direction carry is certain.
     pub(super) fn is_vouched(&self, direction: Direction) -> bool {
         self.vouched[direction as usize]
@@ -286,6 +306,7 @@ impl Association {
 
     /// The tag that packets in this direction carry is certain from now on, or not any more; `true` if that is news.
     pub(super) fn vouch(&mut self, direction: Direction, certain: bool) -> bool {
+        self.sayable[direction as usize] |= certain;
         std::mem::replace(&mut self.vouched[direction as usize], certain) != certain
     }
 

@@ -63,8 +63,25 @@ impl Associations {
     /// The association whose packets between these ports carry this tag, and their direction: the one that knows most
     /// of the two addresses, and at least one.
     pub(super) fn by_tag(&self, key: &FlowKey, tag: u32) -> Option<(&Association, Direction)> {
+        self.best(key, tag, |_, _| true)
+    }
+
+    /// The same, if the tag was proved: what a packet's chunks say of an association is believed by that alone.
+    pub(super) fn by_proved_tag(&self, key: &FlowKey, tag: u32) -> Option<(&Association, Direction)> {
+        self.best(key, tag, |association, direction| {
+            association.said_tag(direction).is_some()
+        })
+    }
+
+    fn best(
+        &self,
+        key: &FlowKey,
+        tag: u32,
+        counts: impl Fn(&Association, Direction) -> bool,
+    ) -> Option<(&Association, Direction)> {
         let (src, dst) = (key.src.to_ip(), key.dst.to_ip());
         self.candidates(key, tag)
+            .filter(|(association, direction)| counts(association, *direction))
             .filter_map(|(association, direction)| {
                 let given_up = association.is_given_up(direction, src, dst);
                 let known = association.addresses_known(direction, src, dst);
@@ -75,9 +92,13 @@ impl Associations {
     }
 
     /// The same, to be changed.
-    pub(super) fn by_tag_mut(&mut self, key: &FlowKey, tag: u32) -> Option<(&mut Association, Direction)> {
+    pub(super) fn by_proved_tag_mut(
+        &mut self,
+        key: &FlowKey,
+        tag: u32,
+    ) -> Option<(&mut Association, Direction)> {
         let (id, direction) = self
-            .by_tag(key, tag)
+            .by_proved_tag(key, tag)
             .map(|(association, direction)| (association.id, direction))?;
         Some((self.by_id.get_mut(&id)?, direction))
     }
@@ -215,6 +236,9 @@ impl Associations {
         }
         if association.tag(direction).is_none() {
             set_tag(&mut self.tags, association, direction, tag);
+        }
+        if flow.proofs() > 0 && association.tag(direction) == Some(tag) {
+            association.may_say(direction);
         }
         relink(&mut self.changes, flows, association);
     }

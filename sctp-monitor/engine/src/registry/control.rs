@@ -75,7 +75,7 @@ impl Registry {
         if let Some(handshake) = self.handshakes.on_cookie_ack(packet, self.config.vantage) {
             return self.establish_handshake(flows, &handshake, now);
         }
-        let found = self.associations.by_tag(packet.key(), packet.tag);
+        let found = self.associations.by_proved_tag(packet.key(), packet.tag);
         if let Some(id) = found.map(|(association, _)| association.id) {
             self.establish(flows, id, now);
         }

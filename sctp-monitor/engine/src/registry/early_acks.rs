@@ -48,7 +48,7 @@ impl Registry {
     pub(crate) fn take_early_acks(&mut self, flows: &Flows) -> Vec<HeartbeatAcked> {
         let is_whole = |acked: &HeartbeatAcked| {
             let association = self.acknowledging(flows, acked);
-            association.is_some_and(|(association, _)| !association.is_one_sided())
+            association.is_some_and(|(association, _)| !association.is_half())
         };
         let (whole, early) = self
             .early_acks

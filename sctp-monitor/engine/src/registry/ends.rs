@@ -105,7 +105,8 @@ impl Registry {
 
     pub(super) fn on_error(&mut self, packet: &ControlPacket<'_>, chunk: &Chunk) {
         let causes = causes::read(&packet.frame, chunk);
-        let Some((association, direction)) = self.associations.by_tag_mut(packet.key(), packet.tag) else {
+        let Some((association, direction)) = self.associations.by_proved_tag_mut(packet.key(), packet.tag)
+        else {
             self.handshakes.on_error(packet, &causes);
             return;
         };
@@ -270,10 +271,12 @@ impl Registry {
     /// it answers.
     fn spoken_of(&self, packet: &ControlPacket<'_>, chunk: &Chunk) -> Option<(AssociationId, Direction)> {
         let found = if chunk.reflects_tag() {
-            let answered = self.associations.by_tag(&packet.key().reversed(), packet.tag);
+            let answered = self
+                .associations
+                .by_proved_tag(&packet.key().reversed(), packet.tag);
             answered.map(|(association, direction)| (association, direction.reversed()))
         } else {
-            self.associations.by_tag(packet.key(), packet.tag)
+            self.associations.by_proved_tag(packet.key(), packet.tag)
         };
         found.map(|(association, direction)| (association.id, direction))
     }

@@ -29,7 +29,7 @@ impl Registry {
             .map(|due| due.id)
             .collect();
         for id in due {
-            if !self.associations.get(id).is_some_and(Association::is_one_sided) {
+            if !self.associations.get(id).is_some_and(Association::is_half) {
                 self.tie_by_both_tags(flows, id, now);
             } else if let Some(whole) = self.twin(flows, id) {
                 self.absorb(flows, id, whole, now);
@@ -52,7 +52,7 @@ impl Registry {
                 && (self.config.unanswered || association.is_proved(flows))
         };
         let due: Vec<_> = self.associations.iter().filter(is_due).collect();
-        let any_half = due.iter().any(|association| association.is_one_sided());
+        let any_half = due.iter().any(|association| association.is_half());
         let halves = if hold && any_half {
             self.halves(flows)
         } else {
@@ -61,7 +61,7 @@ impl Registry {
         let is_held = |association: &Association| {
             let is_young = now.since(association.known_since) < HEARTBEAT_WITHIN;
             let mut ends = ends(flows, association);
-            association.is_one_sided() && is_young && ends.any(|end| halves.contains_key(&end.opposite()))
+            association.is_half() && is_young && ends.any(|end| halves.contains_key(&end.opposite()))
         };
         let due: Vec<_> = due
             .into_iter()
@@ -75,7 +75,7 @@ impl Registry {
 
     /// The halves that are known, by the ends of their flows.
     fn halves(&self, flows: &Flows) -> HashMap<End, AssociationId, RandomState> {
-        let is_half = |association: &&Association| association.is_one_sided() && !association.is_ended();
+        let is_half = |association: &&Association| association.is_half() && !association.is_ended();
         let halves = self.associations.iter().filter(is_half);
         halves
             .flat_map(|half| ends(flows, half).map(|end| (end, half.id)))
@@ -114,11 +114,7 @@ impl Registry {
 
     /// Ties an association of which both directions are known to another one with the same tags: 64 bits do not match by chance.
     pub(super) fn tie_by_both_tags(&mut self, flows: &mut Flows, id: AssociationId, now: Timestamp) {
-        let is_whole = |id| {
-            self.associations
-                .get(id)
-                .is_some_and(|known| !known.is_one_sided())
-        };
+        let is_whole = |id| self.associations.get(id).is_some_and(|known| !known.is_half());
         if let Some(whole) = self
             .twin(flows, id)
             .filter(|(whole, _)| is_whole(*whole) && is_whole(id))
@@ -135,7 +131,7 @@ impl Registry {
         let half_of = |acked: &HeartbeatAcked| {
             let member = flows.get(acked.header.slot)?.member?;
             let association = self.associations.get(member.association)?;
-            (association.is_one_sided() && !association.is_ended()).then_some(association.id)
+            (association.is_half() && !association.is_ended()).then_some(association.id)
         };
         let acks = self.early_acks.iter();
         let acks: Vec<_> = acks.filter_map(|acked| Some((*acked, half_of(acked)?))).collect();

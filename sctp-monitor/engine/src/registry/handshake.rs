@@ -135,6 +135,11 @@ impl Pending {
         from && (key.dst == self.key.dst || responders.any(|known| known.addresses.contains(&dst)))
     }
 
+    /// Whether an endpoint gave this tag.
+    pub(super) fn gives(&self, tag: u32) -> bool {
+        self.initiator.tag == tag || self.responders.iter().any(|known| known.tag == tag)
+    }
+
     pub(super) fn is_echoed_by(&self, key: &FlowKey, tag: u32) -> bool {
         self.has_ports_of(key)
             && self.initiator.addresses.contains(&key.src.to_ip())

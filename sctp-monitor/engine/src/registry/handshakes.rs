@@ -226,12 +226,14 @@ impl Handshakes {
         true
     }
 
-    /// An ICMP error that quotes an INIT, which has no tag, or a COOKIE ECHO. `true` if it is of a handshake.
+    /// An ICMP error that quotes an INIT, which has no tag but gives one, or a COOKIE ECHO. `true` if it is of a handshake. One that
+    /// quotes too little of an INIT proves nothing; one with a tag that no INIT gave is forged, or late.
     pub(crate) fn on_icmp(&mut self, error: &IcmpErrorSeen) -> bool {
         let mut pending = self.pending.iter_mut().rev();
-        let found = pending.find(|pending| match error.tag {
-            0 => pending.key == error.key,
-            tag => pending.echoed == Some((error.key, tag)),
+        let found = pending.find(|pending| match (error.tag, error.initiate_tag) {
+            (0, 0) => pending.key == error.key,
+            (0, given) => pending.key == error.key && pending.initiator.tag == given,
+            (tag, _) => pending.echoed == Some((error.key, tag)),
         });
         let Some(pending) = found else {
             return false;
@@ -239,6 +241,7 @@ impl Handshakes {
         let reply = Reply::Icmp {
             what: error.message(),
             reporter: error.reporter.to_ip(),
+            quotes_tag: (error.tag, error.initiate_tag) != (0, 0),
         };
         pending.on_reply(reply, Timestamp::from_nanos(error.header.time_ns));
         true
@@ -264,19 +267,23 @@ impl Handshakes {
     }
 
     /// Whether a handshake between these addresses is under way, in either direction. What is listed counts once both have
-    /// listed theirs: an INIT alone may be forged.
-    pub(crate) fn covers(&self, key: &FlowKey, now: Timestamp) -> bool {
+    /// listed theirs: an INIT alone may be forged. So a handshake covers no tag that is `proved` and that it does not give.
+    pub(crate) fn covers(&self, key: &FlowKey, proved: Option<u32>, now: Timestamp) -> bool {
         let reversed = key.reversed();
-        self.pending.iter().any(|pending| {
-            let translated = pending.seen_as == Some(reversed.src.to_ip())
-                && pending.key.dst == reversed.dst
-                && pending.has_ports_of(&reversed);
-            let listed = [key, &reversed]
-                .into_iter()
-                .any(|key| pending.echoed.is_some() && pending.has_ports_of(key) && pending.knows(key));
-            let is_it = pending.key == *key || pending.key == reversed || translated || listed;
-            is_it && now.since(pending.account.last) < HANDSHAKE_TIME
-        })
+        let explains = |pending: &Pending| proved.is_none_or(|tag| pending.gives(tag));
+        self.pending
+            .iter()
+            .filter(|pending| explains(pending))
+            .any(|pending| {
+                let translated = pending.seen_as == Some(reversed.src.to_ip())
+                    && pending.key.dst == reversed.dst
+                    && pending.has_ports_of(&reversed);
+                let listed = [key, &reversed]
+                    .into_iter()
+                    .any(|key| pending.echoed.is_some() && pending.has_ports_of(key) && pending.knows(key));
+                let is_it = pending.key == *key || pending.key == reversed || translated || listed;
+                is_it && now.since(pending.account.last) < HANDSHAKE_TIME
+            })
     }
 
     /// Gives up the handshakes whose initiator was silent for longer than it waits before it sends again.

@@ -36,8 +36,11 @@ pub(super) fn remove_tags(tags: &mut TagIndex, association: &Association) {
 pub(super) fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, association: &Association) {
     for direction in Direction::BOTH {
         let slots = association.flows(direction);
+        let shared = of_one_sender(flows, association, direction);
         let any_reverse = association.flows(direction.reversed()).first().copied();
-        for (index, slot) in slots.iter().enumerate() {
+        for slot in slots {
+            let at = shared.iter().position(|shared| shared == slot);
+            let (first, next) = at.map_or((*slot, *slot), |at| (shared[0], shared[(at + 1) % shared.len()]));
             let Some(flow) = flows.get_mut(*slot) else {
                 continue;
             };
@@ -51,14 +54,30 @@ pub(super) fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, associat
                     .tag(direction)
                     .filter(|_| association.is_vouched(direction))
                     .unwrap_or(0),
-                tsn_state: SlotRef::to(slots[0]),
+                tsn_state: SlotRef::to(first),
                 reverse: reverse.map_or(SlotRef::NONE, SlotRef::to),
-                next: SlotRef::to(slots[(index + 1) % slots.len()]),
+                next: SlotRef::to(next),
                 ..FlowLinks::default()
             };
             tell(changes, *slot, flow, links);
         }
     }
+}
+
+/// The flows of a direction whose TSNs are those of one sender. One that was joined by its addresses alone may carry another tag
+/// still, and may be somebody else's until that is settled: what acknowledges the others must prove nothing of it.
+fn of_one_sender(flows: &Flows, association: &Association, direction: Direction) -> Vec<u32> {
+    let tag = association.tag(direction);
+    let is_own = |slot: &u32| {
+        let flow = flows.get(*slot);
+        association.is_vouched(direction) || flow.is_none_or(|flow| Some(flow.view.tag) == tag)
+    };
+    association
+        .flows(direction)
+        .iter()
+        .copied()
+        .filter(is_own)
+        .collect()
 }
 
 /// Tells the programs of a tag that a flow without an association has.

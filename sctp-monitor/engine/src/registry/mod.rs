@@ -35,6 +35,7 @@ mod proof;
 mod recent;
 mod restart;
 mod sides;
+mod strangers;
 mod tags;
 mod unfinished;
 

@@ -102,12 +102,10 @@ impl Registry {
         association.is_established().then_some((kind, moved.at))
     }
 
-    /// Reports an association of which both directions are known, and one is proved.
+    /// Reports an association of which both directions are known, and proved.
     pub(super) fn establish_if_known(&mut self, flows: &mut Flows, id: AssociationId, now: Timestamp) {
         let association = self.associations.get(id).filter(|known| known.is_opening());
-        let is_known = |known: &Association| {
-            !known.is_one_sided() && known.origin == Origin::MidLife && known.is_proved(flows)
-        };
+        let is_known = |known: &Association| !known.is_one_sided() && known.origin == Origin::MidLife;
         if association.is_some_and(is_known) {
             self.tie_by_both_tags(flows, id, now);
             // One that is part of another is not there any more.

@@ -29,8 +29,17 @@ impl Association {
 impl Registry {
     /// The programs may have taken another tag for a flow's, because it was proved: then all that came before was forged, or of
     /// an earlier association.
-    pub(crate) fn follow_tag(&mut self, flows: &mut Flows, slot: u32, tag: u32, now: Timestamp) {
-        let Some(flow) = flows.get_mut(slot) else {
+    pub(crate) fn follow_tag(
+        &mut self,
+        flows: &mut Flows,
+        slot: u32,
+        (tag, proofs): (u32, u16),
+        now: Timestamp,
+    ) {
+        let Some(flow) = flows
+            .get_mut(slot)
+            .filter(|_| proofs > 0 || self.config.unanswered)
+        else {
             return;
         };
         let key = flow.view.key;
@@ -66,13 +75,25 @@ impl Registry {
             self.assign(flows, slot, now);
         } else {
             self.associations.replace_tag(flows, id, direction, tag);
+            self.associations.part_from_strangers(flows, id, direction);
         }
     }
 
-    /// Vouches for the tags that were proved often enough.
+    /// Vouches for the tags that were proved often enough. One that was proved once may be spoken of.
     pub(crate) fn vouch(&mut self, flows: &mut Flows, slot: u32, member: Membership) {
-        let is_certain = flows.get(slot).is_some_and(|flow| flow.proofs() >= CERTAIN);
-        if is_certain {
+        let Some(flow) = flows.get(slot) else {
+            return;
+        };
+        let (proofs, tag) = (flow.proofs(), flow.view.tag);
+        let Some(known) = self.associations.get_mut(member.association) else {
+            return;
+        };
+        // A flow may be joined by its addresses alone, and carry another tag.
+        let is_its = known.tag(member.direction) == Some(tag);
+        if proofs > 0 && is_its {
+            known.may_say(member.direction);
+        }
+        if proofs >= CERTAIN && is_its {
             self.associations
                 .vouch(flows, member.association, member.direction);
         }

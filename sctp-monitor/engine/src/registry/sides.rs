@@ -94,6 +94,7 @@ impl Association {
         swap(&mut self.local_tag, &mut self.remote_tag);
         swap(&mut self.local, &mut self.remote);
         self.vouched.reverse();
+        self.sayable.reverse();
         self.flows.reverse();
         self.primary.reverse();
         self.in_vain.reverse();

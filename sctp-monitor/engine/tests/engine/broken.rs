@@ -2,7 +2,8 @@
 
 use sctp_monitor_engine::{
     NicState,
-    model::{Evidence, FindingKind, Object, PathState, PeerDown, ScopeKind, Status},
+    config::Vantage,
+    model::{Evidence, FindingKind, Object, PathState, PeerDown, ScopeKind, Side, Status},
 };
 use sctp_monitor_testkit::{
     frames::{self, Packet},
@@ -55,7 +56,13 @@ fn all_paths_down_are_a_peer_that_is_down_until_one_works() {
         panic!("{found:?}");
     };
     assert_eq!(finding.object, Object::Association);
-    assert_eq!(finding.evidence, Evidence::PeerDown(PeerDown { paths: 2 }));
+    assert_eq!(
+        finding.evidence,
+        Evidence::PeerDown(PeerDown {
+            paths: 2,
+            silent: None
+        })
+    );
     world.advance(ms(1_000));
     assert_eq!(
         incidents(&world).last().map(|(_, incident)| incident.finding),
@@ -66,6 +73,81 @@ fn all_paths_down_are_a_peer_that_is_down_until_one_works() {
     world.heartbeat_answered(1, ms(1));
     world.advance(ms(2_000));
     assert_eq!(left_open(&world.events), 0);
+}
+
+/// Between the hosts: whichever goes silent is named, and neither is where both go on.
+#[test]
+fn between_the_hosts_the_one_that_is_silent_is_named() {
+    for silent in [Some(Side::Local), Some(Side::Remote), None] {
+        let mut world = World::new(Vantage::Gateway);
+        world.handshake();
+        let heartbeat = |world: &mut World, side: Side, path: u8, info: u8, answered: bool| {
+            let (info, there) = ([info; 40], side == Side::Local);
+            let (tag, back) = if there {
+                (REMOTE_TAG, LOCAL_TAG)
+            } else {
+                (LOCAL_TAG, REMOTE_TAG)
+            };
+            let send = |world: &mut World, there, tag, chunk| {
+                if there {
+                    world.sent(path, tag, vec![chunk]);
+                } else {
+                    world.received(path, tag, vec![chunk]);
+                }
+            };
+            send(world, there, tag, frames::heartbeat(&info));
+            world.now = world.now + ms(1);
+            if answered {
+                send(world, !there, back, frames::heartbeat_ack(&info));
+            }
+        };
+        let sides = [Side::Local, Side::Remote];
+        for round in 0..3 {
+            for (index, side) in (0..).zip(sides) {
+                for path in [1, 2] {
+                    heartbeat(&mut world, side, path, round * 8 + index * 2 + path, true);
+                }
+            }
+            world.advance(ms(500));
+        }
+        assert_eq!(world.states(), [Active, Active]);
+        for round in 20..25 {
+            for (index, side) in (0..).zip(sides) {
+                for path in [1, 2] {
+                    if silent != Some(side) {
+                        heartbeat(&mut world, side, path, round * 8 + index * 2 + path, false);
+                    }
+                }
+            }
+            world.advance(ms(500));
+        }
+        assert_eq!(world.states(), [Inactive, Inactive], "{silent:?}");
+        let found = findings(&world, "peer_down");
+        let Some((_, Evidence::PeerDown(found))) = found
+            .last()
+            .map(|(status, finding)| (status, finding.evidence.clone()))
+        else {
+            panic!("{silent:?}: {found:?}");
+        };
+        assert_eq!(
+            found.silent.as_ref().map(|silent| silent.side),
+            silent,
+            "{found:?}"
+        );
+        world.advance(ms(2_000));
+        let incidents = incidents(&world);
+        let (_, incident) = incidents.last().unwrap();
+        let named = match silent {
+            Some(Side::Local) => "; nothing comes from 10.1.0.1, 10.2.0.1 any more",
+            Some(Side::Remote) => "; nothing comes from 10.1.0.2, 10.2.0.2 any more",
+            None => "inactive",
+        };
+        assert!(
+            incident.reason.ends_with(named),
+            "{silent:?}: {}",
+            incident.reason
+        );
+    }
 }
 
 #[test]

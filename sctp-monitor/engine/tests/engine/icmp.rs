@@ -4,11 +4,11 @@ use PathState::{Active, Inactive, PotentiallyFailed};
 use sctp_monitor_common::abi::Counter;
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{Direction, PathState, Reason},
+    model::{Direction, EventKind, HandshakeAnswer, PathState, Reason, Reply},
 };
 use sctp_monitor_testkit::{
     frames::{self, Packet},
-    world::{LOCAL_TAG, REMOTE_TAG, World, ms},
+    world::{LOCAL_TAG, REMOTE_TAG, World, kinds, ms},
 };
 
 const HOST_UNREACHABLE: [u8; 2] = [3, 1];
@@ -135,6 +135,43 @@ fn a_quoted_init_says_nothing_of_an_association_that_is_up() {
     world.frame(&error, 1, false);
     world.sweep();
     assert_eq!(world.take_changes(), []);
+}
+
+/// What a quoted INIT proves: its initiate tag, where it is quoted.
+#[test]
+fn an_icmp_error_answers_an_init_by_the_tag_that_it_gives() {
+    let init = |tag| Packet::v4(tag, vec![frames::init(LOCAL_TAG, &[])]);
+    // The common header alone: the quote ends before the INIT.
+    let short = Packet::v4(0, Vec::new());
+    let other = Packet::v4(0, vec![frames::init(0xbad, &[])]);
+    for (quoted, expected) in [
+        (vec![init(0)], vec![true]),
+        (vec![short.clone()], vec![false]),
+        (vec![other.clone()], vec![]),
+        (vec![other, init(0), short], vec![true, false]),
+    ] {
+        let mut world = World::new(Vantage::Endpoint);
+        world.packet(&init(0), 1, true);
+        world.sweep();
+        for quoted in &quoted {
+            world.frame(&quoted.icmp_error("10.1.0.254", [3, 2], 0), 1, false);
+            world.sweep();
+        }
+        world.advance(ms(30_000));
+        let unfinished = kinds(&world).into_iter().find_map(|kind| match kind {
+            EventKind::HandshakeUnfinished(handshake) => Some(handshake),
+            _ => None,
+        });
+        let unfinished = unfinished.expect("nothing came of it");
+        let proves = |answer: &HandshakeAnswer| match answer.what {
+            Reply::Icmp { quotes_tag, .. } => Some(quotes_tag),
+            _ => None,
+        };
+        let proved: Vec<_> = unfinished.answers.iter().filter_map(proves).collect();
+        assert_eq!(proved, expected, "{unfinished}");
+        let believes = unfinished.check().contains("which sent the ICMP error");
+        assert_eq!(believes, expected.contains(&true), "{unfinished}");
+    }
 }
 
 fn path_mtu(world: &World) -> Option<u32> {

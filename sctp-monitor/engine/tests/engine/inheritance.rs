@@ -72,7 +72,7 @@ fn second_flow(world: &World) -> FlowView {
     let snapshot = world.engine().snapshot(world.now, records);
     let newest = snapshot.associations.last().unwrap();
     let path = newest.paths.iter().find(|path| path.id == World::path_id(1));
-    path.unwrap().forward.clone().unwrap()
+    *path.unwrap().forward.clone().unwrap()
 }
 
 fn check(vantage: Vantage, turn: Turn, pause: Duration, first_tsn: u32) {

@@ -63,6 +63,18 @@ fn attacks() -> impl Iterator<Item = (Vantage, Forgery, bool)> {
     })
 }
 
+/// No event names a tag that is not the association's own.
+fn assert_no_forged_tag_was_said(world: &World, what: &str) {
+    for event in &world.events {
+        let Some(named) = &event.association else {
+            continue;
+        };
+        let mut tags = [named.local_tag, named.remote_tag].into_iter().flatten();
+        let own = tags.all(|tag| [LOCAL_TAG, REMOTE_TAG].contains(&tag));
+        assert!(own, "{what}: {event:?}");
+    }
+}
+
 #[test]
 fn a_genuine_association_is_found_believed_and_watched_beside_forged_packets() {
     for (seed, (vantage, forgery, both)) in attacks().enumerate() {
@@ -87,6 +99,7 @@ fn a_genuine_association_is_found_believed_and_watched_beside_forged_packets() {
         }
         assert_eq!(ups(&world).len(), 1, "{what}: {:?}", world.events);
         assert_eq!(downs(&world), [], "{what}");
+        assert_no_forged_tag_was_said(&world, &what);
         let known = world.engine().associations().next().unwrap();
         assert!(known.is_established(), "{what}");
         let (local, remote) = (known.reference().local_tag, known.reference().remote_tag);
@@ -174,6 +187,141 @@ fn an_idle_association_is_not_replaced_by_what_nobody_proved() {
                 "{vantage:?}, {forgery:?}"
             );
             assert_eq!(world.state(1), PathState::Active, "{vantage:?}, {forgery:?}");
+        }
+    }
+}
+
+/// The peer sends nothing that would prove its tag; somebody else sends in its name.
+#[test]
+fn the_tag_of_a_peer_that_proved_none_is_not_spoken_of() {
+    for forgery in FORGERIES {
+        let mut random = Random::from_seed(3);
+        let mut world = World::new(Vantage::Endpoint);
+        for tsn in 1..60 {
+            world.data(1, tsn);
+            forgery.send(&mut world, false, &mut random);
+            world.advance(ms(100));
+        }
+        assert_no_forged_tag_was_said(&world, &format!("{forgery:?}"));
+        let [up] = kinds(&world).iter().filter_map(one_sided).collect::<Vec<_>>()[..] else {
+            panic!("{forgery:?}: {:?}", world.events);
+        };
+        assert!(up, "{forgery:?}: nothing of the peer is known");
+    }
+}
+
+fn one_sided(kind: &EventKind) -> Option<bool> {
+    match kind {
+        EventKind::AssociationUp { one_sided, .. } => Some(*one_sided),
+        _ => None,
+    }
+}
+
+/// INITs between the addresses and ports of a live association go on and on, as often as chance has it; in endpoint vantage the host
+/// answers them, with the tag that they give.
+#[test]
+fn a_live_association_is_joined_though_forged_inits_keep_coming() {
+    for seed in 0..200 {
+        let vantage = VANTAGES[(seed % 2) as usize];
+        let what = format!("{vantage:?}, seed {seed}");
+        let mut random = Random::from_seed(seed);
+        let mut world = World::new(vantage);
+        let longest = [40, 900, 8_000][random.below(3) as usize];
+        let answered = random.below(2) == 0;
+        let mut due = world.now;
+        let mut number = 0;
+        let mut forge = |world: &mut World| {
+            if world.now < due {
+                return;
+            }
+            number += 1;
+            let tag = FORGED.wrapping_add(number);
+            world.received(1, 0, vec![frames::init(tag, &[])]);
+            if answered {
+                let answer = frames::init_ack(tag.rotate_left(7), &["10.1.0.1"]);
+                world.sent(1, tag, vec![answer]);
+            }
+            due = world.now + ms(u64::from(1 + random.below(longest)));
+        };
+        for _ in 0..40 {
+            forge(&mut world);
+            world.advance(ms(50));
+        }
+        let began = world.now;
+        for tsn in 1..80 {
+            world.data(1, tsn);
+            forge(&mut world);
+            world.now = world.now + ms(1);
+            if tsn % 2 == 0 {
+                world.sack(1, tsn);
+            }
+            world.advance(ms(49));
+        }
+        let up = world
+            .events
+            .iter()
+            .find(|event| matches!(event.kind, EventKind::AssociationUp { .. }));
+        let up = up.unwrap_or_else(|| panic!("{what}: never joined, {:?}", world.events));
+        assert!(
+            up.time.since(began) <= ms(1_500),
+            "{what}: {:?}",
+            up.time.since(began)
+        );
+        assert_no_forged_tag_was_said(&world, &what);
+        assert_eq!(ups(&world).len(), 1, "{what}");
+        // It breaks.
+        let broken_at = world.now;
+        for tsn in 80..90 {
+            world.data(1, tsn);
+            forge(&mut world);
+            world.advance(ms(50));
+        }
+        let is_dead = |to: PathState| to == PathState::Inactive;
+        let found = world
+            .events
+            .iter()
+            .find(|event| matches!(event.kind, EventKind::PathStateChanged { to, .. } if is_dead(to)));
+        let found = found.unwrap_or_else(|| panic!("{what}: not found, {:?}", world.events));
+        assert!(found.time.since(broken_at) <= ms(300), "{what}");
+    }
+}
+
+/// He who gave a tag that nobody proved speaks for nobody: his COOKIE ACK brings nothing up, his ABORT ends nothing, and his ERROR is
+/// not the peer's.
+#[test]
+fn control_chunks_with_an_unproved_tag_say_nothing() {
+    for vantage in VANTAGES {
+        for chunk in [
+            frames::cookie_ack(),
+            frames::abort(false),
+            frames::error(1, &[0; 4]),
+            frames::shutdown(1),
+            frames::shutdown_complete(),
+            frames::asconf(1, "10.1.0.2", &[(0xc001, "10.1.0.66")]),
+        ] {
+            let mut world = World::new(vantage);
+            world.received(1, FORGED, vec![frames::data(77, 8)]);
+            world.advance(ms(40));
+            for tsn in 1..30 {
+                world.data(1, tsn);
+                world.received(1, FORGED, vec![chunk.clone()]);
+                world.advance(ms(100));
+            }
+            let what = format!("{vantage:?}, chunk {}", chunk[0]);
+            assert_eq!(downs(&world), [], "{what}");
+            assert_no_forged_tag_was_said(&world, &what);
+            for kind in &kinds(&world) {
+                let is_said = matches!(
+                    kind,
+                    EventKind::AssociationError { .. }
+                        | EventKind::ShuttingDown { .. }
+                        | EventKind::AddressesChanged { .. }
+                );
+                assert!(!is_said, "{what}: {kind:?}");
+            }
+            let kinds = kinds(&world);
+            let mut ups = kinds.iter().filter_map(one_sided);
+            assert!(ups.all(|one_sided| one_sided), "{what}");
         }
     }
 }

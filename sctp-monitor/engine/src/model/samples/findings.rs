@@ -61,7 +61,17 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
         down(Broken::Forward),
         down(Broken::Return),
         down(Broken::Both),
-        of_all(Evidence::PeerDown(PeerDown { paths: 4 })),
+        of_all(Evidence::PeerDown(PeerDown {
+            paths: 4,
+            silent: None,
+        })),
+        of_all(Evidence::PeerDown(PeerDown {
+            paths: 2,
+            silent: Some(SilentEndpoint {
+                side: Side::Remote,
+                addresses: vec!["10.1.1.2".parse().unwrap(), "10.2.1.2".parse().unwrap()],
+            }),
+        })),
         link(10),
         link(11),
         black_hole(None, None, None),

@@ -58,7 +58,10 @@ impl UnfinishedHandshake {
             port,
             ..
         } = self;
-        match self.answers.last().map(|answer| &answer.what) {
+        // What anyone can send tells where to look only if nothing else does.
+        let mut answers = self.answers.iter().map(|answer| &answer.what);
+        let last = answers.rfind(|answer| !answer.may_be_forged());
+        match last.or(self.answers.last().map(|answer| &answer.what)) {
             None => format!("ping {responder} from {initiator}; filters on IP protocol 132"),
             Some(Reply::Abort {
                 source,
@@ -83,6 +86,14 @@ impl UnfinishedHandshake {
                 }
                 Some(_) => format!("the log of the SCTP stack and the application on {responder}"),
             },
+            Some(Reply::Icmp {
+                reporter,
+                quotes_tag: false,
+                ..
+            }) => format!(
+                "ping {responder} from {initiator}; filters on IP protocol 132; SCTP on {responder}; whether {reporter} is a router \
+                 between the two: its ICMP error may be forged"
+            ),
             Some(Reply::Icmp { reporter, .. }) => format!(
                 "SCTP on {responder} (kernel module sctp); filters and routes at {reporter}, which sent the ICMP error"
             ),
@@ -148,9 +159,14 @@ impl UnfinishedHandshake {
             } => {
                 format!("{times}ERROR from {source}: {}", causes(named))
             }
-            Reply::Icmp { what, reporter } => {
+            Reply::Icmp {
+                what,
+                reporter,
+                quotes_tag,
+            } => {
+                let doubt = if *quotes_tag { "" } else { ", which quotes no tag" };
                 format!(
-                    "{times}ICMP {} from {reporter} (type {}, code {})",
+                    "{times}ICMP {} from {reporter} (type {}, code {}){doubt}",
                     what.words(),
                     what.kind,
                     what.code
@@ -162,6 +178,19 @@ impl UnfinishedHandshake {
     fn is_aborted(&self) -> bool {
         let mut answers = self.answers.iter();
         answers.any(|answer| matches!(answer.what, Reply::Abort { .. }))
+    }
+}
+
+impl Reply {
+    /// Whether somebody may have sent it who saw nothing of the handshake.
+    fn may_be_forged(&self) -> bool {
+        matches!(
+            self,
+            Self::Icmp {
+                quotes_tag: false,
+                ..
+            }
+        )
     }
 }
 
