@@ -34,6 +34,8 @@ enum Bench {
     Engine,
     /// How long it takes from a fault to the first alarm.
     Detection,
+    /// What the summary of thousands of associations with many addresses takes.
+    Summary,
     /// How long it takes to read a capture of a million packets, beside tshark.
     Pcap,
     /// The same beside the Linux kernel's own reports; not part of everything, it takes minutes.
@@ -97,7 +99,7 @@ impl Bench {
     fn need(self) -> Need {
         match self {
             Self::Programs => Need::BenchPrograms,
-            Self::Engine => Need::BenchEngine,
+            Self::Engine | Self::Summary => Need::BenchEngine,
             Self::Detection | Self::Steering => Need::BenchDetection,
             Self::Pcap => Need::BenchPcap,
             Self::Peers => Need::BenchPeers,
@@ -108,6 +110,7 @@ impl Bench {
         match self {
             Self::Programs => "programs",
             Self::Engine => "engine",
+            Self::Summary => "summary",
             Self::Detection => "detection",
             Self::Pcap => "pcap",
             Self::Peers => "peers",

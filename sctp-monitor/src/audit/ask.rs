@@ -132,7 +132,7 @@ mod tests {
             let mut known = association(1, &[(FIRST, PathState::Active)]);
             let mut seen = flow(FIRST, now());
             seen.interface = interface.map(str::to_owned);
-            known.paths[0].return_ = Some(seen);
+            known.paths[0].return_ = Some(Box::new(seen));
             known
         };
         let wanted = ["path1".to_owned()];

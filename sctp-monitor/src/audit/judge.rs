@@ -208,7 +208,7 @@ fn doubts(association: &AssociationView, now: Timestamp) -> Vec<Doubt> {
 fn is_heard(association: &AssociationView, remote: IpAddr, now: Timestamp) -> bool {
     let paths = association.paths.iter().filter(|path| path.id.remote == remote);
     paths
-        .filter_map(|path| path.return_.as_ref())
+        .filter_map(|path| path.return_.as_deref())
         .any(|flow| now.since(flow.last_seen) < HEARTBEAT_WITHIN)
 }
 

@@ -190,7 +190,7 @@ fn an_address_without_a_confirmed_path_is_not_proven() {
 #[test]
 fn what_was_not_heard_from_is_not_fine() {
     let mut silent = association(1, &BOTH_ACTIVE);
-    silent.paths[1].return_ = Some(flow(SECOND, long_ago()));
+    silent.paths[1].return_ = Some(Box::new(flow(SECOND, long_ago())));
     let mut never = association(2, &BOTH_ACTIVE);
     never.paths[1].return_ = None;
     let audit = audit(&[silent, never]);

@@ -291,6 +291,8 @@ impl Driver {
                 None => known.associations.push(ended),
             }
         }
+        // Writers are not to copy thousands of associations.
+        known.associations.retain(AssociationView::is_reported);
         known
             .associations
             .sort_by_key(|association| association.reference.id);

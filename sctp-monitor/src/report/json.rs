@@ -39,6 +39,9 @@ impl<W: Write + Send> Report<Line, Summary> for JsonLines<W> {
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        if summary.is_reported() {
+            return self.write(summary);
+        }
         self.write(&summary.clone().reported())
     }
 }

@@ -197,6 +197,14 @@ impl Summary {
         self
     }
 
+    /// Whether something was reported of all its associations.
+    pub fn is_reported(&self) -> bool {
+        self.snapshot
+            .associations
+            .iter()
+            .all(AssociationView::is_reported)
+    }
+
     /// The associations that are over and not forgotten, with when and how each ended.
     pub fn known_ended(&self) -> impl Iterator<Item = (AssociationRef, Timestamp, &End)> {
         // The packets of one that is part of another are told of with that one.

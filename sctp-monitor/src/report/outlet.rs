@@ -21,8 +21,9 @@ use super::fifo::Fifo;
 
 /// Collects what is written until it is flushed, and then writes all of it, or nothing.
 ///
-/// [`Write::write`] never fails and never blocks. [`Write::flush`] may do both. An error of it means that nothing of what
-/// was written since the last flush will ever appear. Without an error all of it has appeared, or the first part has, and
+/// [`Write::write`] never fails, and blocks only when so much is collected that its first part goes out at once: a summary of
+/// thousands of associations is not held as a whole. [`Write::flush`] may fail and block. An error of it means that nothing of
+/// what was written since the last flush will ever appear. Without an error all of it has appeared, or the first part has, and
 /// the rest goes out before anything else does: see [`Progress::is_torn`]. A reader that left takes the first part with it:
 /// the rest is dropped, and the error is [`ErrorKind::BrokenPipe`].
 #[derive(Debug)]
@@ -31,7 +32,23 @@ pub struct WholeLines<W> {
     lines: Vec<u8>,
     /// What is missing of a line that was begun.
     rest: Vec<u8>,
+    /// What went out of what was written since the last flush.
+    begun: Begun,
     progress: Progress,
+}
+
+/// How far it is with what was written since the last flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Begun {
+    /// Nothing is out.
+    #[default]
+    No,
+    /// The first part is out.
+    Yes,
+    /// The first part could not go out: all is collected, and [`Write::flush`] tries again.
+    Refused,
+    /// The first part is out, and no more could go: the rest is collected.
+    Stuck,
 }
 
 impl<W: Write> WholeLines<W> {
@@ -41,6 +58,7 @@ impl<W: Write> WholeLines<W> {
             out,
             lines: Vec::new(),
             rest: Vec::new(),
+            begun: Begun::No,
             progress: Progress::default(),
         }
     }
@@ -63,28 +81,58 @@ impl<W: Write> WholeLines<W> {
         self.rest.drain(..written);
         result
     }
+
+    /// Lets the first part of what was collected go out.
+    fn let_go(&mut self) {
+        if self.begun == Begun::No {
+            if self.flush_rest().is_err() {
+                self.begun = Begun::Refused;
+                return;
+            }
+            self.progress.torn.store(false, Ordering::Relaxed);
+        }
+        let (written, result) = write_out(&mut self.out, &self.lines, &self.progress);
+        self.lines.drain(..written);
+        let is_out = self.begun == Begun::Yes || written > 0;
+        self.begun = match (is_out, result) {
+            (true, Ok(())) => Begun::Yes,
+            (true, Err(_)) => Begun::Stuck,
+            (false, Ok(())) => Begun::No,
+            (false, Err(_)) => Begun::Refused,
+        };
+        self.progress.torn.store(is_out, Ordering::Relaxed);
+    }
 }
 
 impl<W: Write> Write for WholeLines<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.lines.extend_from_slice(bytes);
         self.progress.step();
+        if self.lines.len() >= HELD && matches!(self.begun, Begun::No | Begun::Yes) {
+            self.let_go();
+        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if let Err(error) = self.flush_rest() {
-            self.lines.clear();
-            return Err(error);
+        let begun = std::mem::take(&mut self.begun);
+        let is_out = matches!(begun, Begun::Yes | Begun::Stuck);
+        if !is_out {
+            if let Err(error) = self.flush_rest() {
+                self.lines = Vec::new();
+                return Err(error);
+            }
+            self.progress.torn.store(false, Ordering::Relaxed);
         }
-        self.progress.torn.store(false, Ordering::Relaxed);
         let (written, result) = write_out(&mut self.out, &self.lines, &self.progress);
         self.rest.extend_from_slice(&self.lines[written..]);
         self.lines.clear();
+        self.lines.shrink_to(HELD);
         if let Err(error) = result
-            && (written == 0 || error.kind() == ErrorKind::BrokenPipe)
+            && (written == 0 && !is_out || error.kind() == ErrorKind::BrokenPipe)
         {
             self.rest.clear();
+            self.progress.torn.store(false, Ordering::Relaxed);
             return Err(error);
         }
         self.progress.torn.store(!self.rest.is_empty(), Ordering::Relaxed);
@@ -224,6 +272,9 @@ fn write_out(out: &mut impl Write, bytes: &[u8], progress: &Progress) -> (usize,
     (written, out.flush())
 }
 
+/// So many bytes are collected before the first part of them goes out.
+const HELD: usize = 1 << 20;
+
 /// Bytes in one system call, so that who waits sees a slow reader take them: as much as a pipe holds.
 const PART: usize = 65_536;
 
@@ -293,6 +344,54 @@ mod tests {
         out.out.room = 6;
         line(&mut out, "third").unwrap();
         assert_eq!(disk.content, b"first\nthird\n");
+    }
+
+    /// A line of so many bytes.
+    fn long(out: &mut impl Write, bytes: usize) -> io::Result<()> {
+        for _ in 0..bytes / 64 {
+            out.write_all(&[b'x'; 64]).unwrap();
+        }
+        line(out, "")
+    }
+
+    #[test]
+    fn a_long_line_is_not_held_as_a_whole() {
+        let mut disk = Disk {
+            room: usize::MAX,
+            ..Disk::default()
+        };
+        let mut out = WholeLines::new(&mut disk);
+        let progress = out.progress();
+        long(&mut out, 8 * HELD).unwrap();
+        assert!(out.lines.capacity() <= 2 * HELD, "{} bytes", out.lines.capacity());
+        assert!(!progress.is_torn());
+        line(&mut out, "next").unwrap();
+        assert_eq!(disk.content.len(), 8 * HELD + 1 + 5);
+    }
+
+    #[test]
+    fn a_long_line_is_torn_or_dropped_like_a_short_one() {
+        let whole = 3 * HELD + 1;
+        for room in [0, 1, HELD - 1, HELD, HELD + 1, 2 * HELD + 9, whole - 1, whole] {
+            let mut disk = Disk {
+                room,
+                ..Disk::default()
+            };
+            let mut out = WholeLines::new(&mut disk);
+            let progress = out.progress();
+            let result = long(&mut out, 3 * HELD);
+            assert_eq!(result.is_err(), room == 0, "room for {room} bytes");
+            assert_eq!(
+                progress.is_torn(),
+                room > 0 && room < whole,
+                "room for {room} bytes"
+            );
+            out.out.room = 2 * whole;
+            line(&mut out, "next").unwrap();
+            let first = if room == 0 { 0 } else { whole };
+            assert_eq!(disk.content.len(), first + 5, "room for {room} bytes");
+            assert!(disk.content.ends_with(b"next\n"));
+        }
     }
 
     #[test]

@@ -66,10 +66,11 @@ pub(crate) fn association(id: u16, paths: &[(&str, PathState)]) -> AssociationVi
                 reason: None,
                 findings: Vec::new(),
                 forward: None,
-                return_: (*state == PathState::Active).then(|| flow(remote, now())),
+                return_: (*state == PathState::Active).then(|| Box::new(flow(remote, now()))),
                 steering: None,
             })
             .collect(),
+        more_unused_paths: 0,
     }
 }
 

@@ -197,7 +197,7 @@ fn draw_paths(out: &mut impl Write, association: &AssociationView, now: Timestam
     table.load_preset(NOTHING);
     let [local, remote] = [Side::Local, Side::Remote].map(|side| association.reference.sides.label(side));
     table.set_header([local, remote].into_iter().chain(HEADER));
-    let mut unused = 0;
+    let mut unused = association.more_unused_paths;
     for path in &association.paths {
         if path.forward.is_none() && path.return_.is_none() {
             unused += 1;
@@ -235,13 +235,14 @@ const HEADER: [&str; 10] = [
 
 /// On a host only what the host itself sends is judged by its answers; between the hosts what both send.
 fn row(path: &PathView, sides: Sides, now: Timestamp) -> [String; 12] {
-    let (forward, back) = (path.forward.as_ref(), path.return_.as_ref());
+    let (forward, back) = (path.forward.as_deref(), path.return_.as_deref());
     let both = |of: &dyn Fn(Option<&FlowView>) -> String| match sides {
         Sides::ThisHost => of(forward),
         Sides::Initiator | Sides::SideA => format!("{}, {}", of(forward), of(back)),
     };
-    let count = |view: Option<&FlowView>, of: fn(&FlowView) -> u64| {
-        view.map_or_else(|| "-".to_owned(), |view| of(view).to_string())
+    let count = |view: Option<&FlowView>, of: fn(&FlowView) -> Option<u64>| {
+        view.and_then(of)
+            .map_or_else(|| "-".to_owned(), |count| count.to_string())
     };
     [
         path.id.local.to_string(),
@@ -252,10 +253,10 @@ fn row(path: &PathView, sides: Sides, now: Timestamp) -> [String; 12] {
         both(&data_to_sack),
         format!(
             "{}/{}",
-            count(forward, |view| view.data_chunks),
-            count(back, |view| view.data_chunks)
+            count(forward, |view| Some(view.data_chunks)),
+            count(back, |view| Some(view.data_chunks))
         ),
-        both(&|view| count(view, |view| view.retransmissions)),
+        both(&|view| count(view, |view| Some(view.retransmissions))),
         both(&heartbeats_answered),
         payload(forward, back),
         format!(
