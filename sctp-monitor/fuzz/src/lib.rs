@@ -1,7 +1,7 @@
 //! The fuzz targets, and what the tests that compare programs with slices share with them.
 //!
 //! - [`slices`]: a flow table to compare the programs' with.
-//! - [`parser`], [`control`], [`engine`], [`capture`]: the bodies of the fuzz targets, plain functions of bytes.
+//! - [`parser`], [`control`], [`engine`], [`capture`], [`truth`]: the bodies of the fuzz targets, plain functions of bytes.
 //! - [`replay`]: what the targets are without a fuzzer: programs that replay files, and a test that replays the
 //!   regressions.
 //!
@@ -16,6 +16,7 @@ pub mod engine;
 pub mod parser;
 pub mod replay;
 pub mod slices;
+pub mod truth;
 
 /// Makes a fuzz target of two functions: what runs an input, and what makes a [seed](replay::Target::seed) of a raw SCTP
 /// packet. `cargo fuzz` finds a libFuzzer target, everyone else a program that replays files, and a test that replays
