@@ -22,7 +22,8 @@ use crate::wait;
 pub struct Injector {
     socket: OwnedFd,
     device: String,
-    middle: Arc<Node>,
+    /// Where the device is.
+    node: Arc<Node>,
 }
 
 /// Frames cannot be injected.
@@ -36,7 +37,7 @@ pub enum InjectError {
     Socket {
         /// The operation that failed.
         what: &'static str,
-        /// The device in the middle.
+        /// The device.
         device: String,
         /// The system's error.
         source: io::Error,
@@ -63,33 +64,44 @@ impl Path {
     /// # Panics
     /// When the path has no end at `host`.
     pub fn injector(&self, host: &str) -> Result<Injector, InjectError> {
-        let device = self.device_towards(host).to_owned();
-        let middle = Arc::clone(self.middle());
+        Injector::open(self.middle(), self.device_towards(host))
+    }
+
+    /// Stands in `host` itself: its frames leave by the host's end of this path as the host's own do.
+    ///
+    /// # Errors
+    /// When no packet socket can be opened.
+    ///
+    /// # Panics
+    /// When the path has no end at `host`.
+    pub fn outlet(&self, host: &str) -> Result<Injector, InjectError> {
+        let port = &self.ports[self.side_of(host)];
+        Injector::open(&port.node, &port.interface)
+    }
+}
+
+impl Injector {
+    fn open(node: &Arc<Node>, device: &str) -> Result<Self, InjectError> {
         let open = || {
             // Without a protocol nothing is received.
             let flags = SockFlag::SOCK_CLOEXEC;
             let socket =
                 nix::sys::socket::socket(AddressFamily::Packet, SockType::Raw, flags, None::<SockProtocol>)?;
-            relay::bind(&socket, &device, 0)?;
+            relay::bind(&socket, device, 0)?;
             Ok::<_, io::Error>(socket)
         };
-        let socket = middle
-            .namespace
-            .run(open)?
-            .map_err(|source| InjectError::Socket {
-                what: "open a packet socket on",
-                device: device.clone(),
-                source,
-            })?;
-        Ok(Injector {
+        let socket = node.namespace.run(open)?.map_err(|source| InjectError::Socket {
+            what: "open a packet socket on",
+            device: device.to_owned(),
+            source,
+        })?;
+        Ok(Self {
             socket,
-            device,
-            middle,
+            device: device.to_owned(),
+            node: Arc::clone(node),
         })
     }
-}
 
-impl Injector {
     /// Sends one frame.
     ///
     /// # Errors
@@ -170,7 +182,7 @@ impl Injector {
             source,
         };
         let text = self
-            .middle
+            .node
             .namespace
             .run(|| std::fs::read_to_string("/proc/thread-self/net/dev"))?
             .map_err(error)?;

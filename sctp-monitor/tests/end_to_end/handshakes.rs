@@ -21,6 +21,10 @@ fn a_host_without_sctp_is_told_by_its_icmp_errors() {
     let (initiator, responder) = (&told["initiator"], &told["responder"]);
     assert!(initiator.as_str().unwrap().starts_with("10.1."), "{told}");
     assert_eq!(told["answers"][0]["reporter"], *responder, "{told}");
+    assert_eq!(
+        told["answers"][0]["quotes_tag"], true,
+        "Linux quotes the INIT: {told}"
+    );
     assert!(told["inits"].as_u64().unwrap() >= 1, "{told}");
     let up = agent
         .events()

@@ -18,6 +18,7 @@ mod handshakes;
 mod icmp;
 mod incidents;
 mod linux;
+mod mid_life;
 mod neighbours;
 mod nics;
 mod paths;
@@ -29,3 +30,4 @@ mod steering;
 #[path = "../support/schema.rs"]
 mod support;
 mod trouble;
+mod two_cpus;
