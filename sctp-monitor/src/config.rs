@@ -1,4 +1,4 @@
-//! The configuration file: TOML, with the detector's constants in the table `detector`.
+//! The configuration file: TOML, with the detector's constants in the table `detector`, and how paths are probed in `probe`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
 //! other values than those in its file is worse than one that does not start.
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sctp_monitor_engine::config::{Config, ConfigError};
+use sctp_monitor_engine::config::{Config, ConfigError, ProbeConfig};
 use serde::Deserialize;
 use toml::{Spanned, de::DeTable};
 
@@ -29,12 +29,13 @@ enum Problem {
     NotUnderstood(toml::de::Error),
     /// A value that no detector can work with.
     Senseless {
+        table: &'static str,
         line: Option<usize>,
         error: ConfigError,
     },
 }
 
-/// The detector's configuration in a file; the defaults if there is none.
+/// The configuration in a file; the defaults if there is none.
 ///
 /// # Errors
 /// [`FileError`].
@@ -56,24 +57,28 @@ pub fn detector(path: Option<&Path>) -> Result<Config, FileError> {
 #[serde(default, deny_unknown_fields)]
 struct File {
     detector: Config,
+    probe: ProbeConfig,
 }
 
 fn parse(text: &str) -> Result<Config, Problem> {
-    let File { detector } = toml::from_str(text).map_err(Problem::NotUnderstood)?;
-    match detector.validate() {
-        Ok(()) => Ok(detector),
-        Err(error) => Err(Problem::Senseless {
-            line: line_of(text, error.key),
+    let File { detector, probe } = toml::from_str(text).map_err(Problem::NotUnderstood)?;
+    let senseless = |table| {
+        move |error: ConfigError| Problem::Senseless {
+            table,
+            line: line_of(text, table, error.key),
             error,
-        }),
-    }
+        }
+    };
+    detector.validate().map_err(senseless("detector"))?;
+    probe.validate().map_err(senseless("probe"))?;
+    Ok(Config { probe, ..detector })
 }
 
-/// The line of a key of the detector; `None` if the file leaves it at its default.
-fn line_of(text: &str, key: &str) -> Option<usize> {
+/// The line of a key of a table; `None` if the file leaves it at its default.
+fn line_of(text: &str, table: &str, key: &str) -> Option<usize> {
     let file = DeTable::parse(text).ok()?;
-    let detector = file.get_ref().get("detector")?.get_ref().as_table()?;
-    let start = detector
+    let table = file.get_ref().get(table)?.get_ref().as_table()?;
+    let start = table
         .keys()
         .find(|known| known.get_ref() == key)
         .map(Spanned::span)?
@@ -97,9 +102,14 @@ impl fmt::Display for Problem {
             Self::Senseless {
                 line: Some(line),
                 error,
+                ..
             } => write!(f, "line {line}: {error}"),
             // A default does not go with what the file says elsewhere.
-            Self::Senseless { line: None, error } => write!(f, "table `detector`: {error}"),
+            Self::Senseless {
+                table,
+                line: None,
+                error,
+            } => write!(f, "table `{table}`: {error}"),
         }
     }
 }
@@ -158,6 +168,21 @@ mod tests {
         }
         let error = refused("[detector]\nrto_max = \"1ms\"\n");
         assert!(error.contains("rto_min") && error.contains("rto_max"), "{error}");
+    }
+
+    #[test]
+    fn probing_has_a_table_of_its_own() {
+        let probe = parse("[probe]\nmode = \"continuous\"\ninterval = \"50ms\"\n")
+            .unwrap()
+            .probe;
+        assert!(probe.is_on());
+        assert_eq!(probe.interval, Duration::from_millis(50));
+        assert!(!parse("").unwrap().probe.is_on(), "off unless asked for");
+        let error = refused("[detector]\n[probe]\ninterval = \"2ms\"\n");
+        for words in ["line 3", "interval", "from 10 ms"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+        assert!(refused("[probe]\nmode = \"always\"\n").contains("confirm"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::limits;
 use sctp_monitor_engine::{
     Session,
@@ -18,8 +18,10 @@ use crate::{
     cli::{Format, RunArgs, VantageArg, WatchArgs},
     clock, config,
     driver::{Driver, Watch},
+    flows::KernelFlows,
     kernel::{Kernel, LoadOptions},
     log::Log,
+    probe::Sender,
     report::{
         Line, Outlet, Report, Summary, Writers,
         json::JsonLines,
@@ -37,7 +39,13 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     if let Some(path) = &args.events {
         outlets.push(events_file(path)?);
     }
-    let detector = config::detector(args.watch.config.as_deref())?;
+    let mut detector = config::detector(args.watch.config.as_deref())?;
+    if let Some(probe) = args.probe {
+        detector.probe.mode = probe.into();
+    }
+    if detector.probe.is_on() && matches!(args.watch.vantage, VantageArg::Gateway) {
+        bail!("probes are sent into this host's own associations only: probing needs `--vantage endpoint`");
+    }
     watch(
         &args.interfaces,
         &args.watch,
@@ -66,8 +74,15 @@ pub(crate) fn watch(
         max_flows: args.max_flows,
         udp_port: args.udp_port,
         new_flows_per_second: new_flows_per_second(args.max_flows),
+        probed_paths: probed_paths(&detector, args.max_flows),
         ..LoadOptions::default()
     })?;
+    let sender = detector
+        .probe
+        .is_on()
+        .then(|| Sender::open(kernel.probe_key()))
+        .transpose()
+        .context("probes cannot be sent (it takes root, or CAP_NET_RAW)")?;
     let vantage = match args.vantage {
         VantageArg::Endpoint => Vantage::Endpoint,
         VantageArg::Gateway => Vantage::Gateway,
@@ -82,11 +97,25 @@ pub(crate) fn watch(
     };
     let session = Session::new(detector, clock::tick()?, Pace::LIVE);
     let reports = Writers::start(outlets).context("cannot start a thread for the reports")?;
-    let driver = Driver::new(kernel, session, watch, reports, log.clone())?;
+    let flows = KernelFlows::new(kernel).with_probes(sender);
+    let driver = Driver::new(flows, session, watch, reports, log.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(driver.run(interfaces))
+}
+
+/// Places in the map of probes; 0 if none are sent.
+fn probed_paths(detector: &Config, max_flows: u32) -> u32 {
+    let detector = Config {
+        max_flows,
+        ..detector.clone()
+    };
+    if detector.probe.is_on() {
+        detector.probed_paths()
+    } else {
+        0
+    }
 }
 
 /// New flows that nothing proves, in a second: not more than a quarter of their share of the table, so that the engine lets go the

@@ -1,9 +1,13 @@
 //! The engine's constants, each with its reason. All can be configured: by their names here, in the table `detector` of
 //! the agent's configuration file.
 
+mod probes;
+
 use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+pub use self::probes::{ProbeConfig, ProbeMode};
 
 use crate::model::Short;
 
@@ -29,6 +33,9 @@ pub struct Config {
     /// Flows that the programs can track at a time.
     #[serde(skip, default = "unbounded")]
     pub max_flows: u32,
+    /// How paths are probed: a table of its own in the configuration file.
+    #[serde(skip)]
+    pub probe: ProbeConfig,
 
     /// The time-out of a path whose round-trip time is not known yet. Longer than the round-trip time of any
     /// terrestrial path.
@@ -161,6 +168,21 @@ impl Config {
         (srtt + 4 * rttvar).clamp(self.rto_min, self.rto_max)
     }
 
+    /// Paths that can be probed at a time: a path has two flows.
+    #[must_use]
+    pub fn probed_paths(&self) -> u32 {
+        (self.max_flows / 2).clamp(1, MOST_PROBED)
+    }
+
+    /// The same for who only looks.
+    #[must_use]
+    pub fn without_probes(self) -> Self {
+        Self {
+            probe: ProbeConfig::default(),
+            ..self
+        }
+    }
+
     /// Refuses values that no detector can work with.
     ///
     /// # Errors
@@ -273,6 +295,7 @@ impl Default for Config {
             vantage: Vantage::Endpoint,
             may_lack_packets: false,
             max_flows: unbounded(),
+            probe: ProbeConfig::default(),
             rto_initial: Duration::from_millis(300),
             rto_min: Duration::from_millis(50),
             rto_max: Duration::from_secs(2),
@@ -346,6 +369,8 @@ pub(crate) const RFC_RTO_MAX: Duration = Duration::from_secs(60);
 
 /// No state of a path lasts this long without anyone looking: a longer time is a slip of the pen.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A place in the map of probes takes 192 bytes.
+const MOST_PROBED: u32 = 1 << 16;
 const NO_LONGER: &str = "30 days at most";
 const LONGER_THAN_ZERO: &str = "longer than zero, and 30 days at most";
 

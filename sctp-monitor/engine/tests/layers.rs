@@ -15,7 +15,7 @@ use std::{
 };
 
 /// The rooms, each with those that it may use beside itself.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("config", &["model"]),
     ("grace", &["model"]),
@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ("nics", &["model", "config", "path"]),
     ("registry", &["model", "config", "housekeeping", "path"]),
     ("findings", &["model", "config", "path", "nics", "registry"]),
+    ("probing", &["model", "config", "path", "nics", "registry"]),
     (
         "engine",
         &[
@@ -35,9 +36,10 @@ const ROOMS: [(&str, &[&str]); 10] = [
             "nics",
             "registry",
             "findings",
+            "probing",
         ],
     ),
-    ("session", &["model", "config", "nics", "engine"]),
+    ("session", &["model", "config", "nics", "probing", "engine"]),
 ];
 
 #[test]

@@ -8,12 +8,15 @@ mod error;
 mod flows;
 mod load;
 mod maps;
+mod probes;
 mod shared;
 
 use std::{io, os::fd::OwnedFd};
 
 use aya::{Ebpf, util::KernelVersion};
-use sctp_monitor_common::abi::{Counters, FlowKey, FlowLinks, FlowRecord, TableFacts};
+use sctp_monitor_common::abi::{
+    Counters, FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, TableFacts,
+};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use self::maps::Maps;
@@ -31,6 +34,7 @@ pub struct Kernel {
     maps: Maps,
     /// As the maps themselves say.
     facts: TableFacts,
+    probe_key: [u64; 2],
 }
 
 impl Kernel {
@@ -85,6 +89,23 @@ impl Kernel {
     /// Tells the programs of a flow's association.
     pub fn link(&mut self, slot: u32, links: &FlowLinks) {
         self.maps.flows.link(slot, links);
+    }
+
+    /// The secret by which the programs know the agent's probes; zero if it sends none.
+    #[must_use]
+    pub fn probe_key(&self) -> [u64; 2] {
+        self.probe_key
+    }
+
+    /// Gives a place in the map of probes to a path; to none if its generation is 0.
+    pub fn assign_probe(&mut self, index: u32, path: &ProbePath) {
+        self.maps.probes.assign(index, path);
+    }
+
+    /// What the programs know of a path's probes; `None` past the end of the map.
+    #[must_use]
+    pub fn probe_record(&self, index: u32) -> Option<ProbeRecord> {
+        self.maps.probes.read(index)
     }
 
     /// Removes a flow from the index. Its slot may be offered again once no program can still hold it.

@@ -21,6 +21,7 @@ mod linux;
 mod neighbours;
 mod nics;
 mod paths;
+mod probing;
 mod reports;
 mod scene;
 mod schema;

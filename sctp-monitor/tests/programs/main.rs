@@ -7,6 +7,7 @@ mod both;
 mod budgets;
 mod corpus;
 mod packets;
+mod probes;
 mod random;
 
 use aya::programs::{TestRun as _, TestRunOptions};

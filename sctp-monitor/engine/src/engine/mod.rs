@@ -10,6 +10,7 @@
 mod conclude;
 mod held;
 mod next_hops;
+mod probing;
 mod ring;
 mod snapshot;
 
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord};
+use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, ProbePath};
 
 use crate::{
     config::Config,
@@ -30,6 +31,7 @@ use crate::{
     model::{AssociationId, Event, Finding, IncidentView, PathId, Timestamp},
     nics::{NicState, Nics},
     path::{flow::Membership, flows::Flows},
+    probing::{Probing, request::ProbeRequest},
     registry::{Registry, association::Association, change::Change, context::context},
 };
 
@@ -53,6 +55,15 @@ pub(crate) enum Output {
         /// The addresses and ports of the flow.
         key: FlowKey,
     },
+    /// A place in the map of probes passes to a path, or to none.
+    AssignProbe {
+        /// The place.
+        index: u32,
+        /// The path; all zero for none.
+        path: ProbePath,
+    },
+    /// Send this probe.
+    Probe(ProbeRequest),
 }
 
 /// The engine. See the crate's documentation.
@@ -62,6 +73,7 @@ pub struct Engine {
     flows: Flows,
     registry: Registry,
     findings: Findings,
+    probing: Probing,
     nics: Nics,
     grace: Grace,
     housekeeping: Housekeeping,
@@ -80,6 +92,7 @@ impl Engine {
             flows: Flows::new(tick),
             registry: Registry::new(Arc::clone(&config)),
             findings: Findings::new(Arc::clone(&config)),
+            probing: Probing::new(Arc::clone(&config)),
             config,
             nics: Nics::default(),
             grace: Grace::default(),
@@ -162,6 +175,7 @@ impl Engine {
         if self.housekeeping.is_due(now) {
             self.keep_house(now);
         }
+        self.probe(now);
     }
 
     /// Nothing more will be seen: what was held back is reported, and what was begun and not finished.
@@ -179,6 +193,7 @@ impl Engine {
             self.housekeeping.next_at(),
             self.flows.next_deadline(),
             self.findings.next_deadline(),
+            self.probing.next_due(),
         ]
         .into_iter()
         .flatten()
@@ -279,6 +294,7 @@ impl Engine {
                     }
                 }
                 Change::Ended(association) => {
+                    self.probing.forget_association(association.id);
                     self.findings.close(association, now);
                     if let Some(association) = self.registry.get(association.id) {
                         self.findings.on_ended(association, now);
@@ -289,9 +305,13 @@ impl Engine {
                     responder,
                     by,
                 } => self.findings.on_refused(initiator, responder, by, now),
-                Change::PathRemoved(association, path) => self.findings.close_path(association, path, now),
+                Change::PathRemoved(association, path) => {
+                    self.probing.forget((association.id, path));
+                    self.findings.close_path(association, path, now);
+                }
             }
             self.take_events();
+            self.take_probe_outputs();
         }
     }
 

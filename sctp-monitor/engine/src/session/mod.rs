@@ -106,6 +106,7 @@ impl Session {
         self.ring_was_taken = false;
         self.take_changed(store, now);
         self.look(store, now);
+        self.engine.handle_probes(|index| store.probe_record(index), now);
         self.engine.handle_timeout(now);
         self.engine_due = self.engine.poll_timeout();
         debug_assert!(
@@ -116,6 +117,8 @@ impl Session {
         while let Some(decision) = self.decisions.pop_front() {
             self.carry_out(decision, store, now)?;
         }
+        // What was sent is waited for.
+        self.engine_due = self.engine.poll_timeout();
         store.end_turn(now)
     }
 
@@ -257,6 +260,11 @@ impl Session {
                     look.on_released();
                 }
                 store.release(slot, &key, now)?;
+            }
+            Output::AssignProbe { index, path } => store.assign_probe(index, &path),
+            Output::Probe(request) => {
+                let sent_at = store.send_probe(&request, now);
+                self.engine.on_probe_sent(&request, sent_at, now);
             }
         }
         Ok(())
