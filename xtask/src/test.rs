@@ -164,7 +164,7 @@ fn on_other_kernels(results: &mut Results) -> anyhow::Result<Vec<(&'static str, 
     Ok(times)
 }
 
-/// Runs the fuzz targets, each of which is a test. They take a minute each where nobody waits.
+/// Runs the fuzz targets, each of which is a test. They take longer where nobody waits.
 fn fuzzed(args: &Args, results: &mut Results) -> anyhow::Result<()> {
     let mut targets = fuzz::targets()?;
     if let Some(filter) = &args.filter {
@@ -180,7 +180,7 @@ fn fuzzed(args: &Args, results: &mut Results) -> anyhow::Result<()> {
         results.skips.extend(skips);
         return Ok(());
     }
-    let seconds = if in_ci() { 60 } else { 10 };
+    let seconds = if in_ci() { 30 } else { 10 };
     let failed = fuzz::build()
         .and_then(|()| fuzz::run_targets(&targets, seconds, Some(SEED)))
         .unwrap_or_else(|error| {

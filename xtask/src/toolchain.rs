@@ -1,22 +1,35 @@
-//! Which toolchain builds the BPF programs: a nightly whose LLVM is the one that bpf-linker is built with.
+//! Which toolchain builds the BPF programs: one nightly, whose LLVM is the one that bpf-linker is built with. Another one may make
+//! programs that a verifier refuses, and nobody has tested those.
 //!
 //! The agent's build script includes this file, so that both decide alike.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+};
 
 /// The LLVM that the compiler and bpf-linker share. Debian has its development packages.
 pub(crate) const LLVM: &str = "22";
 
-/// A nightly with that LLVM, for machines whose `nightly` has another.
+/// The nightly, as rustup calls it.
 pub(crate) const PINNED: &str = "nightly-2026-05-20";
 
-/// The toolchain to use: the machine's own nightly if its LLVM is right, or else the pinned one.
+/// The name under which rustup has the pinned nightly, or shall have it: `nightly` if that is the same.
 pub(crate) fn toolchain() -> &'static str {
-    if has_right_llvm("nightly") {
-        "nightly"
-    } else {
-        PINNED
-    }
+    let is_pinned = date("nightly").is_some_and(|date| PINNED.strip_prefix("nightly-") == Some(&date));
+    if is_pinned { "nightly" } else { PINNED }
+}
+
+/// The day of a toolchain that rustup has installed.
+pub(crate) fn date(toolchain: &str) -> Option<String> {
+    let manifest = folder(toolchain)?.join("lib/rustlib/multirust-channel-manifest.toml");
+    let manifest = BufReader::new(File::open(manifest).ok()?);
+    // It stands in front of megabytes of tables.
+    manifest.lines().take(8).flatten().find_map(|line| {
+        let date = line.strip_prefix("date = \"")?.strip_suffix('"')?;
+        Some(date.to_owned())
+    })
 }
 
 /// Whether rust-src, which `core` is built from, is there for a toolchain.
@@ -25,18 +38,6 @@ pub(crate) fn has_rust_src(toolchain: &str) -> bool {
         folder
             .join("lib/rustlib/src/rust/library/core/src/lib.rs")
             .exists()
-    })
-}
-
-fn has_right_llvm(toolchain: &str) -> bool {
-    let Some(libraries) = folder(toolchain).and_then(|folder| std::fs::read_dir(folder.join("lib")).ok())
-    else {
-        return false;
-    };
-    libraries.flatten().any(|library| {
-        let name = library.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with(&format!("libLLVM.so.{LLVM}.")) || name.starts_with(&format!("libLLVM-{LLVM}"))
     })
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the other commands need, installed if it is missing. [`needs`] says who needs what.
 //!
-//! What is there is found by looking at files, so a machine that has everything pays nothing.
+//! What is there is found by looking at files, so a machine that has everything pays next to nothing. Only what builds the product
+//! is asked for its version: a build is the same everywhere, or it says what is not.
 
 use std::{path::Path, process::Command};
 
@@ -10,7 +11,7 @@ use clap::ValueEnum as _;
 pub(crate) use self::needs::Need;
 use crate::{
     cargo::run,
-    toolchain::{LLVM, PINNED, has_rust_src, toolchain},
+    toolchain::{self, LLVM, PINNED, has_rust_src, toolchain},
 };
 
 mod needs;
@@ -65,11 +66,17 @@ pub(crate) fn setup(needs: &[Need]) -> anyhow::Result<()> {
     }
     if missing.bpf_linker {
         println!("setup: building bpf-linker {BPF_LINKER_VERSION} with LLVM {LLVM} (a minute)");
+        if let Some(other) = version("bpf-linker") {
+            println!(
+                "setup: it takes the place of bpf-linker {other}, with which nobody has tested the programs"
+            );
+        }
         run(Command::new("cargo")
             .args([
                 "install",
                 "bpf-linker",
                 "--locked",
+                "--force",
                 "--version",
                 BPF_LINKER_VERSION,
             ])
@@ -114,12 +121,26 @@ impl CargoTool {
     /// # Errors
     /// If it cannot be built here, with the step to do by hand.
     pub(crate) fn install(&self) -> anyhow::Result<()> {
-        if which::which(self.name).is_ok() {
+        let found = version(self.name);
+        if found.as_deref() == Some(self.version) {
             return Ok(());
         }
         println!("setup: building {} {} ({})", self.name, self.version, self.takes);
-        let install = ["install", self.name, "--locked", "--version", self.version];
-        run(Command::new("cargo").args(install)).with_context(|| {
+        if let Some(other) = found {
+            println!("setup: it takes the place of {} {other}", self.name);
+        }
+        let install = [
+            "install",
+            self.name,
+            "--locked",
+            "--force",
+            "--version",
+            self.version,
+        ];
+        let mut command = Command::new("cargo");
+        // Each runs for seconds, and would be optimised for minutes.
+        command.args(install).env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0");
+        run(command.env("CARGO_PROFILE_RELEASE_LTO", "off")).with_context(|| {
             format!(
                 "{} did not build (is the machine offline?); to do it by hand:\n  cargo {}",
                 self.name,
@@ -131,6 +152,13 @@ impl CargoTool {
 
 const BPF_LINKER_VERSION: &str = "0.13.0";
 
+/// The version that a program on the path names: its last word.
+fn version(program: &str) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let words = String::from_utf8(output.stdout).ok()?;
+    words.split_whitespace().last().map(str::to_owned)
+}
+
 struct Missing {
     rust_src: bool,
     bpf_linker: bool,
@@ -139,7 +167,8 @@ struct Missing {
 
 impl Missing {
     fn look(needs: &[Need]) -> Self {
-        let bpf_linker = needs.iter().any(|need| need.programs()) && which::which("bpf-linker").is_err();
+        let bpf_linker = needs.iter().any(|need| need.programs())
+            && version("bpf-linker").as_deref() != Some(BPF_LINKER_VERSION);
         let is_missing = |file: &str| !Path::new("/usr").join(file).exists();
         let mut packages: Vec<_> = needs::packages(needs)
             .filter(|package| is_missing(package.file))
@@ -194,6 +223,9 @@ fn install_rust_src(missing: &Missing) -> anyhow::Result<()> {
     println!("setup: installing rust-src for the toolchain {}", toolchain());
     let rustup = |arguments: &[&str]| run(Command::new("rustup").args(arguments));
     if toolchain() == PINNED {
+        if let Some(date) = toolchain::date("nightly") {
+            println!("setup: the nightly of {date} that is here stays, and is not used: nobody has tested its programs");
+        }
         rustup(&[
             "toolchain",
             "install",

@@ -14,7 +14,7 @@ use crate::{
     path::{
         detector::{Context, Detector, Judged, Verdict},
         facts::{FlowFacts, at_ticks},
-        latency::Latency,
+        latency::{Latency, Sender},
         loss::Losses,
         meter::Meter,
         missing::MissingTsn,
@@ -406,6 +406,11 @@ impl Flow {
             self.latency = Latency::default();
             self.latency_by_data = true;
         }
+        let sender = Sender {
+            carried: self.view.bytes,
+            fills_queue: self.losses.fills_queues(),
+            loses: self.losses.any(),
+        };
         if by_data {
             let rtt = Duration::from_nanos(record.data_rtt.last_ns);
             let may_have_waited = if record.acknowledged_packets > 1 {
@@ -413,10 +418,10 @@ impl Flow {
             } else {
                 config.delayed_ack
             };
-            self.latency.sample(rtt, may_have_waited, config, now);
+            self.latency.sample(rtt, may_have_waited, sender, config, now);
         } else if new.answers > 0 && !self.latency_by_data {
             let rtt = Duration::from_nanos(record.heartbeat_rtt.last_ns);
-            self.latency.sample(rtt, Duration::ZERO, config, now);
+            self.latency.sample(rtt, Duration::ZERO, sender, config, now);
         }
     }
 }

@@ -6,6 +6,10 @@
 //!
 //! The answer to a single packet may have waited for the peer's timer (RFC 9260 section 6.2): of how slow the path is it tells no more
 //! than what is left without that.
+//!
+//! A sender that always has something to send fills the queue on its way, and then waits in it: that is its own doing, and no fault
+//! of the path. It is known by what it has under way, and by either of two signs: the queue drops some of it, or it carries more
+//! than it did while the path was fast. A longer way gives neither: the same window carries less.
 
 use crate::model::Slow;
 
@@ -23,9 +27,29 @@ pub(crate) struct Latency {
     baseline: Duration,
     /// Windows that the baseline is made of.
     windows: u32,
+    /// Bytes that the flow had carried when this window began.
+    carried_before: u64,
+    /// Bytes that it carries in a window that the baseline is made of.
+    usual_bytes: u64,
+    /// Round trips of this window, and those of them at which the sender filled its queue.
+    samples: u32,
+    filling: u32,
+    /// The queue dropped some of it.
+    overflows: bool,
     /// Windows in a row that were slow, or fast again while the path counts as slow.
     against: u32,
     slow: Option<Slow>,
+}
+
+/// What a flow's sender did when a round-trip time was taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sender {
+    /// Bytes that the flow has carried.
+    pub(crate) carried: u64,
+    /// It had more under way than waits for its application; see [`Losses::fills_queues`](super::loss::Losses::fills_queues).
+    pub(crate) fills_queue: bool,
+    /// Some of what it sent lately was lost.
+    pub(crate) loses: bool,
 }
 
 impl Latency {
@@ -35,13 +59,21 @@ impl Latency {
         &mut self,
         rtt: Duration,
         may_have_waited: Duration,
+        sender: Sender,
         config: &Config,
         now: Timestamp,
     ) {
         let is_first = self.least.is_none();
         if is_first {
             self.began = now;
+            self.carried_before = sender.carried;
+            self.samples = 0;
+            self.filling = 0;
+            self.overflows = false;
         }
+        self.samples += 1;
+        self.filling += u32::from(sender.fills_queue);
+        self.overflows |= sender.loses;
         let least = rtt.saturating_sub(may_have_waited);
         let least = self.least.map_or(least, |known| known.min(least));
         // One that came soon has not waited, as far as one can tell.
@@ -52,7 +84,8 @@ impl Latency {
         if !is_first && now.since(self.began) >= WINDOW {
             let fastest = self.fastest.take();
             self.least = None;
-            self.conclude(fastest, least, config);
+            let bytes = sender.carried.saturating_sub(self.carried_before);
+            self.conclude(fastest, least, bytes, config);
         }
     }
 
@@ -61,12 +94,17 @@ impl Latency {
         self.slow
     }
 
-    fn conclude(&mut self, fastest: Option<Duration>, least: Duration, config: &Config) {
+    fn conclude(&mut self, fastest: Option<Duration>, least: Duration, bytes: u64, config: &Config) {
         let limit = self
             .baseline
             .mul_f32(config.latency_factor)
             .max(self.baseline + config.latency_margin);
         let is_slow = self.windows >= BASELINE_WINDOWS && least > limit;
+        let carries_more = bytes > self.usual_bytes.saturating_add(self.usual_bytes / 4);
+        let fills_queue = self.filling > self.samples / 2;
+        if is_slow && fills_queue && (self.overflows || carries_more) {
+            return;
+        }
         let rtt = fastest.unwrap_or(least);
         if is_slow == self.slow.is_some() {
             self.against = 0;
@@ -92,6 +130,8 @@ impl Latency {
             self.windows += 1;
             let weight = self.windows.min(BASELINE_MEMORY);
             self.baseline = (self.baseline * (weight - 1) + rtt) / weight;
+            self.usual_bytes =
+                (self.usual_bytes * u64::from(weight - 1)).saturating_add(bytes) / u64::from(weight);
         }
     }
 }
@@ -115,7 +155,7 @@ mod tests {
             // Now and then a packet waits in a queue.
             let queue = if tick % 3 == 0 { 30 } else { 0 };
             let rtt = Duration::from_millis(rtt + queue);
-            latency.sample(rtt, Duration::ZERO, &Config::default(), now);
+            latency.sample(rtt, Duration::ZERO, Sender::default(), &Config::default(), now);
         }
     }
 
@@ -127,7 +167,7 @@ mod tests {
         let mut answered = |ticks: std::ops::Range<u64>, rtt| {
             for tick in ticks {
                 let now = Timestamp::from_nanos(tick * 100_000_000);
-                latency.sample(rtt, config.delayed_ack, &config, now);
+                latency.sample(rtt, config.delayed_ack, Sender::default(), &config, now);
             }
             latency.slow().map(|slow| slow.rtt)
         };
@@ -165,6 +205,38 @@ mod tests {
                 "{latency:?}"
             );
         }
+    }
+
+    /// Ten seconds at 7 ms, ten at 22 ms, of a sender that has so much under way: whether that is a slow path.
+    fn slows_down(fills_queue: bool, loses: bool, megabytes: [u64; 2]) -> bool {
+        let mut latency = Latency::default();
+        let mut carried = 0;
+        for tick in 0..200 {
+            let late = usize::from(tick >= 100);
+            carried += megabytes[late] * 100_000;
+            let sender = Sender {
+                carried,
+                fills_queue,
+                loses,
+            };
+            let rtt = Duration::from_millis([7, 22][late]);
+            let now = Timestamp::from_nanos(tick * 100_000_000);
+            latency.sample(rtt, Duration::ZERO, sender, &Config::default(), now);
+        }
+        latency.slow().is_some()
+    }
+
+    #[test]
+    fn a_queue_that_the_sender_fills_itself_is_no_slow_path() {
+        // The queue overflows now and then, or a sender with a bounded window came to use the line's full rate.
+        assert!(!slows_down(true, true, [2, 2]));
+        assert!(!slows_down(true, false, [1, 2]));
+        // The same window over a longer way carries less.
+        assert!(slows_down(true, false, [3, 1]));
+        assert!(slows_down(true, false, [2, 2]));
+        // It waits for its application.
+        assert!(slows_down(false, true, [2, 2]));
+        assert!(slows_down(false, false, [1, 2]));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) struct Losses {
     open: bool,
     /// Since the last count.
     load: Load,
+    /// In the second of the last count.
+    lately: (u64, Load),
 }
 
 /// How much a sender has under way.
@@ -63,10 +65,16 @@ impl Losses {
     /// So many more chunks were sent and lost.
     pub(crate) fn count(&mut self, sent: u32, lost: u32, config: &Config, now: Timestamp) {
         let load = std::mem::take(&mut self.load);
+        let number = now.as_nanos() / 1_000_000_000;
+        let lately = if self.lately.0 == number {
+            self.lately.1
+        } else {
+            Load::default()
+        };
+        self.lately = (number, lately.and(load));
         if self.seconds.is_empty() && lost == 0 {
             return;
         }
-        let number = now.as_nanos() / 1_000_000_000;
         match self.seconds.back_mut() {
             Some(second) if second.number == number => {
                 second.sent = second.sent.saturating_add(sent);
@@ -103,8 +111,16 @@ impl Losses {
     /// Whether the sender has more under way than waits for its application, in full packets: it fills the network's queues, and
     /// what they drop is lost in a row.
     pub(crate) fn fills_queues(&self) -> bool {
+        if self.seconds.is_empty() {
+            return self.load.and(self.lately.1).is_full();
+        }
         let loads = self.seconds.iter().map(|second| second.load);
         loads.fold(self.load, Load::and).is_full()
+    }
+
+    /// Whether anything was lost lately, within the time that a rate is taken over.
+    pub(crate) fn any(&self) -> bool {
+        self.seconds.iter().any(|second| second.lost > 0)
     }
 
     /// The rate, while it is too high.
