@@ -3,7 +3,7 @@
 
 use std::{path::Path, process::Command};
 
-use sctp_monitor_engine::config::Config;
+use sctp_monitor_engine::config::{Config, ProbeConfig};
 use toml::Table;
 
 /// The page's example.
@@ -18,16 +18,17 @@ fn example() -> String {
 fn the_page_names_every_key_with_its_default() {
     let mut table: Table = toml::from_str(&example()).unwrap();
     let detector = table.remove("detector").unwrap();
-    assert!(table.is_empty(), "only the detector is configured: {table}");
-    let named: Vec<_> = detector.as_table().unwrap().keys().cloned().collect();
-    let known: Vec<_> = Table::try_from(Config::default())
-        .unwrap()
-        .keys()
-        .cloned()
-        .collect();
-    assert_eq!(named, known);
+    let probe = table.remove("probe").unwrap();
+    assert!(table.is_empty(), "nothing else is configured: {table}");
+    let keys = |table: &Table| table.keys().cloned().collect::<Vec<_>>();
+    let known = Table::try_from(Config::default()).unwrap();
+    assert_eq!(keys(detector.as_table().unwrap()), keys(&known));
+    let known = Table::try_from(ProbeConfig::default()).unwrap();
+    assert_eq!(keys(probe.as_table().unwrap()), keys(&known));
     let config: Config = detector.try_into().unwrap();
     assert_eq!(config, Config::default());
+    let probe: ProbeConfig = probe.try_into().unwrap();
+    assert_eq!(probe, ProbeConfig::default());
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn path() -> ProbePath {
         ack_tag: BACK,
         src_port: PORT,
         dst_port: PORT,
-        dst: Address::from("10.1.0.2".parse::<std::net::IpAddr>().unwrap()),
+        dst: Address::from(std::net::IpAddr::from([10, 1, 0, 2])),
         ..ProbePath::zeroed()
     }
 }
@@ -61,7 +61,7 @@ fn arrives(table: &mut MemoryTable, tag: u32, chunks: Vec<Vec<u8>>) -> Verdict {
 }
 
 fn record(table: &MemoryTable) -> ProbeRecord {
-    table.probe_record(2).unwrap()
+    table.probe_record(2).expect("it has four places")
 }
 
 #[test]

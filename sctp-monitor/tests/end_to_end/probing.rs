@@ -6,7 +6,10 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use sctp_monitor_lab::{Backend, Capture, Event, EventKind, Lab, Monitor, endpoint::DownReason};
+use sctp_monitor_lab::{
+    Backend, Capture, Event, EventKind, Lab, Monitor,
+    endpoint::{AddressChange, DownReason},
+};
 use sctp_monitor_testkit::dissect::ChunkType;
 use serde_json::Value;
 
@@ -116,54 +119,50 @@ fn a_peer_that_stands_still_for_200_ms_is_no_failure_under_confirm() {
 
 #[test]
 fn a_hundred_probes_a_second_on_each_path_harm_no_association_even_if_the_agent_is_killed() {
-    for backend in [Backend::Process, Backend::user_mode_linux()] {
-        for local in [true, false] {
-            let (mme, hss) = if local {
-                (&backend, &Backend::Process)
-            } else {
-                (&Backend::Process, &backend)
-            };
-            let lab = Lab::two_hosts_two_paths().unwrap();
-            let captures = ["path1", "path2"].map(|nic| Capture::start(lab.host("mme"), nic).unwrap());
-            let agent = probing(&lab, "continuous", "10ms");
-            let pair = Pair::start_on([mme, hss], &lab, &connecting(&lab), &listening(&lab));
-            for remote in [PRIMARY, SECONDARY] {
-                agent.wait_for_path(remote, "active", SOON).unwrap();
-            }
-            thread::sleep(HARM);
-            let before = pair.client.events().len();
-            // Answers are under way now, and reach the stack.
-            let (_, _) = agent.stop(Signal::SIGKILL).unwrap();
-            thread::sleep(Duration::from_secs(3));
-            let events = pair.client.events();
-            assert!(events.len() > before, "it goes on");
-            assert_eq!(
-                troubles(&pair.client.events()),
-                Vec::<&EventKind>::new(),
-                "{backend:?} {local}"
-            );
-            assert_eq!(
-                troubles(&pair.server.events()),
-                Vec::<&EventKind>::new(),
-                "{backend:?} {local}"
-            );
-            let sent = pair.client.stop().unwrap();
-            assert!(!sent.is_empty());
-            let mut probes = 0;
-            for capture in captures {
-                let packets = capture.stop().unwrap().packets().unwrap();
-                for packet in packets {
-                    for chunk in &packet.chunks {
-                        assert_ne!(chunk.chunk_type, ChunkType(6), "{backend:?} {local}");
-                        probes += u64::from(chunk.chunk_type == ChunkType(4));
-                    }
+    // Linux at the far end only: at the near one it has the host's addresses for itself, and the agent beside it none to send from.
+    for peer in [Backend::Process, Backend::user_mode_linux()] {
+        let lab = Lab::two_hosts_two_paths().unwrap();
+        let captures = ["path1", "path2"].map(|nic| Capture::start(lab.host("mme"), nic).unwrap());
+        let agent = probing(&lab, "continuous", "10ms");
+        let pair = Pair::start_on(
+            [&Backend::Process, &peer],
+            &lab,
+            &connecting(&lab),
+            &listening(&lab),
+        );
+        for remote in [PRIMARY, SECONDARY] {
+            agent.wait_for_path(remote, "active", SOON).unwrap();
+        }
+        thread::sleep(HARM);
+        let before = pair.client.events().len();
+        // Answers are under way now, and reach the stack.
+        let (_, _) = agent.stop(Signal::SIGKILL).unwrap();
+        thread::sleep(Duration::from_secs(3));
+        let events = pair.client.events();
+        assert!(events.len() > before, "it goes on");
+        assert_eq!(
+            troubles(&pair.client.events()),
+            Vec::<&EventKind>::new(),
+            "{peer:?}"
+        );
+        assert_eq!(
+            troubles(&pair.server.events()),
+            Vec::<&EventKind>::new(),
+            "{peer:?}"
+        );
+        let sent = pair.client.stop().unwrap();
+        assert!(!sent.is_empty());
+        let mut probes = 0;
+        for capture in captures {
+            let packets = capture.stop().unwrap().packets().unwrap();
+            for packet in packets {
+                for chunk in &packet.chunks {
+                    assert_ne!(chunk.chunk_type, ChunkType(6), "{peer:?}");
+                    probes += u64::from(chunk.chunk_type == ChunkType(4));
                 }
             }
-            assert!(probes > 2 * 50 * HARM.as_secs(), "{backend:?} {local}: {probes}");
-            if backend == Backend::Process && !local {
-                break;
-            }
         }
+        assert!(probes > 2 * 50 * HARM.as_secs(), "{peer:?}: {probes}");
     }
 }
 

@@ -37,7 +37,7 @@ fn path() -> ProbePath {
         ack_tag: BACK,
         src_port: 36_412,
         dst_port: 36_412,
-        dst: Address::from("10.1.0.2".parse::<std::net::IpAddr>().unwrap()),
+        dst: Address::from(std::net::IpAddr::from([10, 1, 0, 2])),
         ..ProbePath::zeroed()
     }
 }

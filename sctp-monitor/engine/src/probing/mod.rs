@@ -10,6 +10,7 @@
 //! Nothing here reads a clock or sends: what is to be sent is queued, and who sends it says when it did.
 
 mod budget;
+mod judge;
 mod probed;
 pub(crate) mod request;
 mod sent;
@@ -23,7 +24,7 @@ use std::{
 use bytemuck::Zeroable as _;
 use sctp_monitor_common::abi::{ProbePath, ProbeRecord};
 
-pub(crate) use self::probed::Judgement;
+pub(crate) use self::judge::Judgement;
 use self::{budget::Budget, probed::Probed, request::ProbeRequest, target::Target};
 use crate::{
     config::Config,

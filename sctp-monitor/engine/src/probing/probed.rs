@@ -5,14 +5,10 @@ use std::time::Duration;
 use bytemuck::Zeroable as _;
 use sctp_monitor_common::abi::ProbeRecord;
 
-use super::{
-    request::ProbeRequest,
-    sent::{SentProbe, SentProbes},
-    target::Target,
-};
+use super::{request::ProbeRequest, sent::SentProbes, target::Target};
 use crate::{
     config::{Config, ProbeConfig},
-    model::{PathId, ProbeObstacle, ProbesView, Reason, RttView, Timestamp},
+    model::{ProbeObstacle, ProbesView, RttView, Timestamp},
     path::odds::Odds,
 };
 
@@ -25,10 +21,10 @@ pub(super) struct Probed {
     /// What keeps it from being probed at present.
     pub(super) obstacle: Option<ProbeObstacle>,
     sequence: u32,
-    sent: SentProbes,
-    record: ProbeRecord,
+    pub(super) sent: SentProbes,
+    pub(super) record: ProbeRecord,
     /// The last answer that was told on.
-    told_at_ns: u64,
+    pub(super) told_at_ns: u64,
     /// The round trip, by whatever else measures it.
     usual: Option<RttView>,
     /// It is probed until it is active again, whatever the mode.
@@ -37,14 +33,14 @@ pub(super) struct Probed {
     pub(super) is_down: bool,
     pub(super) trial: Option<Trial>,
     /// When the last trial ended without a result.
-    undecided_at: Option<Timestamp>,
+    pub(super) undecided_at: Option<Timestamp>,
     /// When the first trial began since answers are missing.
-    asking_since: Option<Timestamp>,
+    pub(super) asking_since: Option<Timestamp>,
     /// When the next probe beside those of trials is due.
-    next_at: Option<Timestamp>,
+    pub(super) next_at: Option<Timestamp>,
     /// Probes before the first one was answered.
     first_tries: u32,
-    odds: Odds,
+    pub(super) odds: Odds,
     totals: Totals,
     /// When it is to be looked at.
     pub(super) due: Option<Timestamp>,
@@ -53,7 +49,7 @@ pub(super) struct Probed {
 /// A few probes on a path and its siblings, in short order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trial {
-    began_at: Timestamp,
+    pub(super) began_at: Timestamp,
     next_at: Timestamp,
 }
 
@@ -64,25 +60,6 @@ struct Totals {
     unanswered: u64,
     limited: u64,
     failed_last: bool,
-}
-
-/// What the probes of a path tell.
-#[derive(Debug)]
-pub(crate) enum Judgement {
-    /// One was answered.
-    Answered {
-        /// When.
-        at: Timestamp,
-        /// Time from the probe to its answer.
-        rtt: Duration,
-    },
-    /// The path is dead: its probes are not answered, others of the association are.
-    Dead {
-        /// The figures.
-        reason: Reason,
-        /// When the first of the unanswered probes was sent.
-        first_sent_at: Timestamp,
-    },
 }
 
 impl Probed {
@@ -147,7 +124,7 @@ impl Probed {
         self.record.answered > 0 && self.leaves_rightly()
     }
 
-    fn leaves_rightly(&self) -> bool {
+    pub(super) fn leaves_rightly(&self) -> bool {
         self.record.left > 0 && self.record.interface.if_index() == self.target.if_index
     }
 
@@ -309,91 +286,6 @@ impl Probed {
         due.into_iter().flatten().min().map(|at| at.max(now + GRAIN))
     }
 
-    /// What is to be told of its newest answer, if that is news.
-    pub(super) fn take_answer(&mut self) -> Option<Judgement> {
-        if self.record.answered_at_ns == self.told_at_ns || !self.leaves_rightly() {
-            return None;
-        }
-        self.told_at_ns = self.record.answered_at_ns;
-        self.is_down = false;
-        // An answer to what was sent before it was in doubt ends no doubt.
-        let sent_at = Timestamp::from_nanos(self.record.answered_sent_at_ns);
-        if self.trial.is_some_and(|trial| sent_at >= trial.began_at) {
-            self.trial = None;
-            self.undecided_at = Some(Timestamp::from_nanos(self.record.answered_at_ns));
-        }
-        Some(Judgement::Answered {
-            at: Timestamp::from_nanos(self.record.answered_at_ns),
-            rtt: Duration::from_nanos(self.record.rtt.last_ns),
-        })
-    }
-
-    /// Whether it is dead: enough probes in a row were not answered, while the peer answered others, sent at the same time or later,
-    /// over one of the siblings.
-    pub(super) fn condemn(
-        &mut self,
-        siblings: &[(PathId, &Self)],
-        config: &Config,
-        now: Timestamp,
-    ) -> Option<Judgement> {
-        if self.is_down || !self.is_trusted() || self.obstacle.is_some() {
-            return None;
-        }
-        let timeout = self.timeout(config);
-        // Where the peer stood still, it answers on all paths at about the same time: a little later the answer would be here.
-        let is_contrasted = |sent_at: Timestamp| {
-            siblings.iter().any(|(_, sibling)| {
-                let later = sibling.sent.iter().filter(|probe| probe.at >= sent_at);
-                later
-                    .filter_map(|probe| probe.answered_by)
-                    .any(|answered_by| answered_by + timeout <= now)
-            })
-        };
-        let left_until = Timestamp::from_nanos(self.record.left_sent_at_ns);
-        let unanswered: Vec<_> = self
-            .sent
-            .iter()
-            .rev()
-            .take_while(|probe| probe.answered_by.is_none())
-            .map(|probe| probe.at)
-            .filter(|at| *at <= left_until && *at + timeout <= now && is_contrasted(*at))
-            .collect();
-        let probes = u32::try_from(unanswered.len()).unwrap_or(u32::MAX);
-        let first_sent_at = *unanswered.last()?;
-        if probes < self.odds.required(config.heartbeat_chance).max(FEWEST) {
-            return None;
-        }
-        let (sibling, sibling_probes, sibling_answered) = siblings
-            .iter()
-            .map(|(path, sibling)| {
-                let since = sibling.sent.iter().filter(|probe| probe.at >= first_sent_at);
-                let (answered, waiting): (Vec<&SentProbe>, Vec<&SentProbe>) =
-                    since.partition(|probe| probe.answered_by.is_some());
-                let overdue = waiting.iter().filter(|probe| probe.at + timeout <= now).count();
-                let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-                (*path, count(answered.len() + overdue), count(answered.len()))
-            })
-            .max_by_key(|(_, _, answered)| *answered)?;
-        self.is_down = true;
-        self.trial = None;
-        self.asking_since = None;
-        self.next_at = Some(now + KEEP.min(config.probe.interval.max(CLOSEST)));
-        let last_alive_ago = (self.record.answered_at_ns != 0)
-            .then(|| now.since(Timestamp::from_nanos(self.record.answered_at_ns)));
-        Some(Judgement::Dead {
-            reason: Reason::ProbesUnanswered {
-                probes,
-                sent_ago: now.since(first_sent_at),
-                timeout,
-                sibling,
-                sibling_probes,
-                sibling_answered,
-                last_alive_ago,
-            },
-            first_sent_at,
-        })
-    }
-
     /// What stands in the way, or what a reader should know beside the figures.
     pub(super) fn hindrance(&self) -> Option<ProbeObstacle> {
         if self.obstacle.is_some() {
@@ -443,11 +335,9 @@ fn jittered(interval: Duration, number: u64) -> Duration {
     interval.mul_f64(0.75 + unit / 2.0)
 }
 
-/// Never fewer unanswered probes make a path dead.
-const FEWEST: u32 = 3;
 /// Between the probes of a trial: as close as the interval allows, and so far from each other that one burst on the way does not
 /// take them all.
-const CLOSEST: Duration = Duration::from_millis(5);
+pub(super) const CLOSEST: Duration = Duration::from_millis(5);
 const WIDEST: Duration = Duration::from_millis(30);
 /// A trial that has no result by then has none: the peer answers on no path.
 const TRIAL: Duration = Duration::from_secs(1);
@@ -456,7 +346,7 @@ const REST: Duration = Duration::from_millis(500);
 /// The agent's timers and the interrupts of both hosts take some milliseconds.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 /// From one probe of a dead path to the next.
-const KEEP: Duration = Duration::from_secs(1);
+pub(super) const KEEP: Duration = Duration::from_secs(1);
 /// Before a path is asked again that has never answered; doubled with each.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);

@@ -243,11 +243,7 @@ fn with_data(net: &mut Net, duration: Duration, tsn: &mut u32) {
     let end = net.world.now + duration;
     let mut acked = *tsn;
     while net.world.now < end {
-        if net.works[0] {
-            net.world.data(1, *tsn);
-        } else {
-            net.world.data(1, *tsn);
-        }
+        net.world.data(1, *tsn);
         *tsn += 1;
         net.run(ms(10));
         if net.world.now >= net.stands_until && *tsn >= acked + 2 && net.works[0] {
