@@ -1,6 +1,6 @@
 //! The agent's own probes between real stacks: what they find, how soon, and that they do no harm.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -8,7 +8,9 @@ use nix::{
 };
 use sctp_monitor_lab::{
     Backend, Capture, Event, EventKind, Lab, Monitor,
+    clock::monotonic_ns,
     endpoint::{AddressChange, DownReason},
+    wait,
 };
 use sctp_monitor_testkit::dissect::ChunkType;
 use serde_json::Value;
@@ -30,9 +32,15 @@ fn probing(lab: &Lab, mode: &str, interval: &str) -> Monitor {
     monitor(lab.host("mme"), &["path1", "path2"], &["--config", config])
 }
 
-/// A moment for the probes that tell that others are to be believed.
+/// A moment for the first probes, which tell that others are to be believed.
 fn settle() {
-    thread::sleep(Duration::from_secs(3));
+    let_pass(Duration::from_secs(3));
+}
+
+/// Nothing tells when nothing has happened but time.
+fn let_pass(time: Duration) {
+    let end_ns = monotonic_ns() + u64::try_from(time.as_nanos()).unwrap();
+    wait::until(time + SOON, || (monotonic_ns() >= end_ns).then_some(())).unwrap();
 }
 
 fn is_by_probes(down: &Value) {
@@ -108,9 +116,9 @@ fn a_peer_that_stands_still_for_200_ms_is_no_failure_under_confirm() {
     let peer = Pid::from_raw(i32::try_from(pair.server.pid()).unwrap());
     for _ in 0..5 {
         kill(peer, Signal::SIGSTOP).unwrap();
-        thread::sleep(Duration::from_millis(200));
+        let_pass(Duration::from_millis(200));
         kill(peer, Signal::SIGCONT).unwrap();
-        thread::sleep(Duration::from_millis(800));
+        let_pass(Duration::from_millis(800));
     }
     for remote in [PRIMARY, SECONDARY] {
         assert_eq!(times(&agent, remote, "inactive"), 0, "{:#?}", agent.events());
@@ -133,11 +141,11 @@ fn a_hundred_probes_a_second_on_each_path_harm_no_association_even_if_the_agent_
         for remote in [PRIMARY, SECONDARY] {
             agent.wait_for_path(remote, "active", SOON).unwrap();
         }
-        thread::sleep(HARM);
+        let_pass(HARM);
         let before = pair.client.events().len();
         // Answers are under way now, and reach the stack.
         let (_, _) = agent.stop(Signal::SIGKILL).unwrap();
-        thread::sleep(Duration::from_secs(3));
+        let_pass(Duration::from_secs(3));
         let events = pair.client.events();
         assert!(events.len() > before, "it goes on");
         assert_eq!(

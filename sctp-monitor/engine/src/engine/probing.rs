@@ -16,31 +16,39 @@ use crate::{
 };
 
 impl Engine {
-    /// Takes what the programs know of the probes that wait for answers, by their places, and what follows from it.
+    /// Takes what the programs know of the probes that wait for answers, by their places, and what follows from answers. What follows
+    /// from their absence is found out when a path is due.
     pub(crate) fn handle_probes(&mut self, record: impl Fn(u32) -> Option<ProbeRecord>, now: Timestamp) {
-        let waiting = self.probing.waiting();
-        for (path, index) in &waiting {
-            if let Some(record) = record(*index) {
-                self.probing.take_record(*path, &record, now);
+        let mut answered = Vec::new();
+        for (path, index) in self.probing.waiting() {
+            if let Some(record) = record(index)
+                && self.probing.take_record(path, &record, now)
+            {
+                answered.push(path);
             }
         }
-        for ((id, path), _) in waiting {
-            let Some(judgement) = self.probing.judge((id, path), now) else {
-                continue;
-            };
-            let association = self.registry.get(id);
-            let slot = association.and_then(|known| known.path(&path)?.flow(Direction::Forward));
-            if let Some(flow) = slot.and_then(|slot| self.flows.get_mut(slot)) {
-                match judgement {
-                    Judgement::Answered { at, rtt } => flow.detector.on_probe_answered(at, rtt),
-                    Judgement::Dead {
-                        reason,
-                        first_sent_at,
-                    } => flow.detector.on_probes_unanswered(reason, first_sent_at, now),
-                }
-            }
-            self.conclude(id, path, now);
+        for (id, path) in answered {
+            self.judge_probes(id, path, now);
         }
+    }
+
+    /// What a path's probes tell, if that is news.
+    fn judge_probes(&mut self, id: AssociationId, path: PathId, now: Timestamp) {
+        let Some(judgement) = self.probing.judge((id, path), now) else {
+            return;
+        };
+        let association = self.registry.get(id);
+        let slot = association.and_then(|known| known.path(&path)?.flow(Direction::Forward));
+        if let Some(flow) = slot.and_then(|slot| self.flows.get_mut(slot)) {
+            match judgement {
+                Judgement::Answered { at, rtt } => flow.detector.on_probe_answered(at, rtt),
+                Judgement::Dead {
+                    reason,
+                    first_sent_at,
+                } => flow.detector.on_probes_unanswered(reason, first_sent_at, now),
+            }
+        }
+        self.conclude(id, path, now);
     }
 
     /// A probe was sent then, or could not be.
@@ -52,9 +60,13 @@ impl Engine {
     pub(super) fn probe(&mut self, now: Timestamp) {
         for (id, path) in self.probing.take_due(now) {
             self.follow_probed(id, now);
+            self.judge_probes(id, path, now);
+            let was_on_trial = self.probing.is_on_trial(&(id, path));
             self.probing.act((id, path), now);
-            // A trial may have ended that kept the path from being called dead.
-            self.conclude(id, path, now);
+            if was_on_trial && !self.probing.is_on_trial(&(id, path)) {
+                // Nothing keeps the path from being called dead any more.
+                self.conclude(id, path, now);
+            }
         }
         self.take_probe_outputs();
     }

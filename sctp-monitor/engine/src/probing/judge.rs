@@ -9,6 +9,7 @@ use super::{
 use crate::{
     config::Config,
     model::{PathId, Reason, Timestamp},
+    path::odds::Odds,
 };
 
 /// What the probes of a path tell.
@@ -71,7 +72,7 @@ impl Probed {
                     .any(|answered_by| answered_by + timeout <= now)
             })
         };
-        let left_until = Timestamp::from_nanos(self.record.left_sent_at_ns);
+        let left_until = self.left_until();
         let unanswered: Vec<_> = self
             .sent
             .iter()
@@ -82,7 +83,7 @@ impl Probed {
             .collect();
         let probes = u32::try_from(unanswered.len()).unwrap_or(u32::MAX);
         let first_sent_at = *unanswered.last()?;
-        if probes < self.odds.required(config.heartbeat_chance).max(FEWEST) {
+        if probes < self.required(config, now) {
             return None;
         }
         let (sibling, sibling_probes, sibling_answered) = siblings
@@ -115,7 +116,30 @@ impl Probed {
             first_sent_at,
         })
     }
+
+    /// How many probes in a row must stay unanswered: more where some are lost by chance, lately or as a rule.
+    fn required(&self, config: &Config, now: Timestamp) -> u32 {
+        let timeout = self.timeout(config);
+        let before = self
+            .sent
+            .iter()
+            .rev()
+            .skip_while(|probe| probe.answered_by.is_none());
+        let (mut sent, mut lost) = (0, 0);
+        for probe in before.take(LATELY) {
+            sent += 1;
+            lost += u32::from(probe.answered_by.is_none() && probe.at + timeout <= now);
+        }
+        let mut lately = Odds::of_heartbeats();
+        lately.count(sent, lost);
+        // Under continuous probing the first one that is missing is only the reason to ask.
+        let fewest = FEWEST + u32::from(config.probe.is_continuous());
+        let by_odds = [self.odds, lately].map(|odds| odds.required(config.heartbeat_chance));
+        by_odds.into_iter().fold(fewest, u32::max)
+    }
 }
 
 /// Never fewer unanswered probes make a path dead.
 const FEWEST: u32 = 3;
+/// So many probes tell what is lost lately: a path that has just begun to lose some is not dead.
+const LATELY: usize = 64;

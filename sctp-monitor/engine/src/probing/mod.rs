@@ -154,6 +154,11 @@ impl Probing {
         self.paths.get(path).is_some_and(|probed| probed.is_asking(now))
     }
 
+    /// Whether a few probes in short order go on.
+    pub(crate) fn is_on_trial(&self, path: &ProbedPath) -> bool {
+        self.paths.get(path).is_some_and(|probed| probed.trial.is_some())
+    }
+
     /// The paths that are to be looked at by now.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Vec<ProbedPath> {
         let mut paths = Vec::new();
@@ -234,11 +239,10 @@ impl Probing {
         waiting.map(|(path, probed)| (*path, probed.index)).collect()
     }
 
-    /// Takes what the programs know of a path's probes.
-    pub(crate) fn take_record(&mut self, path: ProbedPath, record: &ProbeRecord, now: Timestamp) {
-        if let Some(probed) = self.paths.get_mut(&path) {
-            probed.take_record(record, now);
-        }
+    /// Takes what the programs know of a path's probes. `true` if one more was answered.
+    pub(crate) fn take_record(&mut self, path: ProbedPath, record: &ProbeRecord, now: Timestamp) -> bool {
+        let probed = self.paths.get_mut(&path);
+        probed.is_some_and(|probed| probed.take_record(record, now))
     }
 
     /// What a path's probes tell by now, if that is news. The records of all that are waited for were taken.

@@ -124,21 +124,28 @@ impl Probed {
         self.record.answered > 0 && self.leaves_rightly()
     }
 
+    /// When the newest probe was sent that left this host.
+    pub(super) fn left_until(&self) -> Timestamp {
+        Timestamp::from_nanos(self.record.left_sent_at_ns)
+    }
+
     pub(super) fn leaves_rightly(&self) -> bool {
         self.record.left > 0 && self.record.interface.if_index() == self.target.if_index
     }
 
-    /// Takes what the programs know.
-    pub(super) fn take_record(&mut self, record: &ProbeRecord, now: Timestamp) {
+    /// Takes what the programs know. `true` if one more was answered.
+    pub(super) fn take_record(&mut self, record: &ProbeRecord, now: Timestamp) -> bool {
+        let is_answered = self.record.answered != record.answered;
         self.record = *record;
         self.sent.take_answers(record);
-        let (old, unanswered) = self.sent.count_old(now);
+        let (old, unanswered) = self.sent.count_old(self.left_until(), now);
         self.totals.old += old;
         self.totals.unanswered += unanswered;
         if !self.is_down && self.is_trusted() && self.asking_since.is_none() {
             let narrow = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
             self.odds.count(narrow(old), narrow(unanswered));
         }
+        is_answered
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -226,7 +233,7 @@ impl Probed {
         if config.is_continuous() {
             return Some(jittered(
                 config.interval,
-                u64::from(self.index) << 32 | u64::from(self.sequence),
+                u64::from(self.target.ack_tag) << 32 | u64::from(self.sequence),
             ));
         }
         if self.is_kept || self.is_down {

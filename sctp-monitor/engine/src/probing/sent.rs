@@ -51,15 +51,16 @@ impl SentProbes {
         }
     }
 
-    /// Counts the probes that have become so old that nobody waits for their answer; gives how many there are, and how many of
-    /// them have none. Very old ones are forgotten.
-    pub(super) fn count_old(&mut self, now: Timestamp) -> (u64, u64) {
+    /// Counts the probes that have become so old that nobody waits for their answer; gives how many there are, of those that were
+    /// sent no later than the last one that left, and how many of them have none. Very old ones are forgotten.
+    pub(super) fn count_old(&mut self, left_until: Timestamp, now: Timestamp) -> (u64, u64) {
         let mut old = (0, 0);
         for probe in &mut self.0 {
             if !probe.is_counted && now.since(probe.at) >= OLD {
                 probe.is_counted = true;
-                old.0 += 1;
-                old.1 += u64::from(probe.answered_by.is_none());
+                let left = probe.at <= left_until;
+                old.0 += u64::from(left);
+                old.1 += u64::from(left && probe.answered_by.is_none());
             }
         }
         while self
@@ -74,7 +75,8 @@ impl SentProbes {
 
     /// Whether answers to any are waited for.
     pub(super) fn are_waiting(&self) -> bool {
-        self.0.iter().any(|probe| !probe.is_counted)
+        // The oldest ones are counted first.
+        self.0.back().is_some_and(|probe| !probe.is_counted)
     }
 
     /// When the next one is overdue.
