@@ -1,7 +1,8 @@
 //! The programs: XDP and TC around the one parser and tracker.
 //!
-//! Each picks its reader, tracks the packet, and lets it pass. None of them changes anything, and what they drop is an answer
-//! to a probe of the agent's own that stands alone in its packet.
+//! Each picks its reader, tracks the packet, and lets it pass. None of them changes anything, but `tc_steer`, which moves packets to
+//! another path of their association where that was ordered; and what they drop is an answer to a probe of the agent's own that
+//! stands alone in its packet.
 
 #![no_std]
 #![no_main]
@@ -10,6 +11,7 @@
 
 mod budget;
 mod reader;
+mod steer;
 mod table;
 
 use aya_ebpf::{
@@ -63,6 +65,13 @@ fn tc_ingress(ctx: TcContext) -> i32 {
 fn tc_egress(ctx: TcContext) -> i32 {
     look(&Skb(&ctx), Interface::egress(skb_if_index(&ctx)));
     TC_ACT_UNSPEC
+}
+
+/// What the host itself sends, before [`tc_egress`]: packets of a path that failed leave on another one.
+#[classifier]
+#[inline(always)]
+fn tc_steer(ctx: TcContext) -> i32 {
+    steer::steer(&ctx)
 }
 
 #[inline(always)]

@@ -236,7 +236,7 @@ fn xdp_load<T: AnyBitPattern>(ctx: &XdpContext, offset: usize) -> Option<T> {
 }
 
 #[inline(always)]
-fn skb_load<T: AnyBitPattern>(ctx: &TcContext, offset: usize) -> Option<T> {
+pub(crate) fn skb_load<T: AnyBitPattern>(ctx: &TcContext, offset: usize) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the value has room for the bytes asked for, and the context is the program's own.
     let failed = unsafe {

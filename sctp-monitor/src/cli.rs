@@ -8,6 +8,7 @@ use sctp_monitor_common::{
     abi::limits::{DEFAULT_FLOWS, LEAST_FLOWS, MOST_FLOWS},
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
+use sctp_monitor_engine::model::SteeringMode;
 
 use sctp_monitor_engine::config::ProbeMode;
 
@@ -38,6 +39,8 @@ pub enum Command {
     Pcap(PcapArgs),
     /// Say whether `run` would work with this kernel, these privileges and these NICs; attaches nothing.
     Check(CheckArgs),
+    /// Ask the running agent what it moves to another path, or tell it what to move (docs/steering.md). Needs root.
+    Steer(SteerArgs),
 }
 
 /// Arguments of `run`.
@@ -49,6 +52,10 @@ pub struct RunArgs {
     /// Options of watching.
     #[command(flatten)]
     pub watch: WatchArgs,
+    /// Move DATA and SACKs of a path that failed to another path of the association (docs/steering.md). Default: what the
+    /// configuration says, which is off.
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub steer: Option<SteerArg>,
     /// Format of the report on standard output.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -211,6 +218,54 @@ pub struct CheckArgs {
     pub format: Format,
 }
 
+/// Arguments of `steer`.
+#[derive(Debug, Args)]
+pub struct SteerArgs {
+    /// What to ask for.
+    #[command(subcommand)]
+    pub verb: SteerVerb,
+    /// The process of the agent, if several run in this network namespace.
+    #[arg(long, value_name = "PID", global = true)]
+    pub agent: Option<u32>,
+    /// Write one JSON object instead of lines for people.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What is asked of steering.
+#[derive(Debug, Subcommand)]
+pub enum SteerVerb {
+    /// List the paths whose packets leave on another one.
+    List,
+    /// Say of each path of an association what would be done with its packets if it failed now, and why.
+    Explain {
+        /// Number of the association.
+        association: u64,
+    },
+    /// Move DATA and SACKs of a path, whatever its state, until `remove`.
+    Add {
+        /// Number of the association.
+        association: u64,
+        /// Local address of the path.
+        local: IpAddr,
+        /// Remote address of the path.
+        remote: IpAddr,
+    },
+    /// Let the packets of a path leave as the host sends them, until the path has been active once.
+    Remove {
+        /// Number of the association.
+        association: u64,
+        /// Local address of the path.
+        local: IpAddr,
+        /// Remote address of the path.
+        remote: IpAddr,
+    },
+    /// Take everything back, and move nothing until `resume`.
+    Pause,
+    /// Go on.
+    Resume,
+}
+
 /// Smallest and largest size of the flow table.
 const FLOWS: RangeInclusive<i64> = LEAST_FLOWS as i64..=MOST_FLOWS as i64;
 
@@ -234,6 +289,27 @@ impl From<HookArg> for HookChoice {
             HookArg::XdpNative => Self::XdpNative,
             HookArg::XdpGeneric => Self::XdpGeneric,
             HookArg::Tc => Self::Tc,
+        }
+    }
+}
+
+/// What is done with the packets of a path that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SteerArg {
+    /// Nothing.
+    Off,
+    /// Decide and count as if they were moved, but move nothing.
+    DryRun,
+    /// Move them to a path of the association that works.
+    Move,
+}
+
+impl From<SteerArg> for SteeringMode {
+    fn from(mode: SteerArg) -> Self {
+        match mode {
+            SteerArg::Off => Self::Off,
+            SteerArg::DryRun => Self::DryRun,
+            SteerArg::Move => Self::Move,
         }
     }
 }

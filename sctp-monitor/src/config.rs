@@ -1,4 +1,5 @@
-//! The configuration file: TOML, with the detector's constants in the table `detector`, and how paths are probed in `probe`.
+//! The configuration file: TOML, with the detector's constants in the table `detector`, how paths are probed in `probe`, and what is
+//! done with the packets of failed paths in the table `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
 //! other values than those in its file is worse than one that does not start.
@@ -8,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sctp_monitor_engine::config::{Config, ConfigError, ProbeConfig};
+use sctp_monitor_engine::config::{Config, ConfigError, ProbeConfig, Steering};
 use serde::Deserialize;
 use toml::{Spanned, de::DeTable};
 
@@ -27,7 +28,7 @@ enum Problem {
     Unreadable(io::Error),
     /// No TOML, an unknown key, or a value of another type; says the line itself.
     NotUnderstood(toml::de::Error),
-    /// A value that no detector can work with.
+    /// A value that makes no sense, in a table.
     Senseless {
         table: &'static str,
         line: Option<usize>,
@@ -35,11 +36,24 @@ enum Problem {
     },
 }
 
-/// The configuration in a file; the defaults if there is none.
+/// The detector's configuration in a file; the defaults if there is none. Nothing is steered or probed.
 ///
 /// # Errors
 /// [`FileError`].
 pub fn detector(path: Option<&Path>) -> Result<Config, FileError> {
+    let config = read(path)?;
+    Ok(Config {
+        probe: ProbeConfig::default(),
+        steering: Steering::default(),
+        ..config
+    })
+}
+
+/// All that a file says; the defaults if there is none.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read(path: Option<&Path>) -> Result<Config, FileError> {
     let Some(path) = path else {
         return Ok(Config::default());
     };
@@ -58,10 +72,15 @@ pub fn detector(path: Option<&Path>) -> Result<Config, FileError> {
 struct File {
     detector: Config,
     probe: ProbeConfig,
+    steering: Steering,
 }
 
 fn parse(text: &str) -> Result<Config, Problem> {
-    let File { detector, probe } = toml::from_str(text).map_err(Problem::NotUnderstood)?;
+    let File {
+        detector,
+        probe,
+        steering,
+    } = toml::from_str(text).map_err(Problem::NotUnderstood)?;
     let senseless = |table| {
         move |error: ConfigError| Problem::Senseless {
             table,
@@ -71,7 +90,12 @@ fn parse(text: &str) -> Result<Config, Problem> {
     };
     detector.validate().map_err(senseless("detector"))?;
     probe.validate().map_err(senseless("probe"))?;
-    Ok(Config { probe, ..detector })
+    steering.validate().map_err(senseless("steering"))?;
+    Ok(Config {
+        probe,
+        steering,
+        ..detector
+    })
 }
 
 /// The line of a key of a table; `None` if the file leaves it at its default.

@@ -2,7 +2,9 @@
 
 use std::borrow::Borrow;
 
-use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, RingRecord};
+use sctp_monitor_common::abi::{
+    FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, RingRecord, SteerCounts, SteerOrder,
+};
 use sctp_monitor_engine::{
     ProbeRequest,
     model::Timestamp,
@@ -128,8 +130,21 @@ impl FlowStore for KernelFlows {
         self.kernel.probe_record(index)
     }
 
-    /// Slots that no program can hold any more are offered to new flows, and flows that nothing proves get back their share.
+    fn steer(&mut self, key: &FlowKey, order: Option<&SteerOrder>, now: Timestamp) -> bool {
+        let carried_out = self.kernel.steer(key, order, now);
+        if let Err(error) = &carried_out {
+            warn!("an order of steering was not carried out: {error}");
+        }
+        carried_out.is_ok()
+    }
+
+    fn steered(&self, key: &FlowKey) -> Option<SteerCounts> {
+        self.kernel.steered(key)
+    }
+
+    /// Orders remain in force as long as there are turns. Slots that no program can hold any more are offered to new flows, and flows that nothing proves get back their share.
     fn end_turn(&mut self, now: Timestamp) -> Result<(), KernelError> {
+        self.kernel.renew_orders(now);
         while let Some((slot, to)) = self.slots.poll_free(now) {
             self.kernel.offer_slot(slot, to)?;
         }

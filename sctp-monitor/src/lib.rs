@@ -21,3 +21,4 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod slots;
+pub mod steer;

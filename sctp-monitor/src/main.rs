@@ -12,7 +12,7 @@ use sctp_monitor::{
     check,
     cli::{AuditArgs, Cli, Command},
     log::Log,
-    pcap, run,
+    pcap, run, steer,
 };
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
@@ -25,6 +25,10 @@ fn main() -> ExitCode {
             })
         }),
         Command::Audit(args) => with_log(cli.verbose, |log| audit(args, log)),
+        Command::Steer(args) => {
+            log_to(io::stderr, cli.verbose);
+            done(steer::steer(args), |line| eprintln!("{line}"))
+        }
         Command::Check(args) => {
             log_to(io::stderr, cli.verbose);
             let result = check::check(args, cli.verbose);

@@ -26,6 +26,8 @@ pub struct NicChange {
     pub state: NicState,
     /// Whether its packets begin with an Ethernet header, which the programs need.
     pub ethernet: bool,
+    /// The largest IP packet that it takes, if the kernel told.
+    pub mtu: Option<u32>,
 }
 
 /// What the kernel tells of NICs.
@@ -174,6 +176,10 @@ fn change(link: &LinkMessage, gone: bool) -> NicChange {
             link.header.link_layer_type,
             LinkLayerType::Ether | LinkLayerType::Loopback
         ),
+        mtu: link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Mtu(mtu) => Some(*mtu),
+            _ => None,
+        }),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use sctp_monitor_common::abi::limits;
+use sctp_monitor_common::abi::{MOST_STEERED, limits};
 use sctp_monitor_engine::{
     Session,
     config::{Config, Vantage},
@@ -39,12 +39,15 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     if let Some(path) = &args.events {
         outlets.push(events_file(path)?);
     }
-    let mut detector = config::detector(args.watch.config.as_deref())?;
+    let mut detector = config::read(args.watch.config.as_deref())?;
     if let Some(probe) = args.probe {
         detector.probe.mode = probe.into();
     }
     if detector.probe.is_on() && matches!(args.watch.vantage, VantageArg::Gateway) {
         bail!("probes are sent into this host's own associations only: probing needs `--vantage endpoint`");
+    }
+    if let Some(mode) = args.steer {
+        detector.steering.mode = mode.into();
     }
     watch(
         &args.interfaces,
@@ -70,8 +73,15 @@ pub(crate) fn watch(
     outlets: Vec<Outlet<Line, Summary>>,
     log: &Log,
 ) -> anyhow::Result<()> {
+    let steers = detector.steering.is_on();
+    if steers && args.vantage == VantageArg::Gateway {
+        bail!(
+            "packets can be moved to another path only by the host that sends them: without `--vantage gateway`"
+        );
+    }
     let kernel = Kernel::load(&LoadOptions {
         max_flows: args.max_flows,
+        steered_flows: if steers { MOST_STEERED } else { 0 },
         udp_port: args.udp_port,
         new_flows_per_second: new_flows_per_second(args.max_flows),
         probed_paths: probed_paths(&detector, args.max_flows),
@@ -92,6 +102,8 @@ pub(crate) fn watch(
     let watch = Watch {
         hook: args.hook.into(),
         egress: vantage == Vantage::Endpoint,
+        steers,
+        steering: detector.steering.mode,
         answers,
         duration,
     };

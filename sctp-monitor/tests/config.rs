@@ -1,10 +1,11 @@
 //! The page about the configuration is right: every key is there, with its default and a reason.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
-use std::{path::Path, process::Command};
+use std::{fmt::Debug, path::Path, process::Command};
 
-use sctp_monitor_engine::config::{Config, ProbeConfig};
-use toml::Table;
+use sctp_monitor_engine::config::{Config, ProbeConfig, Steering};
+use serde::{Serialize, de::DeserializeOwned};
+use toml::{Table, Value};
 
 /// The page's example.
 fn example() -> String {
@@ -17,18 +18,22 @@ fn example() -> String {
 #[test]
 fn the_page_names_every_key_with_its_default() {
     let mut table: Table = toml::from_str(&example()).unwrap();
-    let detector = table.remove("detector").unwrap();
-    let probe = table.remove("probe").unwrap();
+    assert_described::<Config>(&table.remove("detector").unwrap());
+    assert_described::<ProbeConfig>(&table.remove("probe").unwrap());
+    assert_described::<Steering>(&table.remove("steering").unwrap());
     assert!(table.is_empty(), "nothing else is configured: {table}");
-    let keys = |table: &Table| table.keys().cloned().collect::<Vec<_>>();
-    let known = Table::try_from(Config::default()).unwrap();
-    assert_eq!(keys(detector.as_table().unwrap()), keys(&known));
-    let known = Table::try_from(ProbeConfig::default()).unwrap();
-    assert_eq!(keys(probe.as_table().unwrap()), keys(&known));
-    let config: Config = detector.try_into().unwrap();
-    assert_eq!(config, Config::default());
-    let probe: ProbeConfig = probe.try_into().unwrap();
-    assert_eq!(probe, ProbeConfig::default());
+}
+
+/// A table of the page has all keys, and their defaults.
+fn assert_described<T>(described: &Value)
+where
+    T: Default + Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let named: Vec<_> = described.as_table().unwrap().keys().cloned().collect();
+    let known: Vec<_> = Table::try_from(T::default()).unwrap().keys().cloned().collect();
+    assert_eq!(named, known);
+    let config: T = described.clone().try_into().unwrap();
+    assert_eq!(config, T::default());
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(crate) struct Args {
     /// What to measure; everything if nothing is named.
     #[arg(value_enum)]
     bench: Option<Bench>,
-    /// Breaks of each kind in `detection` and `peers` [default: 20, or 5 if everything is measured].
+    /// Breaks of each kind in `detection`, `peers` and `steering` [default: 20, 10 in `steering`, or 5 if everything is measured].
     #[arg(long)]
     breaks: Option<u16>,
     /// Short timers in `detection` and `peers` instead of the stack's defaults.
@@ -38,6 +38,8 @@ enum Bench {
     Pcap,
     /// The same beside the Linux kernel's own reports; not part of everything, it takes minutes.
     Peers,
+    /// What a break costs an application, without an agent and with packets moved; not part of everything, it takes minutes.
+    Steering,
 }
 
 /// What the chosen benches need.
@@ -74,17 +76,17 @@ impl Bench {
         if args.json {
             command.arg("--json");
         }
-        if matches!(self, Self::Detection | Self::Peers) {
+        if matches!(self, Self::Detection | Self::Peers | Self::Steering) {
             // The endpoints are a program of another package, which cargo does not build for this one's benches.
             let endpoints = ["--package", "sctp-monitor-lab", "--bins"];
             run(cargo(&["build", "--release", "--quiet"]).args(endpoints))?;
             if let Some(breaks) = breaks {
                 command.args(["--breaks", &breaks.to_string()]);
             }
-            if args.tuned {
+            if args.tuned && self != Self::Steering {
                 command.arg("--tuned");
             }
-            if let Some(flood) = args.flood {
+            if let Some(flood) = args.flood.filter(|_| self != Self::Steering) {
                 // One lab at a time: the flood alone keeps a core busy.
                 command.args(["--flood", &flood.to_string(), "--jobs", "1"]);
             }
@@ -96,7 +98,7 @@ impl Bench {
         match self {
             Self::Programs => Need::BenchPrograms,
             Self::Engine => Need::BenchEngine,
-            Self::Detection => Need::BenchDetection,
+            Self::Detection | Self::Steering => Need::BenchDetection,
             Self::Pcap => Need::BenchPcap,
             Self::Peers => Need::BenchPeers,
         }
@@ -109,6 +111,7 @@ impl Bench {
             Self::Detection => "detection",
             Self::Pcap => "pcap",
             Self::Peers => "peers",
+            Self::Steering => "steering",
         }
     }
 }

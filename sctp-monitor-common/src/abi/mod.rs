@@ -11,6 +11,7 @@ mod rate;
 mod ring;
 mod sender;
 mod siphash;
+mod steer;
 mod table;
 mod timing;
 
@@ -26,5 +27,6 @@ pub use ring::{
 };
 pub(crate) use sender::negative;
 pub use sender::{SenderState, Sent, tsn_after, tsn_at_or_before};
+pub use steer::{MOST_STEERED, SteerCounts, SteerMode, SteerOrder, SteerPlace};
 pub use table::{TABLE_LAYOUT, TableFacts};
 pub use timing::{HEARTBEAT_SLOTS, OutstandingHeartbeat, Rtt, TimedTsn};

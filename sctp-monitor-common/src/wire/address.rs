@@ -26,6 +26,13 @@ impl Address {
         Self(words)
     }
 
+    /// The word of an IPv4 header's address field; `None` for IPv6.
+    #[inline(always)]
+    #[must_use]
+    pub const fn v4_word(self) -> Option<u32> {
+        if self.is_v4() { Some(self.0[3]) } else { None }
+    }
+
     /// Equality, word by word: derived equality is a call to `bcmp`, byte by byte.
     #[inline(always)]
     #[must_use]

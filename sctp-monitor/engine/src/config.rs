@@ -1,14 +1,21 @@
 //! The engine's constants, each with its reason. All can be configured: by their names here, in the table `detector` of
 //! the agent's configuration file.
 
+mod check;
 mod probes;
+mod steering;
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::probes::{ProbeConfig, ProbeMode};
+pub use self::{
+    check::ConfigError,
+    probes::{ProbeConfig, ProbeMode},
+    steering::{Peer, Steering},
+};
 
+use self::check::{LONGER_THAN_ZERO, LONGEST, NO_LONGER, within};
 use crate::model::Short;
 
 /// Where the monitor stands.
@@ -36,6 +43,9 @@ pub struct Config {
     /// How paths are probed: a table of its own in the configuration file.
     #[serde(skip)]
     pub probe: ProbeConfig,
+    /// What is done with the packets of failed paths.
+    #[serde(skip)]
+    pub steering: Steering,
 
     /// The time-out of a path whose round-trip time is not known yet. Longer than the round-trip time of any
     /// terrestrial path.
@@ -174,15 +184,6 @@ impl Config {
         (self.max_flows / 2).clamp(1, MOST_PROBED)
     }
 
-    /// The same for who only looks.
-    #[must_use]
-    pub fn without_probes(self) -> Self {
-        Self {
-            probe: ProbeConfig::default(),
-            ..self
-        }
-    }
-
     /// Refuses values that no detector can work with.
     ///
     /// # Errors
@@ -277,18 +278,6 @@ impl Config {
     }
 }
 
-/// A value with which the detector cannot work.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} cannot be {value}: it must be {allowed}")]
-pub struct ConfigError {
-    /// The name of the key.
-    pub key: &'static str,
-    /// The value that was given.
-    pub value: String,
-    /// What is allowed, in words.
-    pub allowed: &'static str,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -296,6 +285,7 @@ impl Default for Config {
             may_lack_packets: false,
             max_flows: unbounded(),
             probe: ProbeConfig::default(),
+            steering: Steering::default(),
             rto_initial: Duration::from_millis(300),
             rto_min: Duration::from_millis(50),
             rto_max: Duration::from_secs(2),
@@ -342,22 +332,6 @@ fn unbounded() -> u32 {
     u32::MAX
 }
 
-fn within(
-    key: &'static str,
-    is_within: bool,
-    value: impl Display,
-    allowed: &'static str,
-) -> Result<(), ConfigError> {
-    if is_within {
-        return Ok(());
-    }
-    Err(ConfigError {
-        key,
-        value: value.to_string(),
-        allowed,
-    })
-}
-
 /// The usual [`Config::settled_after`], for readers that judge what is settled by themselves.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
@@ -367,12 +341,8 @@ pub const HEARTBEAT_WITHIN: Duration = Duration::from_secs(35);
 /// RTO.Max, the longest time-out of a sender (RFC 9260 section 16).
 pub(crate) const RFC_RTO_MAX: Duration = Duration::from_secs(60);
 
-/// No state of a path lasts this long without anyone looking: a longer time is a slip of the pen.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A place in the map of probes takes 192 bytes.
 const MOST_PROBED: u32 = 1 << 16;
-const NO_LONGER: &str = "30 days at most";
-const LONGER_THAN_ZERO: &str = "longer than zero, and 30 days at most";
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@
 //! - `path`: whether a path works, how fast, and what it loses.
 //! - `findings`: what follows from all this, and what has one cause.
 //! - `probing`: which paths the agent probes, when, and what the answers tell.
+//! - `steering`: which packets leave on another path than the one the host chose.
 //! - `engine`: routes between them.
 //! - [`session`]: what the engine is told, in which order, and when.
 
@@ -26,6 +27,7 @@ mod path;
 mod probing;
 mod registry;
 pub mod session;
+mod steering;
 
 pub use engine::Engine;
 pub use nics::NicState;

@@ -23,6 +23,7 @@ pub enum NicState {
 #[derive(Debug, Default)]
 pub(crate) struct Nics {
     by_index: BTreeMap<u32, Nic>,
+    mtus: BTreeMap<u32, u32>,
 }
 
 #[derive(Debug)]
@@ -41,6 +42,16 @@ impl Nics {
         let reason = nic.fault();
         self.by_index.insert(if_index, nic);
         reason
+    }
+
+    /// Takes the MTU of a NIC.
+    pub(crate) fn set_mtu(&mut self, if_index: u32, mtu: u32) {
+        self.mtus.insert(if_index, mtu);
+    }
+
+    /// The MTU of a NIC, if it is known.
+    pub(crate) fn mtu(&self, if_index: u32) -> Option<u32> {
+        self.mtus.get(&if_index).copied()
     }
 
     /// The name of a NIC, if it is known.

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// The rooms, each with those that it may use beside itself.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("config", &["model"]),
     ("grace", &["model"]),
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("registry", &["model", "config", "housekeeping", "path"]),
     ("findings", &["model", "config", "path", "nics", "registry"]),
     ("probing", &["model", "config", "path", "nics", "registry"]),
+    ("steering", &["model", "config", "path", "nics", "registry"]),
     (
         "engine",
         &[
@@ -37,6 +38,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
             "registry",
             "findings",
             "probing",
+            "steering",
         ],
     ),
     ("session", &["model", "config", "nics", "probing", "engine"]),

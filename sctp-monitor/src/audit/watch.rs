@@ -29,7 +29,7 @@ pub(super) struct Watched {
 
 /// Watches, with the progress on standard error.
 pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
-    let detector = config::detector(args.watch.config.as_deref())?.without_probes();
+    let detector = config::detector(args.watch.config.as_deref())?;
     // There, attaching removes a filter of the same name first: it may be a running agent's.
     ensure!(
         kernel::has_tcx(),

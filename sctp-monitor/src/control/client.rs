@@ -7,8 +7,10 @@ use std::{
     time::Duration,
 };
 
+use serde::de::DeserializeOwned;
+
 use super::{
-    Refusal, Request,
+    Refusal, Request, SteerAnswer, SteerRequest,
     place::{self, DIRECTORY},
 };
 use crate::report::Summary;
@@ -68,10 +70,22 @@ impl Agent {
     /// # Errors
     /// [`AskError`].
     pub fn summary(&self) -> Result<Summary, AskError> {
+        self.ask(&Request::Summary)
+    }
+
+    /// What it moves to another path, or is to.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub fn steer(&self, request: SteerRequest) -> Result<SteerAnswer, AskError> {
+        self.ask(&Request::Steer(request))
+    }
+
+    fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, AskError> {
         let mut agent = UnixStream::connect(&self.path)?;
         agent.set_read_timeout(Some(PATIENCE))?;
         agent.set_write_timeout(Some(PATIENCE))?;
-        let mut request = serde_json::to_vec(&Request::Summary).map_err(io::Error::from)?;
+        let mut request = serde_json::to_vec(request).map_err(io::Error::from)?;
         request.push(b'\n');
         agent.write_all(&request)?;
         let mut answer = Vec::new();

@@ -1,17 +1,20 @@
 //! The socket by which other commands of this host ask a running agent.
 //!
 //! A directory that only its owner may enter holds one Unix socket for each agent, named by its network namespace and its process.
-//! A client writes one request, a line of JSON, and reads one line of JSON. Nothing of the agent can be changed by it.
+//! A client writes one request, a line of JSON, and reads one line of JSON. All that can be changed by it is which packets
+//! are moved to another path, by the owner of the socket.
 
 mod client;
 mod place;
 mod server;
+mod steering;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     client::{Agent, AskError, agents},
     server::{Control, Question, serve},
+    steering::{SteerAnswer, SteerRequest},
 };
 
 /// What a client asks for.
@@ -20,6 +23,8 @@ pub use self::{
 enum Request {
     /// How things are: the line that the agent writes when it ends.
     Summary,
+    /// What is moved to another path, and what is to be.
+    Steer(SteerRequest),
 }
 
 /// Said in place of an answer.

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
 use super::{
-    Refusal, Request,
+    Refusal, Request, SteerAnswer, SteerRequest,
     place::{self, DIRECTORY, Place},
 };
 use crate::{
@@ -27,8 +27,14 @@ use crate::{
     report::Summary,
 };
 
-/// A client wants to know how things are.
-pub type Question = oneshot::Sender<Summary>;
+/// What a client wants to know or to be done, and where the answer goes.
+#[derive(Debug)]
+pub enum Question {
+    /// How things are.
+    Summary(oneshot::Sender<Summary>),
+    /// What is moved to another path, and what is to be.
+    Steer(SteerRequest, oneshot::Sender<SteerAnswer>),
+}
 
 /// The socket; it goes away when this is dropped.
 #[derive(Debug)]
@@ -94,22 +100,35 @@ impl Server {
         client.set_write_timeout(Some(PATIENCE))?;
         match read(client) {
             Ok(Request::Summary) => write(client, self.summary()?.as_bytes()),
+            Ok(Request::Steer(request)) => write(client, self.steer(request)?.as_bytes()),
             Err(error) => write(client, refusal(&error)?.as_bytes()),
         }
     }
 
     /// Asks the loop, but not all the time: it has other things to do.
     fn summary(&mut self) -> io::Result<String> {
+        match self.ask(Question::Summary)? {
+            Some(summary) => line(&summary.reported()),
+            None => refusal(ENDS),
+        }
+    }
+
+    fn steer(&mut self, request: SteerRequest) -> io::Result<String> {
+        match self.ask(|answer| Question::Steer(request, answer))? {
+            Some(answer) => line(&answer),
+            None => refusal(ENDS),
+        }
+    }
+
+    /// `None` if the loop does not answer any more.
+    fn ask<T>(&mut self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> io::Result<Option<T>> {
         if let Some(at) = self.asked_at {
             clock::wait(APART.saturating_sub(Clock::now()?.since(at)));
         }
         self.asked_at = Some(Clock::now()?);
-        let (question, answer) = oneshot::channel();
-        let asked = self.questions.blocking_send(question).is_ok();
-        match asked.then(|| answer.blocking_recv()) {
-            Some(Ok(summary)) => line(&summary.reported()),
-            _ => refusal("the agent is about to end"),
-        }
+        let (to, answer) = oneshot::channel();
+        let asked = self.questions.blocking_send(question(to)).is_ok();
+        Ok(asked.then(|| answer.blocking_recv().ok()).flatten())
     }
 }
 
@@ -156,7 +175,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// Bytes of a request, at most.
-const LONGEST_REQUEST: u64 = 256;
+const LONGEST_REQUEST: u64 = 512;
+
+const ENDS: &str = "the agent is about to end";
 
 #[cfg(test)]
 mod tests {
@@ -178,7 +199,9 @@ mod tests {
         thread::spawn(move || {
             while let Some(question) = asked.blocking_recv() {
                 count.fetch_add(1, Ordering::Relaxed);
-                let _ = question.send(known.clone());
+                if let Question::Summary(to) = question {
+                    let _ = to.send(known.clone());
+                }
             }
         });
         told
@@ -225,7 +248,7 @@ mod tests {
             &b"\n"[..],
             b"summary\n",
             b"{\"request\":\"stop\"}\n",
-            &[b'x'; 256],
+            &[b'x'; 512],
             &[0xff, b'\n'],
         ] {
             let answer = ask_raw(&control.path, request);

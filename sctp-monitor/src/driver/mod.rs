@@ -5,6 +5,7 @@
 //! its next turn is due.
 
 mod nics;
+mod steer;
 mod summary;
 
 use std::{
@@ -16,7 +17,7 @@ use anyhow::{Context as _, bail};
 use sctp_monitor_common::abi::{Counter, Counters};
 use sctp_monitor_engine::{
     Session,
-    model::{AssociationView, EndReason, EventKind, Timestamp, WallClock},
+    model::{AssociationView, EndReason, EventKind, SteeringMode, Timestamp, WallClock},
     session::Pace,
 };
 use tokio::{
@@ -47,6 +48,10 @@ pub struct Watch {
     pub hook: HookChoice,
     /// Whether the host's own packets are watched too.
     pub egress: bool,
+    /// Whether packets of failed paths are moved to others, if only in a dry run.
+    pub steers: bool,
+    /// What is done with them, unless something else holds for a peer.
+    pub steering: SteeringMode,
     /// Whether other commands of this host may ask how things are.
     pub answers: bool,
     /// Stop after this time.
@@ -182,7 +187,7 @@ impl Driver {
             return None;
         }
         control::serve()
-            .inspect_err(|error| warn!("`sctp-monitor audit` cannot ask this agent: {error}"))
+            .inspect_err(|error| warn!("`sctp-monitor audit` and `steer` cannot ask this agent: {error}"))
             .ok()
     }
 

@@ -15,10 +15,13 @@ use crate::{
 impl Driver {
     /// Attaches to a NIC and says how.
     pub(super) fn attach(&mut self, interface: &str) -> anyhow::Result<()> {
-        let attachment = self
+        let mut attachment = self
             .flows
             .kernel
             .attach(interface, self.watch.hook, self.watch.egress)?;
+        if self.watch.steers {
+            self.flows.kernel.attach_steering(&mut attachment)?;
+        }
         let now = Clock::now()?;
         let watching = NoticeKind::WatchStarted {
             interface: attachment.interface().to_owned(),
@@ -57,6 +60,9 @@ impl Driver {
         debug!(interface = change.name, state = ?change.state, "interface");
         self.session
             .handle_nic(change.if_index, &change.name, change.state, now);
+        if let Some(mtu) = change.mtu {
+            self.session.handle_mtu(change.if_index, mtu);
+        }
         let is_gone = change.state == NicState::Gone;
         let before = if is_gone {
             self.nics.remove(&change.if_index)

@@ -3,6 +3,8 @@
 use sctp_monitor_common::abi::Counters;
 use sctp_monitor_engine::model::{Event, Snapshot};
 
+use tokio::sync::oneshot;
+
 use super::Driver;
 use crate::{
     clock::Clock,
@@ -26,12 +28,25 @@ impl Driver {
         self.ended.extend(view);
     }
 
+    /// Answers a client, and does what it asks for.
+    pub(super) fn answer(&mut self, question: Question) -> anyhow::Result<()> {
+        match question {
+            Question::Summary(to) => self.tell_summary(to),
+            Question::Steer(request, to) => {
+                let answer = self.steer(request, Clock::now()?)?;
+                // Who has left needs no answer.
+                let _ = to.send(answer);
+                Ok(())
+            }
+        }
+    }
+
     /// Tells a client how things are. The engine's own figures are new enough; only the end reads all records.
-    pub(super) fn answer(&self, question: Question) -> anyhow::Result<()> {
+    fn tell_summary(&self, to: oneshot::Sender<Summary>) -> anyhow::Result<()> {
         let known = self.session.engine().snapshot(Clock::now()?, |_| None);
         let counters = self.flows.kernel.counters()?;
         // Who has left needs no answer.
-        let _ = question.send(self.summary(known, &counters, self.watched()));
+        let _ = to.send(self.summary(known, &counters, self.watched()));
         Ok(())
     }
 

@@ -82,6 +82,8 @@ pub struct Attachment {
     hook: Hook,
     why: String,
     _ingress: IngressLink,
+    /// Before `egress`.
+    steer: Option<SchedClassifierLink>,
     egress: Option<SchedClassifierLink>,
 }
 
@@ -108,6 +110,12 @@ impl Attachment {
     #[must_use]
     pub fn why(&self) -> &str {
         &self.why
+    }
+
+    /// Whether a program moves outgoing packets to other paths.
+    #[must_use]
+    pub fn steers(&self) -> bool {
+        self.steer.is_some()
     }
 
     /// Whether a program sees outgoing packets.
@@ -137,7 +145,7 @@ impl Kernel {
         let if_index =
             if_nametoindex(interface).map_err(|_| AttachError::NoInterface(interface.to_owned()))?;
         let egress = egress
-            .then(|| self.attach_tc(interface, TcAttachType::Egress))
+            .then(|| self.attach_tc(interface, TcAttachType::Egress, TC_EGRESS))
             .transpose()?;
         let (hook, why, ingress) = self.attach_ingress(interface, choice)?;
         Ok(Attachment {
@@ -146,8 +154,19 @@ impl Kernel {
             hook,
             why,
             _ingress: ingress,
+            steer: None,
             egress,
         })
+    }
+
+    /// Attaches the program that moves packets to other paths, in front of the one that sees outgoing packets.
+    ///
+    /// # Errors
+    /// [`AttachError`]; what is attached already stays.
+    pub fn attach_steering(&mut self, attachment: &mut Attachment) -> Result<(), AttachError> {
+        let steer = self.attach_tc(&attachment.interface, TcAttachType::Egress, TC_STEER)?;
+        attachment.steer = Some(steer);
+        Ok(())
     }
 
     fn attach_ingress(
@@ -165,7 +184,7 @@ impl Kernel {
                 Ok((Hook::XdpGeneric, "as asked".to_owned(), IngressLink::Xdp(link)))
             }
             HookChoice::Tc => {
-                let link = self.attach_tc(interface, TcAttachType::Ingress)?;
+                let link = self.attach_tc(interface, TcAttachType::Ingress, TC_INGRESS)?;
                 Ok((Hook::Tc, "as asked".to_owned(), IngressLink::Tc(link)))
             }
             HookChoice::Auto => match self.attach_xdp(interface, XdpMode::Driver) {
@@ -175,7 +194,7 @@ impl Kernel {
                     IngressLink::Xdp(link),
                 )),
                 Err(AttachError::Refused { why, .. }) => {
-                    let link = self.attach_tc(interface, TcAttachType::Ingress)?;
+                    let link = self.attach_tc(interface, TcAttachType::Ingress, TC_INGRESS)?;
                     Ok((Hook::Tc, format!("no native XDP: {why}"), IngressLink::Tc(link)))
                 }
                 Err(other) => Err(other),
@@ -196,18 +215,23 @@ impl Kernel {
             .map_err(|source| refused(interface, hook, source))
     }
 
-    fn attach_tc(&mut self, interface: &str, side: TcAttachType) -> Result<SchedClassifierLink, AttachError> {
-        let (name, hook) = match side {
-            TcAttachType::Egress => ("tc_egress", "TC egress"),
-            _ => ("tc_ingress", "TC ingress"),
-        };
+    fn attach_tc(
+        &mut self,
+        interface: &str,
+        side: TcAttachType,
+        name: &'static str,
+    ) -> Result<SchedClassifierLink, AttachError> {
         if !has_tcx() {
             // It may be there already; if it cannot be made, attaching says so.
             let _ = tc::qdisc_add_clsact(interface);
             // What an agent that was killed left behind. There is none as a rule.
             let _ = tc::qdisc_detach_program(interface, side, name);
+            if name == TC_EGRESS {
+                let _ = tc::qdisc_detach_program(interface, side, TC_STEER);
+            }
         }
-        // Before all others: a program that lets a packet pass for good ends the chain (TC_ACT_OK), ours never does.
+        // Before all others: a program that lets a packet pass for good ends the chain (TC_ACT_OK), ours never does. Where there
+        // is no TCX the kernel puts the last one first (`tcf_auto_prio`).
         let place = if has_tcx() {
             TcAttachOptions::TcxOrder(LinkOrder::first())
         } else {
@@ -217,7 +241,7 @@ impl Kernel {
         program
             .attach_with_options(interface, side, place)
             .and_then(|link| program.take_link(link))
-            .map_err(|source| refused(interface, hook, source))
+            .map_err(|source| refused(interface, hook_of(name), source))
     }
 
     /// An XDP program, loaded.
@@ -246,6 +270,19 @@ impl Kernel {
         Ok(program)
     }
 }
+
+/// A TC program's hook, in words.
+fn hook_of(program: &str) -> &'static str {
+    match program {
+        TC_INGRESS => "TC ingress",
+        TC_STEER => "TC egress, to move packets",
+        _ => "TC egress",
+    }
+}
+
+const TC_INGRESS: &str = "tc_ingress";
+const TC_EGRESS: &str = "tc_egress";
+const TC_STEER: &str = "tc_steer";
 
 /// The XDP program for this kernel: with fragments, so that a large MTU is no obstacle, where the kernel has them.
 #[must_use]

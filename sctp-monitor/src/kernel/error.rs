@@ -34,6 +34,9 @@ pub enum KernelError {
         #[source]
         source: MapError,
     },
+    /// More flows are to be steered than the programs have room for.
+    #[error("no more flows can be steered at a time")]
+    TooManyOrders,
     /// The flow records could not be mapped into memory.
     #[error("the flow records could not be mapped into memory")]
     Mmap(#[source] io::Error),

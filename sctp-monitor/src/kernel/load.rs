@@ -13,7 +13,7 @@ use sctp_monitor_common::{
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
 
-use super::{Kernel, KernelError, maps::Maps, shared::Shared};
+use super::{Kernel, KernelError, maps::Maps, shared::Shared, steer::Steering};
 
 /// The programs as [`aya_build`] left them.
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-ebpf"));
@@ -33,6 +33,8 @@ pub struct LoadOptions {
     pub control_per_second: u64,
     /// Paths that the agent probes at a time; 0 if it sends no probes, and nothing looks for their answers.
     pub probed_paths: u32,
+    /// Flows that can be steered at a time; 0 if none ever is.
+    pub steered_flows: u32,
 }
 
 impl Default for LoadOptions {
@@ -44,6 +46,7 @@ impl Default for LoadOptions {
             new_flows_per_second: limits::DEFAULT_NEW_FLOWS_PER_SECOND,
             control_per_second: limits::DEFAULT_CONTROL_PER_SECOND,
             probed_paths: 0,
+            steered_flows: 0,
         }
     }
 }
@@ -66,6 +69,7 @@ impl Kernel {
         Ok(Self {
             facts: maps.facts()?,
             probe_key,
+            steering: Steering::take(&mut ebpf, options.steered_flows.max(1))?,
             ebpf,
             maps,
         })
@@ -101,6 +105,9 @@ fn open(options: &LoadOptions, table: &TableFacts, probe_key: [u64; 2]) -> Resul
         .map_max_entries("FREE_SLOTS", table.flows)
         .map_max_entries("UNPROVED_SLOTS", table.flows)
         .map_max_entries("RING", options.ring_bytes)
+        // A map has one entry at least.
+        .map_max_entries("STEER_INDEX", options.steered_flows.max(1))
+        .map_max_entries("STEER_PLACES", options.steered_flows.max(1))
         .load(PROGRAMS)
         .map_err(KernelError::Load)
 }

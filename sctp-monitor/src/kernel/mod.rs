@@ -10,28 +10,32 @@ mod load;
 mod maps;
 mod probes;
 mod shared;
+mod steer;
 
 use std::{io, os::fd::OwnedFd};
 
 use aya::{Ebpf, util::KernelVersion};
 use sctp_monitor_common::abi::{
-    Counters, FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, TableFacts,
+    Counters, FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, SteerCounts, SteerOrder, TableFacts,
 };
+use sctp_monitor_engine::model::Timestamp;
 use tokio::io::{Interest, unix::AsyncFd};
 
-use self::maps::Maps;
 pub use self::{
     attach::{AttachError, Attachment, Hook, HookChoice, has_tcx, xdp_program},
     error::KernelError,
     flows::Flows,
     load::LoadOptions,
+    steer::LEASE,
 };
+use self::{maps::Maps, steer::Steering};
 use crate::slots::Offer;
 
 /// The opened programs and their maps.
 pub struct Kernel {
     ebpf: Ebpf,
     maps: Maps,
+    steering: Steering,
     /// As the maps themselves say.
     facts: TableFacts,
     probe_key: [u64; 2],
@@ -106,6 +110,35 @@ impl Kernel {
     #[must_use]
     pub fn probe_record(&self, index: u32) -> Option<ProbeRecord> {
         self.maps.probes.read(index)
+    }
+
+    /// Orders onto which path the packets of a flow leave from now on, or takes the order back. It lapses [`LEASE`] after the
+    /// last [`Kernel::renew_orders`].
+    ///
+    /// # Errors
+    /// If a map refuses; the packets go as the host sends them then.
+    pub fn steer(
+        &mut self,
+        key: &FlowKey,
+        order: Option<&SteerOrder>,
+        now: Timestamp,
+    ) -> Result<(), KernelError> {
+        let index = key.index(self.facts.index_seed);
+        match order {
+            Some(order) => self.steering.order(key, index, order, now),
+            None => self.steering.withdraw(key, index, now),
+        }
+    }
+
+    /// What became of the packets of a flow for which there is an order.
+    #[must_use]
+    pub fn steered(&self, key: &FlowKey) -> Option<SteerCounts> {
+        self.steering.counts(key)
+    }
+
+    /// The agent lives: orders remain in force.
+    pub fn renew_orders(&mut self, now: Timestamp) {
+        self.steering.renew(now);
     }
 
     /// Removes a flow from the index. Its slot may be offered again once no program can still hold it.

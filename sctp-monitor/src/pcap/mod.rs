@@ -60,7 +60,7 @@ trait Sink {
 /// # Errors
 /// If the report cannot be written, or the configuration not be read.
 pub fn pcap(args: &PcapArgs) -> anyhow::Result<ExitCode> {
-    let detector = config::detector(args.config.as_deref())?.without_probes();
+    let detector = config::detector(args.config.as_deref())?;
     let options = Options {
         parse: ParseOptions {
             udp_port: args.udp_port,

@@ -68,6 +68,7 @@ pub(crate) fn association(id: u16, paths: &[(&str, PathState)]) -> AssociationVi
                 findings: Vec::new(),
                 forward: None,
                 return_: (*state == PathState::Active).then(|| flow(remote, now())),
+                steering: None,
             })
             .collect(),
     }

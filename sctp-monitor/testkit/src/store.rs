@@ -8,7 +8,10 @@ use std::{
 };
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowLinks, FlowRecord, ProbeInfo, ProbePath, ProbeRecord, RingRecord},
+    abi::{
+        FlowKey, FlowLinks, FlowRecord, ProbeInfo, ProbePath, ProbeRecord, RingRecord, SteerCounts,
+        SteerMode, SteerOrder,
+    },
     memory::MemoryTable,
     track::{FlowTable as _, MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions, emit::Heartbeat},
@@ -34,6 +37,10 @@ pub struct Store {
     forged_ring: Vec<Vec<u8>>,
     /// Probes that were sent and that nobody has answered yet.
     pub probes: Vec<SentProbe>,
+    /// How packets of flows are to leave, and what became of them.
+    orders: Vec<(FlowKey, SteerOrder, SteerCounts)>,
+    /// Orders are not taken.
+    pub refuses_orders: bool,
 }
 
 /// A probe as it was sent.
@@ -65,6 +72,24 @@ impl Store {
     /// The next turn finds this in the ring.
     pub fn forge_ring(&mut self, bytes: Vec<u8>) {
         self.forged_ring.push(bytes);
+    }
+
+    /// The orders that are in force.
+    pub fn orders(&self) -> impl Iterator<Item = &SteerOrder> {
+        self.orders.iter().map(|(_, order, _)| order)
+    }
+
+    /// Counts a packet that leaves by its order, if there is one: the order, if it is moved.
+    pub fn leave(&mut self, key: &FlowKey, bytes: u64) -> Option<SteerOrder> {
+        let (_, order, counts) = self.orders.iter_mut().find(|(known, ..)| known == key)?;
+        if order.mode == SteerMode::Move as u32 {
+            counts.packets += 1;
+            counts.bytes += bytes;
+            return Some(*order);
+        }
+        counts.would_have_packets += 1;
+        counts.would_have_bytes += bytes;
+        None
     }
 
     /// The ring overflows: what waits in it is lost.
@@ -167,6 +192,19 @@ impl FlowStore for Store {
 
     fn probe_record(&self, index: u32) -> Option<ProbeRecord> {
         self.table.probe_record(index)
+    }
+
+    fn steer(&mut self, key: &FlowKey, order: Option<&SteerOrder>, _now: Timestamp) -> bool {
+        self.orders.retain(|(known, ..)| known != key);
+        if let Some(order) = order.filter(|_| !self.refuses_orders) {
+            self.orders.push((*key, *order, SteerCounts::default()));
+        }
+        !self.refuses_orders
+    }
+
+    fn steered(&self, key: &FlowKey) -> Option<SteerCounts> {
+        let (.., counts) = self.orders.iter().find(|(known, ..)| known == key)?;
+        Some(*counts)
     }
 
     fn end_turn(&mut self, _now: Timestamp) -> Result<(), Infallible> {

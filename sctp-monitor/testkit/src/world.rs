@@ -8,10 +8,11 @@ use crate::{
     store::Store,
 };
 use sctp_monitor_common::{
-    abi::Interface,
+    abi::{FlowKey, Interface},
     memory::MemoryTable,
+    steer::IsMovable,
     track::{MAX_CHUNKS, Options, observe},
-    wire::{Frame, LinkType, ParseOptions},
+    wire::{Frame, LinkType, ParseOptions, Reading as _, parse},
 };
 use sctp_monitor_engine::{
     Engine, NicState, Session,
@@ -24,6 +25,8 @@ use sctp_monitor_engine::{
 pub const LOCAL_TAG: u32 = 0x10ca_1000;
 /// The remote endpoint's tag, in packets to it.
 pub const REMOTE_TAG: u32 = 0x4e01_e000;
+/// A tag of the second association's.
+const OTHER_TAG: u32 = 0x0abc_0000;
 /// The interface index of path 1; path 2 uses the next one.
 pub const NIC: u32 = 11;
 
@@ -90,7 +93,9 @@ impl World {
         world
     }
 
-    fn with(config: Config) -> Self {
+    /// The same under another configuration.
+    #[must_use]
+    pub fn with(config: Config) -> Self {
         let vantage = config.vantage;
         Self {
             store: Store::default(),
@@ -138,10 +143,39 @@ impl World {
         }
     }
 
-    /// A packet from the local endpoint over a path.
+    /// A packet that the local endpoint sends over a path: it leaves there, or where its order says.
     pub fn sent(&mut self, path: u8, tag: u32, chunks: Vec<Vec<u8>>) {
-        let packet = Packet::v4(tag, chunks).between(&Self::local(path), &Self::remote(path));
-        self.packet(&packet, path, true);
+        self.sent_somewhere(path, tag, chunks);
+    }
+
+    /// The same; gives the path on which it left.
+    pub fn sent_somewhere(&mut self, path: u8, tag: u32, chunks: Vec<Vec<u8>>) -> u8 {
+        let packet = Packet::v4(tag, chunks);
+        let carrier = self.moved(&Self::on(path, packet.clone())).unwrap_or(path);
+        self.packet(&Self::on(carrier, packet), carrier, true);
+        carrier
+    }
+
+    /// The same packet with the addresses of a path.
+    fn on(path: u8, packet: Packet) -> Packet {
+        packet.between(&Self::local(path), &Self::remote(path))
+    }
+
+    /// The path to which a packet that leaves is moved.
+    fn moved(&mut self, packet: &Packet) -> Option<u8> {
+        let frame = packet.ethernet();
+        let parsed = parse(&Frame(&frame), LinkType::Ethernet, ParseOptions::default()).ok()?;
+        let chunks = IsMovable {
+            at: parsed.chunks_at(),
+            end: parsed.end,
+        };
+        if !chunks.read(&Frame(&frame)) {
+            return None;
+        }
+        let order = self
+            .store
+            .leave(&FlowKey::from(&parsed), u64::from(parsed.total_length))?;
+        u8::try_from(order.if_index + 1 - NIC).ok()
     }
 
     /// A packet from the remote endpoint over a path.
@@ -193,6 +227,46 @@ impl World {
         self.sent(1, remote_tag, vec![frames::cookie_echo()]);
         self.received(1, local_tag, vec![frames::cookie_ack()]);
         self.sweep();
+    }
+
+    /// Another association over both paths, between other ports.
+    pub fn second_association(&mut self) {
+        let addresses = [
+            [Self::local(1), Self::local(2)],
+            [Self::remote(1), Self::remote(2)],
+        ];
+        let [local, remote] = &addresses
+            .each_ref()
+            .map(|list| list.each_ref().map(String::as_str));
+        let on = |path, tag, chunk| {
+            Packet::v4(tag, vec![chunk])
+                .between(&Self::local(path), &Self::remote(path))
+                .ports(5_000, 5_001)
+        };
+        self.packet(&on(1, 0, frames::init(OTHER_TAG, local)), 1, true);
+        self.packet(
+            &on(1, OTHER_TAG, frames::init_ack(OTHER_TAG + 1, remote)).reversed(),
+            1,
+            false,
+        );
+        self.packet(&on(1, OTHER_TAG + 1, frames::cookie_echo()), 1, true);
+        self.packet(&on(1, OTHER_TAG, frames::cookie_ack()).reversed(), 1, false);
+        self.sweep();
+        for path in [1, 2] {
+            self.packet(
+                &on(path, OTHER_TAG + 1, frames::heartbeat(&[path; 40])),
+                path,
+                true,
+            );
+            self.advance(ms(1));
+            self.packet(
+                &on(path, OTHER_TAG, frames::heartbeat_ack(&[path; 40])).reversed(),
+                path,
+                false,
+            );
+            self.sweep();
+        }
+        self.events.clear();
     }
 
     /// A heartbeat that nobody answers; gives its information.

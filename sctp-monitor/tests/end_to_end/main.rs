@@ -26,6 +26,7 @@ mod reports;
 mod scene;
 mod schema;
 mod setup;
+mod steering;
 #[path = "../support/schema.rs"]
 mod support;
 mod trouble;

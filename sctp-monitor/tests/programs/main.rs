@@ -9,6 +9,7 @@ mod corpus;
 mod packets;
 mod probes;
 mod random;
+mod steer;
 
 use aya::programs::{TestRun as _, TestRunOptions};
 use sctp_monitor_common::abi::{Counter, FlowLinks, TABLE_LAYOUT, limits::unproved_share};
@@ -30,7 +31,7 @@ const INSTRUCTION_BUDGET: u32 = 600_000;
 #[test]
 fn the_verifier_takes_every_program_within_budget() {
     let mut kernel = kernel();
-    for name in PROGRAMS {
+    for name in PROGRAMS.into_iter().chain(["tc_steer"]) {
         let info = if name.starts_with("xdp") {
             kernel.xdp(name).unwrap().info().unwrap()
         } else {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, within};
+use super::check::{ConfigError, within};
 use crate::model::Short;
 
 /// Whether the agent sends HEARTBEATs of its own.

@@ -44,6 +44,7 @@ impl Engine {
         let was_cut_off = path.is_cut_off();
         let changed = path.conclude(to_remote, to_local, fault, &self.config, now);
         let concerns_peer = changed.is_some() || path.is_cut_off() != was_cut_off;
+        let has_changed = changed.is_some();
         let noticed_at = changed.as_ref().map_or(now, |_| path.since());
         if path.state() == PathState::Active {
             self.probing.on_active(&asks);
@@ -73,6 +74,9 @@ impl Engine {
             self.findings.review_peer(association, noticed_at);
         }
         self.take_events();
+        if has_changed {
+            self.review_steering(id, now);
+        }
     }
 
     /// Finds out what is wrong with an association as a whole, and whether it is probed.

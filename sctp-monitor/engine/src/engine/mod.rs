@@ -13,6 +13,7 @@ mod next_hops;
 mod probing;
 mod ring;
 mod snapshot;
+mod steer;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -20,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, ProbePath};
+use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, ProbePath, SteerOrder};
 
 use crate::{
     config::Config,
@@ -33,6 +34,7 @@ use crate::{
     path::{flow::Membership, flows::Flows},
     probing::{Probing, request::ProbeRequest},
     registry::{Registry, association::Association, change::Change, context::context},
+    steering::Steering,
 };
 
 /// What the engine wants done.
@@ -64,6 +66,13 @@ pub(crate) enum Output {
     },
     /// Send this probe.
     Probe(ProbeRequest),
+    /// Say how the packets of a flow that this host sends are to leave.
+    Steer {
+        /// The flow.
+        key: FlowKey,
+        /// In place of what was said before; as the host sends them if `None`.
+        order: Option<SteerOrder>,
+    },
 }
 
 /// The engine. See the crate's documentation.
@@ -74,6 +83,7 @@ pub struct Engine {
     registry: Registry,
     findings: Findings,
     probing: Probing,
+    steering: Steering,
     nics: Nics,
     grace: Grace,
     housekeeping: Housekeeping,
@@ -93,6 +103,7 @@ impl Engine {
             registry: Registry::new(Arc::clone(&config)),
             findings: Findings::new(Arc::clone(&config)),
             probing: Probing::new(Arc::clone(&config)),
+            steering: Steering::new(Arc::clone(&config)),
             config,
             nics: Nics::default(),
             grace: Grace::default(),
@@ -172,6 +183,7 @@ impl Engine {
         self.flows.drop_deadlines(now);
         self.findings.handle_timeout(now);
         self.take_events();
+        self.time_steering(now);
         if self.housekeeping.is_due(now) {
             self.keep_house(now);
         }
@@ -183,6 +195,7 @@ impl Engine {
         self.registry.establish_rest(&mut self.flows, now);
         self.registry.on_end(&self.flows, now);
         self.route(now);
+        self.end_steering(now);
     }
 
     /// When [`Engine::handle_timeout`] is due, at the latest. Hand in the records of all flows that wait for an answer
@@ -194,6 +207,7 @@ impl Engine {
             self.flows.next_deadline(),
             self.findings.next_deadline(),
             self.probing.next_due(),
+            self.steering.next_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -296,9 +310,11 @@ impl Engine {
                 Change::Ended(association) => {
                     self.probing.forget_association(association.id);
                     self.findings.close(association, now);
-                    if let Some(association) = self.registry.get(association.id) {
+                    let id = association.id;
+                    if let Some(association) = self.registry.get(id) {
                         self.findings.on_ended(association, now);
                     }
+                    self.review_steering(id, now);
                 }
                 Change::Refused {
                     initiator,
@@ -308,6 +324,7 @@ impl Engine {
                 Change::PathRemoved(association, path) => {
                     self.probing.forget((association.id, path));
                     self.findings.close_path(association, path, now);
+                    self.review_steering(association.id, now);
                 }
             }
             self.take_events();
@@ -349,5 +366,6 @@ impl Engine {
             self.findings.close(association, now);
         }
         self.take_events();
+        self.review_all_steering(now);
     }
 }

@@ -99,6 +99,7 @@ impl Engine {
             findings: self.findings.of_path(association, &id).to_vec(),
             forward: flow(Direction::Forward),
             return_: flow(Direction::Return),
+            steering: self.steering.view(association, id),
         }
     }
 

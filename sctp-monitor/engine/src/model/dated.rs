@@ -5,7 +5,7 @@
 
 use crate::model::{
     AssociationView, Event, EventKind, Finding, FlowView, IncidentView, PathView, PhaseView, Snapshot,
-    Timestamp, UnfinishedHandshake,
+    SteeredPath, SteeringProspect, SteeringView, Timestamp, UnfinishedHandshake,
 };
 
 /// What the feeder's clock shows, as a time of day.
@@ -58,7 +58,11 @@ impl Event {
             | EventKind::AssociationDown { .. }
             | EventKind::PathStateChanged { .. }
             | EventKind::NotProbed { .. }
-            | EventKind::DataMoved { .. } => {}
+            | EventKind::DataMoved { .. }
+            | EventKind::SteeringStarted { .. }
+            | EventKind::SteeringChanged { .. }
+            | EventKind::SteeringEnded { .. }
+            | EventKind::SteeringRefused { .. } => {}
         }
         self
     }
@@ -140,6 +144,31 @@ impl Dated for PathView {
         self.findings.date(clock);
         self.forward.date(clock);
         self.return_.date(clock);
+        self.steering.date(clock);
+    }
+}
+
+impl SteeredPath {
+    /// The same, with times of day.
+    #[must_use]
+    pub fn dated(mut self, clock: &WallClock) -> Self {
+        self.steering.date(*clock);
+        self
+    }
+}
+
+impl SteeringProspect {
+    /// The same, with times of day.
+    #[must_use]
+    pub fn dated(mut self, clock: &WallClock) -> Self {
+        self.steering.date(*clock);
+        self
+    }
+}
+
+impl Dated for SteeringView {
+    fn date(&mut self, clock: WallClock) {
+        self.since.date(clock);
     }
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Answered, AssociationId, AssociationRef, Direction, End, ErrorCause, Finding, FromElsewhere,
-    IncidentView, Offers, Origin, PathId, PathState, ProbeObstacle, Reason, Schema, Side, Timestamp,
-    UnfinishedHandshake, units,
+    IncidentView, Offers, Origin, PathId, PathState, ProbeObstacle, Reason, Schema, Side, SteeringCause,
+    SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, Timestamp, UnfinishedHandshake, units,
 };
 
 /// A change of an association, a path, a finding or an incident.
@@ -191,6 +191,57 @@ pub enum EventKind {
         #[serde(rename = "gap_ms", with = "units::optional_ms")]
         #[schemars(with = "Option<f64>")]
         gap: Option<Duration>,
+    },
+    /// DATA and SACKs of a path leave on another path of the association from now on, or would, were it no dry run.
+    SteeringStarted {
+        /// The path that the host chose.
+        #[serde(flatten)]
+        path: PathId,
+        /// The path on which they leave.
+        onto: PathId,
+        /// Whether they are moved, or only counted.
+        mode: SteeringMode,
+        /// Why.
+        cause: SteeringCause,
+    },
+    /// The path on which they left failed too: they leave on a third one from now on.
+    SteeringChanged {
+        /// The path that the host chose.
+        #[serde(flatten)]
+        path: PathId,
+        /// The path on which they left.
+        from: PathId,
+        /// The path on which they leave.
+        onto: PathId,
+        /// Whether they are moved, or only counted.
+        mode: SteeringMode,
+    },
+    /// Packets of a path leave as the host sends them again.
+    SteeringEnded {
+        /// The path that the host chose.
+        #[serde(flatten)]
+        path: PathId,
+        /// The path on which they left.
+        onto: PathId,
+        /// Whether they were moved, or only counted.
+        mode: SteeringMode,
+        /// Why it ended.
+        end: SteeringEnd,
+        /// What became of the packets since it started.
+        #[serde(flatten)]
+        counts: SteeringCounts,
+        /// Time since it started.
+        #[serde(rename = "lasting_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        lasting: Duration,
+    },
+    /// A path failed, and its packets are not moved to another path though steering is on.
+    SteeringRefused {
+        /// The path.
+        #[serde(flatten)]
+        path: PathId,
+        /// Why not.
+        obstacle: SteeringObstacle,
     },
     /// A finding began, changed or ended.
     Finding {

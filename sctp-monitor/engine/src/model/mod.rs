@@ -26,6 +26,7 @@ mod schema;
 mod severity;
 mod snapshot;
 mod state;
+mod steering;
 mod suspicion;
 mod time;
 pub mod units;
@@ -63,6 +64,10 @@ pub use self::{
     severity::{FindingKind, Severity},
     snapshot::{AddressView, AssociationView, ChunkCounts, PathView, PhaseView, Snapshot},
     state::{Origin, PathState},
+    steering::{
+        SteeredPath, SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle,
+        SteeringProspect, SteeringView,
+    },
     suspicion::{Forgery, Suspicion},
     time::{NoTime, Short, Timestamp},
 };

@@ -1,6 +1,7 @@
 //! One of every kind of thing that is said, for the tests of words and of JSON.
 
 mod findings;
+mod steering;
 
 use std::time::Duration;
 
@@ -417,6 +418,7 @@ fn events_of(sides: Sides) -> Vec<Event> {
         moved(Direction::Forward, Some(ms(1_030))),
         moved(Direction::Return, None),
     ];
+    kinds.extend(steering::steering());
     kinds.extend(handshakes().into_iter().map(EventKind::HandshakeUnfinished));
     kinds.push(EventKind::AbortUnknown {
         source: path(1).remote,

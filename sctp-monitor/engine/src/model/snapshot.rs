@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AddressSource, AssociationId, AssociationRef, Direction, End, Finding, FlowView, HandshakeTimes,
-    IncidentView, Offers, Origin, PathId, PathState, ProbesView, Reason, Schema, Side, Timestamp, units,
+    IncidentView, Offers, Origin, PathId, PathState, ProbesView, Reason, Schema, Side, SteeringView,
+    Timestamp, units,
 };
 
 /// Associations, paths, flows, incidents and what else was found, at a moment.
@@ -130,6 +131,9 @@ pub struct PathView {
     /// From the remote to the local address, if any packet was seen.
     #[serde(rename = "return")]
     pub return_: Option<FlowView>,
+    /// What was moved to another path, if anything ever was or is to be.
+    #[serde(default)]
+    pub steering: Option<SteeringView>,
 }
 
 /// Chunks by the name that RFC 9260 and its extensions give them.

@@ -7,6 +7,7 @@ mod ends;
 mod handshakes;
 mod reasons;
 mod sides;
+mod steering;
 
 use std::{
     fmt::{self, Write as _},
@@ -196,6 +197,10 @@ impl Event {
                 });
                 format!("{direction} DATA moved from path {from} to path {to}{gap}")
             }
+            EventKind::SteeringStarted { .. }
+            | EventKind::SteeringChanged { .. }
+            | EventKind::SteeringEnded { .. }
+            | EventKind::SteeringRefused { .. } => steering::statement(&self.kind),
             EventKind::Finding { status, finding } => finding.words(sides, *status),
             EventKind::Incident { status, incident } => incident.words(*status),
             EventKind::AssociationUp { .. }

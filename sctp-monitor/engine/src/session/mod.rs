@@ -28,7 +28,7 @@ use self::look::Look;
 use crate::{
     config::Config,
     engine::{Engine, Output},
-    model::{Event, NextHop, PathId, Timestamp},
+    model::{AssociationId, Event, NextHop, PathId, SteeringObstacle, Timestamp},
     nics::NicState,
 };
 
@@ -107,6 +107,7 @@ impl Session {
         self.take_changed(store, now);
         self.look(store, now);
         self.engine.handle_probes(|index| store.probe_record(index), now);
+        self.take_steered(store);
         self.engine.handle_timeout(now);
         self.engine_due = self.engine.poll_timeout();
         debug_assert!(
@@ -116,6 +117,7 @@ impl Session {
         self.sort_outputs();
         while let Some(decision) = self.decisions.pop_front() {
             self.carry_out(decision, store, now)?;
+            self.sort_outputs();
         }
         // What was sent is waited for.
         self.engine_due = self.engine.poll_timeout();
@@ -130,6 +132,13 @@ impl Session {
         self.turn(store, now)?;
         self.engine.handle_end(now);
         self.sort_outputs();
+        // What is told of flows and slots is left as it was, for those who still read. Packets must not go on being moved.
+        let decisions = std::mem::take(&mut self.decisions);
+        for decision in decisions {
+            if matches!(decision, Output::Steer { .. }) {
+                self.carry_out(decision, store, now)?;
+            }
+        }
         Ok(())
     }
 
@@ -145,6 +154,34 @@ impl Session {
     /// Takes the state of a NIC, whenever it changes.
     pub fn handle_nic(&mut self, if_index: u32, name: &str, state: NicState, now: Timestamp) {
         self.engine.handle_nic(if_index, name, state, now);
+        self.engine_due = self.engine.poll_timeout();
+        self.sort_outputs();
+    }
+
+    /// Takes the MTU of a NIC, whenever it changes.
+    pub fn handle_mtu(&mut self, if_index: u32, mtu: u32) {
+        self.engine.handle_mtu(if_index, mtu);
+    }
+
+    /// The operator wants the packets of a path moved to another one, or not any more.
+    ///
+    /// # Errors
+    /// Why nothing comes of it.
+    pub fn handle_steering(
+        &mut self,
+        association: AssociationId,
+        path: PathId,
+        is_wanted: bool,
+        now: Timestamp,
+    ) -> Result<(), SteeringObstacle> {
+        let done = self.engine.handle_steering(association, path, is_wanted, now);
+        self.sort_outputs();
+        done
+    }
+
+    /// The operator wants nothing moved for a while, or wants it to go on.
+    pub fn handle_steering_pause(&mut self, is_paused: bool, now: Timestamp) {
+        self.engine.handle_steering_pause(is_paused, now);
         self.engine_due = self.engine.poll_timeout();
         self.sort_outputs();
     }
@@ -202,6 +239,14 @@ impl Session {
             }
         }
         self.due.truncate(kept);
+    }
+
+    fn take_steered(&mut self, store: &impl FlowStore) {
+        for key in self.engine.steered_flows() {
+            if let Some(counts) = store.steered(&key) {
+                self.engine.handle_steered(&key, &counts);
+            }
+        }
     }
 
     fn look(&mut self, store: &impl FlowStore, now: Timestamp) {
@@ -265,6 +310,12 @@ impl Session {
             Output::Probe(request) => {
                 let sent_at = store.send_probe(&request, now);
                 self.engine.on_probe_sent(&request, sent_at, now);
+            }
+            Output::Steer { key, order } => {
+                let is_in_force = store.steer(&key, order.as_ref(), now);
+                if order.is_some() && !is_in_force {
+                    self.engine.handle_order_refused(&key, now);
+                }
             }
         }
         Ok(())

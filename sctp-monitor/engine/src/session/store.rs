@@ -3,7 +3,7 @@
 use std::{borrow::Borrow, convert::Infallible};
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, RingRecord},
+    abi::{FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, RingRecord, SteerCounts, SteerOrder},
     memory::MemoryTable,
 };
 
@@ -47,6 +47,17 @@ pub trait FlowStore {
 
     /// What is known of the probes in a place.
     fn probe_record(&self, _index: u32) -> Option<ProbeRecord> {
+        None
+    }
+
+    /// Says how the packets of a flow are to leave: as the host sends them if `None`. `false` if nothing comes of an order; what
+    /// was said before holds no longer all the same.
+    fn steer(&mut self, _key: &FlowKey, _order: Option<&SteerOrder>, _now: Timestamp) -> bool {
+        false
+    }
+
+    /// What became of the packets of a flow by the order in force; `None` if there is none.
+    fn steered(&self, _key: &FlowKey) -> Option<SteerCounts> {
         None
     }
 

@@ -34,6 +34,7 @@ mod session;
 mod short_lived;
 mod sides;
 mod silence;
+mod steering;
 mod timeouts;
 mod unfinished;
 mod zombies;

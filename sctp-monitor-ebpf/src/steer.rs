@@ -1,0 +1,184 @@
+//! Moves packets of a failed path to another path of their association, as user space has ordered.
+//!
+//! The program stands before `tc_egress`: what it moves is seen there only on the NIC by which it leaves, under the path that
+//! carries it. It is attached only if the operator wants steering. While no order is in force a packet costs one look-up in an
+//! array.
+
+use core::{arch::asm, mem::offset_of};
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{BPF_F_MMAPABLE, TC_ACT_SHOT, TC_ACT_UNSPEC},
+    helpers::{bpf_ktime_get_coarse_ns, bpf_redirect_neigh, bpf_skb_store_bytes, bpf_skb_vlan_pop},
+    macros::map,
+    maps::{Array, HashMap},
+    programs::TcContext,
+};
+use sctp_monitor_common::{
+    abi::{FlowKey, IndexKey, MOST_STEERED, SteerCounts, SteerMode, SteerOrder, SteerPlace},
+    steer::{IsMovable, changed_check},
+    wire::{
+        LinkType, ParseOptions, Pass, ReadPacket, Readable, Reading, SctpPacket,
+        link::{MAX_VLAN_TAGS, is_vlan},
+        parse,
+    },
+};
+
+use crate::{
+    reader::{Skb, forget, skb_load},
+    table::index_seed,
+};
+
+/// How many orders there are.
+#[map]
+static STEER_ORDERS: Array<u32> = Array::with_max_entries(1, 0);
+
+/// The place of a flow's order.
+#[map]
+static STEER_INDEX: HashMap<IndexKey, u32> = HashMap::with_max_entries(MOST_STEERED, 0);
+
+#[map]
+static STEER_PLACES: Array<SteerPlace> = Array::with_max_entries(MOST_STEERED, BPF_F_MMAPABLE);
+
+/// Looks at a packet that is about to leave, and says what becomes of it.
+#[inline(always)]
+pub(crate) fn steer(ctx: &TcContext) -> i32 {
+    if !has_orders() {
+        return TC_ACT_UNSPEC;
+    }
+    let frame = Skb(ctx);
+    let Ok(packet) = frame.read_by(Headers) else {
+        return TC_ACT_UNSPEC;
+    };
+    // SAFETY: a number is written once, when its key is inserted.
+    let Some(number) = (unsafe { STEER_INDEX.get(FlowKey::from(&packet).index(index_seed())) }) else {
+        return TC_ACT_UNSPEC;
+    };
+    let Some(place) = STEER_PLACES.get_ptr_mut(*number) else {
+        return TC_ACT_UNSPEC;
+    };
+    // SAFETY: the pointer is the map's own and lives as long as the program. User space changes nothing in an order that is in
+    // the index but its lease, a word.
+    let order = unsafe { &(*place).order };
+    // SAFETY: as above; the counts are only added to, atomically.
+    let counts = unsafe { &raw mut (*place).counts };
+    // SAFETY: the helper has no preconditions.
+    if !order.is_in_force(unsafe { bpf_ktime_get_coarse_ns() }) {
+        add(counts, offset_of!(SteerCounts, lapsed), 1);
+        return TC_ACT_UNSPEC;
+    }
+    let chunks = IsMovable {
+        at: forget(packet.chunks_at()),
+        end: forget(packet.end),
+    };
+    if packet.tag != order.tag
+        || packet.first_fragment
+        || packet.src.is_v4() != order.src.is_v4()
+        || !frame.read_by(chunks)
+    {
+        add(counts, offset_of!(SteerCounts, kept), 1);
+        return TC_ACT_UNSPEC;
+    }
+    // SAFETY: the context is the program's own.
+    let segments = unsafe { (*ctx.skb.skb).gso_segs }.max(1);
+    let bytes = u64::from(ctx.len().saturating_sub(IP_AT as u32));
+    if order.mode != SteerMode::Move as u32 {
+        add(
+            counts,
+            offset_of!(SteerCounts, would_have_packets),
+            u64::from(segments),
+        );
+        add(counts, offset_of!(SteerCounts, would_have_bytes), bytes);
+        return TC_ACT_UNSPEC;
+    }
+    if !readdress(ctx, order) {
+        // It may have lost its tag already, and must not leave like that. The sender retransmits.
+        add(counts, offset_of!(SteerCounts, failed), u64::from(segments));
+        return TC_ACT_SHOT;
+    }
+    add(counts, offset_of!(SteerCounts, packets), u64::from(segments));
+    add(counts, offset_of!(SteerCounts, bytes), bytes);
+    // SAFETY: the helper has no preconditions; without parameters it looks the next hop up by the new addresses.
+    unsafe { bpf_redirect_neigh(order.if_index, core::ptr::null_mut(), 0, 0) as i32 }
+}
+
+#[inline(always)]
+fn has_orders() -> bool {
+    match STEER_ORDERS.get_ptr(0) {
+        // SAFETY: the pointer is the map's own and lives as long as the program. Volatile: user space writes it.
+        Some(orders) => unsafe { orders.read_volatile() != 0 },
+        None => false,
+    }
+}
+
+/// Replaces the addresses; `false` if that is not possible.
+#[inline(always)]
+fn readdress(ctx: &TcContext, order: &SteerOrder) -> bool {
+    for _ in 0..MAX_VLAN_TAGS {
+        let Some(kind) = skb_load::<u16>(ctx, ETHER_TYPE_AT) else {
+            return false;
+        };
+        // SAFETY: the context is the program's own.
+        if !is_vlan(kind) && unsafe { (*ctx.skb.skb).vlan_present } == 0 {
+            break;
+        }
+        // The tag is of the NIC that it was meant for.
+        // SAFETY: the context is the program's own.
+        if unsafe { bpf_skb_vlan_pop(ctx.skb.skb) } != 0 {
+            return false;
+        }
+    }
+    if let (Some(src), Some(dst)) = (order.src.v4_word(), order.dst.v4_word()) {
+        let Some(check) = skb_load::<u16>(ctx, IP_AT + V4_CHECK_AT) else {
+            return false;
+        };
+        let [first, second] = changed_check(check, order.check_delta).to_ne_bytes();
+        // The checksum stands right before the addresses: all is one piece, behind two bytes that are not written.
+        let words = [u32::from_ne_bytes([0, 0, first, second]), src, dst];
+        let from = (&raw const words).cast::<u8>().wrapping_add(2);
+        // SAFETY: ten bytes follow the first two.
+        unsafe { store(ctx, IP_AT + V4_CHECK_AT, from, 10) }
+    } else {
+        let from = (&raw const order.src).cast();
+        // SAFETY: both addresses stand one behind the other, and an order is as long.
+        unsafe { store(ctx, IP_AT + V6_ADDRESSES_AT, from, 32) }
+    }
+}
+
+/// Writes into the packet.
+///
+/// # Safety
+/// `length` bytes from `from` are readable.
+#[inline(always)]
+unsafe fn store(ctx: &TcContext, at: usize, from: *const u8, length: u32) -> bool {
+    // SAFETY: the caller vouches for the bytes, and the context is the program's own.
+    unsafe { bpf_skb_store_bytes(ctx.as_ptr().cast(), at as u32, from.cast(), length, 0) == 0 }
+}
+
+/// Adds to a count, which other CPUs may do at the same time.
+#[inline(always)]
+fn add(counts: *mut SteerCounts, offset: usize, number: u64) {
+    let count = counts.cast::<u8>().wrapping_add(offset);
+    // SAFETY: an atomic addition to a word of the map's own value, which is aligned.
+    unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) count, in(reg) number, options(nostack)) };
+}
+
+/// Reads a frame down to the SCTP common header. SCTP in UDP stays where it is: UDP's checksum covers the addresses.
+struct Headers;
+
+impl Reading for Headers {
+    type Output = Result<SctpPacket, Pass>;
+
+    #[inline(always)]
+    fn read<R: ReadPacket>(self, reader: &R) -> Self::Output {
+        parse(reader, LinkType::Ethernet, ParseOptions { udp_port: 0 })
+    }
+}
+
+/// Behind the Ethernet header, when there are no tags (any more).
+const IP_AT: usize = 14;
+const ETHER_TYPE_AT: usize = 12;
+const V4_CHECK_AT: usize = 10;
+const V6_ADDRESSES_AT: usize = 8;
+
+const _: () = assert!(offset_of!(SteerOrder, dst) == offset_of!(SteerOrder, src) + 16);

@@ -1,0 +1,144 @@
+//! What the steering policy is asked, and what becomes of its decisions.
+
+use sctp_monitor_common::abi::{FlowKey, SteerCounts};
+
+use super::{Engine, Output};
+use crate::{
+    model::{AssociationId, PathId, SteeredPath, SteeringEnd, SteeringObstacle, SteeringProspect, Timestamp},
+    registry::association::Association,
+    steering::{Decision, Surroundings},
+};
+
+impl Engine {
+    /// Takes the MTU of a NIC, whenever it changes.
+    pub(crate) fn handle_mtu(&mut self, if_index: u32, mtu: u32) {
+        self.nics.set_mtu(if_index, mtu);
+    }
+
+    /// The flows for which there is an order.
+    pub(crate) fn steered_flows(&self) -> Vec<FlowKey> {
+        self.steering.flows().copied().collect()
+    }
+
+    /// What became of the packets of a flow by the order in force.
+    pub(crate) fn handle_steered(&mut self, key: &FlowKey, counts: &SteerCounts) {
+        self.steering.handle_counts(key, counts);
+    }
+
+    /// The order for a flow was not taken.
+    pub(crate) fn handle_order_refused(&mut self, key: &FlowKey, now: Timestamp) {
+        self.steering.on_refused(key, now);
+        self.take_decisions();
+    }
+
+    /// Whether the operator paused steering.
+    #[must_use]
+    pub fn is_steering_paused(&self) -> bool {
+        self.steering.is_paused()
+    }
+
+    /// The paths whose packets leave on another one.
+    #[must_use]
+    pub fn steered_paths(&self) -> Vec<SteeredPath> {
+        self.steering.list()
+    }
+
+    /// What would be done with the packets of each path of an association if it failed now; `None` if it is not known.
+    #[must_use]
+    pub fn steering_prospects(&self, id: AssociationId, now: Timestamp) -> Option<Vec<SteeringProspect>> {
+        let association = self.registry.get(id).filter(|known| known.is_established())?;
+        Some(self.steering.explain(association, self.surroundings(now)))
+    }
+
+    /// The operator wants the packets of a path moved, or not any more.
+    pub(crate) fn handle_steering(
+        &mut self,
+        id: AssociationId,
+        path: PathId,
+        is_wanted: bool,
+        now: Timestamp,
+    ) -> Result<(), SteeringObstacle> {
+        let around = Surroundings {
+            flows: &self.flows,
+            nics: &self.nics,
+            now,
+        };
+        let association = self.registry.get(id).filter(|known| known.is_established());
+        let association = association.ok_or(SteeringObstacle::NoSuchPath)?;
+        let done = if is_wanted {
+            self.steering.add(association, path, around)
+        } else {
+            self.steering.remove(association, path, around)
+        };
+        self.take_decisions();
+        done
+    }
+
+    /// The operator wants nothing moved for a while, or wants it to go on.
+    pub(crate) fn handle_steering_pause(&mut self, is_paused: bool, now: Timestamp) {
+        if is_paused {
+            self.steering.pause(now);
+            self.take_decisions();
+            return;
+        }
+        self.steering.resume();
+        let all: Vec<_> = self.associations().map(Association::id).collect();
+        for association in all {
+            self.review_steering(association, now);
+        }
+    }
+
+    fn surroundings(&self, now: Timestamp) -> Surroundings<'_> {
+        Surroundings {
+            flows: &self.flows,
+            nics: &self.nics,
+            now,
+        }
+    }
+
+    /// Packets leave as the host sends them: the agent ends.
+    pub(super) fn end_steering(&mut self, now: Timestamp) {
+        self.steering.end_all(SteeringEnd::AgentEnds, now);
+        self.take_decisions();
+    }
+
+    /// Something of an association has changed that may matter.
+    pub(super) fn review_steering(&mut self, id: AssociationId, now: Timestamp) {
+        if !self.config.steering.is_on() {
+            return;
+        }
+        let around = Surroundings {
+            flows: &self.flows,
+            nics: &self.nics,
+            now,
+        };
+        match self.registry.get(id) {
+            Some(association) => self.steering.review(association, around),
+            None => self.steering.forget(id, now),
+        }
+        self.take_decisions();
+    }
+
+    /// Does what time alone brings about.
+    pub(super) fn time_steering(&mut self, now: Timestamp) {
+        for association in self.steering.due(now) {
+            self.review_steering(association, now);
+        }
+    }
+
+    /// What was steered of associations that are no more.
+    pub(super) fn review_all_steering(&mut self, now: Timestamp) {
+        for association in self.steering.associations() {
+            self.review_steering(association, now);
+        }
+    }
+
+    fn take_decisions(&mut self) {
+        while let Some(decision) = self.steering.poll_decision() {
+            self.outputs.push_back(match decision {
+                Decision::Report(event) => Output::Event(event),
+                Decision::Order { key, order } => Output::Steer { key, order },
+            });
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The words of steering: which packets leave on which path, and why.
+
+use crate::model::{
+    EventKind, PathId, Short, SteeringCause, SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle,
+    words::plural,
+};
+
+/// What happened, if it is of steering.
+pub(super) fn statement(kind: &EventKind) -> String {
+    match kind {
+        EventKind::SteeringStarted {
+            path,
+            onto,
+            mode,
+            cause,
+        } => started(path, onto, *mode, *cause),
+        EventKind::SteeringChanged {
+            path,
+            from,
+            onto,
+            mode,
+        } => changed(path, from, onto, *mode),
+        EventKind::SteeringEnded {
+            path,
+            mode,
+            end,
+            counts,
+            lasting,
+            ..
+        } => ended(path, *mode, *end, *counts, *lasting),
+        EventKind::SteeringRefused { path, obstacle } => refused(path, *obstacle),
+        _ => String::new(),
+    }
+}
+
+fn started(path: &PathId, onto: &PathId, mode: SteeringMode, cause: SteeringCause) -> String {
+    let why = match cause {
+        SteeringCause::PathInactive => "",
+        SteeringCause::Operator => ", as the operator asked",
+    };
+    match mode {
+        SteeringMode::Move => format!("DATA and SACKs of path {path} leave on path {onto} from now on{why}"),
+        SteeringMode::DryRun | SteeringMode::Off => {
+            format!(
+                "dry run: DATA and SACKs of path {path} would leave on path {onto} from now on{why}; nothing is moved"
+            )
+        }
+    }
+}
+
+fn changed(path: &PathId, from: &PathId, onto: &PathId, mode: SteeringMode) -> String {
+    match mode {
+        SteeringMode::Move => {
+            format!(
+                "DATA and SACKs of path {path} leave on path {onto} from now on: path {from} is inactive too"
+            )
+        }
+        SteeringMode::DryRun | SteeringMode::Off => format!(
+            "dry run: DATA and SACKs of path {path} would leave on path {onto} from now on: path {from} is inactive too"
+        ),
+    }
+}
+
+fn ended(
+    path: &PathId,
+    mode: SteeringMode,
+    end: SteeringEnd,
+    counts: SteeringCounts,
+    lasting: std::time::Duration,
+) -> String {
+    let lasting = Short(lasting);
+    let how_many = match mode {
+        SteeringMode::Move => format!("{} moved in {lasting}", plural(counts.packets, "packet")),
+        SteeringMode::DryRun | SteeringMode::Off => {
+            format!(
+                "{} would have been moved in {lasting}",
+                plural(counts.would_have_packets, "packet")
+            )
+        }
+    };
+    let failed = match counts.failed {
+        0 => String::new(),
+        failed => format!(
+            ", {} lost because they could not be rewritten",
+            plural(failed, "packet")
+        ),
+    };
+    let dry = match mode {
+        SteeringMode::Move => "",
+        SteeringMode::DryRun | SteeringMode::Off => "dry run: ",
+    };
+    format!("{dry}packets of path {path} leave as the host sends them: {end}; {how_many}{failed}")
+}
+
+fn refused(path: &PathId, why: SteeringObstacle) -> String {
+    format!("DATA and SACKs of path {path} are not moved to another path: {why}")
+}
+
+impl std::fmt::Display for SteeringEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::PathRecovered => "the path works again",
+            Self::NoPathLeft => "the other path is inactive too, and no other one is active",
+            Self::Operator => "the operator asked for it",
+            Self::PathGone => "the association or the path is no more",
+            Self::Refused => "the kernel did not take the order (see the log)",
+            Self::AgentEnds => "the agent ends",
+        })
+    }
+}
+
+impl std::fmt::Display for SteeringObstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoActivePath => "no other path of the association is active",
+            Self::MtuTooSmall => "the active paths have a smaller MTU",
+            Self::TooManyAssociations => {
+                "as many associations are steered as the configuration allows (most_associations)"
+            }
+            Self::TagUnknown => "the verification tag of the association is not known",
+            Self::Operator => "the operator took it back; it is left alone until the path is active again",
+            Self::Off => "steering is off, for all or for this peer (`run --steer`, table `steering` of the configuration)",
+            Self::NothingSent => "this host has sent nothing on the path since the agent watches",
+            Self::NoSuchPath => "the association has no such path",
+            Self::NothingInForce => "its packets leave as the host sends them already",
+            Self::Paused => "the operator paused steering (`sctp-monitor steer resume`)",
+        })
+    }
+}

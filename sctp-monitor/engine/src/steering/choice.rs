@@ -1,0 +1,94 @@
+//! Which path packets are moved to: one that works, by another NIC if there is one, then by what the operator prefers, then the
+//! fastest.
+
+use std::time::Duration;
+
+use sctp_monitor_common::abi::FlowKey;
+
+use super::around::Surroundings;
+use crate::{
+    config,
+    model::{PathId, PathState, SteeringObstacle},
+    path::flow::Flow,
+    registry::association::Association,
+};
+
+/// A path that takes the packets of another one.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) path: PathId,
+    /// The addresses that they get.
+    pub(super) key: FlowKey,
+    /// The NIC by which they leave.
+    pub(super) if_index: u32,
+}
+
+/// The best other path of the association among those that are free.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn choose(
+    association: &Association,
+    path: PathId,
+    is_free: impl Fn(&PathId) -> bool,
+    config: &config::Steering,
+    around: Surroundings<'_>,
+) -> Result<Target, SteeringObstacle> {
+    let failed = around.sent_flow(association, &path);
+    let failed_by = failed.map(|flow| flow.view.interface.if_index());
+    let needed = failed.and_then(|flow| around.mtu(flow));
+    let mut obstacle = SteeringObstacle::NoActivePath;
+    let mut best: Option<(_, Target)> = None;
+    for (id, other) in association.paths() {
+        let is_candidate = *id != path
+            && id.local.is_ipv4() == path.local.is_ipv4()
+            && other.state() == PathState::Active
+            && is_free(id);
+        if !is_candidate {
+            continue;
+        }
+        let Some(flow) = around.sent_flow(association, id) else {
+            continue;
+        };
+        if around
+            .mtu(flow)
+            .zip(needed)
+            .is_some_and(|(mtu, needed)| mtu < needed)
+        {
+            obstacle = SteeringObstacle::MtuTooSmall;
+            continue;
+        }
+        let if_index = flow.view.interface.if_index();
+        let rank = (
+            failed_by == Some(if_index),
+            id.local == path.local,
+            id.remote == path.remote,
+            preference(config, around, if_index),
+            round_trip(flow),
+        );
+        if best.as_ref().is_none_or(|(least, _)| rank < *least) {
+            let target = Target {
+                path: *id,
+                key: flow.view.key,
+                if_index,
+            };
+            best = Some((rank, target));
+        }
+    }
+    best.map(|(_, target)| target).ok_or(obstacle)
+}
+
+/// How early the operator named the NIC.
+fn preference(config: &config::Steering, around: Surroundings<'_>, if_index: u32) -> usize {
+    let name = around.nics.name(if_index);
+    let place = config
+        .prefer
+        .iter()
+        .position(|preferred| Some(preferred) == name.as_ref());
+    place.unwrap_or(usize::MAX)
+}
+
+fn round_trip(flow: &Flow) -> Duration {
+    let known = flow.view.heartbeat_rtt.or(flow.view.data_to_sack);
+    known.map_or(Duration::MAX, |rtt| rtt.srtt)
+}

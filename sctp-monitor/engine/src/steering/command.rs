@@ -1,0 +1,124 @@
+//! What the operator asks of steering, and is told of it.
+
+use super::{InForce, Steering, around::Surroundings};
+use crate::{
+    model::{
+        AssociationId, PathId, PathState, Side, SteeredPath, SteeringCause, SteeringEnd, SteeringMode,
+        SteeringObstacle, SteeringProspect, Timestamp,
+    },
+    registry::association::Association,
+};
+
+impl Steering {
+    /// Whether the operator paused it.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// What is in force, by association and path.
+    pub(crate) fn list(&self) -> Vec<SteeredPath> {
+        let one = |((id, path), order): (&(AssociationId, PathId), &InForce)| {
+            Some(SteeredPath {
+                association: order.association,
+                path: *path,
+                steering: self.view(*id, *path)?,
+            })
+        };
+        self.in_force.iter().filter_map(one).collect()
+    }
+
+    /// What would be done with the packets of each path of an association if it failed now.
+    pub(crate) fn explain(
+        &self,
+        association: &Association,
+        around: Surroundings<'_>,
+    ) -> Vec<SteeringProspect> {
+        let id = association.id();
+        let is_off = self.mode_of(association) == SteeringMode::Off;
+        association
+            .paths()
+            .map(|(path_id, path)| {
+                let target = match self.obstacle((id, *path_id)) {
+                    _ if is_off => Err(SteeringObstacle::Off),
+                    Some(obstacle) => Err(obstacle),
+                    None => self
+                        .target(association, *path_id, around)
+                        .map(|target| target.path),
+                };
+                SteeringProspect {
+                    path: *path_id,
+                    state: path.state(),
+                    steering: self.view(id, *path_id),
+                    onto: target.as_ref().ok().copied(),
+                    obstacle: target.err(),
+                }
+            })
+            .collect()
+    }
+
+    /// Moves the packets of a path, whatever its state, until the operator takes it back.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn add(
+        &mut self,
+        association: &Association,
+        path: PathId,
+        around: Surroundings<'_>,
+    ) -> Result<(), SteeringObstacle> {
+        let at = (association.id(), path);
+        let mode = self.mode_of(association);
+        if mode == SteeringMode::Off {
+            return Err(SteeringObstacle::Off);
+        }
+        if association.path(&path).is_none() {
+            return Err(SteeringObstacle::NoSuchPath);
+        }
+        self.left_alone.remove(&at);
+        if let Some(order) = self.in_force.get_mut(&at) {
+            order.cause = SteeringCause::Operator;
+            order.active_until = None;
+            return Ok(());
+        }
+        self.begin(association, path, mode, SteeringCause::Operator, around)
+    }
+
+    /// Takes back what is in force for a path, and leaves it alone until it is active.
+    ///
+    /// # Errors
+    /// If nothing is in force.
+    pub(crate) fn remove(
+        &mut self,
+        association: &Association,
+        path: PathId,
+        around: Surroundings<'_>,
+    ) -> Result<(), SteeringObstacle> {
+        let at = (association.id(), path);
+        if !self.in_force.contains_key(&at) {
+            return Err(SteeringObstacle::NothingInForce);
+        }
+        self.end(at, SteeringEnd::Operator, around.now);
+        let state = association.path(&path).map(crate::path::state::Path::state);
+        if state != Some(PathState::Active) {
+            self.left_alone.insert(at);
+        }
+        Ok(())
+    }
+
+    /// Takes everything back, and begins nothing until [`Steering::resume`].
+    pub(crate) fn pause(&mut self, now: Timestamp) {
+        self.is_paused = true;
+        self.end_all(SteeringEnd::Operator, now);
+    }
+
+    /// Ends a pause. What is to be moved is found when the associations are reviewed.
+    pub(crate) fn resume(&mut self) {
+        self.is_paused = false;
+        self.refused.clear();
+    }
+
+    pub(super) fn mode_of(&self, association: &Association) -> SteeringMode {
+        let addresses = association.addresses(Side::Remote).iter().copied();
+        self.config.steering.mode_for(addresses)
+    }
+}

@@ -1,0 +1,78 @@
+//! Orders: what the programs are told of a flow, and what is kept of it while it is in force.
+
+use sctp_monitor_common::{
+    abi::{FlowKey, SteerCounts, SteerMode, SteerOrder},
+    steer::check_delta,
+};
+
+use super::choice::Target;
+use crate::model::{
+    AssociationRef, Event, PathId, SteeringCause, SteeringCounts, SteeringMode, SteeringObstacle, Timestamp,
+};
+
+/// What the policy has decided.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Decision {
+    /// Report this.
+    Report(Box<Event>),
+    /// Packets of a flow leave by this order from now on, or as the host sends them.
+    Order {
+        /// The flow.
+        key: FlowKey,
+        /// The order, in place of what was said before.
+        order: Option<SteerOrder>,
+    },
+}
+
+/// An order that is in force.
+#[derive(Debug)]
+pub(super) struct InForce {
+    pub(super) association: AssociationRef,
+    pub(super) key: FlowKey,
+    pub(super) onto: PathId,
+    pub(super) mode: SteeringMode,
+    pub(super) cause: SteeringCause,
+    pub(super) since: Timestamp,
+    /// Until when the path must be active to have its packets back, if it is active.
+    pub(super) active_until: Option<Timestamp>,
+    /// By orders before that were part of it.
+    pub(super) counted: SteeringCounts,
+    /// By the order in force.
+    pub(super) counts: SteeringCounts,
+}
+
+/// What the program is told.
+pub(super) fn order(
+    key: &FlowKey,
+    target: &Target,
+    tag: Option<u32>,
+    mode: SteeringMode,
+) -> Result<SteerOrder, SteeringObstacle> {
+    let tag = tag.ok_or(SteeringObstacle::TagUnknown)?;
+    let mode = match mode {
+        SteeringMode::Move => SteerMode::Move,
+        SteeringMode::DryRun | SteeringMode::Off => SteerMode::DryRun,
+    };
+    Ok(SteerOrder {
+        src: target.key.src,
+        dst: target.key.dst,
+        lease_until_ns: 0,
+        tag,
+        if_index: target.if_index,
+        mode: mode as u32,
+        check_delta: check_delta([key.src, key.dst], [target.key.src, target.key.dst]),
+        reserved: [0; 2],
+    })
+}
+
+pub(super) fn counted(counts: &SteerCounts) -> SteeringCounts {
+    SteeringCounts {
+        packets: counts.packets,
+        bytes: counts.bytes,
+        would_have_packets: counts.would_have_packets,
+        would_have_bytes: counts.would_have_bytes,
+        kept: counts.kept,
+        lapsed: counts.lapsed,
+        failed: counts.failed,
+    }
+}

@@ -1,0 +1,73 @@
+//! The answer in words.
+
+use std::io::{self, Write};
+
+use sctp_monitor_engine::model::{SteeredPath, SteeringMode, SteeringProspect, SteeringView, words};
+
+use crate::{cli::SteerVerb, control::SteerAnswer};
+
+/// Writes it.
+pub(super) fn write(out: &mut impl Write, verb: &SteerVerb, answer: &SteerAnswer) -> io::Result<()> {
+    let paused = if answer.paused { ", paused" } else { "" };
+    writeln!(out, "steering: {}{paused} (agent {})", answer.mode, answer.agent)?;
+    if let Some(refused) = &answer.refused {
+        writeln!(out, "nothing was done: {refused}")?;
+    }
+    if matches!(verb, SteerVerb::Explain { .. }) {
+        for path in &answer.paths {
+            prospect(out, path)?;
+        }
+        return Ok(());
+    }
+    if answer.steered.is_empty() {
+        writeln!(out, "no packets are moved to another path")?;
+    }
+    for path in &answer.steered {
+        steered(out, path)?;
+    }
+    Ok(())
+}
+
+fn steered(out: &mut impl Write, steered: &SteeredPath) -> io::Result<()> {
+    writeln!(
+        out,
+        "association {}, ports {} > {}: {}",
+        steered.association.id,
+        steered.association.local_port,
+        steered.association.remote_port,
+        in_force(steered.path, &steered.steering)
+    )
+}
+
+fn prospect(out: &mut impl Write, path: &SteeringProspect) -> io::Result<()> {
+    write!(out, "path {}: {}; ", path.path, path.state.words())?;
+    match (
+        path.steering.filter(|steering| steering.onto.is_some()),
+        path.onto,
+        path.obstacle,
+    ) {
+        (Some(steering), ..) => writeln!(out, "{}", in_force(path.path, &steering)),
+        (None, Some(onto), _) => writeln!(out, "if it fails, DATA and SACKs leave on path {onto}"),
+        (None, None, Some(obstacle)) => writeln!(out, "if it fails, nothing is moved: {obstacle}"),
+        (None, None, None) => writeln!(out),
+    }
+}
+
+fn in_force(path: sctp_monitor_engine::model::PathId, steering: &SteeringView) -> String {
+    let onto = steering
+        .onto
+        .map_or_else(String::new, |onto| format!(" on path {onto}"));
+    let counts = steering.counts;
+    let since = words::time_of_day(steering.since);
+    match steering.mode {
+        SteeringMode::Move => format!(
+            "DATA and SACKs of path {path} leave{onto} since {since} UTC; {} moved, {} left as the host sent them",
+            words::plural(counts.packets, "packet"),
+            counts.kept + counts.lapsed
+        ),
+        SteeringMode::DryRun | SteeringMode::Off => format!(
+            "dry run: DATA and SACKs of path {path} would leave{onto} since {since} UTC; {} would have been moved",
+            words::plural(counts.would_have_packets, "packet")
+        ),
+    }
+}
