@@ -11,7 +11,14 @@ use aya::{
     Ebpf, EbpfLoader,
     programs::{ProgramError, SchedClassifier, TestRunOptions, Xdp, XdpMode, xdp::XdpLink},
 };
-use sctp_monitor::kernel::{Kernel, LoadOptions};
+use sctp_monitor::{
+    clock::Clock,
+    kernel::{Kernel, LoadOptions},
+};
+use sctp_monitor_common::{
+    abi::{FlowKey, SteerMode, SteerOrder},
+    wire::{Frame, LinkType, ParseOptions, parse},
+};
 use sctp_monitor_lab::Namespace;
 use sctp_monitor_testkit::frames::{self, Packet};
 
@@ -26,7 +33,11 @@ fn main() -> anyhow::Result<()> {
     let json = std::env::args().any(|argument| argument == "--json");
     let namespace = Namespace::new("bench")?;
     let mut floor = EbpfLoader::new().load(FLOOR)?;
-    let mut kernel = Kernel::load(&LoadOptions::default())?;
+    let mut kernel = Kernel::load(&LoadOptions {
+        steered_flows: 16,
+        ..LoadOptions::default()
+    })?;
+    order(&mut kernel)?;
     let _attached = attach(&namespace, &mut kernel, &mut floor)?;
     let cases = cases();
     let mut rows: Vec<Row> = PROGRAMS
@@ -63,6 +74,8 @@ impl<'a> Row<'a> {
     }
 
     fn round(&mut self, kernel: &mut Kernel, floor: &mut Ebpf) -> anyhow::Result<()> {
+        // Whatever took its time meanwhile.
+        kernel.renew_orders(Clock::now()?);
         for frame in &self.case.before {
             self.program.run(kernel, frame, 1)?;
         }
@@ -107,7 +120,6 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    const TAG: u32 = 0x1234_5678;
     let info: Vec<u8> = (0..40).collect();
     let v4 = |chunks| Packet::v4(TAG, chunks);
     let back = |chunks| v4(chunks).reversed();
@@ -138,12 +150,35 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     Program::Xdp("xdp_ingress"),
     Program::Xdp("xdp_ingress_frags"),
     Program::Tc("tc_ingress"),
     Program::Tc("tc_egress"),
+    Program::Tc("tc_steer"),
 ];
+
+/// An order for the IPv4 flow: for `tc_steer` its DATA is moved, its HEARTBEATs stay, and all others are not steered. It
+/// moves them to the addresses that they have, because a repetition finds the packet as the one before has left it.
+fn order(kernel: &mut Kernel) -> anyhow::Result<()> {
+    let frame = Packet::v4(TAG, vec![frames::data(1, 64)]).ethernet();
+    let packet = parse(&Frame(&frame), LinkType::Ethernet, ParseOptions::default());
+    let packet = packet.map_err(|pass| anyhow::anyhow!("{pass:?}"))?;
+    let order = SteerOrder {
+        src: packet.src,
+        dst: packet.dst,
+        lease_until_ns: 0,
+        tag: TAG,
+        if_index: 1,
+        mode: SteerMode::Move as u32,
+        check_delta: 0,
+        reserved: [0; 2],
+    };
+    kernel.steer(&FlowKey::from(&packet), Some(&order), Clock::now()?)?;
+    Ok(())
+}
+
+const TAG: u32 = 0x1234_5678;
 
 /// Attaches the XDP programs and the empty one while they are measured: every call of BPF_PROG_TEST_RUN would
 /// otherwise wait for two RCU grace periods.
