@@ -11,8 +11,8 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::{
     abi::{
-        CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord, NO_SLOT, Rare, Trust,
-        limits::unproved_share,
+        CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord, NO_SLOT, ProbePath,
+        ProbeRecord, ProbeSlot, Rare, Trust, limits::unproved_share,
     },
     track::{FlowTable, Scratch, Tables},
     wire::{ReadPacket, Readable, Reading},
@@ -43,6 +43,8 @@ pub struct MemoryTable {
     /// Whether a record in the ring would wake user space up.
     urgent: bool,
     scratch: Scratch,
+    probe_key: [u64; 2],
+    probes: Vec<ProbeSlot>,
     now_ns: u64,
     tick_ns: u64,
 }
@@ -66,6 +68,8 @@ impl MemoryTable {
             ring: VecDeque::new(),
             urgent: false,
             scratch: Scratch::zeroed(),
+            probe_key: [0; 2],
+            probes: Vec::new(),
             now_ns: 0,
             tick_ns: 1,
         }
@@ -99,6 +103,30 @@ impl MemoryTable {
             is_touched: vec![false; slots as usize],
             ..Self::new().with_max_flows(slots as usize)
         }
+    }
+
+    /// Makes the table recognise the agent's probes of so many paths by this key.
+    #[must_use]
+    pub fn with_probes(mut self, key: [u64; 2], paths: u32) -> Self {
+        self.probe_key = key;
+        self.probes = vec![ProbeSlot::zeroed(); paths as usize];
+        self
+    }
+
+    /// Gives a place in the map of probes to a path, of whose probes nothing is known yet.
+    pub fn assign_probe(&mut self, index: u32, path: &ProbePath) {
+        if let Some(slot) = self.probes.get_mut(index as usize) {
+            *slot = ProbeSlot {
+                path: *path,
+                ..ProbeSlot::zeroed()
+            };
+        }
+    }
+
+    /// What is known of a path's probes.
+    #[must_use]
+    pub fn probe_record(&self, index: u32) -> Option<ProbeRecord> {
+        self.probes.get(index as usize).map(|slot| slot.record)
     }
 
     /// Sets the clock, in nanoseconds since any epoch; both the fine and the coarse clock follow it.
@@ -271,6 +299,15 @@ impl FlowTable for MemoryTable {
         self.touch(slot);
         let record = self.records.get_mut(slot as usize)?;
         Some((record, self.links.get(slot as usize)?, &mut self.scratch))
+    }
+
+    fn probe_key(&self) -> [u64; 2] {
+        self.probe_key
+    }
+
+    fn probe(&mut self, index: u32) -> Option<(&mut ProbeRecord, &ProbePath)> {
+        let slot = self.probes.get_mut(index as usize)?;
+        Some((&mut slot.record, &slot.path))
     }
 
     fn now_ns(&mut self) -> u64 {

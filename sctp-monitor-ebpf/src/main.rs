@@ -1,7 +1,8 @@
 //! The programs: XDP and TC around the one parser and tracker.
 //!
-//! Each picks its reader, tracks the packet, and lets it pass. None of them changes or drops anything, but `tc_steer`, which
-//! moves packets to another path of their association where that was ordered.
+//! Each picks its reader, tracks the packet, and lets it pass. What they drop is an answer to a probe of the agent's own that
+//! stands alone in its packet. `tc_steer` alone changes packets: it moves them to another path of their association where that was
+//! ordered.
 
 #![no_std]
 #![no_main]
@@ -15,13 +16,13 @@ mod table;
 
 use aya_ebpf::{
     Global,
-    bindings::{TC_ACT_UNSPEC, xdp_action},
+    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
 use sctp_monitor_common::{
     abi::Interface,
-    track::{MAX_CHUNKS, Options, observe},
+    track::{MAX_CHUNKS, Options, Verdict, observe},
     wire::{LinkType, ParseOptions, Readable},
 };
 
@@ -38,24 +39,24 @@ static UDP_PORT: Global<u16> = Global::new(9899);
 #[xdp]
 #[inline(always)]
 fn xdp_ingress(ctx: XdpContext) -> u32 {
-    look(&Direct(&ctx), xdp_interface(&ctx));
-    xdp_action::XDP_PASS
+    xdp_action(look(&Direct(&ctx), xdp_interface(&ctx)))
 }
 
 /// What arrives at a NIC whose packets may span buffers (jumbo frames; Linux 5.18).
 #[xdp(frags)]
 #[inline(always)]
 fn xdp_ingress_frags(ctx: XdpContext) -> u32 {
-    look(&XdpBuffers::of(&ctx), xdp_interface(&ctx));
-    xdp_action::XDP_PASS
+    xdp_action(look(&XdpBuffers::of(&ctx), xdp_interface(&ctx)))
 }
 
 /// What arrives at a NIC that cannot take an XDP program.
 #[classifier]
 #[inline(always)]
 fn tc_ingress(ctx: TcContext) -> i32 {
-    look(&Skb(&ctx), Interface::ingress(skb_if_index(&ctx)));
-    TC_ACT_UNSPEC
+    match look(&Skb(&ctx), Interface::ingress(skb_if_index(&ctx))) {
+        Verdict::Consume => TC_ACT_SHOT,
+        Verdict::Pass => TC_ACT_UNSPEC,
+    }
 }
 
 /// What the host itself sends.
@@ -74,7 +75,7 @@ fn tc_steer(ctx: TcContext) -> i32 {
 }
 
 #[inline(always)]
-fn look<P: Readable>(frame: &P, interface: Interface) {
+fn look<P: Readable>(frame: &P, interface: Interface) -> Verdict {
     let options = Options {
         link: LinkType::Ethernet,
         parse: ParseOptions {
@@ -82,7 +83,15 @@ fn look<P: Readable>(frame: &P, interface: Interface) {
         },
         max_chunks: MAX_CHUNKS,
     };
-    observe(frame, interface, &options, &mut KernelTables::new());
+    observe(frame, interface, &options, &mut KernelTables::new())
+}
+
+#[inline(always)]
+fn xdp_action(verdict: Verdict) -> u32 {
+    match verdict {
+        Verdict::Consume => xdp_action::XDP_DROP,
+        Verdict::Pass => xdp_action::XDP_PASS,
+    }
 }
 
 #[inline(always)]

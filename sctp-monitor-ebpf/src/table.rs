@@ -16,7 +16,7 @@ use bytemuck::Pod;
 use sctp_monitor_common::{
     abi::{
         CONTROL_LONG, CONTROL_SHORT, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord,
-        FlowSlot, IndexKey, NO_SLOT, Rare, TableFacts, Trust,
+        FlowSlot, IndexKey, NO_SLOT, ProbePath, ProbeRecord, ProbeSlot, Rare, TableFacts, Trust,
         limits::{DEFAULT_FLOWS, DEFAULT_RING_BYTES},
     },
     track::{FlowTable, Scratch, Tables},
@@ -62,6 +62,14 @@ pub(crate) static RING: RingBuf = RingBuf::with_byte_size(DEFAULT_RING_BYTES, 0)
 /// See [`FlowKey::index`]; user space sets it, to what it stores in [`TABLE`].
 #[unsafe(no_mangle)]
 static INDEX_SEED: Global<[u64; 2]> = Global::new([0; 2]);
+
+/// The key of the agent's probes; zero if it sends none: then the verifier leaves out what recognises them.
+#[unsafe(no_mangle)]
+static PROBE_KEY: Global<[u64; 2]> = Global::new([0; 2]);
+
+/// Probed paths. User space makes it larger where it probes.
+#[map]
+static PROBES: Array<ProbeSlot> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// A power of two. A flood of 100,000 flows a second overwrites a fingerprint after two thirds of a second; the packets
 /// of a handshake follow each other within milliseconds.
@@ -178,6 +186,18 @@ impl FlowTable for KernelTable {
     fn flow_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks, &mut Scratch)> {
         let (record, links) = flow(slot)?;
         Some((record, links, self.scratch))
+    }
+
+    #[inline(always)]
+    fn probe_key(&self) -> [u64; 2] {
+        PROBE_KEY.load()
+    }
+
+    #[inline(always)]
+    fn probe(&mut self, index: u32) -> Option<(&mut ProbeRecord, &ProbePath)> {
+        let slot = PROBES.get_ptr_mut(index)?;
+        // SAFETY: the pointer is the map's own and lives as long as the program; each part has one writer.
+        Some(unsafe { (&mut (*slot).record, &(*slot).path) })
     }
 
     #[inline(always)]

@@ -10,6 +10,8 @@ use sctp_monitor_common::{
 };
 use sctp_monitor_engine::model::SteeringMode;
 
+use sctp_monitor_engine::config::ProbeMode;
+
 use crate::kernel::HookChoice;
 
 /// Watches every SCTP path that crosses a NIC, and reports which one broke, and how.
@@ -63,6 +65,31 @@ pub struct RunArgs {
     /// Stop after this time, e.g. 30s or 10min.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub duration: Option<Duration>,
+    /// Send HEARTBEATs into this host's associations, to tell dead paths sooner (docs/probing.md). Default: as the configuration
+    /// file says, else off.
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub probe: Option<ProbeArg>,
+}
+
+/// Whether probes are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProbeArg {
+    /// None.
+    Off,
+    /// Some when an answer is missing.
+    Confirm,
+    /// All the time.
+    Continuous,
+}
+
+impl From<ProbeArg> for ProbeMode {
+    fn from(probe: ProbeArg) -> Self {
+        match probe {
+            ProbeArg::Off => Self::Off,
+            ProbeArg::Confirm => Self::Confirm,
+            ProbeArg::Continuous => Self::Continuous,
+        }
+    }
 }
 
 /// Arguments of `audit`.

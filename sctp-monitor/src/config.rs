@@ -1,5 +1,5 @@
-//! The configuration file: TOML, with the detector's constants in the table `detector`, and what is done with the
-//! packets of failed paths in the table `steering`.
+//! The configuration file: TOML, with the detector's constants in the table `detector`, how paths are probed in `probe`, and what
+//! is done with the packets of failed paths in `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
 //! other values than those in its file is worse than one that does not start.
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sctp_monitor_engine::config::{Config, ConfigError, Steering};
+use sctp_monitor_engine::config::{Config, ConfigError, ProbeConfig, Steering};
 use serde::Deserialize;
 use toml::{Spanned, de::DeTable};
 
@@ -36,13 +36,14 @@ enum Problem {
     },
 }
 
-/// The detector's configuration in a file; the defaults if there is none. Nothing is steered.
+/// The detector's configuration in a file; the defaults if there is none. Nothing is probed or steered.
 ///
 /// # Errors
 /// [`FileError`].
 pub fn detector(path: Option<&Path>) -> Result<Config, FileError> {
     let config = read(path)?;
     Ok(Config {
+        probe: ProbeConfig::default(),
         steering: Steering::default(),
         ..config
     })
@@ -70,11 +71,16 @@ pub fn read(path: Option<&Path>) -> Result<Config, FileError> {
 #[serde(default, deny_unknown_fields)]
 struct File {
     detector: Config,
+    probe: ProbeConfig,
     steering: Steering,
 }
 
 fn parse(text: &str) -> Result<Config, Problem> {
-    let File { detector, steering } = toml::from_str(text).map_err(Problem::NotUnderstood)?;
+    let File {
+        detector,
+        probe,
+        steering,
+    } = toml::from_str(text).map_err(Problem::NotUnderstood)?;
     let senseless = |table| {
         move |error: ConfigError| Problem::Senseless {
             table,
@@ -83,8 +89,13 @@ fn parse(text: &str) -> Result<Config, Problem> {
         }
     };
     detector.validate().map_err(senseless("detector"))?;
+    probe.validate().map_err(senseless("probe"))?;
     steering.validate().map_err(senseless("steering"))?;
-    Ok(Config { steering, ..detector })
+    Ok(Config {
+        probe,
+        steering,
+        ..detector
+    })
 }
 
 /// The line of a key of a table; `None` if the file leaves it at its default.
@@ -181,6 +192,21 @@ mod tests {
         }
         let error = refused("[detector]\nrto_max = \"1ms\"\n");
         assert!(error.contains("rto_min") && error.contains("rto_max"), "{error}");
+    }
+
+    #[test]
+    fn probing_has_a_table_of_its_own() {
+        let probe = parse("[probe]\nmode = \"continuous\"\ninterval = \"50ms\"\n")
+            .unwrap()
+            .probe;
+        assert!(probe.is_on());
+        assert_eq!(probe.interval, Duration::from_millis(50));
+        assert!(!parse("").unwrap().probe.is_on(), "off unless asked for");
+        let error = refused("[detector]\n[probe]\ninterval = \"2ms\"\n");
+        for words in ["line 3", "interval", "from 10 ms"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+        assert!(refused("[probe]\nmode = \"always\"\n").contains("confirm"));
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::borrow::Borrow;
 
-use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, RingRecord, SteerCounts, SteerOrder};
+use sctp_monitor_common::abi::{
+    FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, RingRecord, SteerCounts, SteerOrder,
+};
 use sctp_monitor_engine::{
+    ProbeRequest,
     model::Timestamp,
     session::{FlowStore, News},
 };
@@ -11,6 +14,7 @@ use tracing::{debug, warn};
 
 use crate::{
     kernel::{Kernel, KernelError},
+    probe::Sender,
     slots::Slots,
 };
 
@@ -20,6 +24,9 @@ pub struct KernelFlows {
     pub kernel: Kernel,
     /// Who has which slot.
     pub slots: Slots,
+    sender: Option<Sender>,
+    /// Why the last probe was not sent: the same is not said again and again.
+    not_sent: Option<String>,
 }
 
 impl KernelFlows {
@@ -29,7 +36,15 @@ impl KernelFlows {
         Self {
             slots: Slots::new(kernel.max_flows()),
             kernel,
+            sender: None,
+            not_sent: None,
         }
+    }
+
+    /// The same, with probes that leave by this.
+    #[must_use]
+    pub fn with_probes(self, sender: Option<Sender>) -> Self {
+        Self { sender, ..self }
     }
 
     /// Finds the flows whose ring record was lost.
@@ -47,7 +62,7 @@ impl FlowStore for KernelFlows {
     type Error = KernelError;
 
     fn take_ring(&mut self, mut take: impl FnMut(&RingRecord<'_>)) {
-        let Self { kernel, slots } = self;
+        let Self { kernel, slots, .. } = self;
         while kernel.with_ring_record(|bytes| match RingRecord::parse(bytes) {
             Ok(record) => {
                 if let RingRecord::FlowOpened(opened) = &record {
@@ -87,6 +102,32 @@ impl FlowStore for KernelFlows {
         self.kernel.forget(key)?;
         self.slots.release(slot, now);
         Ok(())
+    }
+
+    fn assign_probe(&mut self, index: u32, path: &ProbePath) {
+        self.kernel.assign_probe(index, path);
+    }
+
+    fn send_probe(&mut self, request: &ProbeRequest, _now: Timestamp) -> Option<Timestamp> {
+        match self.sender.as_mut()?.send(request) {
+            Ok(at) => {
+                self.not_sent = None;
+                Some(at)
+            }
+            Err(error) => {
+                let (src, dst) = (request.key.src.to_ip(), request.key.dst.to_ip());
+                let error = format!("{:#}", anyhow::Error::from(error));
+                if self.not_sent.as_ref() != Some(&error) {
+                    warn!("a probe from {src} to {dst} was not sent: {error}");
+                    self.not_sent = Some(error);
+                }
+                None
+            }
+        }
+    }
+
+    fn probe_record(&self, index: u32) -> Option<ProbeRecord> {
+        self.kernel.probe_record(index)
     }
 
     fn steer(&mut self, key: &FlowKey, order: Option<&SteerOrder>, now: Timestamp) -> bool {

@@ -16,6 +16,7 @@ pub mod next_hops;
 pub mod nic;
 pub mod pcap;
 pub mod pressure;
+pub mod probe;
 pub mod report;
 pub mod run;
 pub mod schema;

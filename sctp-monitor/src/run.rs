@@ -14,12 +14,16 @@ use sctp_monitor_engine::{
     session::Pace,
 };
 
+use tracing::warn;
+
 use crate::{
     cli::{Format, RunArgs, VantageArg, WatchArgs},
     clock, config,
     driver::{Driver, Watch},
+    flows::KernelFlows,
     kernel::{Kernel, LoadOptions},
     log::Log,
+    probe::Sender,
     report::{
         Line, Outlet, Report, Summary, Writers,
         json::JsonLines,
@@ -38,8 +42,14 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
         outlets.push(events_file(path)?);
     }
     let mut detector = config::read(args.watch.config.as_deref())?;
+    if let Some(probe) = args.probe {
+        detector.probe.mode = probe.into();
+    }
     if let Some(mode) = args.steer {
         detector.steering.mode = mode.into();
+    }
+    if detector.probe.is_on() && matches!(args.watch.vantage, VantageArg::Gateway) {
+        bail!("probes are sent into this host's own associations only: probing needs `--vantage endpoint`");
     }
     watch(
         &args.interfaces,
@@ -71,13 +81,26 @@ pub(crate) fn watch(
             "packets can be moved to another path only by the host that sends them: without `--vantage gateway`"
         );
     }
+    if steers && !detector.probe.is_on() {
+        warn!(
+            "no probes are sent: a path whose packets leave on another one is seen to work again only if the host's stack sends \
+             HEARTBEATs on it; `--probe confirm` asks once a second"
+        );
+    }
     let kernel = Kernel::load(&LoadOptions {
         max_flows: args.max_flows,
         steered_flows: if steers { MOST_STEERED } else { 0 },
         udp_port: args.udp_port,
         new_flows_per_second: new_flows_per_second(args.max_flows),
+        probed_paths: probed_paths(&detector, args.max_flows),
         ..LoadOptions::default()
     })?;
+    let sender = detector
+        .probe
+        .is_on()
+        .then(|| Sender::open(kernel.probe_key()))
+        .transpose()
+        .context("probes cannot be sent (it takes root, or CAP_NET_RAW)")?;
     let vantage = match args.vantage {
         VantageArg::Endpoint => Vantage::Endpoint,
         VantageArg::Gateway => Vantage::Gateway,
@@ -94,11 +117,25 @@ pub(crate) fn watch(
     };
     let session = Session::new(detector, clock::tick()?, Pace::LIVE);
     let reports = Writers::start(outlets).context("cannot start a thread for the reports")?;
-    let driver = Driver::new(kernel, session, watch, reports, log.clone())?;
+    let flows = KernelFlows::new(kernel).with_probes(sender);
+    let driver = Driver::new(flows, session, watch, reports, log.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(driver.run(interfaces))
+}
+
+/// Places in the map of probes; 0 if none are sent.
+fn probed_paths(detector: &Config, max_flows: u32) -> u32 {
+    let detector = Config {
+        max_flows,
+        ..detector.clone()
+    };
+    if detector.probe.is_on() {
+        detector.probed_paths()
+    } else {
+        0
+    }
 }
 
 /// New flows that nothing proves, in a second: not more than a quarter of their share of the table, so that the engine lets go the

@@ -3,7 +3,7 @@
 
 use std::{fmt::Debug, path::Path, process::Command};
 
-use sctp_monitor_engine::config::{Config, Steering};
+use sctp_monitor_engine::config::{Config, ProbeConfig, Steering};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
@@ -19,6 +19,7 @@ fn example() -> String {
 fn the_page_names_every_key_with_its_default() {
     let mut table: Table = toml::from_str(&example()).unwrap();
     assert_described::<Config>(&table.remove("detector").unwrap());
+    assert_described::<ProbeConfig>(&table.remove("probe").unwrap());
     assert_described::<Steering>(&table.remove("steering").unwrap());
     assert!(table.is_empty(), "nothing else is configured: {table}");
 }

@@ -133,8 +133,10 @@ pub struct FlowRecord {
     /// How often a packet with the flow's tag did what only an endpoint can, since the tag is believed; see
     /// [`FlowLinks::tag`]. Counted until user space vouches for the tag.
     pub proofs: u16,
+    /// Whether SCTP came in UDP (RFC 6951) when the flow's tag was first seen on its interface: 1, or 0.
+    pub in_udp: u16,
     /// Room for more; 0.
-    pub reserved: [u16; 3],
+    pub reserved: [u16; 2],
 
     // Line 8: what is rare.
     /// What the last packet with another tag that asks for an answer would be answered by: the TSN of its DATA, or the fingerprint of

@@ -6,6 +6,7 @@ mod flow;
 mod key;
 pub mod limits;
 mod links;
+mod probe;
 mod rate;
 mod ring;
 mod sender;
@@ -18,6 +19,7 @@ pub use counter::{Counter, Counters};
 pub use flow::{FlowRecord, Interface, NO_SLOT};
 pub use key::{FlowKey, IndexKey};
 pub use links::{FlowLinks, FlowSlot, SlotRef};
+pub use probe::{PROBE_INFO_LEN, PROBE_MAGIC, ProbeInfo, ProbePath, ProbeRecord, ProbeSlot};
 pub use rate::{Rare, RareKind, Rate, Trust};
 pub use ring::{
     AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent,

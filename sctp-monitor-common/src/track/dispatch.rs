@@ -1,6 +1,6 @@
 //! From a frame to what is done with it: the one place where programs, slices and captures decide that.
 
-use super::{icmp::track_icmp_error, packet::track, table::FlowTable};
+use super::{icmp::track_icmp_error, packet::track, probe::Verdict, table::FlowTable};
 use crate::{
     abi::{Counter, Interface},
     wire::{
@@ -36,9 +36,14 @@ pub trait Tables {
 
 /// Looks at one frame: parses it, and does what is to be done with it.
 #[inline(always)]
-pub fn observe<P: Readable, T: Tables>(frame: &P, interface: Interface, options: &Options, tables: &mut T) {
+pub fn observe<P: Readable, T: Tables>(
+    frame: &P,
+    interface: Interface,
+    options: &Options,
+    tables: &mut T,
+) -> Verdict {
     let parsed = frame.read_by(Headers(options));
-    dispatch(frame, parsed, interface, options, tables);
+    dispatch(frame, parsed, interface, options, tables)
 }
 
 /// Does what is to be done with a packet that was parsed: tracks SCTP, looks into ICMP, counts what could not be parsed.
@@ -49,20 +54,20 @@ pub fn dispatch<P: Readable, T: Tables>(
     interface: Interface,
     options: &Options,
     tables: &mut T,
-) {
+) -> Verdict {
     let pass = match parsed {
         Ok(packet) => {
-            if let Some(table) = tables.table() {
-                track(frame, &packet, interface, options.max_chunks, table);
-            }
-            return;
+            return match tables.table() {
+                Some(table) => track(frame, &packet, interface, options.max_chunks, table),
+                None => Verdict::Pass,
+            };
         }
         Err(Pass::Icmp(network)) => match frame.read_by(Quote { network, options }) {
             Ok(error) => {
                 if let Some(table) = tables.table() {
                     track_icmp_error(&error, table);
                 }
-                return;
+                return Verdict::Pass;
             }
             Err(pass) => pass,
         },
@@ -71,6 +76,7 @@ pub fn dispatch<P: Readable, T: Tables>(
     if let Pass::Unparsed(reason) = pass {
         tables.count(reason.into());
     }
+    Verdict::Pass
 }
 
 /// Reads a frame down to the SCTP common header.

@@ -8,6 +8,7 @@ use bytemuck::Pod;
 
 use super::{
     links::choose_reverse,
+    probe::is_of_an_agent,
     proof::{answers_mark, prove},
     table::{FlowTable, MAX_SIBLINGS},
     tag_check::TagCheck,
@@ -29,6 +30,9 @@ pub(super) fn on_heartbeat<P: Readable, T: FlowTable>(
     table: &mut T,
 ) {
     let chunk = *table.scratch().last(ChunkKind::Heartbeat);
+    if is_of_an_agent(frame, slot, &chunk, interface, table) {
+        return;
+    }
     let Some(info) = frame.read_by(Info(chunk)) else {
         return table.count(Counter::ChunkTruncated);
     };
@@ -89,6 +93,9 @@ pub(super) fn on_heartbeat_ack<P: Readable, T: FlowTable>(
     table: &mut T,
 ) {
     let chunk = *table.scratch().last(ChunkKind::HeartbeatAck);
+    if is_of_an_agent(frame, slot, &chunk, interface, table) {
+        return;
+    }
     let Some(info) = frame.read_by(Info(chunk)) else {
         return table.count(Counter::ChunkTruncated);
     };

@@ -6,6 +6,7 @@ use super::{
     data::{DATA, on_data},
     heartbeat::{on_heartbeat, on_heartbeat_ack},
     open::open_flow,
+    probe::Verdict,
     proof::host_vouches,
     sack::{SACK, on_sack},
     scratch::{Found, bit},
@@ -25,7 +26,7 @@ pub(super) fn track<P: Readable, T: FlowTable>(
     interface: Interface,
     max_chunks: usize,
     table: &mut T,
-) {
+) -> Verdict {
     if packet.first_fragment {
         table.count(Counter::FirstFragment);
     }
@@ -37,13 +38,14 @@ pub(super) fn track<P: Readable, T: FlowTable>(
             Ok(slot) => slot,
             Err(counter) => {
                 table.count(counter);
-                return untracked(frame, &key, interface, table);
+                untracked(frame, &key, interface, table);
+                return Verdict::Pass;
             }
         };
     }
     let now_ticks = table.now_ticks();
     let Some((record, links, scratch)) = table.flow_and_scratch(slot) else {
-        return;
+        return Verdict::Pass;
     };
     record.follow(links);
     frame.read_by(ReadChunks {
@@ -72,6 +74,7 @@ pub(super) fn track<P: Readable, T: FlowTable>(
         if record.interface != interface {
             record.interface = interface;
             record.next_hop = next_hop(frame, packet, interface);
+            record.in_udp = u16::from(packet.in_udp);
         }
     }
     count_oddities(scratch.walk_end, found, table);
@@ -85,6 +88,7 @@ pub(super) fn track<P: Readable, T: FlowTable>(
     if found.any(CONTROL) {
         on_control(frame, interface, slot, table);
     }
+    Verdict::of(table)
 }
 
 /// What the packet says about the association, its tag being right, or about its tag.

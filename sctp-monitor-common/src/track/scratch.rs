@@ -3,7 +3,10 @@
 use bytemuck::{Pod, Zeroable};
 use network_types::sctp::SctpHdr;
 
-use crate::wire::{Chunk, ChunkKind, SctpPacket, chunk::KIND_SLOTS};
+use crate::{
+    abi::PROBE_INFO_LEN,
+    wire::{Chunk, ChunkKind, SctpPacket, chunk::KIND_SLOTS},
+};
 
 /// The packet at hand: where it is, and what the walks over its chunks found.
 ///
@@ -43,13 +46,20 @@ pub struct Scratch {
     pub(super) ppid: u32,
     /// Packets that leave the NIC for this one.
     pub(super) segments: u32,
-    /// Makes the layout explicit; 0.
-    pub(super) reserved: u32,
+    /// Whether `probe` was read, 1 or 0.
+    pub(super) probe_is_read: u32,
     /// The last chunk of each kind, valid where `kinds` has its bit.
     pub(super) last: [Chunk; KIND_SLOTS],
     /// The TSNs of its chunks, if there is room for all and [`DATA_CUT`] is not set.
     pub(super) tsns: [u32; TSNS],
+    /// A chunk that may be a probe of the agent's, or an answer to one: its headers and what is read of its value.
+    pub(super) probe: [u32; PROBE_WORDS],
+    /// Whether the packet is consumed, 1 or 0.
+    pub(super) is_consumed: u32,
 }
+
+/// Words that are read of a probe: the chunk's header, the parameter's, and the Heartbeat Info.
+pub(super) const PROBE_WORDS: usize = 2 + PROBE_INFO_LEN / 4;
 
 /// Some TSNs of a packet: how many, the first and the last of them.
 #[repr(C)]
@@ -78,6 +88,7 @@ impl Scratch {
         self.total_length = packet.total_length;
         self.tag = packet.tag;
         self.kinds = 0;
+        self.is_consumed = 0;
         self.data_count = 0;
         self.data_bytes = 0;
         self.new.count = 0;

@@ -4,7 +4,7 @@ use bytemuck::Pod;
 
 use super::scratch::Scratch;
 use crate::{
-    abi::{ControlHeader, Counter, FlowKey, FlowLinks, FlowRecord, Rare, Trust},
+    abi::{ControlHeader, Counter, FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, Rare, Trust},
     wire::Readable,
 };
 
@@ -39,6 +39,12 @@ pub trait FlowTable {
 
     /// Both, and the memory for the packet at hand.
     fn flow_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks, &mut Scratch)>;
+
+    /// The key of this agent's probes; zero if it sends none.
+    fn probe_key(&self) -> [u64; 2];
+
+    /// A place in the map of probes: what is known of a path's, and what the agent says of it; `None` past its end.
+    fn probe(&mut self, index: u32) -> Option<(&mut ProbeRecord, &ProbePath)>;
 
     /// CLOCK_MONOTONIC (or the capture's clock), nanoseconds, never 0.
     fn now_ns(&mut self) -> u64;

@@ -72,7 +72,7 @@ pub const SET_PRIMARY: u16 = 0xc004;
 /// ASCONF ACK: success (RFC 5061 section 4.2.5).
 pub const SUCCESS_INDICATION: u16 = 0xc005;
 
-pub(super) const HEADER_LEN: usize = 4;
+pub(crate) const HEADER_LEN: usize = 4;
 
 #[cfg(test)]
 mod tests {

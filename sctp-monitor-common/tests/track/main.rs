@@ -2,6 +2,7 @@
 
 mod hostile;
 mod links;
+mod probes;
 mod proof;
 
 use sctp_monitor_common::{

@@ -2,6 +2,7 @@
 //! the agent's configuration file.
 
 mod check;
+mod probes;
 mod steering;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     check::ConfigError,
+    probes::{ProbeConfig, ProbeMode},
     steering::{Peer, Steering},
 };
 
@@ -38,6 +40,9 @@ pub struct Config {
     /// Flows that the programs can track at a time.
     #[serde(skip, default = "unbounded")]
     pub max_flows: u32,
+    /// How paths are probed: a table of its own in the configuration file.
+    #[serde(skip)]
+    pub probe: ProbeConfig,
     /// What is done with the packets of failed paths.
     #[serde(skip)]
     pub steering: Steering,
@@ -173,6 +178,12 @@ impl Config {
         (srtt + 4 * rttvar).clamp(self.rto_min, self.rto_max)
     }
 
+    /// Paths that can be probed at a time: a path has two flows.
+    #[must_use]
+    pub fn probed_paths(&self) -> u32 {
+        (self.max_flows / 2).clamp(1, MOST_PROBED)
+    }
+
     /// Refuses values that no detector can work with.
     ///
     /// # Errors
@@ -273,6 +284,7 @@ impl Default for Config {
             vantage: Vantage::Endpoint,
             may_lack_packets: false,
             max_flows: unbounded(),
+            probe: ProbeConfig::default(),
             steering: Steering::default(),
             rto_initial: Duration::from_millis(300),
             rto_min: Duration::from_millis(50),
@@ -328,6 +340,9 @@ pub const HEARTBEAT_WITHIN: Duration = Duration::from_secs(35);
 
 /// RTO.Max, the longest time-out of a sender (RFC 9260 section 16).
 pub(crate) const RFC_RTO_MAX: Duration = Duration::from_secs(60);
+
+/// A place in the map of probes takes 192 bytes.
+const MOST_PROBED: u32 = 1 << 16;
 
 #[cfg(test)]
 mod tests {

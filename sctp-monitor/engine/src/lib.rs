@@ -9,6 +9,7 @@
 //! - `registry`: which associations there are, and which flow belongs to which.
 //! - `path`: whether a path works, how fast, and what it loses.
 //! - `findings`: what follows from all this, and what has one cause.
+//! - `probing`: which paths the agent probes, when, and what the answers tell.
 //! - `steering`: which packets leave on another path than the one the host chose.
 //! - `engine`: routes between them.
 //! - [`session`]: what the engine is told, in which order, and when.
@@ -23,6 +24,7 @@ mod housekeeping;
 pub mod model;
 mod nics;
 mod path;
+mod probing;
 mod registry;
 pub mod session;
 mod steering;
@@ -30,5 +32,6 @@ mod steering;
 pub use engine::Engine;
 pub use nics::NicState;
 pub use path::state::Path;
+pub use probing::request::ProbeRequest;
 pub use registry::{addresses::Addresses, association::Association};
 pub use session::Session;

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// The rooms, each with those that it may use beside itself.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("config", &["model"]),
     ("grace", &["model"]),
@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("nics", &["model", "config", "path"]),
     ("registry", &["model", "config", "housekeeping", "path"]),
     ("findings", &["model", "config", "path", "nics", "registry"]),
+    ("probing", &["model", "config", "path", "nics", "registry"]),
     ("steering", &["model", "config", "path", "nics", "registry"]),
     (
         "engine",
@@ -36,10 +37,11 @@ const ROOMS: [(&str, &[&str]); 11] = [
             "nics",
             "registry",
             "findings",
+            "probing",
             "steering",
         ],
     ),
-    ("session", &["model", "config", "nics", "engine"]),
+    ("session", &["model", "config", "nics", "probing", "engine"]),
 ];
 
 #[test]

@@ -32,6 +32,15 @@ impl Slices {
         }
     }
 
+    /// One that looks for an agent's probes of so many paths by this key.
+    #[must_use]
+    pub fn with_probes(slots: u32, interface: Interface, key: [u64; 2], paths: u32) -> Self {
+        Self {
+            table: MemoryTable::with_slots(slots).with_probes(key, paths),
+            ..Self::new(slots, interface)
+        }
+    }
+
     /// What is known.
     #[must_use]
     pub fn table(&self) -> &MemoryTable {

@@ -31,7 +31,7 @@ use crate::{
     clock::Clock,
     control,
     flows::KernelFlows,
-    kernel::{Attachment, HookChoice, Kernel},
+    kernel::{Attachment, HookChoice},
     lag::LagGauge,
     log::Log,
     lost::Lost,
@@ -87,14 +87,14 @@ impl Driver {
     /// # Errors
     /// If the clocks cannot be read.
     pub fn new(
-        kernel: Kernel,
+        flows: KernelFlows,
         session: Session,
         watch: Watch,
         reports: Writers,
         log: Log,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            flows: KernelFlows::new(kernel),
+            flows,
             session,
             watch,
             attachments: BTreeMap::new(),

@@ -65,7 +65,7 @@ impl Driver {
         counters: &Counters,
         interfaces: Vec<Interface>,
     ) -> Summary {
-        let KernelFlows { kernel, slots } = &self.flows;
+        let KernelFlows { kernel, slots, .. } = &self.flows;
         let counted = counters.iter().filter(|(_, value)| *value > 0);
         let statuses = self.reports.statuses();
         Summary {

@@ -31,6 +31,8 @@ pub struct LoadOptions {
     pub new_flows_per_second: u64,
     /// Control packets that nothing proves of each outcome of the tag check, in a second.
     pub control_per_second: u64,
+    /// Paths that the agent probes at a time; 0 if it sends no probes, and nothing looks for their answers.
+    pub probed_paths: u32,
     /// Flows that can be steered at a time; 0 if none ever is.
     pub steered_flows: u32,
 }
@@ -43,6 +45,7 @@ impl Default for LoadOptions {
             ring_bytes: limits::DEFAULT_RING_BYTES,
             new_flows_per_second: limits::DEFAULT_NEW_FLOWS_PER_SECOND,
             control_per_second: limits::DEFAULT_CONTROL_PER_SECOND,
+            probed_paths: 0,
             steered_flows: 0,
         }
     }
@@ -55,11 +58,17 @@ impl Kernel {
     /// [`KernelError`]: usually a missing privilege or a kernel without a feature.
     pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
         let facts = new_table(options.max_flows);
-        let mut ebpf = open(options, &facts)?;
-        let mut maps = Maps::take(&mut ebpf, facts.flows)?;
+        let probe_key = if options.probed_paths == 0 {
+            [0; 2]
+        } else {
+            secret()
+        };
+        let mut ebpf = open(options, &facts, probe_key)?;
+        let mut maps = Maps::take(&mut ebpf, facts.flows, options.probed_paths.max(1))?;
         maps.fill(&facts)?;
         Ok(Self {
             facts: maps.facts()?,
+            probe_key,
             steering: Steering::take(&mut ebpf, options.steered_flows.max(1))?,
             ebpf,
             maps,
@@ -70,20 +79,27 @@ impl Kernel {
 /// A table that no agent has made yet, under a seed of its own.
 fn new_table(flows: u32) -> TableFacts {
     TableFacts {
-        index_seed: [(); 2].map(|()| RandomState::new().build_hasher().finish()),
+        index_seed: secret(),
         flows,
         layout: TABLE_LAYOUT,
     }
 }
 
+/// What nobody can guess.
+fn secret() -> [u64; 2] {
+    [(); 2].map(|()| RandomState::new().build_hasher().finish())
+}
+
 /// Opens the programs over the maps of a table.
-fn open(options: &LoadOptions, table: &TableFacts) -> Result<Ebpf, KernelError> {
+fn open(options: &LoadOptions, table: &TableFacts, probe_key: [u64; 2]) -> Result<Ebpf, KernelError> {
     EbpfLoader::new()
         .override_global("INDEX_SEED", &Shared(table.index_seed), true)
         .override_global("UDP_PORT", &options.udp_port, true)
         .override_global("NEW_FLOWS_PER_SECOND", &options.new_flows_per_second, true)
         .override_global("CONTROL_PER_SECOND", &options.control_per_second, true)
         .override_global("RING_SHARE", &(u64::from(options.ring_bytes) / 2), true)
+        .override_global("PROBE_KEY", &Shared(probe_key), true)
+        .map_max_entries("PROBES", options.probed_paths.max(1))
         .map_max_entries("FLOW_INDEX", table.flows)
         .map_max_entries("FLOWS", table.flows)
         .map_max_entries("FREE_SLOTS", table.flows)

@@ -12,7 +12,7 @@ use aya::{
 };
 use sctp_monitor_common::abi::{Counters, IndexKey, TableFacts, limits::unproved_share};
 
-use super::{KernelError, flows::Flows, shared::Shared};
+use super::{KernelError, flows::Flows, probes::Probes, shared::Shared};
 use crate::slots::Offer;
 
 /// The maps.
@@ -24,11 +24,13 @@ pub(super) struct Maps {
     unproved_slots: Queue<MapData, u32>,
     counters: PerCpuArray<MapData, Shared<Counters>>,
     ring: RingBuf<MapData>,
+    pub(super) probes: Probes,
 }
 
 impl Maps {
-    /// Takes the maps out of an object that was opened; `flows` is how many slots the table has.
-    pub(super) fn take(ebpf: &mut Ebpf, flows: u32) -> Result<Self, KernelError> {
+    /// Takes the maps out of an object that was opened; `flows` is how many slots the table has, and `probed_paths` how many
+    /// places the map of probes.
+    pub(super) fn take(ebpf: &mut Ebpf, flows: u32, probed_paths: u32) -> Result<Self, KernelError> {
         Ok(Self {
             flows: Flows::map(take(ebpf, "FLOWS")?, flows)?,
             table: typed(ebpf, "TABLE")?,
@@ -37,6 +39,7 @@ impl Maps {
             unproved_slots: typed(ebpf, "UNPROVED_SLOTS")?,
             counters: typed(ebpf, "COUNTERS")?,
             ring: typed(ebpf, "RING")?,
+            probes: Probes::map(take(ebpf, "PROBES")?, probed_paths)?,
         })
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod flows;
 mod load;
 mod maps;
+mod probes;
 mod shared;
 mod steer;
 
@@ -15,7 +16,7 @@ use std::{io, os::fd::OwnedFd};
 
 use aya::{Ebpf, util::KernelVersion};
 use sctp_monitor_common::abi::{
-    Counters, FlowKey, FlowLinks, FlowRecord, SteerCounts, SteerOrder, TableFacts,
+    Counters, FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, SteerCounts, SteerOrder, TableFacts,
 };
 use sctp_monitor_engine::model::Timestamp;
 use tokio::io::{Interest, unix::AsyncFd};
@@ -37,6 +38,7 @@ pub struct Kernel {
     steering: Steering,
     /// As the maps themselves say.
     facts: TableFacts,
+    probe_key: [u64; 2],
 }
 
 impl Kernel {
@@ -91,6 +93,23 @@ impl Kernel {
     /// Tells the programs of a flow's association.
     pub fn link(&mut self, slot: u32, links: &FlowLinks) {
         self.maps.flows.link(slot, links);
+    }
+
+    /// The secret by which the programs know the agent's probes; zero if it sends none.
+    #[must_use]
+    pub fn probe_key(&self) -> [u64; 2] {
+        self.probe_key
+    }
+
+    /// Gives a place in the map of probes to a path; to none if its generation is 0.
+    pub fn assign_probe(&mut self, index: u32, path: &ProbePath) {
+        self.maps.probes.assign(index, path);
+    }
+
+    /// What the programs know of a path's probes; `None` past the end of the map.
+    #[must_use]
+    pub fn probe_record(&self, index: u32) -> Option<ProbeRecord> {
+        self.maps.probes.read(index)
     }
 
     /// Orders onto which path the packets of a flow leave from now on, or takes the order back. It lapses [`LEASE`] after the

@@ -64,6 +64,7 @@ pub(crate) fn association(id: u16, paths: &[(&str, PathState)]) -> AssociationVi
                 state: *state,
                 since: long_ago(),
                 reason: None,
+                probes: None,
                 findings: Vec::new(),
                 forward: None,
                 return_: (*state == PathState::Active).then(|| Box::new(flow(remote, now()))),

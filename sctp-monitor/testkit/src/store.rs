@@ -8,13 +8,21 @@ use std::{
 };
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowLinks, FlowRecord, RingRecord, SteerCounts, SteerMode, SteerOrder},
+    abi::{
+        FlowKey, FlowLinks, FlowRecord, ProbeInfo, ProbePath, ProbeRecord, RingRecord, SteerCounts,
+        SteerMode, SteerOrder,
+    },
     memory::MemoryTable,
+    track::{FlowTable as _, MAX_CHUNKS, Options, observe},
+    wire::{Frame, LinkType, ParseOptions, emit::Heartbeat},
 };
 use sctp_monitor_engine::{
+    ProbeRequest,
     model::Timestamp,
     session::{FlowStore, News},
 };
+
+use crate::frames::{self, Packet};
 
 /// A flow table in memory, as a store of the session.
 #[derive(Debug, Default)]
@@ -27,10 +35,23 @@ pub struct Store {
     forged: BTreeMap<u32, FlowRecord>,
     /// Ring records that are taken after the table's.
     forged_ring: Vec<Vec<u8>>,
+    /// Probes that were sent and that nobody has answered yet.
+    pub probes: Vec<SentProbe>,
     /// How packets of flows are to leave, and what became of them.
     orders: Vec<(FlowKey, SteerOrder, SteerCounts)>,
     /// Orders are not taken.
     pub refuses_orders: bool,
+}
+
+/// A probe as it was sent.
+#[derive(Debug, Clone)]
+pub struct SentProbe {
+    /// What was asked for.
+    pub request: ProbeRequest,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// Its Heartbeat Info.
+    pub info: Vec<u8>,
 }
 
 impl Store {
@@ -130,6 +151,47 @@ impl FlowStore for Store {
         self.table.forget(key);
         self.released.insert(slot);
         Ok(())
+    }
+
+    fn assign_probe(&mut self, index: u32, path: &ProbePath) {
+        self.table.assign_probe(index, path);
+    }
+
+    /// It leaves where the flow's packets do.
+    fn send_probe(&mut self, request: &ProbeRequest, now: Timestamp) -> Option<Timestamp> {
+        let probe = ProbeInfo {
+            index: request.index,
+            generation: request.generation,
+            sequence: request.sequence,
+            sent_at_ns: now.as_nanos(),
+        };
+        let mut info = probe.to_bytes(self.table.probe_key(), request.ack_tag).to_vec();
+        info.resize(usize::from(request.chunk_length) - Heartbeat::CHUNK_OVERHEAD, 0);
+        let slot = self.table.find(&request.key);
+        let interface = self.table.records().get(slot as usize)?.interface;
+        let packet = Packet {
+            addresses: (request.key.src.to_ip(), request.key.dst.to_ip()),
+            ports: (request.key.src_port, request.key.dst_port),
+            tag: request.tag,
+            chunks: vec![frames::heartbeat(&info)],
+        };
+        let options = Options {
+            link: LinkType::Ethernet,
+            parse: ParseOptions::default(),
+            max_chunks: MAX_CHUNKS,
+        };
+        self.table.set_now(now.as_nanos());
+        observe(&Frame(&packet.ethernet()), interface, &options, &mut self.table);
+        self.probes.push(SentProbe {
+            request: *request,
+            at: now,
+            info,
+        });
+        Some(now)
+    }
+
+    fn probe_record(&self, index: u32) -> Option<ProbeRecord> {
+        self.table.probe_record(index)
     }
 
     fn steer(&mut self, key: &FlowKey, order: Option<&SteerOrder>, _now: Timestamp) -> bool {

@@ -9,13 +9,14 @@ use crate::{
 };
 use sctp_monitor_common::{
     abi::{FlowKey, Interface},
+    memory::MemoryTable,
     steer::IsMovable,
     track::{MAX_CHUNKS, Options, observe},
     wire::{Frame, LinkType, ParseOptions, Reading as _, parse},
 };
 use sctp_monitor_engine::{
     Engine, NicState, Session,
-    config::{Config, Vantage},
+    config::{Config, ProbeConfig, Vantage},
     model::{EndReason, Event, EventKind, Origin, PathId, PathState, Reason, Timestamp},
     session::Pace,
 };
@@ -78,6 +79,18 @@ impl World {
             unanswered: true,
             ..Config::default()
         })
+    }
+
+    /// One of a host that probes its paths.
+    #[must_use]
+    pub fn that_probes(probe: ProbeConfig) -> Self {
+        let mut world = Self::with(Config {
+            probe,
+            max_flows: 64,
+            ..Config::default()
+        });
+        world.store.table = MemoryTable::new().with_probes([1, 2], 32);
+        world
     }
 
     /// The same under another configuration.

@@ -5,7 +5,9 @@ use sctp_monitor::{
     kernel::{Kernel, LoadOptions},
     slots::Offer,
 };
-use sctp_monitor_common::abi::{FlowLinks, Interface, RingRecord, limits::unproved_share};
+use sctp_monitor_common::abi::{
+    FlowLinks, Interface, ProbePath, ProbeRecord, RingRecord, Rtt, limits::unproved_share,
+};
 use sctp_monitor_fuzz::slices::{Slices, ring_facts, same_facts};
 use sctp_monitor_lab::Namespace;
 
@@ -33,6 +35,7 @@ impl Both {
                 .run(|| program.attach("lo", XdpMode::Skb).map(|_| ()).unwrap())
                 .unwrap();
         }
+        let key = kernel.probe_key();
         // BPF_PROG_TEST_RUN lets packets arrive at, and leave by, the loopback interface.
         let interface = if program == "tc_egress" {
             Interface::egress(LOOPBACK)
@@ -43,25 +46,59 @@ impl Both {
             kernel,
             _namespace: namespace,
             program,
-            slices: Slices::new(options.max_flows, interface),
+            slices: Slices::with_probes(options.max_flows, interface, key, options.probed_paths),
         }
     }
 
-    /// Runs the program on a frame.
+    /// Runs the program on a frame, which must pass.
     pub(crate) fn run(&mut self, frame: &[u8]) {
+        // TC_ACT_UNSPEC: the next program decides.
         let pass = if self.program.starts_with("xdp") {
-            test_run(self.kernel.xdp(self.program).unwrap(), frame)
-                .unwrap()
-                .return_value
-                == XDP_PASS
+            XDP_PASS
         } else {
-            // TC_ACT_UNSPEC: the next program decides.
-            test_run(self.kernel.classifier(self.program).unwrap(), frame)
-                .unwrap()
-                .return_value
-                == u32::MAX
+            u32::MAX
         };
-        assert!(pass, "the packet must pass");
+        assert_eq!(self.test_run(frame), pass, "the packet must pass");
+    }
+
+    /// Shows a frame to both; gives what the program does with it.
+    pub(crate) fn action(&mut self, frame: &[u8]) -> u32 {
+        self.slices.frame(frame);
+        self.test_run(frame)
+    }
+
+    fn test_run(&mut self, frame: &[u8]) -> u32 {
+        let result = if self.program.starts_with("xdp") {
+            test_run(self.kernel.xdp(self.program).unwrap(), frame)
+        } else {
+            test_run(self.kernel.classifier(self.program).unwrap(), frame)
+        };
+        result.unwrap().return_value
+    }
+
+    /// Gives a place in the map of probes to a path, on both sides.
+    pub(crate) fn assign_probe(&mut self, index: u32, path: &ProbePath) {
+        self.kernel.assign_probe(index, path);
+        self.slices.table_mut().assign_probe(index, path);
+    }
+
+    /// Compares what both know of a path's probes, times aside.
+    pub(crate) fn compare_probe(&self, index: u32) -> Result<(), String> {
+        let [kernel, slice] = [
+            self.kernel.probe_record(index),
+            self.slices.table().probe_record(index),
+        ]
+        .map(|record| {
+            record.map(|record| ProbeRecord {
+                answered_at_ns: 0,
+                rtt: Rtt::default(),
+                ..record
+            })
+        });
+        if kernel == slice {
+            return Ok(());
+        }
+        Err(format!("kernel {kernel:#?}\nslice {slice:#?}"))
     }
 
     /// Shows a frame to both.

@@ -7,6 +7,7 @@ mod both;
 mod budgets;
 mod corpus;
 mod packets;
+mod probes;
 mod random;
 mod steer;
 

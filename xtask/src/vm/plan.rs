@@ -34,6 +34,8 @@ const JOBS: [Job; 4] = [
         target: "programs",
         only: &[
             "the_verifier_takes_every_program_within_budget",
+            "the_verifier_takes_every_program_that_looks_for_probes",
+            "an_answer_alone_ends_at_the_program_and_one_in_company_passes",
             "programs_and_slices_agree_on_every_kind_of_packet",
             "a_packet_that_spans_buffers_is_read_whole",
             "nothing_is_dropped_or_changed",

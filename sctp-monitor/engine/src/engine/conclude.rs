@@ -5,8 +5,12 @@
 use super::{Engine, Output};
 use crate::{
     findings::seen::Surroundings,
-    model::{AssociationId, Direction, Event, EventKind, PathId, Schema, Timestamp},
-    path::{detector::Judged, flow::Flow},
+    model::{AssociationId, Direction, Event, EventKind, PathId, Reason, Schema, Timestamp},
+    path::{
+        detector::{Judged, Verdict},
+        flow::Flow,
+    },
+    probing::Probing,
 };
 
 impl Engine {
@@ -27,7 +31,15 @@ impl Engine {
             return;
         };
         let [forward, back] = Direction::BOTH.map(|direction| self.flows.get(path.flow(direction)?));
-        let [to_remote, to_local] = [forward, back].map(|flow| flow.map_or(Judged::UNKNOWN, Flow::judged));
+        let [mut to_remote, to_local] =
+            [forward, back].map(|flow| flow.map_or(Judged::UNKNOWN, Flow::judged));
+        let asks = (id, path_id);
+        let is_missing = forward.is_some_and(|flow| flow.detector.missing_since().is_some());
+        self.probing.on_doubt(asks, is_missing, now);
+        let doubted = awaits_probes(&self.probing, &asks, to_remote.verdict, now);
+        if let Some(doubted) = &doubted {
+            to_remote.verdict = doubted;
+        }
         let fault = self.nics.fault_of(self.config.vantage, forward, back);
         let was_cut_off = path.is_cut_off();
         let changed = path.conclude(to_remote, to_local, fault, &self.config, now);
@@ -64,7 +76,7 @@ impl Engine {
         }
     }
 
-    /// Finds out what is wrong with an association as a whole.
+    /// Finds out what is wrong with an association as a whole, and whether it is probed.
     pub(super) fn review(&mut self, id: AssociationId, now: Timestamp) {
         let suspected = self.registry.suspected(&self.flows, id, now);
         let around = Surroundings {
@@ -76,5 +88,23 @@ impl Engine {
             self.findings.review_association(association, suspected, around);
             self.take_events();
         }
+        self.review_probed(id, now);
+    }
+}
+
+/// What is thought instead while a missing answer alone tells that a path is dead, and its probes will tell soon whether it is.
+fn awaits_probes(
+    probing: &Probing,
+    path: &(AssociationId, PathId),
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Option<Verdict> {
+    match verdict {
+        Verdict::Dead(reason @ (Reason::HeartbeatUnanswered { .. } | Reason::DataUnacknowledged { .. }))
+            if probing.is_asking(path, now) =>
+        {
+            Some(Verdict::Suspect(reason.clone()))
+        }
+        _ => None,
     }
 }

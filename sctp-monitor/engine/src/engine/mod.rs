@@ -10,6 +10,7 @@
 mod conclude;
 mod held;
 mod next_hops;
+mod probing;
 mod ring;
 mod snapshot;
 mod steer;
@@ -20,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, SteerOrder};
+use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, ProbePath, SteerOrder};
 
 use crate::{
     config::Config,
@@ -31,6 +32,7 @@ use crate::{
     model::{AssociationId, Event, Finding, IncidentView, PathId, Timestamp},
     nics::{NicState, Nics},
     path::{flow::Membership, flows::Flows},
+    probing::{Probing, request::ProbeRequest},
     registry::{Registry, association::Association, change::Change, context::context},
     steering::Steering,
 };
@@ -55,6 +57,15 @@ pub(crate) enum Output {
         /// The addresses and ports of the flow.
         key: FlowKey,
     },
+    /// A place in the map of probes passes to a path, or to none.
+    AssignProbe {
+        /// The place.
+        index: u32,
+        /// The path; all zero for none.
+        path: ProbePath,
+    },
+    /// Send this probe.
+    Probe(ProbeRequest),
     /// Say how the packets of a flow that this host sends are to leave.
     Steer {
         /// The flow.
@@ -71,6 +82,7 @@ pub struct Engine {
     flows: Flows,
     registry: Registry,
     findings: Findings,
+    probing: Probing,
     steering: Steering,
     nics: Nics,
     grace: Grace,
@@ -90,6 +102,7 @@ impl Engine {
             flows: Flows::new(tick),
             registry: Registry::new(Arc::clone(&config)),
             findings: Findings::new(Arc::clone(&config)),
+            probing: Probing::new(Arc::clone(&config)),
             steering: Steering::new(Arc::clone(&config)),
             config,
             nics: Nics::default(),
@@ -175,6 +188,7 @@ impl Engine {
         if self.housekeeping.is_due(now) {
             self.keep_house(now);
         }
+        self.probe(now);
     }
 
     /// Nothing more will be seen: what was held back is reported, and what was begun and not finished.
@@ -193,6 +207,7 @@ impl Engine {
             self.housekeeping.next_at(),
             self.flows.next_deadline(),
             self.findings.next_deadline(),
+            self.probing.next_due(),
             self.steering.next_deadline(),
         ]
         .into_iter()
@@ -294,6 +309,7 @@ impl Engine {
                     }
                 }
                 Change::Ended(association) => {
+                    self.probing.forget_association(association.id);
                     self.findings.close(association, now);
                     let id = association.id;
                     if let Some(association) = self.registry.get(id) {
@@ -307,11 +323,13 @@ impl Engine {
                     by,
                 } => self.findings.on_refused(initiator, responder, by, now),
                 Change::PathRemoved(association, path) => {
+                    self.probing.forget((association.id, path));
                     self.findings.close_path(association, path, now);
                     self.review_steering(association.id, now);
                 }
             }
             self.take_events();
+            self.take_probe_outputs();
         }
     }
 

@@ -99,6 +99,7 @@ impl Engine {
             state: path.state(),
             since: path.since(),
             reason: path.reason().cloned(),
+            probes: self.probes_view(association, id),
             findings: self.findings.of_path(association, &id).to_vec(),
             forward: flow(Direction::Forward),
             return_: flow(Direction::Return),

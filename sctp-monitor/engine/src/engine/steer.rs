@@ -28,7 +28,7 @@ impl Engine {
     /// The order for a flow was not taken.
     pub(crate) fn handle_order_refused(&mut self, key: &FlowKey, now: Timestamp) {
         self.steering.on_refused(key, now);
-        self.take_decisions();
+        self.take_decisions(now);
     }
 
     /// Whether the operator paused steering.
@@ -70,7 +70,7 @@ impl Engine {
         } else {
             self.steering.remove(association, path, around)
         };
-        self.take_decisions();
+        self.take_decisions(now);
         done
     }
 
@@ -78,7 +78,7 @@ impl Engine {
     pub(crate) fn handle_steering_pause(&mut self, is_paused: bool, now: Timestamp) {
         if is_paused {
             self.steering.pause(now);
-            self.take_decisions();
+            self.take_decisions(now);
             return;
         }
         self.steering.resume();
@@ -99,7 +99,7 @@ impl Engine {
     /// Packets leave as the host sends them: the agent ends.
     pub(super) fn end_steering(&mut self, now: Timestamp) {
         self.steering.end_all(SteeringEnd::AgentEnds, now);
-        self.take_decisions();
+        self.take_decisions(now);
     }
 
     /// Something of an association has changed that may matter.
@@ -116,7 +116,7 @@ impl Engine {
             Some(association) => self.steering.review(association, around),
             None => self.steering.forget(id, now),
         }
-        self.take_decisions();
+        self.take_decisions(now);
     }
 
     /// Does what time alone brings about.
@@ -133,8 +133,21 @@ impl Engine {
         }
     }
 
-    fn take_decisions(&mut self) {
+    /// The stack sends nothing on a path whose packets leave on another one: only probes show that it works again.
+    fn keep_probed(&mut self, key: &FlowKey, is_steered: bool, now: Timestamp) {
+        let slot = self.flows.slot_of(key);
+        let member = slot.and_then(|slot| self.flows.get(slot)?.member);
+        if let Some(member) = member {
+            self.probing
+                .keep((member.association, member.path), is_steered, now);
+        }
+    }
+
+    fn take_decisions(&mut self, now: Timestamp) {
         while let Some(decision) = self.steering.poll_decision() {
+            if let Decision::Order { key, order } = &decision {
+                self.keep_probed(key, order.is_some(), now);
+            }
             self.outputs.push_back(match decision {
                 Decision::Report(event) => Output::Event(event),
                 Decision::Order { key, order } => Output::Steer { key, order },

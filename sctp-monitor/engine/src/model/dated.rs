@@ -57,6 +57,7 @@ impl Event {
             | EventKind::CaptureLacks { .. }
             | EventKind::AssociationDown { .. }
             | EventKind::PathStateChanged { .. }
+            | EventKind::NotProbed { .. }
             | EventKind::DataMoved { .. }
             | EventKind::SteeringStarted { .. }
             | EventKind::SteeringChanged { .. }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Answered, AssociationId, AssociationRef, Direction, End, ErrorCause, Finding, FromElsewhere,
-    IncidentView, Offers, Origin, PathId, PathState, Reason, Schema, Side, SteeringCause, SteeringCounts,
-    SteeringEnd, SteeringMode, SteeringObstacle, Timestamp, UnfinishedHandshake, units,
+    IncidentView, Offers, Origin, PathId, PathState, ProbeObstacle, Reason, Schema, Side, SteeringCause,
+    SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, Timestamp, UnfinishedHandshake, units,
 };
 
 /// A change of an association, a path, a finding or an incident.
@@ -169,6 +169,15 @@ pub enum EventKind {
         #[serde(flatten, with = "units::told")]
         #[schemars(with = "units::told::Told<Reason>")]
         reason: Reason,
+    },
+    /// A path is not probed, or nothing is concluded from its probes, though probing is on.
+    NotProbed {
+        /// The path.
+        #[serde(flatten)]
+        path: PathId,
+        /// What stands in the way.
+        #[serde(flatten)]
+        obstacle: ProbeObstacle,
     },
     /// New DATA takes another path than before.
     DataMoved {

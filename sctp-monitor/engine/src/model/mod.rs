@@ -19,6 +19,7 @@ mod incident;
 mod next_hop;
 mod offer;
 pub mod ppid;
+mod probe;
 mod quality;
 mod reason;
 mod schema;
@@ -56,6 +57,7 @@ pub use self::{
     next_hop::{Neighbour, NextHop},
     offer::{Offer, Offers},
     ppid::Ppid,
+    probe::{ProbeObstacle, ProbesView},
     quality::{Rate, Slow},
     reason::Reason,
     schema::{SCHEMA, Schema},

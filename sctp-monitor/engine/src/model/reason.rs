@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use sctp_monitor_common::wire::icmp::IcmpMessage;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Neighbour, units};
+use crate::model::{Neighbour, PathId, units};
 
 /// Why a path changed its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +80,43 @@ pub enum Reason {
         /// How often the TSN was retransmitted on the path since then; packets that follow each other at once count as one.
         #[serde(rename = "retransmitted", default, skip_serializing_if = "is_zero")]
         tries: u32,
+        /// Time since the last answer on this path, if there was one.
+        #[serde(
+            rename = "last_alive_ago_ms",
+            with = "units::optional_ms",
+            default,
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schemars(with = "Option<f64>")]
+        last_alive_ago: Option<Duration>,
+    },
+    /// A probe of the agent's own was answered.
+    ProbeAnswered {
+        /// Time from the probe to its answer.
+        #[serde(rename = "rtt_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        rtt: Duration,
+    },
+    /// Probes of the agent's own were not answered on this path, while others, sent at the same time or later, were answered on
+    /// another path of the association.
+    ProbesUnanswered {
+        /// Probes in a row without an answer on this path.
+        #[serde(rename = "probes_unanswered")]
+        probes: u32,
+        /// Time since the first of them was sent.
+        #[serde(rename = "sent_ago_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        sent_ago: Duration,
+        /// Time that an answer may take.
+        #[serde(rename = "timeout_ms", with = "units::ms")]
+        #[schemars(with = "f64")]
+        timeout: Duration,
+        /// The path on which probes were answered.
+        sibling: PathId,
+        /// Probes that were sent on that path since then.
+        sibling_probes: u32,
+        /// Those of them that were answered.
+        sibling_answered: u32,
         /// Time since the last answer on this path, if there was one.
         #[serde(
             rename = "last_alive_ago_ms",

@@ -106,6 +106,16 @@ pub(crate) fn reasons() -> Vec<Reason> {
             interval: ms(2_100),
             usual: ms(30_400),
         },
+        Reason::ProbeAnswered { rtt: ms(12) },
+        Reason::ProbesUnanswered {
+            probes: 3,
+            sent_ago: ms(110),
+            timeout: ms(50),
+            sibling: path(2),
+            sibling_probes: 3,
+            sibling_answered: 3,
+            last_alive_ago: Some(ms(240)),
+        },
         Reason::LinkDown {
             interface: "path1".to_owned(),
         },
@@ -401,6 +411,18 @@ fn events_of(sides: Sides) -> Vec<Event> {
         EventKind::CaptureLacks {
             direction: Direction::Return,
             missing: Missing::Sack,
+        },
+        EventKind::NotProbed {
+            path: path(1),
+            obstacle: ProbeObstacle::StackUnknown,
+        },
+        EventKind::NotProbed {
+            path: path(1),
+            obstacle: ProbeObstacle::StackNotKnown { heartbeat_bytes: 52 },
+        },
+        EventKind::NotProbed {
+            path: path(1),
+            obstacle: ProbeObstacle::NeverAnswered,
         },
         moved(Direction::Forward, Some(ms(1_030))),
         moved(Direction::Return, None),

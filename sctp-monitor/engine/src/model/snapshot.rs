@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AddressSource, AssociationId, AssociationRef, Direction, End, Finding, FlowView, HandshakeTimes,
-    IncidentView, Offers, Origin, PathId, PathState, Reason, Schema, Side, SteeringView, Timestamp, units,
+    IncidentView, Offers, Origin, PathId, PathState, ProbesView, Reason, Schema, Side, SteeringView,
+    Timestamp, units,
 };
 
 /// Associations, paths, flows, incidents and what else was found, at a moment.
@@ -123,6 +124,9 @@ pub struct PathView {
     #[serde(flatten, with = "units::optionally_told")]
     #[schemars(with = "units::optionally_told::Told<Reason>")]
     pub reason: Option<Reason>,
+    /// The agent's own probes of this path; `None` if it sends none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<ProbesView>,
     /// Findings about this path.
     pub findings: Vec<Finding>,
     /// From the local to the remote address, if any packet was seen.

@@ -180,6 +180,12 @@ impl Event {
                 to,
                 reason,
             } => format!("path {path}: {} -> {}: {reason}", from.words(), to.words()),
+            EventKind::NotProbed { path, obstacle } if obstacle.keeps_from_sending() => {
+                format!("path {path} is not probed: {obstacle}")
+            }
+            EventKind::NotProbed { path, obstacle } => {
+                format!("nothing is concluded from probes of path {path}: {obstacle}")
+            }
             EventKind::DataMoved {
                 direction,
                 from,

@@ -44,6 +44,10 @@ pub(crate) struct FlowFacts {
     pub(crate) answered_elsewhere: Option<(u32, IpAddr)>,
     /// The next hop's Ethernet address when the flow began, if it was seen.
     pub(crate) next_hop: Option<[u8; 6]>,
+    /// SCTP comes in UDP (RFC 6951).
+    pub(crate) in_udp: bool,
+    /// The length of a HEARTBEAT chunk that it carried without padding, if one was seen.
+    pub(crate) heartbeat_length: Option<u16>,
     /// From HEARTBEAT to HEARTBEAT ACK, if measured.
     pub(crate) heartbeat_rtt: Option<RttView>,
     /// From the DATA packet that obliges the peer to acknowledge (the second one, RFC 9260 section 6.2) to the SACK, if
@@ -89,6 +93,8 @@ impl FlowFacts {
             answered_elsewhere: (record.answered_elsewhere > 0)
                 .then(|| (record.answered_elsewhere, record.ack_source.to_ip())),
             next_hop: (record.next_hop != [0; 6]).then_some(record.next_hop),
+            in_udp: record.in_udp != 0,
+            heartbeat_length: heartbeat_length(record),
             heartbeat_rtt: RttView::of(&record.heartbeat_rtt),
             data_to_sack: RttView::of(&record.data_rtt),
             first_seen: Timestamp::from_nanos(record.first_seen_ns),
@@ -96,6 +102,16 @@ impl FlowFacts {
             throughput: Throughput::default(),
         }
     }
+}
+
+/// An entry keeps the length when its HEARTBEAT is answered; one of an association before tells nothing.
+fn heartbeat_length(record: &FlowRecord) -> Option<u16> {
+    let is_own = |sent_at_ns: u64| sent_at_ns != 0 || record.heartbeats_answered > 0;
+    let plain = record
+        .outstanding
+        .iter()
+        .find(|entry| entry.padded == 0 && entry.chunk_length != 0 && is_own(entry.sent_at_ns));
+    plain.map(|entry| entry.chunk_length)
 }
 
 /// A moment on a record's coarse clock, on the fine one.

@@ -167,6 +167,7 @@ impl Flow {
             tag: self.view.tag,
             interface: self.view.interface,
             next_hop: self.view.next_hop.unwrap_or_default(),
+            in_udp: self.view.in_udp.into(),
             first_seen_ns: now.as_nanos(),
             ..FlowRecord::zeroed()
         };

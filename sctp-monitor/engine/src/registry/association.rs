@@ -304,6 +304,12 @@ impl Association {
         self.vouched[direction as usize]
     }
 
+    /// The tags of both directions, by direction, if they are certain.
+    pub(crate) fn certain_tags(&self) -> Option<[u32; 2]> {
+        let is_certain = self.vouched == [true; 2] && !self.tags_are_doubted;
+        Some([self.remote_tag?, self.local_tag?]).filter(|_| is_certain)
+    }
+
     /// The tag that packets in this direction carry is certain from now on, or not any more; `true` if that is news.
     pub(super) fn vouch(&mut self, direction: Direction, certain: bool) -> bool {
         self.sayable[direction as usize] |= certain;

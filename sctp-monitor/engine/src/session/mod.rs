@@ -106,6 +106,7 @@ impl Session {
         self.ring_was_taken = false;
         self.take_changed(store, now);
         self.look(store, now);
+        self.engine.handle_probes(|index| store.probe_record(index), now);
         self.take_steered(store);
         self.engine.handle_timeout(now);
         self.engine_due = self.engine.poll_timeout();
@@ -118,6 +119,8 @@ impl Session {
             self.carry_out(decision, store, now)?;
             self.sort_outputs();
         }
+        // What was sent is waited for.
+        self.engine_due = self.engine.poll_timeout();
         store.end_turn(now)
     }
 
@@ -302,6 +305,11 @@ impl Session {
                     look.on_released();
                 }
                 store.release(slot, &key, now)?;
+            }
+            Output::AssignProbe { index, path } => store.assign_probe(index, &path),
+            Output::Probe(request) => {
+                let sent_at = store.send_probe(&request, now);
+                self.engine.on_probe_sent(&request, sent_at, now);
             }
             Output::Steer { key, order } => {
                 let is_in_force = store.steer(&key, order.as_ref(), now);

@@ -3,11 +3,11 @@
 use std::{borrow::Borrow, convert::Infallible};
 
 use sctp_monitor_common::{
-    abi::{FlowKey, FlowLinks, FlowRecord, RingRecord, SteerCounts, SteerOrder},
+    abi::{FlowKey, FlowLinks, FlowRecord, ProbePath, ProbeRecord, RingRecord, SteerCounts, SteerOrder},
     memory::MemoryTable,
 };
 
-use crate::model::Timestamp;
+use crate::{model::Timestamp, probing::request::ProbeRequest};
 
 /// A flow table that programs write into, as a [`Session`](super::Session) needs it. Slots count from zero, without large gaps.
 pub trait FlowStore {
@@ -36,6 +36,19 @@ pub trait FlowStore {
     /// # Errors
     /// If the flow may still be there.
     fn release(&mut self, slot: u32, key: &FlowKey, now: Timestamp) -> Result<(), Self::Error>;
+
+    /// Gives a place in the map of probes to a path; to none if all is zero.
+    fn assign_probe(&mut self, _index: u32, _path: &ProbePath) {}
+
+    /// Sends a probe; gives the time that its Heartbeat Info names, or `None` if it could not be sent.
+    fn send_probe(&mut self, _request: &ProbeRequest, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
+    /// What is known of the probes in a place.
+    fn probe_record(&self, _index: u32) -> Option<ProbeRecord> {
+        None
+    }
 
     /// Says how the packets of a flow are to leave: as the host sends them if `None`. `false` if nothing comes of an order; what
     /// was said before holds no longer all the same.

@@ -23,6 +23,7 @@ mod late;
 mod moves;
 mod next_hops;
 mod paths;
+mod probing;
 mod proof;
 mod properties;
 mod quality;

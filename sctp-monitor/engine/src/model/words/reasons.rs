@@ -54,6 +54,25 @@ impl fmt::Display for Reason {
                 f.write_str(")")?;
                 last_answer(f, *last_alive_ago)
             }
+            Self::ProbeAnswered { rtt } => write!(f, "probe answered after {}", Short(*rtt)),
+            Self::ProbesUnanswered {
+                probes,
+                sent_ago,
+                timeout,
+                sibling,
+                sibling_probes,
+                sibling_answered,
+                last_alive_ago,
+            } => {
+                write!(
+                    f,
+                    "{} unanswered for {} (limit {}), {sibling_answered} of {sibling_probes} answered on {sibling}",
+                    plural(u64::from(*probes), "probe"),
+                    Short(*sent_ago),
+                    Short(*timeout),
+                )?;
+                last_answer(f, *last_alive_ago)
+            }
             Self::IcmpError { what, reporter } => write!(f, "ICMP error from {reporter}: {}", what.words()),
             Self::AnswersLost { chunks, silent_for } => write!(
                 f,

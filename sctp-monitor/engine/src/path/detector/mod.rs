@@ -12,6 +12,8 @@ mod context;
 mod direction;
 mod directions;
 mod last;
+mod probed;
+mod probes;
 mod received;
 mod signs;
 mod stays_away;
@@ -30,7 +32,9 @@ pub(crate) use self::{
     verdict::{Judged, Verdict},
 };
 
-use self::{directions::Directions, last::LastRecord, received::Received, tries::Tries, wait::Wait};
+use self::{
+    directions::Directions, last::LastRecord, probed::Probed, received::Received, tries::Tries, wait::Wait,
+};
 use crate::{
     config::Config,
     model::{Reason, RttView, Timestamp},
@@ -52,6 +56,7 @@ pub(crate) struct Detector {
     heartbeats: Heartbeats,
     data: Data,
     received: Received,
+    probes: Probed,
     rtt: NetRtt,
     last: LastRecord,
     /// When the verdict may change by time alone.
@@ -310,6 +315,7 @@ impl Detector {
             return;
         }
         self.deadline = None;
+        self.look_for_missing_answers(record, context, config, now);
         let heartbeats = self.weigh_heartbeats(record, context, config, now);
         let data = self
             .weigh_duplicates(config, now)

@@ -145,6 +145,9 @@ impl Detector {
         if missed >= required {
             self.data.first_missed.get_or_insert(since);
             let Some(answered_at) = self.heartbeats.answered_at.filter(|at| *at > since) else {
+                if self.probe_answered_since(since) {
+                    return Some((Verdict::Suspect(reason), at));
+                }
                 return Some((Verdict::Dead(reason), at));
             };
             // The path lives, but not for DATA. Or it lives again, and what waits was sent before: a time-out that has
