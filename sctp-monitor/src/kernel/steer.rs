@@ -96,7 +96,12 @@ impl Steering {
             return Err(map_error(INDEX)(source));
         }
         self.orders.insert(bytemuck::must_cast(*key), number);
-        self.tell_count()
+        let told = self.tell_count();
+        if told.is_err() {
+            // Nobody may renew what its owner takes for refused; why it was refused is what matters.
+            let _ = self.withdraw(key, index, now);
+        }
+        told
     }
 
     /// Takes back what was ordered for a flow: its packets go as the host sends them.
@@ -116,9 +121,9 @@ impl Steering {
         if let Some(lease) = self.lease(number) {
             lease.store(0, Ordering::Release);
         }
-        self.released.push_back((number, now));
         match self.index.remove(&Shared(index)) {
-            Ok(()) | Err(MapError::KeyNotFound) => {}
+            Ok(()) | Err(MapError::KeyNotFound) => self.released.push_back((number, now)),
+            // The key may lead there still: the place is never used again.
             Err(source) => return Err(map_error(INDEX)(source)),
         }
         self.tell_count()

@@ -9,7 +9,7 @@ use crate::{
         AssociationId, Direction, Event, EventKind, PathId, ProbeObstacle, ProbesView, Schema, Timestamp,
     },
     probing::{
-        Judgement, ProbeOutput,
+        Judgement, ProbeOutput, UsualRtt,
         request::ProbeRequest,
         target::{Target, target_of},
     },
@@ -45,7 +45,11 @@ impl Engine {
                 Judgement::Dead {
                     reason,
                     first_sent_at,
-                } => flow.detector.on_probes_unanswered(reason, first_sent_at, now),
+                } => {
+                    if !flow.detector.on_probes_unanswered(reason, first_sent_at, now) {
+                        self.probing.on_disbelieved(&(id, path), now);
+                    }
+                }
             }
         }
         self.conclude(id, path, now);
@@ -132,7 +136,10 @@ impl Engine {
             let forward = known
                 .flow(Direction::Forward)
                 .and_then(|slot| self.flows.get(slot));
-            let usual = forward.and_then(|flow| flow.view.heartbeat_rtt);
+            let usual = forward.map_or_else(UsualRtt::default, |flow| UsualRtt {
+                heartbeats: flow.view.heartbeat_rtt,
+                data: flow.view.data_to_sack,
+            });
             self.probing.follow((id, *path), target, usual, now);
         }
     }

@@ -25,6 +25,7 @@ use bytemuck::Zeroable as _;
 use sctp_monitor_common::abi::{ProbePath, ProbeRecord};
 
 pub(crate) use self::judge::Judgement;
+pub(crate) use self::probed::UsualRtt;
 use self::{budget::Budget, probed::Probed, request::ProbeRequest, target::Target};
 use crate::{
     config::Config,
@@ -89,7 +90,7 @@ impl Probing {
         &mut self,
         path: ProbedPath,
         target: Result<Target, ProbeObstacle>,
-        usual: Option<RttView>,
+        usual: UsualRtt,
         now: Timestamp,
     ) {
         match (self.paths.get_mut(&path), target) {
@@ -138,6 +139,14 @@ impl Probing {
         probed.on_doubt(is_missing, has_siblings, now);
         if probed.trial.is_some() != had_trial {
             self.schedule(path, now);
+        }
+    }
+
+    /// The detector knows better than the probes: they may be dropped where other packets pass. Others may be asked again.
+    pub(crate) fn on_disbelieved(&mut self, path: &ProbedPath, now: Timestamp) {
+        if let Some(probed) = self.paths.get_mut(path) {
+            probed.is_down = false;
+            probed.undecided_at = Some(now);
         }
     }
 

@@ -88,8 +88,11 @@ impl Probed {
     }
 
     /// Nothing stands in the way: it is probed so. `true` if that is not as before.
-    pub(super) fn follow(&mut self, target: Target, usual: Option<RttView>, now: Timestamp) -> bool {
-        self.usual = usual;
+    pub(super) fn follow(&mut self, target: Target, usual: UsualRtt, now: Timestamp) -> bool {
+        // An idle path may have filled up since it was probed last. What DATA waits for holds the peer's delay of SACKs too: it
+        // counts only where nothing better is new.
+        let is_new = now.since(Timestamp::from_nanos(self.record.answered_at_ns)) < NEW;
+        self.usual = longer(usual.heartbeats, usual.data.filter(|_| !is_new));
         if self.obstacle.take().is_some() {
             self.next_at = Some(now);
         }
@@ -99,6 +102,8 @@ impl Probed {
         // What was sent so is no evidence of how it is sent now.
         let fresh = Self::new(self.index, self.generation.wrapping_add(1).max(1), target, now);
         *self = Self {
+            // A program may hold the old place still: its answers must not look newer than what is sent from now on.
+            sequence: self.sequence,
             usual: self.usual,
             is_kept: self.is_kept,
             is_down: self.is_down,
@@ -155,8 +160,8 @@ impl Probed {
     /// The time that an answer may take.
     pub(super) fn timeout(&self, config: &Config) -> Duration {
         let least = (config.probe.interval / 2).clamp(SHORTEST_TIMEOUT, config.rto_min);
-        match RttView::of(&self.record.rtt).or(self.usual) {
-            Some(rtt) => (rtt.srtt + 4 * rtt.rttvar).clamp(least, config.rto_max),
+        match longer(RttView::of(&self.record.rtt), self.usual) {
+            Some(rtt) => rto(rtt).clamp(least, config.rto_max),
             None => config.rto_initial,
         }
     }
@@ -342,6 +347,27 @@ fn jittered(interval: Duration, number: u64) -> Duration {
     interval.mul_f64(0.75 + unit / 2.0)
 }
 
+/// Round trips of a path as others measured them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct UsualRtt {
+    /// By the host's HEARTBEATs.
+    pub(crate) heartbeats: Option<RttView>,
+    /// By its DATA: with the peer's delay of SACKs.
+    pub(crate) data: Option<RttView>,
+}
+
+/// What allows for more.
+fn longer(one: Option<RttView>, other: Option<RttView>) -> Option<RttView> {
+    one.into_iter().chain(other).max_by_key(|rtt| rto(*rtt))
+}
+
+/// RFC 9260 section 6.3.1.
+fn rto(rtt: RttView) -> Duration {
+    rtt.srtt + 4 * rtt.rttvar
+}
+
+/// How long an answer says how loaded a path is.
+const NEW: Duration = Duration::from_secs(5);
 /// Between the probes of a trial: as close as the interval allows, and so far from each other that one burst on the way does not
 /// take them all.
 pub(super) const CLOSEST: Duration = Duration::from_millis(5);

@@ -89,7 +89,13 @@ impl Session {
             News::None => (!self.due.is_empty()).then(|| after(self.pace.sweep)),
         };
         let engine = self.engine_due.map(|at| at.max(after(self.pace.grain)));
-        [seen, engine].into_iter().flatten().min().map(|at| at.max(now))
+        // What was decided between turns, because a NIC went down, is carried out at once.
+        let decided = (!self.decisions.is_empty()).then_some(now);
+        [seen, engine, decided]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(now))
     }
 
     /// Looks at all that is due and does what follows.

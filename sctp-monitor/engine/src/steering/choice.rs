@@ -59,7 +59,9 @@ pub(super) fn choose(
             continue;
         }
         let if_index = flow.view.interface.if_index();
+        let answered_at = flow.detector.alive_at();
         let rank = (
+            answered_at.is_none_or(|at| around.now.since(at) > LATELY),
             failed_by == Some(if_index),
             id.local == path.local,
             id.remote == path.remote,
@@ -92,3 +94,7 @@ fn round_trip(flow: &Flow) -> Duration {
     let known = flow.view.heartbeat_rtt.or(flow.view.data_to_sack);
     known.map_or(Duration::MAX, |rtt| rtt.srtt)
 }
+
+/// A path that was answered within this time works; one that was not may have failed with the other, and nobody has noticed yet.
+/// Who asks a path in doubt asks its siblings too.
+const LATELY: Duration = Duration::from_secs(3);

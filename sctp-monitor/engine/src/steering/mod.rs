@@ -200,17 +200,20 @@ impl Steering {
             self.end(at, SteeringEnd::PathRecovered, around.now);
             return;
         }
-        let onto = order.onto;
+        let (onto, tag_before) = (order.onto, order.tag);
         if let Some(order) = self.in_force.get_mut(&at) {
             order.active_until = active_until;
         }
-        let works = association
-            .path(&onto)
-            .is_some_and(|path| matches!(path.state(), PathState::Active | PathState::PotentiallyFailed));
-        if works {
+        // A restart has given it another tag: the order means nobody's packets any more.
+        let is_outdated = tag_of(association).is_some_and(|tag| tag != tag_before);
+        let state = association.path(&onto).map(Path::state);
+        if state == Some(PathState::Active) && !is_outdated {
             return;
         }
         match self.target(association, path_id, around) {
+            // One in doubt keeps the packets for want of a better one, but not from a path that works.
+            _ if is_held && !is_outdated => self.end(at, SteeringEnd::PathRecovered, around.now),
+            Err(_) if state == Some(PathState::PotentiallyFailed) && !is_outdated => {}
             Ok(target) => self.change(at, association, &target, around),
             // The path itself works again: what waits is over.
             Err(_) if is_held => self.end(at, SteeringEnd::PathRecovered, around.now),
@@ -237,7 +240,7 @@ impl Steering {
             None => self.target(association, path_id, around),
         };
         let order = chosen.and_then(|target| {
-            let order = order(&key, &target, association.reference().remote_tag, mode)?;
+            let order = order(&key, &target, tag_of(association), mode)?;
             Ok((target, order))
         });
         match order {
@@ -259,6 +262,7 @@ impl Steering {
                 let in_force = InForce {
                     association: association.reference(),
                     key,
+                    tag: order.tag,
                     onto: target.path,
                     mode,
                     cause,
@@ -322,21 +326,26 @@ impl Steering {
         let Some(in_force) = self.in_force.get_mut(&at) else {
             return;
         };
-        let tag = association.reference().remote_tag;
+        let tag = tag_of(association);
         let Ok(order) = order(&in_force.key, target, tag, in_force.mode) else {
             return self.end(at, SteeringEnd::NoPathLeft, around.now);
         };
         in_force.counted = in_force.counted + std::mem::take(&mut in_force.counts);
-        let kind = EventKind::SteeringChanged {
-            path: at.1,
-            from: std::mem::replace(&mut in_force.onto, target.path),
-            onto: target.path,
-            mode: in_force.mode,
-        };
+        in_force.tag = order.tag;
+        let from = std::mem::replace(&mut in_force.onto, target.path);
+        let mode = in_force.mode;
         let key = in_force.key;
         let order = Some(order);
         self.decisions.push_back(Decision::Order { key, order });
-        self.report(association.reference(), kind, around.now);
+        if from != target.path {
+            let kind = EventKind::SteeringChanged {
+                path: at.1,
+                from,
+                onto: target.path,
+                mode,
+            };
+            self.report(association.reference(), kind, around.now);
+        }
     }
 
     fn end(&mut self, at: (AssociationId, PathId), end: SteeringEnd, now: Timestamp) {
@@ -378,4 +387,9 @@ impl Steering {
             kind,
         })));
     }
+}
+
+/// The tag of what this host sends, if it is certain.
+fn tag_of(association: &Association) -> Option<u32> {
+    association.certain_tags().map(|[tag, _]| tag)
 }

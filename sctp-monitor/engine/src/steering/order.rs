@@ -29,6 +29,8 @@ pub(crate) enum Decision {
 pub(super) struct InForce {
     pub(super) association: AssociationRef,
     pub(super) key: FlowKey,
+    /// The verification tag that its packets must have.
+    pub(super) tag: u32,
     pub(super) onto: PathId,
     pub(super) mode: SteeringMode,
     pub(super) cause: SteeringCause,

@@ -26,6 +26,7 @@ struct Net {
     /// When the probes were sent, by path.
     sent: [Vec<Timestamp>; 2],
     heartbeats: u8,
+    rtt: [Duration; 2],
 }
 
 const RTT: Duration = Duration::from_millis(1);
@@ -53,6 +54,7 @@ impl Net {
             acks: Vec::new(),
             sent: Default::default(),
             heartbeats: 0,
+            rtt: [RTT; 2],
         }
     }
 
@@ -85,7 +87,7 @@ impl Net {
     fn answer(&mut self, path: u8, info: Vec<u8>) {
         let at = usize::from(path - 1);
         if self.works[at] && self.random.below(100) >= self.loss[at] {
-            let at = (self.world.now + RTT).max(self.stands_until);
+            let at = (self.world.now + self.rtt[at]).max(self.stands_until);
             self.acks.push((at, path, info));
         }
     }
@@ -218,6 +220,23 @@ fn a_dead_idle_path_is_confirmed_by_its_sibling_within_300_ms_of_the_first_heart
     without.works[1] = false;
     without.heartbeat(2);
     assert_eq!(without.until(2, PathState::Inactive, ms(2_000)), None);
+}
+
+#[test]
+fn a_path_that_has_filled_up_since_it_was_probed_last_is_not_dead() {
+    let mut net = Net::new(ProbeMode::Confirm, ms(100));
+    for rtt in (10..250).step_by(8) {
+        net.rtt[0] = ms(rtt);
+        net.heartbeat(1);
+        net.run(ms(1_000));
+    }
+    let before = net.probes(1);
+    net.works[0] = false;
+    net.heartbeat(1);
+    net.works[0] = true;
+    net.run(ms(3_000));
+    assert!(net.probes(1) > before, "a HEARTBEAT was lost: a reason to ask");
+    assert!(!net.was_ever_inactive());
 }
 
 #[test]

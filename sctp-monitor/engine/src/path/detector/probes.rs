@@ -34,15 +34,22 @@ impl Detector {
         }
     }
 
-    /// Probes were not answered, the first of them sent at that time, while the peer answered others on another path.
-    pub(crate) fn on_probes_unanswered(&mut self, reason: Reason, first_sent_at: Timestamp, now: Timestamp) {
+    /// Probes were not answered, the first of them sent at that time, while the peer answered others on another path. `false` if
+    /// that is not believed: something else was answered since.
+    pub(crate) fn on_probes_unanswered(
+        &mut self,
+        reason: Reason,
+        first_sent_at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
         if self.alive_at.is_some_and(|at| at >= first_sent_at) {
-            return;
+            return false;
         }
         let verdict = Verdict::Dead(reason);
         self.doubted = Some(Box::new((first_sent_at, verdict.clone())));
         self.data.outage_until = Some(self.last.highest_sent);
         self.decide(verdict, now);
+        true
     }
 
     /// Whether a probe was answered after that time.
