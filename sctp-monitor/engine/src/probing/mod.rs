@@ -29,7 +29,7 @@ pub(crate) use self::probed::UsualRtt;
 use self::{budget::Budget, probed::Probed, request::ProbeRequest, target::Target};
 use crate::{
     config::Config,
-    model::{AssociationId, PathId, ProbeObstacle, ProbesView, RttView, Timestamp},
+    model::{AssociationId, PathId, ProbeObstacle, ProbesView, Timestamp},
 };
 
 /// A path of an association.
