@@ -20,7 +20,7 @@ use crate::{TAG, both::generous};
 
 #[test]
 fn packets_of_data_and_sacks_leave_on_the_other_path() {
-    let mut steered = Steered::new(SteerMode::Move, now());
+    let mut steered = Steered::new(SteerMode::Move, Duration::ZERO);
     let auth = frames::chunk(15, 0, &[7; 24]);
     for (what, chunks) in [
         ("DATA", vec![frames::data(1, 100)]),
@@ -38,6 +38,7 @@ fn packets_of_data_and_sacks_leave_on_the_other_path() {
         ),
     ] {
         for packet in [Packet::v4(TAG, chunks.clone()), Packet::v6(TAG, chunks)] {
+            steered.kernel.renew_orders(now());
             let before = steered.counts(&packet);
             let (end, left) = steered.leave(&packet.ethernet());
             let other = elsewhere(&packet).ethernet();
@@ -54,7 +55,7 @@ fn packets_of_data_and_sacks_leave_on_the_other_path() {
 
 #[test]
 fn all_other_packets_of_the_flow_go_as_before() {
-    let mut steered = Steered::new(SteerMode::Move, now());
+    let mut steered = Steered::new(SteerMode::Move, Duration::ZERO);
     let info = [3; 40];
     let data = || frames::data(1, 10);
     let of_tag = |tag, chunks| Packet::v4(tag, chunks).ethernet();
@@ -118,7 +119,7 @@ fn all_other_packets_of_the_flow_go_as_before() {
 
 #[test]
 fn packets_of_other_flows_go_as_before() {
-    let mut steered = Steered::new(SteerMode::Move, now());
+    let mut steered = Steered::new(SteerMode::Move, Duration::ZERO);
     let packet = || Packet::v4(TAG, vec![frames::data(1, 10)]);
     let mut later_fragment = packet().ethernet();
     later_fragment[14 + 7] = 9;
@@ -138,13 +139,14 @@ fn packets_of_other_flows_go_as_before() {
 
 #[test]
 fn a_vlan_tag_stays_behind() {
-    let mut steered = Steered::new(SteerMode::Move, now());
+    let mut steered = Steered::new(SteerMode::Move, Duration::ZERO);
     for packet in [
         Packet::v4(TAG, vec![frames::data(1, 10)]),
         Packet::v6(TAG, vec![frames::data(1, 10)]),
     ] {
         let untagged = elsewhere(&packet).ethernet();
         for tags in [&[100][..], &[100, 200]] {
+            steered.kernel.renew_orders(now());
             let (end, left) = steered.leave(&packet.vlan(tags));
             assert_eq!(end, REDIRECTED, "{tags:?}");
             assert_eq!(left[12..], untagged[12..], "{tags:?}");
@@ -154,7 +156,7 @@ fn a_vlan_tag_stays_behind() {
 
 #[test]
 fn a_dry_run_counts_and_changes_nothing() {
-    let mut steered = Steered::new(SteerMode::DryRun, now());
+    let mut steered = Steered::new(SteerMode::DryRun, Duration::ZERO);
     let packet = Packet::v4(TAG, vec![frames::data(1, 10)]);
     for frame in [packet.ethernet(), packet.vlan(&[100])] {
         let (end, left) = steered.leave(&frame);
@@ -172,9 +174,7 @@ fn a_dry_run_counts_and_changes_nothing() {
 #[test]
 fn an_order_lapses_unless_it_is_renewed() {
     let packet = Packet::v4(TAG, vec![frames::data(1, 10)]);
-    let long_ago =
-        Timestamp::from_nanos(now().as_nanos() - (LEASE + Duration::from_millis(50)).as_nanos() as u64);
-    let mut steered = Steered::new(SteerMode::Move, long_ago);
+    let mut steered = Steered::new(SteerMode::Move, LEASE + Duration::from_millis(50));
     assert_eq!(steered.leave(&packet.ethernet()), (PASSED, packet.ethernet()));
     assert_eq!(steered.counts(&packet).lapsed, 1);
     steered.kernel.renew_orders(now());
@@ -186,7 +186,7 @@ fn an_order_lapses_unless_it_is_renewed() {
 fn an_order_ends_when_it_is_taken_back_and_another_one_begins_anew() {
     let packet = Packet::v4(TAG, vec![frames::data(1, 10)]);
     let key = key_of(&packet);
-    let mut steered = Steered::new(SteerMode::Move, now());
+    let mut steered = Steered::new(SteerMode::Move, Duration::ZERO);
     for _ in 0..3 * PLACES {
         assert_eq!(steered.leave(&packet.ethernet()).0, REDIRECTED);
         assert_eq!(
@@ -207,7 +207,7 @@ fn an_order_ends_when_it_is_taken_back_and_another_one_begins_anew() {
 
 #[test]
 fn there_are_no_more_orders_than_places() {
-    let mut steered = Steered::new(SteerMode::Move, now());
+    let mut steered = Steered::new(SteerMode::Move, Duration::ZERO);
     let flow = |port: u32| Packet::v4(TAG, vec![frames::data(1, 10)]).ports(port as u16, 1);
     let order = order(&flow(1), SteerMode::Move);
     let mut given = 0;
@@ -225,7 +225,7 @@ fn there_are_no_more_orders_than_places() {
 
 #[test]
 fn a_packet_that_a_nic_cuts_up_is_moved_whole() {
-    let mut steered = Steered::new(SteerMode::Move, now());
+    let mut steered = Steered::new(SteerMode::Move, Duration::ZERO);
     let packet = Packet::v4(TAG, (0..15).map(|tsn| frames::data(tsn, 150)).collect());
     let mut context = [0_u8; 192];
     // include/uapi/linux/bpf.h: gso_segs and gso_size of __sk_buff.
@@ -243,12 +243,15 @@ struct Steered {
 }
 
 impl Steered {
-    fn new(mode: SteerMode, ordered_at: Timestamp) -> Self {
+    /// The orders are as old as that.
+    fn new(mode: SteerMode, age: Duration) -> Self {
         let mut kernel = Kernel::load(&LoadOptions {
             steered_flows: PLACES,
             ..generous()
         })
         .unwrap();
+        // Loading takes longer than a lease where the kernel is slow.
+        let ordered_at = Timestamp::from_nanos(now().as_nanos() - age.as_nanos() as u64);
         for packet in [Packet::v4(TAG, vec![]), Packet::v6(TAG, vec![])] {
             let order = order(&packet, mode);
             kernel.steer(&key_of(&packet), Some(&order), ordered_at).unwrap();
