@@ -105,7 +105,7 @@ mod tests {
     fn a_vlan_has_a_lower_nic_and_a_veth_has_not() {
         let below = LinkAttribute::Link(2);
         let told = |kind, more: &[LinkAttribute]| {
-            let attributes = [&[below.clone()], more].concat();
+            let attributes = [std::slice::from_ref(&below), more].concat();
             ties(&link(3, vec![LinkInfo::Kind(kind)], &attributes)).lower
         };
         assert_eq!(told(InfoKind::Vlan, &[]), Some(2));

@@ -544,18 +544,14 @@ fn no_packets_are_moved_to_where_this_host_drops_the_answers() {
             world.host.ways.insert(question(2), Some(way));
         })
     };
-    let done = started(1, 2, SteeringMode::Move);
+    let done = [started(1, 2, SteeringMode::Move)];
     assert_eq!(
         said(ReversePathFilter::Strict, NIC),
         [refused(1, SteeringObstacle::AnswersFiltered)]
     );
-    assert_eq!(
-        said(ReversePathFilter::Strict, NIC + 1),
-        [done.clone()],
-        "symmetric"
-    );
-    assert_eq!(said(ReversePathFilter::Loose, NIC), [done.clone()]);
-    assert_eq!(said(ReversePathFilter::Off, NIC), [done]);
+    assert_eq!(said(ReversePathFilter::Strict, NIC + 1), done, "symmetric");
+    assert_eq!(said(ReversePathFilter::Loose, NIC), done);
+    assert_eq!(said(ReversePathFilter::Off, NIC), done);
 }
 
 #[test]
