@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sctp_monitor_common::abi::FlowRecord;
+use sctp_monitor_common::{abi::FlowRecord, memory::MemoryTable};
 use sctp_monitor_engine::{
-    config::{ProbeConfig, ProbeMode},
+    config::{Config, ProbeConfig, ProbeMode},
     model::{EventKind, PathState, ProbeObstacle, ProbesView, Reason, Timestamp},
 };
 use sctp_monitor_testkit::{
@@ -43,7 +43,10 @@ impl Net {
     }
 
     fn unconfirmed(config: ProbeConfig) -> Self {
-        let mut world = World::that_probes(config);
+        Self::of(World::that_probes(config))
+    }
+
+    fn of(mut world: World) -> Self {
         world.handshake();
         Self {
             world,
@@ -521,6 +524,38 @@ fn a_single_path_is_judged_by_the_host_s_own_packets_only() {
     world.advance(ms(3_000));
     assert!(world.store.probes.is_empty(), "there is nothing to compare with");
     assert_eq!(world.state(1), PathState::PotentiallyFailed);
+}
+
+#[test]
+fn nobody_is_asked_for_ever_who_never_answers_again() {
+    let idle_after = ms(20_000);
+    let mut world = World::with(Config {
+        probe: ProbeConfig {
+            mode: ProbeMode::Continuous,
+            interval: ms(500),
+            ..ProbeConfig::default()
+        },
+        idle_after,
+        max_flows: 64,
+        ..Config::default()
+    });
+    world.store.table = MemoryTable::new().with_probes([1, 2], 32);
+    let mut net = Net::of(world);
+    for path in [1, 2] {
+        net.heartbeat(path);
+    }
+    net.run(2 * idle_after);
+    assert_eq!(
+        net.world.states(),
+        [PathState::Active; 2],
+        "its hosts say nothing, but it answers"
+    );
+    net.works = [false; 2];
+    net.run(idle_after + ms(10_000));
+    assert_eq!(net.world.engine().associations().count(), 0);
+    let asked = net.probes(1) + net.probes(2);
+    net.run(ms(10_000));
+    assert_eq!(net.probes(1) + net.probes(2), asked);
 }
 
 #[test]
