@@ -108,7 +108,12 @@ impl Server {
             Ok(Request::Summary) => write(client, self.summary()?.as_bytes()),
             Ok(Request::Steer(request)) => {
                 if request.changes_something() {
-                    info!(pid = who.pid(), uid = who.uid(), ?request, "a command that changes something");
+                    info!(
+                        pid = who.pid(),
+                        uid = who.uid(),
+                        ?request,
+                        "a command that changes something"
+                    );
                 }
                 write(client, self.steer(request)?.as_bytes())
             }

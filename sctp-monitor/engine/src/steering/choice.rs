@@ -80,7 +80,8 @@ pub(super) fn still(
 ) -> Option<Target> {
     let other = association.path(&onto)?;
     let flow = around.sent_flow(association, &onto)?;
-    let takes = other.state() == PathState::Active && fits(around.sent_flow(association, &path), flow, around);
+    let takes =
+        other.state() == PathState::Active && fits(around.sent_flow(association, &path), flow, around);
     takes.then(|| Target::of(onto, flow))
 }
 
