@@ -82,7 +82,6 @@ pub(super) fn choose(
         return Err(NoTarget::Unknown(unknown));
     }
     let way = |asked: &WayQuestion| ways.lately(asked, around.now).flatten();
-    let needed = failed_at.and_then(|(id, flow)| around.mtu(flow, way(&question(id, flow))));
     let mut obstacle = SteeringObstacle::NoActivePath;
     let mut best: Option<(_, Target)> = None;
     for (id, flow) in &candidates {
@@ -91,12 +90,12 @@ pub(super) fn choose(
             obstacle = unfit;
             continue;
         }
-        let mtu = around.mtu(flow, way(&asked));
-        if mtu.zip(needed).is_some_and(|(mtu, needed)| mtu < needed) {
+        if !fits(failed_at, (*id, flow), ways, around) {
             obstacle = SteeringObstacle::MtuTooSmall;
             continue;
         }
-        let if_index = flow.view.interface.if_index();
+        let target = Target::of(*id, flow);
+        let if_index = target.if_index;
         let answered_at = flow.detector.alive_at();
         let rank = (
             answered_at.is_none_or(|at| around.now.since(at) > LATELY),
@@ -107,15 +106,47 @@ pub(super) fn choose(
             round_trip(flow),
         );
         if best.as_ref().is_none_or(|(least, _)| rank < *least) {
-            let target = Target {
-                path: *id,
-                key: flow.view.key,
-                if_index,
-            };
             best = Some((rank, target));
         }
     }
     best.map(|(_, target)| target).ok_or(NoTarget::Obstacle(obstacle))
+}
+
+/// The path that takes the packets of another one already, if it still works and is large enough.
+pub(super) fn still(
+    association: &Association,
+    path: PathId,
+    onto: PathId,
+    ways: &Ways,
+    around: Surroundings<'_>,
+) -> Option<Target> {
+    let other = association.path(&onto)?;
+    let flow = around.sent_flow(association, &onto)?;
+    let failed = around.sent_flow(association, &path).map(|flow| (path, flow));
+    let takes = other.state() == PathState::Active && fits(failed, (onto, flow), ways, around);
+    takes.then(|| Target::of(onto, flow))
+}
+
+/// Whether packets as large as those of the failed flow pass on the other one, as far as is known.
+fn fits(
+    failed: Option<(PathId, &Flow)>,
+    other: (PathId, &Flow),
+    ways: &Ways,
+    around: Surroundings<'_>,
+) -> bool {
+    let mtu = |(path, flow): (PathId, &Flow)| around.mtu(flow, ways.last(&question(path, flow)));
+    let too_small = |(mtu, needed)| mtu < needed;
+    !mtu(other).zip(failed.and_then(mtu)).is_some_and(too_small)
+}
+
+impl Target {
+    fn of(path: PathId, flow: &Flow) -> Self {
+        Self {
+            path,
+            key: flow.view.key,
+            if_index: flow.view.interface.if_index(),
+        }
+    }
 }
 
 /// How early the operator named the NIC.

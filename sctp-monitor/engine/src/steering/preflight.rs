@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Steering,
     around::Surroundings,
+    choice::Target,
     ways::{self, question},
 };
 use crate::{
@@ -38,21 +39,43 @@ impl Steering {
         let flows = association
             .paths()
             .filter_map(|(id, _)| Some(question(*id, around.sent_flow(association, id)?)));
-        let unknown = flows.filter(|question| self.ways.lately(question, around.now).is_none());
+        let unknown = flows.filter(|question| !self.ways.is_fresh(question, around.now));
         let unknown: Vec<_> = unknown.collect();
         self.ways.ask(unknown, around.now);
     }
 
-    /// Looks ahead while a path is in doubt, so that nothing has to wait when it is given up. When very many are, the rest waits.
-    pub(super) fn ask_in_doubt(&mut self, association: &Association, around: Surroundings<'_>) {
+    /// Looks ahead while a path is in doubt or its packets are moved, so that nothing has to wait when it is given up, or the other one
+    /// is. When very many are in doubt, the rest waits.
+    pub(super) fn ask_ahead(&mut self, association: &Association, around: Surroundings<'_>) {
         let id = association.id();
         let mut in_doubt = association
             .paths()
             .filter(|(_, path)| path.state() == PathState::PotentiallyFailed);
-        let concerns_us = in_doubt.any(|(path, _)| self.obstacle((id, *path)).is_none());
-        if concerns_us && self.ways.waiting() < MOST_IN_ADVANCE {
+        let is_moved = self.paths_of(id).next().is_some();
+        let is_in_doubt = in_doubt.any(|(path, _)| self.obstacle((id, *path)).is_none());
+        if is_moved || is_in_doubt && self.ways.waiting() < MOST_IN_ADVANCE {
             self.ask_about(association, around);
         }
+    }
+
+    /// Whether packets go on to a path that leaves by another NIC than when they began to. It is looked at like a new one.
+    pub(super) fn follows(
+        &mut self,
+        at: (AssociationId, PathId),
+        association: &Association,
+        target: &Target,
+        around: Surroundings<'_>,
+    ) -> bool {
+        let asked = WayQuestion {
+            path: target.path,
+            if_index: target.if_index,
+        };
+        match self.ways.lately(&asked, around.now) {
+            None => self.wait_for(at, BTreeSet::from([asked]), around.now),
+            Some(way) if ways::obstacle(association, asked, way, around).is_some() => return false,
+            Some(_) => self.change(at, association, target, around),
+        }
+        true
     }
 
     /// Nothing is decided for a path before its questions are answered.

@@ -37,6 +37,17 @@ impl Ways {
         (now.since(*read_at) <= LATELY).then_some(*way)
     }
 
+    /// What was found last.
+    pub(super) fn last(&self, question: &WayQuestion) -> Option<Way> {
+        self.found.get(question)?.1
+    }
+
+    /// Whether it is known for as long as nobody looks again.
+    pub(super) fn is_fresh(&self, question: &WayQuestion, now: Timestamp) -> bool {
+        let found = self.found.get(question);
+        found.is_some_and(|(read_at, _)| now.since(*read_at) <= LATELY / 2)
+    }
+
     /// Wants to know, unless somebody looks already.
     pub(super) fn ask(&mut self, questions: impl IntoIterator<Item = WayQuestion>, now: Timestamp) {
         for question in questions {
@@ -62,7 +73,7 @@ impl Ways {
 
     /// Takes what was found.
     pub(super) fn on_found(&mut self, found: &BTreeMap<WayQuestion, Option<Way>>, read_at: Timestamp) {
-        self.found.retain(|_, (at, _)| read_at.since(*at) <= LATELY);
+        self.found.retain(|_, (at, _)| read_at.since(*at) <= KEPT);
         for (question, way) in found {
             self.under_way.remove(question);
             self.found.insert(*question, (read_at, *way));
@@ -143,3 +154,6 @@ fn answered_by(association: &Association, path: &PathId, around: Surroundings<'_
 
 /// Routes and neighbours may change, and a look takes a millisecond.
 const LATELY: Duration = Duration::from_secs(2);
+
+/// Those that matter are looked at again much sooner.
+const KEPT: Duration = Duration::from_secs(10);
