@@ -91,10 +91,17 @@ pub(crate) fn steer(ctx: &TcContext) -> i32 {
         add(counts, offset_of!(SteerCounts, would_have_bytes), bytes);
         return TC_ACT_UNSPEC;
     }
-    if !readdress(ctx, order) {
-        // It may have lost its tag already, and must not leave like that. The sender retransmits.
-        add(counts, offset_of!(SteerCounts, failed), u64::from(segments));
-        return TC_ACT_SHOT;
+    match readdress(ctx, order) {
+        Readdressed::Yes => {}
+        Readdressed::Untouched => {
+            add(counts, offset_of!(SteerCounts, kept), 1);
+            return TC_ACT_UNSPEC;
+        }
+        Readdressed::Spoiled => {
+            // It has lost its tag, and must not leave like that. The sender retransmits.
+            add(counts, offset_of!(SteerCounts, failed), u64::from(segments));
+            return TC_ACT_SHOT;
+        }
     }
     add(counts, offset_of!(SteerCounts, packets), u64::from(segments));
     add(counts, offset_of!(SteerCounts, bytes), bytes);
@@ -111,12 +118,22 @@ fn has_orders() -> bool {
     }
 }
 
-/// Replaces the addresses; `false` if that is not possible.
+/// What became of a packet whose addresses were to be replaced.
+enum Readdressed {
+    Yes,
+    /// It is as it was.
+    Untouched,
+    /// Something of it was changed already.
+    Spoiled,
+}
+
+/// Replaces the addresses.
 #[inline(always)]
-fn readdress(ctx: &TcContext, order: &SteerOrder) -> bool {
+fn readdress(ctx: &TcContext, order: &SteerOrder) -> Readdressed {
+    let mut failed = Readdressed::Untouched;
     for _ in 0..MAX_VLAN_TAGS {
         let Some(kind) = skb_load::<u16>(ctx, ETHER_TYPE_AT) else {
-            return false;
+            return failed;
         };
         // SAFETY: the context is the program's own.
         if !is_vlan(kind) && unsafe { (*ctx.skb.skb).vlan_present } == 0 {
@@ -124,13 +141,16 @@ fn readdress(ctx: &TcContext, order: &SteerOrder) -> bool {
         }
         // The tag is of the NIC that it was meant for.
         // SAFETY: the context is the program's own.
-        if unsafe { bpf_skb_vlan_pop(ctx.skb.skb) } != 0 {
-            return false;
+        let is_popped = unsafe { bpf_skb_vlan_pop(ctx.skb.skb) } == 0;
+        // It may have lost the outer one of two tags, and failed after that.
+        failed = Readdressed::Spoiled;
+        if !is_popped {
+            return failed;
         }
     }
-    if let (Some(src), Some(dst)) = (order.src.v4_word(), order.dst.v4_word()) {
+    let is_stored = if let (Some(src), Some(dst)) = (order.src.v4_word(), order.dst.v4_word()) {
         let Some(check) = skb_load::<u16>(ctx, IP_AT + V4_CHECK_AT) else {
-            return false;
+            return failed;
         };
         let [first, second] = changed_check(check, order.check_delta).to_ne_bytes();
         // The checksum stands right before the addresses: all is one piece, behind two bytes that are not written.
@@ -142,7 +162,9 @@ fn readdress(ctx: &TcContext, order: &SteerOrder) -> bool {
         let from = (&raw const order.src).cast();
         // SAFETY: both addresses stand one behind the other, and an order is as long.
         unsafe { store(ctx, IP_AT + V6_ADDRESSES_AT, from, 32) }
-    }
+    };
+    // What cannot be written is not written in part.
+    if is_stored { Readdressed::Yes } else { failed }
 }
 
 /// Writes into the packet.

@@ -67,6 +67,8 @@ pub(super) fn track<P: Readable, T: FlowTable>(
         tag_check = TagCheck::Own;
     }
     scratch.tag_check = tag_check as u32;
+    scratch.seen_before = record.last_seen_ticks;
+    scratch.interface_before = record.interface;
     let wants_proof = links.wants_proof();
     // A packet with another tag says neither when nor where the flow was last seen.
     if tag_check == TagCheck::Own || record.tag == 0 {

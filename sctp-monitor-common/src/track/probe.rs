@@ -71,9 +71,17 @@ pub(super) fn is_of_an_agent<P: Readable, T: FlowTable>(
         let kind = if is_alone { Company::None } else { Company::Others };
         if take(&key, interface, kind, table) && is_alone {
             // The packet is none of the host's traffic.
-            if let Some(record) = table.record(slot) {
+            if let Some((record, _, scratch)) = table.flow_and_scratch(slot) {
                 record.packets = record.packets.wrapping_sub(1);
                 record.bytes = record.bytes.wrapping_sub(bytes);
+                if interface.is_egress() {
+                    // Nor does it say where, or when, the host sends. Where the peer's answer came by is the peer's affair.
+                    record.last_seen_ticks = scratch.seen_before;
+                    record.interface = scratch.interface_before;
+                    if scratch.interface_before != interface {
+                        record.interface = scratch.interface_before.to_be_seen_again();
+                    }
+                }
             }
             table.scratch().is_consumed = u32::from(!interface.is_egress());
         }

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 use network_types::sctp::SctpHdr;
 
 use crate::{
-    abi::PROBE_INFO_LEN,
+    abi::{Interface, PROBE_INFO_LEN},
     wire::{Chunk, ChunkKind, SctpPacket, chunk::KIND_SLOTS},
 };
 
@@ -56,6 +56,11 @@ pub struct Scratch {
     pub(super) probe: [u32; PROBE_WORDS],
     /// Whether the packet is consumed, 1 or 0.
     pub(super) is_consumed: u32,
+    /// When the flow was last seen before the packet.
+    pub(super) seen_before: u64,
+    /// Where the flow was last seen before the packet.
+    pub(super) interface_before: Interface,
+    pub(super) reserved: u32,
 }
 
 /// Words that are read of a probe: the chunk's header, the parameter's, and the Heartbeat Info.

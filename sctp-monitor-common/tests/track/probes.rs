@@ -211,6 +211,30 @@ fn an_answer_from_another_address_says_so() {
     assert_eq!(record.ack_source.to_ip().to_string(), "10.2.0.2");
 }
 
+#[test]
+fn a_probe_says_neither_where_nor_when_the_host_sends() {
+    let mut table = table();
+    table.set_now(MS);
+    sent(&mut table, vec![frames::data(7, 100)]);
+    let before = table.records()[0];
+    table.set_now(20_000 * MS);
+    let probe = Packet::v4(TAG, vec![frames::heartbeat(&info(1, 20_000 * MS))]);
+    look(&mut table, &probe, Interface::egress(2));
+    assert_eq!(record(&table).left, 1);
+    let after = table.records()[0];
+    assert_eq!(after.last_seen_ticks, before.last_seen_ticks);
+    assert_eq!(after.interface.if_index(), 1);
+    // The next of its own packets says it anew.
+    look(
+        &mut table,
+        &Packet::v4(TAG, vec![frames::data(8, 100)]),
+        Interface::egress(1),
+    );
+    let after = table.records()[0];
+    assert_eq!(after.interface, Interface::egress(1));
+    assert!(after.last_seen_ticks > before.last_seen_ticks);
+}
+
 /// The peer's host has an agent too.
 #[test]
 fn probes_of_another_agent_are_no_heartbeats_of_a_stack() {

@@ -14,9 +14,13 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    sys::socket::{getsockopt, sockopt::PeerCredentials},
+    unistd::geteuid,
+};
 use sctp_monitor_engine::model::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::{
     Refusal, Request, SteerAnswer, SteerRequest,
@@ -98,9 +102,21 @@ impl Server {
     fn attend(&mut self, client: &UnixStream) -> io::Result<()> {
         client.set_read_timeout(Some(PATIENCE))?;
         client.set_write_timeout(Some(PATIENCE))?;
+        let who = getsockopt(client, PeerCredentials)?;
         match read(client) {
+            _ if !may_ask(who.uid()) => write(client, refusal(NOT_YOURS)?.as_bytes()),
             Ok(Request::Summary) => write(client, self.summary()?.as_bytes()),
-            Ok(Request::Steer(request)) => write(client, self.steer(request)?.as_bytes()),
+            Ok(Request::Steer(request)) => {
+                if request.changes_something() {
+                    info!(
+                        pid = who.pid(),
+                        uid = who.uid(),
+                        ?request,
+                        "a command that changes something"
+                    );
+                }
+                write(client, self.steer(request)?.as_bytes())
+            }
             Err(error) => write(client, refusal(&error)?.as_bytes()),
         }
     }
@@ -130,6 +146,11 @@ impl Server {
         let asked = self.questions.blocking_send(question(to)).is_ok();
         Ok(asked.then(|| answer.blocking_recv().ok()).flatten())
     }
+}
+
+/// The directory keeps others out; a socket that was handed over does not.
+fn may_ask(uid: u32) -> bool {
+    uid == 0 || uid == geteuid().as_raw()
 }
 
 /// Reads the request, which is a short line.
@@ -176,6 +197,8 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 /// Bytes of a request, at most.
 const LONGEST_REQUEST: u64 = 512;
+
+const NOT_YOURS: &str = "only root, and the user of the agent, may ask";
 
 const ENDS: &str = "the agent is about to end";
 

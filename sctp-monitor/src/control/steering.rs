@@ -37,6 +37,16 @@ pub enum SteerRequest {
     Resume,
 }
 
+impl SteerRequest {
+    /// Whether anything is otherwise afterwards.
+    pub(super) fn changes_something(self) -> bool {
+        match self {
+            Self::List | Self::Explain { .. } => false,
+            Self::Add { .. } | Self::Remove { .. } | Self::Pause | Self::Resume => true,
+        }
+    }
+}
+
 /// What it is told: how things are when all is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SteerAnswer {

@@ -235,35 +235,47 @@ fn an_agent_that_stands_still_moves_nothing_after_two_seconds() {
     assert!(steering["lapsed"].as_u64().unwrap() > 0, "{steering:#}");
 }
 
-#[test]
-fn a_path_that_works_again_gets_its_packets_back() {
+/// The configuration, and whether the application goes on.
+fn gets_its_packets_back(tables: &str, goes_on: bool) {
     let mut config = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-    config
-        .write_all(b"[steering]\nmode = \"move\"\nhold_down = \"1s\"\n")
-        .unwrap();
+    config.write_all(tables.as_bytes()).unwrap();
     let arguments = ["--config", config.path().to_str().unwrap()];
     let mut steered = Steered::new(&arguments, 20.0, Timers::tuned());
     steered.lab.path("path1").break_silently().unwrap();
     steered.started(0);
     steered.wait_for_messages(40);
     steered.lab.path("path1").heal().unwrap();
-    // The stack tests a path only when it has nothing to send there.
-    steered.pair.client.set_rate(0.0).unwrap();
+    if !goes_on {
+        steered.pair.client.set_rate(0.0).unwrap();
+    }
     let ended = steered.agents[0].wait_for("steering_ended", SOON, |event| event["remote"] == "10.1.1.2");
     let ended = ended.unwrap();
     assert_eq!(ended["end"], "path_recovered", "{ended:#}");
     assert!(ended["packets"].as_u64().unwrap() > 20, "{ended:#}");
     let before = steered.agents[0].events().len();
-    steered.pair.client.set_rate(20.0).unwrap();
-    wait::until(SOON, || {
-        let events = steered.agents[0].events();
-        let back = |event: &Value| event["event"] == "data_moved" && event["to"]["remote"] == "10.1.1.2";
-        events[before..].iter().any(back).then_some(())
-    })
-    .unwrap();
+    if goes_on {
+        steered.wait_for_messages(40);
+    } else {
+        steered.pair.client.set_rate(20.0).unwrap();
+        wait::until(SOON, || {
+            let events = steered.agents[0].events();
+            let back = |event: &Value| event["event"] == "data_moved" && event["to"]["remote"] == "10.1.1.2";
+            events[before..].iter().any(back).then_some(())
+        })
+        .unwrap();
+    }
     let (sent, arrived, steering) = steered.end();
     assert_eq!((arrived.received, arrived.missing), (sent.sent, 0));
     assert_eq!(steering["onto"], Value::Null);
+}
+
+#[test]
+fn a_path_that_works_again_gets_its_packets_back() {
+    // The stack tests a path only when it has nothing to send there.
+    gets_its_packets_back("[steering]\nmode = \"move\"\nhold_down = \"1s\"\n", false);
+    // Probes show it whatever is sent.
+    let probing = "[probe]\nmode = \"confirm\"\n[steering]\nmode = \"move\"\nhold_down = \"1s\"\n";
+    gets_its_packets_back(probing, true);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub enum SteeringCause {
 pub enum SteeringEnd {
     /// The path has been active for as long as the configuration asks for.
     PathRecovered,
-    /// The other path failed too, and there is no other one.
+    /// No other path of the association can take its packets any more.
     NoPathLeft,
     /// The operator asked for it.
     Operator,
@@ -70,6 +70,8 @@ pub enum SteeringObstacle {
     Off,
     /// This host has sent nothing on the path that was seen.
     NothingSent,
+    /// Packets of other paths leave on it.
+    TakesOthers,
     /// The association has no such path.
     NoSuchPath,
     /// There is nothing to take back.
@@ -87,11 +89,11 @@ pub struct SteeringCounts {
     pub would_have_packets: u64,
     /// Bytes of these packets.
     pub would_have_bytes: u64,
-    /// Packets that stayed: they hold other chunks than DATA and SACK.
+    /// Packets that stayed: they hold other chunks than DATA and SACK, or could not be rewritten and were left untouched.
     pub kept: u64,
     /// Packets that stayed because the agent had not renewed the order in time.
     pub lapsed: u64,
-    /// Packets that were lost because they could not be rewritten.
+    /// Packets that were lost because they could be rewritten in part only.
     pub failed: u64,
 }
 

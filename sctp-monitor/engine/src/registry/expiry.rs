@@ -133,6 +133,8 @@ impl Registry {
     /// Whether a flow has nothing more to tell.
     fn is_over(&self, flows: &Flows, flow: &Flow, now: Timestamp) -> bool {
         let silent = now.since(flow.view.last_seen);
+        // One that answers probes lives, though neither host sends anything.
+        let silent = silent.min(flow.detector.alive_at().map_or(silent, |at| now.since(at)));
         if silent > self.config.idle_after {
             return true;
         }

@@ -36,7 +36,6 @@ pub(super) fn choose(
 ) -> Result<Target, SteeringObstacle> {
     let failed = around.sent_flow(association, &path);
     let failed_by = failed.map(|flow| flow.view.interface.if_index());
-    let needed = failed.and_then(|flow| around.mtu(flow));
     let mut obstacle = SteeringObstacle::NoActivePath;
     let mut best: Option<(_, Target)> = None;
     for (id, other) in association.paths() {
@@ -50,15 +49,12 @@ pub(super) fn choose(
         let Some(flow) = around.sent_flow(association, id) else {
             continue;
         };
-        if around
-            .mtu(flow)
-            .zip(needed)
-            .is_some_and(|(mtu, needed)| mtu < needed)
-        {
+        if !fits(failed, flow, around) {
             obstacle = SteeringObstacle::MtuTooSmall;
             continue;
         }
-        let if_index = flow.view.interface.if_index();
+        let target = Target::of(*id, flow);
+        let if_index = target.if_index;
         let answered_at = flow.detector.alive_at();
         let rank = (
             answered_at.is_none_or(|at| around.now.since(at) > LATELY),
@@ -69,15 +65,41 @@ pub(super) fn choose(
             round_trip(flow),
         );
         if best.as_ref().is_none_or(|(least, _)| rank < *least) {
-            let target = Target {
-                path: *id,
-                key: flow.view.key,
-                if_index,
-            };
             best = Some((rank, target));
         }
     }
     best.map(|(_, target)| target).ok_or(obstacle)
+}
+
+/// The path that takes the packets of another one already, if it still works and is large enough.
+pub(super) fn still(
+    association: &Association,
+    path: PathId,
+    onto: PathId,
+    around: Surroundings<'_>,
+) -> Option<Target> {
+    let other = association.path(&onto)?;
+    let flow = around.sent_flow(association, &onto)?;
+    let takes =
+        other.state() == PathState::Active && fits(around.sent_flow(association, &path), flow, around);
+    takes.then(|| Target::of(onto, flow))
+}
+
+/// Whether packets as large as those of the failed flow pass on the other one, as far as is known.
+fn fits(failed: Option<&Flow>, other: &Flow, around: Surroundings<'_>) -> bool {
+    let needed = failed.and_then(|flow| around.mtu(flow));
+    let too_small = |(mtu, needed)| mtu < needed;
+    !around.mtu(other).zip(needed).is_some_and(too_small)
+}
+
+impl Target {
+    fn of(path: PathId, flow: &Flow) -> Self {
+        Self {
+            path,
+            key: flow.view.key,
+            if_index: flow.view.interface.if_index(),
+        }
+    }
 }
 
 /// How early the operator named the NIC.

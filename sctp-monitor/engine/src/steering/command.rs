@@ -74,6 +74,10 @@ impl Steering {
         if association.path(&path).is_none() {
             return Err(SteeringObstacle::NoSuchPath);
         }
+        let takes_others = |order: &InForce| order.association.id == at.0 && order.onto == path;
+        if self.in_force.values().any(takes_others) {
+            return Err(SteeringObstacle::TakesOthers);
+        }
         self.left_alone.remove(&at);
         if let Some(order) = self.in_force.get_mut(&at) {
             order.cause = SteeringCause::Operator;

@@ -17,7 +17,7 @@ use sctp_monitor_common::abi::{FlowKey, SteerCounts};
 
 pub(crate) use self::{around::Surroundings, order::Decision};
 use self::{
-    choice::{Target, choose},
+    choice::{Target, choose, still},
     order::{InForce, counted, order},
 };
 use crate::{
@@ -200,20 +200,26 @@ impl Steering {
             self.end(at, SteeringEnd::PathRecovered, around.now);
             return;
         }
-        let (onto, tag_before) = (order.onto, order.tag);
+        let (onto, if_index, tag_before) = (order.onto, order.if_index, order.tag);
         if let Some(order) = self.in_force.get_mut(&at) {
             order.active_until = active_until;
         }
         // A restart has given it another tag: the order means nobody's packets any more.
         let is_outdated = tag_of(association).is_some_and(|tag| tag != tag_before);
-        let state = association.path(&onto).map(Path::state);
-        if state == Some(PathState::Active) && !is_outdated {
-            return;
+        match still(association, path_id, onto, around) {
+            Some(target) if !is_outdated => {
+                if target.if_index != if_index {
+                    self.change(at, association, &target, around);
+                }
+                return;
+            }
+            _ => {}
         }
+        let is_in_doubt = association.path(&onto).map(Path::state) == Some(PathState::PotentiallyFailed);
         match self.target(association, path_id, around) {
             // One in doubt keeps the packets for want of a better one, but not from a path that works.
             _ if is_held && !is_outdated => self.end(at, SteeringEnd::PathRecovered, around.now),
-            Err(_) if state == Some(PathState::PotentiallyFailed) && !is_outdated => {}
+            Err(_) if is_in_doubt && !is_outdated => {}
             Ok(target) => self.change(at, association, &target, around),
             // The path itself works again: what waits is over.
             Err(_) if is_held => self.end(at, SteeringEnd::PathRecovered, around.now),
@@ -263,6 +269,7 @@ impl Steering {
                     association: association.reference(),
                     key,
                     tag: order.tag,
+                    if_index: order.if_index,
                     onto: target.path,
                     mode,
                     cause,
@@ -332,6 +339,7 @@ impl Steering {
         };
         in_force.counted = in_force.counted + std::mem::take(&mut in_force.counts);
         in_force.tag = order.tag;
+        in_force.if_index = order.if_index;
         let from = std::mem::replace(&mut in_force.onto, target.path);
         let mode = in_force.mode;
         let key = in_force.key;

@@ -31,6 +31,8 @@ pub(super) struct InForce {
     pub(super) key: FlowKey,
     /// The verification tag that its packets must have.
     pub(super) tag: u32,
+    /// The NIC by which they leave.
+    pub(super) if_index: u32,
     pub(super) onto: PathId,
     pub(super) mode: SteeringMode,
     pub(super) cause: SteeringCause,

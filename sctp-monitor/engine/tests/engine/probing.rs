@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sctp_monitor_common::abi::FlowRecord;
+use sctp_monitor_common::{abi::FlowRecord, memory::MemoryTable};
 use sctp_monitor_engine::{
-    config::{ProbeConfig, ProbeMode},
-    model::{EventKind, PathState, ProbeObstacle, ProbesView, Reason, Timestamp},
+    config::{Config, ProbeConfig, ProbeMode, Steering},
+    model::{EventKind, PathState, ProbeObstacle, ProbesView, Reason, SteeringMode, Timestamp},
 };
 use sctp_monitor_testkit::{
     choices::{Choices as _, Random},
@@ -43,7 +43,10 @@ impl Net {
     }
 
     fn unconfirmed(config: ProbeConfig) -> Self {
-        let mut world = World::that_probes(config);
+        Self::of(World::that_probes(config))
+    }
+
+    fn of(mut world: World) -> Self {
         world.handshake();
         Self {
             world,
@@ -165,6 +168,15 @@ impl Net {
             .iter()
             .any(|(.., to, _)| *to == PathState::Inactive)
     }
+}
+
+fn world_that_probes(config: Config) -> World {
+    let mut world = World::with(Config {
+        max_flows: 64,
+        ..config
+    });
+    world.store.table = MemoryTable::new().with_probes([1, 2], 32);
+    world
 }
 
 fn is_by_probes(reason: &Reason) -> bool {
@@ -521,6 +533,87 @@ fn a_single_path_is_judged_by_the_host_s_own_packets_only() {
     world.advance(ms(3_000));
     assert!(world.store.probes.is_empty(), "there is nothing to compare with");
     assert_eq!(world.state(1), PathState::PotentiallyFailed);
+}
+
+/// What the path carries is moved away as soon as it fails: nothing but probes can show that it works again.
+#[test]
+fn an_outage_that_took_data_is_over_when_a_probe_is_answered() {
+    let mut net = Net::of(world_that_probes(Config {
+        probe: ProbeConfig {
+            mode: ProbeMode::Confirm,
+            ..ProbeConfig::default()
+        },
+        steering: Steering {
+            mode: SteeringMode::Move,
+            ..Steering::default()
+        },
+        ..Config::default()
+    }));
+    for path in [1, 2] {
+        net.heartbeat(path);
+    }
+    let mut next = 1;
+    let mut lost = Vec::new();
+    let mut send = |net: &mut Net, messages: u32| {
+        for tsn in next..next + messages {
+            let data = |net: &mut Net, tsn| {
+                let chunks = vec![frames::data(tsn, 100)];
+                net.world.sent_somewhere(1, REMOTE_TAG, chunks)
+            };
+            let carrier = data(net, tsn);
+            if net.works[usize::from(carrier) - 1] {
+                for again in lost.drain(..) {
+                    data(net, again);
+                }
+                if tsn % 2 == 0 {
+                    net.world.sack(carrier, tsn);
+                }
+            } else {
+                lost.push(tsn);
+            }
+            net.run(ms(50));
+        }
+        next += messages;
+    };
+    send(&mut net, 40);
+    net.works[0] = false;
+    send(&mut net, 60);
+    assert_eq!(net.world.state(1), PathState::Inactive);
+    net.works[0] = true;
+    net.world.events.clear();
+    send(&mut net, 60);
+    let changes = net.world.take_changes();
+    let states: Vec<_> = changes.iter().map(|(.., to, _)| *to).collect();
+    assert_eq!(states, [PathState::Active], "{changes:?}");
+}
+
+#[test]
+fn nobody_is_asked_for_ever_who_never_answers_again() {
+    let idle_after = ms(20_000);
+    let mut net = Net::of(world_that_probes(Config {
+        probe: ProbeConfig {
+            mode: ProbeMode::Continuous,
+            interval: ms(500),
+            ..ProbeConfig::default()
+        },
+        idle_after,
+        ..Config::default()
+    }));
+    for path in [1, 2] {
+        net.heartbeat(path);
+    }
+    net.run(2 * idle_after);
+    assert_eq!(
+        net.world.states(),
+        [PathState::Active; 2],
+        "its hosts say nothing, but it answers"
+    );
+    net.works = [false; 2];
+    net.run(idle_after + ms(10_000));
+    assert_eq!(net.world.engine().associations().count(), 0);
+    let asked = net.probes(1) + net.probes(2);
+    net.run(ms(10_000));
+    assert_eq!(net.probes(1) + net.probes(2), asked);
 }
 
 #[test]

@@ -52,11 +52,11 @@ fn changed(path: &PathId, from: &PathId, onto: &PathId, mode: SteeringMode) -> S
     match mode {
         SteeringMode::Move => {
             format!(
-                "DATA and SACKs of path {path} leave on path {onto} from now on: path {from} is inactive too"
+                "DATA and SACKs of path {path} leave on path {onto} from now on, and no longer on path {from}"
             )
         }
         SteeringMode::DryRun | SteeringMode::Off => format!(
-            "dry run: DATA and SACKs of path {path} would leave on path {onto} from now on: path {from} is inactive too"
+            "dry run: DATA and SACKs of path {path} would leave on path {onto} from now on, and no longer on path {from}"
         ),
     }
 }
@@ -81,7 +81,7 @@ fn ended(
     let failed = match counts.failed {
         0 => String::new(),
         failed => format!(
-            ", {} lost because they could not be rewritten",
+            ", {} lost because they could be rewritten in part only",
             plural(failed, "packet")
         ),
     };
@@ -100,7 +100,7 @@ impl std::fmt::Display for SteeringEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::PathRecovered => "the path works again",
-            Self::NoPathLeft => "the other path is inactive too, and no other one is active",
+            Self::NoPathLeft => "no other path of the association can take its packets any more",
             Self::Operator => "the operator asked for it",
             Self::PathGone => "the association or the path is no more",
             Self::Refused => "the kernel did not take the order (see the log)",
@@ -121,6 +121,7 @@ impl std::fmt::Display for SteeringObstacle {
             Self::Operator => "the operator took it back; it is left alone until the path is active again",
             Self::Off => "steering is off, for all or for this peer (`run --steer`, table `steering` of the configuration)",
             Self::NothingSent => "this host has sent nothing on the path since the agent watches",
+            Self::TakesOthers => "packets of another path leave on it",
             Self::NoSuchPath => "the association has no such path",
             Self::NothingInForce => "its packets leave as the host sends them already",
             Self::Paused => "the operator paused steering (`sctp-monitor steer resume`)",

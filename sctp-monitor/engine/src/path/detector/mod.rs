@@ -88,8 +88,8 @@ struct Data {
     wait: Option<Wait>,
     /// SACKs missed in waits that ended without an acknowledgement, since the last one.
     missed: u32,
-    /// When the first of them was sent.
-    first_missed: Option<Timestamp>,
+    /// When the first of them was sent, and its TSN.
+    first_missed: Option<(Timestamp, u32)>,
     /// When the last of them was given up.
     missed_at: Option<Timestamp>,
     /// How often a heartbeat was answered after DATA had gone missing, since DATA was last acknowledged.
@@ -214,10 +214,8 @@ impl Detector {
 
     /// When the oldest unanswered packet was sent.
     pub(crate) fn first_missed(&self) -> Option<Timestamp> {
-        [self.data.first_missed, self.heartbeats.first_missed]
-            .into_iter()
-            .flatten()
-            .min()
+        let data = self.data.first_missed.map(|(sent_at, _)| sent_at);
+        [data, self.heartbeats.first_missed].into_iter().flatten().min()
     }
 
     /// Whether nothing was concluded from a SACK that stays out, because a capture may lack it.

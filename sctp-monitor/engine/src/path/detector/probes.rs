@@ -22,6 +22,7 @@ impl Detector {
     /// A probe was answered.
     pub(crate) fn on_probe_answered(&mut self, at: Timestamp, rtt: Duration) {
         self.probes.answered_at = self.probes.answered_at.max(Some(at));
+        self.forget_outage(at - rtt);
         self.on_alive(at, Reason::ProbeAnswered { rtt });
         if self.heartbeats.last_missed.is_none_or(|last| last < at) {
             self.heartbeats.missed = 0;
@@ -31,6 +32,17 @@ impl Detector {
         let is_about_data = matches!(self.verdict, Verdict::Suspect(Reason::DataUnacknowledged { .. }));
         if !is_about_data && self.doubted.is_none() {
             self.decide(self.weigh_signs(), at);
+        }
+    }
+
+    /// The path works at that time. What was lost before by an outage says nothing of it, and where the sender has turned to
+    /// another path nothing else is going to.
+    fn forget_outage(&mut self, works_at: Timestamp) {
+        let is_dead = matches!(self.verdict, Verdict::Dead(_));
+        let is_before = self.data.missed_at.is_some_and(|at| at < works_at);
+        if is_dead && is_before && self.data.wait.is_none() {
+            self.data.missed = 0;
+            self.data.first_missed = None;
         }
     }
 

@@ -119,7 +119,7 @@ impl Detector {
                     .data
                     .missed
                     .saturating_add(wait.sacks_due(context.usually_awaiting));
-                self.data.first_missed.get_or_insert(wait.sent_at);
+                self.data.first_missed.get_or_insert((wait.sent_at, wait.tsn));
                 self.data.missed_at = Some(at);
             }
             return;
@@ -268,7 +268,7 @@ impl Detector {
             };
             if missed > 0 {
                 self.data.missed = self.data.missed.saturating_add(missed);
-                self.data.first_missed.get_or_insert(wait.sent_at);
+                self.data.first_missed.get_or_insert((wait.sent_at, wait.tsn));
                 self.data.missed_at = Some(now);
             }
             self.data.wait = None;

@@ -122,19 +122,17 @@ impl Detector {
         let is_over = waiting.is_none() && in_vain == 0;
         let fewest = if is_over && odds.are_young() { 3 } else { 0 };
         let required = odds.required(config.data_chance).max(fewest);
-        let since = self
+        let cum_tsn_ack = context.cum_tsn_ack.unwrap_or(record.sender.cum_tsn_ack);
+        let stuck = |at| (at, cum_tsn_ack.wrapping_add(1));
+        let waits = waiting.map(|wait| (wait.sent_at, record.timed.tsn));
+        let (since, tsn) = self
             .data
             .first_missed
-            .or(waiting.map(|wait| wait.sent_at))
-            .or(tries.stuck_since())?;
+            .or(waits)
+            .or(tries.stuck_since().map(stuck))?;
         let at = shown_at.map_or(now, |at| at.min(now));
-        let cum_tsn_ack = context.cum_tsn_ack.unwrap_or(record.sender.cum_tsn_ack);
         let reason = Reason::DataUnacknowledged {
-            tsn: if waiting.is_some() {
-                record.timed.tsn
-            } else {
-                cum_tsn_ack.wrapping_add(1)
-            },
+            tsn: waits.map_or(tsn, |(_, tsn)| tsn),
             cum_tsn_ack,
             sent_ago: at.since(since),
             timeout: rto + config.stall_allowance,
@@ -147,7 +145,7 @@ impl Detector {
             return Some((Verdict::Suspect(reason), at));
         }
         if missed >= required {
-            self.data.first_missed.get_or_insert(since);
+            self.data.first_missed.get_or_insert((since, tsn));
             let Some(answered_at) = self.heartbeats.answered_at.filter(|at| *at > since) else {
                 if self.probe_answered_since(since) {
                     return Some((Verdict::Suspect(reason), at));

@@ -1,5 +1,7 @@
 //! Which packets are moved to another path, and until when.
 
+mod target;
+
 use std::{net::IpAddr, time::Duration};
 
 use sctp_monitor_common::abi::{SteerMode, SteerOrder};
