@@ -96,7 +96,7 @@ struct Data {
     excused: u32,
     /// What was missing then, and since when.
     excused_missed: u32,
-    excused_since: Option<Timestamp>,
+    excused_since: Option<(Timestamp, u32)>,
     /// A SACK stays out that a capture may lack.
     may_lack_sack: bool,
     /// A heartbeat was answered while DATA went missing.
