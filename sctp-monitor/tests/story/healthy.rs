@@ -13,8 +13,13 @@ use crate::case::{ailments, all, list, report};
 
 #[test]
 fn nothing_is_wrong_with_healthy_associations() {
-    let variants = std::env::var("SCTP_MONITOR_VARIANTS").map_or(0..VARIANTS, |range| seeds(&range));
+    let variants = std::env::var("SCTP_MONITOR_VARIANTS");
+    let variants: Vec<_> = match &variants {
+        Ok(range) => seeds(range).collect(),
+        Err(_) => (0..VARIANTS).chain(FALSE_ONCE).collect(),
+    };
     let ailing: Vec<String> = variants
+        .into_iter()
         .flat_map(|seed| Variant::from_seed(seed).ailments())
         .collect();
     assert!(ailing.is_empty(), "\n{}", ailing.join("\n"));
@@ -118,3 +123,5 @@ impl Variant {
 }
 
 const VARIANTS: u64 = 200;
+/// Of which a doubt was said once: the recorder stood still when an answer was due.
+const FALSE_ONCE: [u64; 1] = [1_037];

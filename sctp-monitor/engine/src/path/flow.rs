@@ -366,11 +366,16 @@ impl Flow {
             self.sizes.on_passed(u32::from(record.passed_bytes), now);
         }
         self.too_soon.observe(too_soon(record, new));
-        let missing = record
-            .sender
-            .missing()
-            .filter(|_| holds_tsn_state(record, &self.links));
         let known = self.missing.filter(|_| new.late == 0);
+        let still = || {
+            Some(
+                known
+                    .filter(|known| new.resent == 0 && known.is_beyond(&record.sender))?
+                    .tsn,
+            )
+        };
+        let missing = record.sender.missing().or_else(still);
+        let missing = missing.filter(|_| holds_tsn_state(record, &self.links));
         self.missing = MissingTsn::follow(known, missing, new.passed, u32::from(record.passed_bytes), now);
         self.time(record, new, config, now);
     }

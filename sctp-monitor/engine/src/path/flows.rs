@@ -18,6 +18,7 @@ use crate::{
     path::{
         detector::Context,
         flow::{Counted, Flow},
+        recorder::Recorder,
     },
 };
 
@@ -32,6 +33,7 @@ pub(crate) struct Flows {
     deadlines: BTreeSet<(Timestamp, u32)>,
     /// When flows are to be looked at though they have not changed, and wait for nothing.
     patience: BTreeSet<(Timestamp, u32)>,
+    recorder: Recorder,
 }
 
 impl Flows {
@@ -42,6 +44,7 @@ impl Flows {
             slots: HashMap::default(),
             deadlines: BTreeSet::new(),
             patience: BTreeSet::new(),
+            recorder: Recorder::default(),
         }
     }
 
@@ -99,13 +102,21 @@ impl Flows {
     /// Takes the newest record of a slot, which holds no other flow.
     pub(crate) fn take_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) -> &mut Flow {
         let tick = self.tick;
-        self.by_slot
+        let flow = self
+            .by_slot
             .entry(slot)
             .and_modify(|flow| flow.update(record, tick, now))
             .or_insert_with(|| {
                 self.slots.insert(record.key, slot);
                 Box::new(Flow::new(record, tick))
-            })
+            });
+        self.recorder.on_packet(flow.view.last_seen);
+        flow
+    }
+
+    /// When packets of any flow were captured.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// Weighs what the newest record of a slot says, and notes until when the flow waits for an answer, if that is

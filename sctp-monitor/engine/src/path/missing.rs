@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use sctp_monitor_common::abi::SenderState;
+
 use crate::model::Timestamp;
 
 /// The TSN that is missing on a flow.
@@ -43,6 +45,13 @@ impl MissingTsn {
             missing.largest = missing.largest.max(bytes);
         }
         Some(missing)
+    }
+
+    /// Whether the peer waits for it still, though it lies so far back that the programs do not know any more what they saw.
+    pub(crate) fn is_beyond(&self, sender: &SenderState) -> bool {
+        let behind = sender.highest_tsn.wrapping_sub(self.tsn);
+        let is_next = self.tsn == sender.cum_tsn_ack.wrapping_add(1);
+        is_next && (SenderState::TSN_WINDOW..=u32::MAX / 2).contains(&behind)
     }
 
     /// Whether chance does not explain it any more.

@@ -12,6 +12,7 @@ pub(crate) mod missing;
 pub(crate) mod next_hop;
 pub(crate) mod odds;
 pub(crate) mod primary;
+pub(crate) mod recorder;
 pub(crate) mod rhythm;
 pub(crate) mod rtt;
 pub(crate) mod shown;

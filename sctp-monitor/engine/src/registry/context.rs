@@ -125,6 +125,8 @@ fn unseen(association: Option<&Association>, direction: Direction, flows: &Flows
         heartbeat_acks: answered == 0,
         packets,
         data_seen_at: asking.filter_map(|flow| flow.shown.data_at).max(),
+        captured_until: flows.recorder().captured_until(),
+        gap: flows.recorder().gap(),
     }
 }
 

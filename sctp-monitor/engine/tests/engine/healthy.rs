@@ -14,7 +14,12 @@ use sctp_monitor_testkit::{
 #[test]
 fn no_path_of_a_healthy_association_fails_on_either_host() {
     let mut wrong = Vec::new();
-    for seed in 0..VARIANTS {
+    let variants = std::env::var("SCTP_MONITOR_VARIANTS");
+    let variants: Vec<_> = match &variants {
+        Ok(range) => seeds(range).collect(),
+        Err(_) => (0..VARIANTS).chain(FALSE_ONCE).collect(),
+    };
+    for seed in variants {
         for local in [Side::A, Side::B] {
             let plan = Plan {
                 captured_at: if local == Side::A { 0.0 } else { 1.0 },
@@ -27,6 +32,13 @@ fn no_path_of_a_healthy_association_fails_on_either_host() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `FROM-TO`: other seeds than those of each run, to look for more.
+fn seeds(range: &str) -> std::ops::Range<u64> {
+    let (from, to) = range.split_once('-').expect("FROM-TO");
+    let [from, to] = [from, to].map(|seed| seed.parse().expect("a number"));
+    from..to
 }
 
 /// What the agent on this side's host says to be wrong.
@@ -72,3 +84,5 @@ fn ailments(plan: &Plan, local: Side) -> Vec<String> {
 }
 
 const VARIANTS: u64 = 200;
+/// Of which a failure was said once: a chunk was lost and then the SACK of the next one, or two chunks with a heartbeat between.
+const FALSE_ONCE: [u64; 4] = [1_181, 2_599, 2_697, 7_532];

@@ -472,3 +472,31 @@ fn data_that_waits_for_a_doubled_time_out_is_no_black_hole() {
     assert_eq!(statuses(&world, "path_mtu_black_hole"), []);
     assert_eq!(left_open(&world.events), 0);
 }
+
+/// DATA goes missing after each heartbeat that is answered, so many times, and moves to path 2 each time.
+fn lost_between_heartbeats(times: u32) -> World {
+    let mut world = World::with_two_paths();
+    for tsn in 1..=60 {
+        world.data(1, tsn);
+        world.advance(ms(1));
+        world.sack(1, tsn);
+        world.advance(ms(100));
+    }
+    for tsn in 61..61 + times {
+        world.data(1, tsn);
+        world.advance(ms(400));
+        world.data(2, tsn);
+        world.advance(ms(1));
+        world.sack(2, tsn);
+        world.advance(ms(300));
+        world.heartbeat_answered(1, ms(1));
+        world.advance(ms(300));
+    }
+    world
+}
+
+#[test]
+fn heartbeats_that_pass_beside_two_lost_chunks_are_no_black_hole() {
+    assert_eq!(opened(&lost_between_heartbeats(2)), [""; 0]);
+    assert_eq!(opened(&lost_between_heartbeats(4)), ["path_mtu_black_hole"]);
+}

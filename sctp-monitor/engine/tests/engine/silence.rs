@@ -239,3 +239,33 @@ fn what_was_retransmitted_before_a_chunk_was_sent_is_no_try_of_it() {
         assert_ne!(world.state(1), Active, "{again_after}");
     }
 }
+
+/// A chunk is lost, then the SACK of the next one, which the peer has: the retransmission over path 2 brings the SACK of both.
+#[test]
+fn a_chunk_that_arrived_though_its_sack_was_lost_is_no_second_loss() {
+    for lost in [[true, false], [true, true]] {
+        let mut world = World::with_two_paths();
+        for tsn in 1..=60 {
+            world.data(1, tsn);
+            world.advance(ms(1));
+            world.sack(1, tsn);
+            world.advance(ms(300));
+        }
+        world.data(1, 61);
+        world.advance(ms(300));
+        world.data(1, 62);
+        world.advance(ms(100));
+        world.data(2, 61);
+        world.advance(ms(1));
+        if lost[1] {
+            world.sack(2, 61);
+            world.advance(ms(1));
+            world.data(2, 62);
+            world.advance(ms(1));
+        }
+        world.sack(2, 62);
+        world.advance(ms(100));
+        let expected = if lost[1] { Inactive } else { Active };
+        assert_eq!(world.state(1), expected, "{lost:?}");
+    }
+}

@@ -91,6 +91,8 @@ pub struct Fault {
     pub from: Duration,
     /// Since COOKIE ACK.
     pub to: Duration,
+    /// Where it is on the way: at A (0) to at B (1). A capture on the way sees what passes it before.
+    pub at: f64,
 }
 
 impl Plan {
@@ -167,7 +169,7 @@ impl Plan {
 }
 
 impl Fault {
-    /// Nothing passes on a path.
+    /// Nothing passes on a path, nearer to B.
     #[must_use]
     pub fn silence(path: usize, from: Duration, to: Duration) -> Self {
         Self {
@@ -177,14 +179,16 @@ impl Fault {
             per_mille: 1_000,
             from,
             to,
+            at: 0.75,
         }
     }
 
-    /// Only in the direction of this side.
+    /// Only in the direction of this side, nearer to the other one.
     #[must_use]
     pub fn towards(self, side: Side) -> Self {
         Self {
             towards: Some(side),
+            at: if side == Side::A { 0.75 } else { 0.25 },
             ..self
         }
     }

@@ -245,14 +245,16 @@ impl<'a> Run<'a> {
         // In order.
         let arrives = (self.now + delay).max(self.arrived[path][to as usize] + 1_000);
         self.arrived[path][to as usize] = arrives;
-        let is_lost = may_be_lost && self.is_lost(path, to, 32 + chunks.iter().map(Vec::len).sum::<usize>());
+        let length = 32 + chunks.iter().map(Vec::len).sum::<usize>();
+        let lost_at = self.loses(path, to, length).filter(|_| may_be_lost);
         // As far from the sender as the capture is, of the way.
-        let captured_at = match from {
-            Side::A => self.plan.captured_at,
-            Side::B => 1.0 - self.plan.captured_at,
+        let way_from = |place: f64| match from {
+            Side::A => place,
+            Side::B => 1.0 - place,
         };
+        let captured_at = way_from(self.plan.captured_at);
         // What is lost on the first part of the way is not captured.
-        if !is_lost || self.chance() >= captured_at {
+        if lost_at.is_none_or(|place| way_from(place) >= captured_at) {
             self.packets.push(Sent {
                 at_ns: super::BEGAN_NS + self.now + ((arrives - self.now) as f64 * captured_at) as u64,
                 from,
@@ -261,20 +263,25 @@ impl<'a> Run<'a> {
                 chunks,
             });
         }
-        (!is_lost).then_some(arrives)
+        lost_at.is_none().then_some(arrives)
     }
 
-    fn is_lost(&mut self, path: usize, to: Side, length: usize) -> bool {
+    /// Where on the way a packet is lost, if it is: at A (0) to at B (1).
+    fn loses(&mut self, path: usize, to: Side, length: usize) -> Option<f64> {
         let since = Duration::from_nanos(self.now - self.established);
-        let by_fault = self.established > 0
-            && self.plan.faults.iter().any(|fault| {
-                fault.path == path
-                    && fault.towards.is_none_or(|side| side == to)
-                    && length > fault.larger_than
-                    && (fault.from..fault.to).contains(&since)
-                    && self.random.below(1_000) < fault.per_mille
-            });
-        by_fault || self.random.below(1_000) < self.plan.loss_per_mille
+        let faults = self.plan.faults.iter().filter(|fault| {
+            fault.path == path
+                && fault.towards.is_none_or(|side| side == to)
+                && length > fault.larger_than
+                && (fault.from..fault.to).contains(&since)
+        });
+        for fault in faults.filter(|_| self.established > 0) {
+            if self.random.below(1_000) < fault.per_mille {
+                return Some(fault.at);
+            }
+        }
+        let by_chance = self.random.below(1_000) < self.plan.loss_per_mille;
+        by_chance.then(|| self.chance())
     }
 
     fn end(&mut self) {

@@ -1,7 +1,10 @@
 //! What a flow is judged by beside its own record.
 
 use super::received::Elsewhere;
-use crate::{model::Timestamp, path::odds::Odds};
+use crate::{
+    model::Timestamp,
+    path::{odds::Odds, recorder::Gap},
+};
 
 /// What the flow's association tells of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,4 +46,15 @@ pub(crate) struct Unseen {
     pub(crate) packets: bool,
     /// When DATA of this direction was last seen. An answer that is due later would not have been seen, as far as is known.
     pub(crate) data_seen_at: Option<Timestamp>,
+    /// When any packet was last captured. Of an answer that is due later nothing is known.
+    pub(crate) captured_until: Timestamp,
+    /// The last time in which the recorder may have stood still.
+    pub(crate) gap: Option<Gap>,
+}
+
+impl Unseen {
+    /// Whether an answer that is due within these times may have come while the recorder stood still.
+    pub(crate) fn may_have_missed(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.gap.is_some_and(|gap| gap.overlaps(from, to))
+    }
 }

@@ -72,6 +72,8 @@ struct Heartbeats {
     missed: u32,
     last_missed: Option<Timestamp>,
     first_missed: Option<Timestamp>,
+    /// The last one that is left out of account, because its answer may have come.
+    excused_until: Option<Timestamp>,
     answered_at: Option<Timestamp>,
     /// Those that waited at the last record: when they were sent, and their fingerprints.
     waiting: [(Timestamp, u32); HEARTBEAT_SLOTS],
@@ -92,6 +94,9 @@ struct Data {
     missed_at: Option<Timestamp>,
     /// How often a heartbeat was answered after DATA had gone missing, since DATA was last acknowledged.
     excused: u32,
+    /// What was missing then, and since when.
+    excused_missed: u32,
+    excused_since: Option<(Timestamp, u32)>,
     /// A SACK stays out that a capture may lack.
     may_lack_sack: bool,
     /// A heartbeat was answered while DATA went missing.
@@ -133,6 +138,7 @@ impl Default for Heartbeats {
             missed: 0,
             last_missed: None,
             first_missed: None,
+            excused_until: None,
             answered_at: None,
             waiting: Default::default(),
             answered: None,
@@ -149,6 +155,8 @@ impl Default for Data {
             first_missed: None,
             missed_at: None,
             excused: 0,
+            excused_missed: 0,
+            excused_since: None,
             may_lack_sack: false,
             only_heartbeats_pass: false,
             answered_elsewhere: false,
@@ -293,7 +301,7 @@ impl Detector {
         self.count_losses(record, now);
         self.take_acknowledgements(record, context, tick, config, now);
         self.count_duplicates(record, context, now);
-        self.follow_wait(record, context.usually_awaiting, config, now);
+        self.follow_wait(record, context, config, now);
         self.follow_tries(record, context, last_seen, config);
         self.watch_what_is_under_way(record, config, now);
         self.watch_what_is_lost(record, context, now);

@@ -37,18 +37,28 @@ impl Detector {
         self.on_alive(at, Reason::HeartbeatAnswered { rtt });
     }
 
-    /// The path lives again as far as a heartbeat tells, and DATA begins anew. Once: where heartbeats are answered and
-    /// DATA goes missing again, it is not the path as a whole that fails.
+    /// The path lives again as far as a heartbeat tells, and DATA begins anew. Where heartbeats are answered and DATA goes missing
+    /// again and again, it is not the path as a whole that fails: see [`Self::weigh_excuses`].
     pub(super) fn excuse_data(&mut self) {
-        if self.data.missed == 0 || self.data.wait.is_some() {
+        let data = &mut self.data;
+        if data.missed == 0 || data.wait.is_some() {
             return;
         }
-        self.data.excused += 1;
-        if self.data.excused > 1 {
-            self.data.only_heartbeats_pass = true;
-        } else {
-            self.data.missed = 0;
-            self.data.first_missed = None;
+        data.excused += 1;
+        data.excused_missed = data.excused_missed.saturating_add(take(&mut data.missed));
+        let since = data.first_missed.take();
+        data.excused_since = data.excused_since.or(since);
+    }
+
+    /// Whether heartbeats pass and DATA does not, by more chunks than chance loses in a row.
+    pub(super) fn weigh_excuses(&mut self, context: Context, config: &Config) {
+        let data = &mut self.data;
+        let odds = data.odds.or_of_neighbours(context.odds);
+        let required = odds.required(config.data_chance).max(LEAST_EXCUSED);
+        if data.excused > 1 && data.excused_missed >= required {
+            data.only_heartbeats_pass = true;
+            data.missed = data.missed.saturating_add(take(&mut data.excused_missed));
+            data.first_missed = data.excused_since.take().or(data.first_missed);
         }
     }
 
@@ -129,6 +139,8 @@ impl Detector {
         self.data.missed = 0;
         self.data.first_missed = None;
         self.data.excused = 0;
+        self.data.excused_missed = 0;
+        self.data.excused_since = None;
         self.data.only_heartbeats_pass = false;
         self.data.answered_elsewhere = false;
         self.heartbeats.missed = 0;
@@ -232,7 +244,7 @@ impl Detector {
     pub(super) fn follow_wait(
         &mut self,
         record: &FlowRecord,
-        usually_awaiting: f32,
+        context: Context,
         config: &Config,
         now: Timestamp,
     ) {
@@ -243,14 +255,16 @@ impl Detector {
         {
             let replaced = armed && wait.left_over;
             // It ended without an acknowledgement: it was retransmitted, and nothing can be told from its ack. But unless the peer
-            // had some of it twice, every packet was lost, and not just its answers.
-            let arrived = self.data.arrived_twice;
+            // had some of it twice, or has what was not retransmitted, every packet was lost, and not just its answers.
+            let twice = self.data.arrived_twice;
+            let cum_tsn_ack = context.cum_tsn_ack;
+            let arrived = cum_tsn_ack.map_or(0, |cum_tsn_ack| wait.arrived(record, cum_tsn_ack));
             let missed = if replaced {
                 0
-            } else if arrived < ARRIVED_TWICE {
-                wait.awaiting_sack.saturating_sub(arrived)
+            } else if twice < ARRIVED_TWICE && arrived == 0 {
+                wait.awaiting_sack.saturating_sub(twice)
             } else {
-                wait.sacks_due(usually_awaiting)
+                wait.sacks_due(context.usually_awaiting)
             };
             if missed > 0 {
                 self.data.missed = self.data.missed.saturating_add(missed);
@@ -264,8 +278,11 @@ impl Detector {
         }
         let rto = self.sack_timeout(record, config);
         let packets = record.timed.packets();
-        let seen = self.last.highest_sent;
-        let wait = self.data.wait.get_or_insert_with(|| Wait::new(record, seen));
+        let (seen, lost) = (self.last.highest_sent, self.last.lost);
+        let wait = self
+            .data
+            .wait
+            .get_or_insert_with(|| Wait::new(record, seen, lost));
         if packets >= 2 && wait.obliged_at.is_none() {
             wait.obliged_at = Some(match record.second_at_ns {
                 _ if wait.left_over => sent_at,
@@ -278,6 +295,8 @@ impl Detector {
     }
 }
 
+/// A chunk that is lost, and the first one after a heartbeat as well: that is chance still.
+const LEAST_EXCUSED: u32 = 3;
 /// Acknowledgements that the average of packets awaiting a SACK remembers.
 const USUAL_MEMORY: f32 = 16.0;
 /// Acknowledgements are timed by the coarse clock.

@@ -13,6 +13,8 @@ pub(super) struct Wait {
     pub(super) tsn: u32,
     /// The first chunk of its packet, as far as is known.
     pub(super) first_tsn: u32,
+    /// Chunks of the flow that had been retransmitted before it began; see the record.
+    lost: u32,
     /// It stands for what a SACK left; new DATA takes its place.
     pub(super) left_over: bool,
     /// When the peer had to acknowledge at once; it may delay until then.
@@ -36,8 +38,9 @@ struct Noticed {
 }
 
 impl Wait {
-    /// The wait that a record tells of. `seen` is the highest TSN that the flow had sent at the look before.
-    pub(super) fn new(record: &FlowRecord, seen: u32) -> Self {
+    /// The wait that a record tells of. `seen` is the highest TSN that the flow had sent at the look before, `lost` how many of
+    /// its chunks had been retransmitted by then.
+    pub(super) fn new(record: &FlowRecord, seen: u32, lost: u32) -> Self {
         let timed = &record.timed;
         let first_tsn = if timed.is_left_over() {
             timed.tsn
@@ -50,6 +53,7 @@ impl Wait {
             sent_at: Timestamp::from_nanos(timed.sent_at_ns),
             tsn: timed.tsn,
             first_tsn,
+            lost,
             left_over: timed.is_left_over(),
             obliged_at: None,
             last_awaiting_at: None,
@@ -98,6 +102,19 @@ impl Wait {
             let number = (packets / slots).saturating_mul(step) + packets % slots * step / slots;
             *noticed = Noticed::new(number, age * (number - 1) / (packets - 1));
         }
+    }
+
+    /// How many of its chunks arrived over this flow for certain: the peer has all up to `cum_tsn_ack`, and so many were never
+    /// retransmitted.
+    pub(super) fn arrived(&self, record: &FlowRecord, cum_tsn_ack: u32) -> u32 {
+        // What is below the newest run may have been sent elsewhere.
+        let before = later_tsn(self.first_tsn, record.run_start).wrapping_sub(1);
+        let to = earlier_tsn(cum_tsn_ack, record.highest_sent);
+        if !tsn_after(to, before) {
+            return 0;
+        }
+        to.wrapping_sub(before)
+            .saturating_sub(record.lost.wrapping_sub(self.lost))
     }
 
     /// When more packets await a SACK.

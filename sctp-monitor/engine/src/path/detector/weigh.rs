@@ -43,6 +43,7 @@ impl Detector {
         if !context.sacks_are_seen {
             return None;
         }
+        self.weigh_excuses(context, config);
         // A receiver whose window is closed drops what comes, and says so with a SACK that acknowledges nothing (RFC 9260
         // section 6.2). That answers what was sent before.
         if let Some(heard_at) = context.window_closed_at
@@ -69,13 +70,16 @@ impl Detector {
         if let Some(wait) = self.data.wait {
             let packets = record.timed.packets();
             let overdue_at = wait.overdue_at(rto, config);
+            let may_be_missed = context
+                .unseen
+                .is_some_and(|unseen| unseen.may_have_missed(wait.sent_at, overdue_at));
             if now < overdue_at {
                 self.look_again(overdue_at);
             } else if until < Some(overdue_at) {
                 // Nobody waits for longer than RTO.Initial, 1 s, before it retransmits (RFC 9260 section 16).
                 self.data.may_lack_sack |= sacks_may_have_passed && now >= overdue_at + RTO_INITIAL;
                 self.look_again(now + MEANWHILE);
-            } else if !sacks_may_have_passed || record.timed.is_resent() {
+            } else if !(sacks_may_have_passed || may_be_missed) || record.timed.is_resent() {
                 missed = missed.saturating_add(wait.sacks_due(context.usually_awaiting));
                 waiting = Some(wait);
                 shown_at = shown_at.max(wait.awaiting_since).max(Some(overdue_at));
@@ -83,7 +87,7 @@ impl Detector {
                     self.look_again(at);
                 }
             } else {
-                self.data.may_lack_sack = true;
+                self.data.may_lack_sack |= sacks_may_have_passed;
             }
             if now.since(wait.sent_at) > config.one_sided_data
                 && !record.timed.is_resent()
@@ -180,11 +184,27 @@ impl Detector {
             let answered = self.heartbeats.answered == Some(heartbeat.fingerprint)
                 || self.alive_at.is_some_and(|at| at > sent_at);
             let waits = heartbeat.sent_at_ns != 0 && heartbeat.padded == 0 && !answered;
-            if !waits || self.heartbeats.last_missed.is_some_and(|last| sent_at <= last) {
+            let known_until = self.heartbeats.last_missed.max(self.heartbeats.excused_until);
+            if !waits || known_until.is_some_and(|last| sent_at <= last) {
                 continue;
             }
-            if now < sent_at + timeout {
-                self.look_again(sent_at + timeout);
+            let due_at = sent_at + timeout;
+            if now < due_at {
+                self.look_again(due_at);
+                continue;
+            }
+            if context
+                .unseen
+                .is_some_and(|unseen| unseen.captured_until < due_at)
+            {
+                self.look_again(now + MEANWHILE);
+                continue;
+            }
+            if context
+                .unseen
+                .is_some_and(|unseen| unseen.may_have_missed(sent_at, due_at))
+            {
+                self.heartbeats.excused_until = Some(sent_at);
                 continue;
             }
             self.heartbeats.last_missed = Some(sent_at);
