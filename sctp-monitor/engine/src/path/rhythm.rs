@@ -64,6 +64,11 @@ impl Rhythm {
         self.repeated
     }
 
+    /// When the last HEARTBEAT was answered.
+    pub(crate) fn last_at(&self) -> Option<Timestamp> {
+        self.last_at
+    }
+
     /// From the last HEARTBEAT but one to the last.
     pub(crate) fn newest(&self) -> Option<Duration> {
         self.intervals[0]

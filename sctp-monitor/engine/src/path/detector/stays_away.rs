@@ -25,7 +25,7 @@ impl Detector {
         let found = [
             self.weigh_data_elsewhere(elsewhere, heard_at, now),
             self.weigh_silence(rhythm, elsewhere, heard_at, now),
-            weigh_repeated(rhythm, elsewhere, heard_at),
+            weigh_repeated(rhythm, elsewhere),
         ];
         let is_dead = |found: &Weighed| matches!(found.0, Verdict::Dead(_));
         let worst = found.iter().flatten().find(|found| is_dead(found));
@@ -100,10 +100,11 @@ impl Detector {
     }
 }
 
-fn weigh_repeated(rhythm: &Rhythm, elsewhere: Elsewhere, heard_at: Timestamp) -> Option<Weighed> {
-    let (usual, interval) = (rhythm.usual()?, rhythm.newest()?);
+/// What came behind the last HEARTBEAT says nothing of them; a proof behind it ends what they say.
+fn weigh_repeated(rhythm: &Rhythm, elsewhere: Elsewhere) -> Option<Weighed> {
+    let (usual, interval, last_at) = (rhythm.usual()?, rhythm.newest()?, rhythm.last_at()?);
     let heartbeats = rhythm.repeated();
-    let is_proved = elsewhere.proved_at.is_some_and(|at| at + interval > heard_at);
+    let is_proved = elsewhere.proved_at.is_some_and(|at| at + interval > last_at);
     if heartbeats < REPEATED || is_proved {
         return None;
     }
@@ -117,7 +118,7 @@ fn weigh_repeated(rhythm: &Rhythm, elsewhere: Elsewhere, heard_at: Timestamp) ->
     } else {
         Verdict::Suspect(reason)
     };
-    Some((verdict, heard_at))
+    Some((verdict, last_at))
 }
 
 /// See RFC 9260 section 16.
