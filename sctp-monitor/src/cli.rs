@@ -49,6 +49,9 @@ pub struct RunArgs {
     /// NIC to watch; may be repeated.
     #[arg(long = "iface", value_name = "NIC", required = true)]
     pub interfaces: Vec<String>,
+    /// Exit with an error if one of the NICs is missing; without this option it is watched as soon as it is there.
+    #[arg(long)]
+    pub strict: bool,
     /// Options of watching.
     #[command(flatten)]
     pub watch: WatchArgs,

@@ -1,6 +1,6 @@
 //! The watched NICs: their names, and which of them carry nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub enum NicState {
 pub(crate) struct Nics {
     by_index: BTreeMap<u32, Nic>,
     mtus: BTreeMap<u32, u32>,
+    /// Those whose packets are not seen, though they should be.
+    unwatched: BTreeSet<u32>,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,20 @@ impl Nics {
     /// The MTU of a NIC, if it is known.
     pub(crate) fn mtu(&self, if_index: u32) -> Option<u32> {
         self.mtus.get(&if_index).copied()
+    }
+
+    /// Whether the packets of a NIC are seen.
+    pub(crate) fn set_watched(&mut self, if_index: u32, is_watched: bool) {
+        if is_watched {
+            self.unwatched.remove(&if_index);
+        } else {
+            self.unwatched.insert(if_index);
+        }
+    }
+
+    /// The NICs whose packets are not seen now, though they should be.
+    pub(crate) fn unwatched(&self) -> &BTreeSet<u32> {
+        &self.unwatched
     }
 
     /// The name of a NIC, if it is known.

@@ -180,7 +180,9 @@ impl Detector {
             let answered = self.heartbeats.answered == Some(heartbeat.fingerprint)
                 || self.alive_at.is_some_and(|at| at > sent_at);
             let waits = heartbeat.sent_at_ns != 0 && heartbeat.padded == 0 && !answered;
-            if !waits || self.heartbeats.last_missed.is_some_and(|last| sent_at <= last) {
+            if !waits
+                || self.may_be_answered_unseen(sent_at)
+                || self.heartbeats.last_missed.is_some_and(|last| sent_at <= last) {
                 continue;
             }
             if now < sent_at + timeout {
