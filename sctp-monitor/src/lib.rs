@@ -20,5 +20,6 @@ pub mod probe;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod show;
 pub mod slots;
 pub mod steer;
