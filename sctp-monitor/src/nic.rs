@@ -8,7 +8,7 @@ use rtnetlink::{
     packet_core::NetlinkPayload,
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
-        link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
+        link::{LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage},
     },
 };
 use sctp_monitor_engine::NicState;
@@ -26,6 +26,8 @@ pub struct NicChange {
     pub state: NicState,
     /// Whether its packets begin with an Ethernet header, which the programs need.
     pub ethernet: bool,
+    /// Its kind, if the kernel has made it (IFLA_INFO_KIND), e.g. `veth`.
+    pub kind: Option<String>,
     /// The largest IP packet that it takes, if the kernel told.
     pub mtu: Option<u32>,
 }
@@ -176,11 +178,23 @@ fn change(link: &LinkMessage, gone: bool) -> NicChange {
             link.header.link_layer_type,
             LinkLayerType::Ether | LinkLayerType::Loopback
         ),
+        kind: kind(link),
         mtu: link.attributes.iter().find_map(|attribute| match attribute {
             LinkAttribute::Mtu(mtu) => Some(*mtu),
             _ => None,
         }),
     }
+}
+
+fn kind(link: &LinkMessage) -> Option<String> {
+    let infos = link.attributes.iter().filter_map(|attribute| match attribute {
+        LinkAttribute::LinkInfo(infos) => Some(infos),
+        _ => None,
+    });
+    infos.flatten().find_map(|info| match info {
+        LinkInfo::Kind(kind) => Some(kind.to_string()),
+        _ => None,
+    })
 }
 
 /// Long enough for a burst of changes to be over, as a rule; if not, all are listed once more.

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::Driver;
 use crate::{
     clock::Clock,
-    kernel::{Attachment, Missing},
+    kernel::{Attachment, HookChoice, Missing},
     nic::{NicChange, NicNews},
     report::NoticeKind,
 };
@@ -35,8 +35,7 @@ impl Driver {
                 self.notice(NoticeKind::NotWatched { interface, reason }, Clock::now()?);
                 continue;
             }
-            refuse_without_ethernet(interface, known)?;
-            self.attach(interface)?;
+            self.attach(interface, known.values().find(|nic| nic.name == *interface))?;
         }
         Ok(())
     }
@@ -93,7 +92,8 @@ impl Driver {
             self.lost.on_refused(&interface, error, now);
             return;
         }
-        match self.flows.kernel.mend(&mut attachment, missing, self.watch.hook) {
+        let hook = self.hook_on(self.nics.get(&if_index));
+        match self.flows.kernel.mend(&mut attachment, missing, hook) {
             Ok(()) => {
                 self.lost.remove(&interface);
                 self.on_attached(attachment, now);
@@ -103,11 +103,14 @@ impl Driver {
     }
 
     /// Attaches to a NIC and says how.
-    pub(super) fn attach(&mut self, interface: &str) -> anyhow::Result<()> {
-        let mut attachment = self
-            .flows
-            .kernel
-            .attach(interface, self.watch.hook, self.watch.egress)?;
+    fn attach(&mut self, interface: &str, known: Option<&NicChange>) -> anyhow::Result<()> {
+        if known.is_some_and(|nic| !nic.ethernet) {
+            bail!(
+                "{interface} has no Ethernet header in front of its packets; only Ethernet NICs can be watched"
+            );
+        }
+        let hook = self.hook_on(known);
+        let mut attachment = self.flows.kernel.attach(interface, hook, self.watch.egress)?;
         if self.watch.steers {
             self.flows.kernel.attach_steering(&mut attachment)?;
         }
@@ -116,6 +119,10 @@ impl Driver {
         }
         self.on_attached(attachment, Clock::now()?);
         Ok(())
+    }
+
+    fn hook_on(&self, nic: Option<&NicChange>) -> HookChoice {
+        self.watch.hook.on(nic.and_then(|nic| nic.kind.as_deref()))
     }
 
     fn on_attached(&mut self, attachment: Attachment, now: Timestamp) {
@@ -225,8 +232,8 @@ impl Driver {
 
     /// A NIC that may go away at any time can be refused at first, and accepted later.
     fn try_again(&mut self, interface: &str, now: Timestamp) {
-        let attached = refuse_without_ethernet(interface, &self.nics).and_then(|()| self.attach(interface));
-        match attached {
+        let known = self.nics.values().find(|nic| nic.name == interface).cloned();
+        match self.attach(interface, known.as_ref()) {
             Ok(()) => self.lost.remove(interface),
             Err(error) => self.on_refused(interface, &error, now),
         }
@@ -240,15 +247,6 @@ impl Driver {
             self.notice(NoticeKind::NotWatched { interface, reason }, now);
         }
     }
-}
-
-fn refuse_without_ethernet(interface: &str, known: &BTreeMap<u32, NicChange>) -> anyhow::Result<()> {
-    if known.values().any(|nic| nic.name == *interface && !nic.ethernet) {
-        bail!(
-            "{interface} has no Ethernet header in front of its packets; only Ethernet NICs can be watched"
-        );
-    }
-    Ok(())
 }
 
 /// Programs that are taken off more often in that time than there are of them are put back after a pause only.

@@ -1,6 +1,6 @@
 //! Chooses the hook of a NIC: native XDP, TC ingress, or what was asked for.
 //!
-//! Native XDP sees a packet first and costs least. Where it cannot be had (a driver without it, another XDP program on
+//! Native XDP sees a packet first and costs least. One of a pair of NICs is better off with TC. Where it cannot be had (a driver without it, another XDP program on
 //! the NIC, too large an MTU), TC ingress sees the same packets a little later. Generic XDP is slower than TC and
 //! linearises every packet, so it is only used on request.
 
@@ -24,6 +24,8 @@ use super::{
 pub enum HookChoice {
     /// Native XDP, or TC ingress where that cannot be had.
     Auto,
+    /// TC ingress, as `Auto` chooses it on one of a pair of NICs.
+    TcOnPair,
     /// Native XDP only.
     XdpNative,
     /// Generic XDP only.
@@ -31,6 +33,28 @@ pub enum HookChoice {
     /// TC ingress only.
     Tc,
 }
+
+impl HookChoice {
+    /// The choice for a NIC of this kind (IFLA_INFO_KIND).
+    #[must_use]
+    pub fn on(self, kind: Option<&str>) -> Self {
+        match self {
+            Self::Auto if kind.is_some_and(is_pair) => Self::TcOnPair,
+            choice => choice,
+        }
+    }
+}
+
+/// Whether NICs of this kind come in pairs, and what one receives the other has sent on this host.
+#[must_use]
+pub fn is_pair(kind: &str) -> bool {
+    matches!(kind, "veth" | "netkit")
+}
+
+/// Why `Auto` takes TC there: `veth_enable_xdp` (drivers/net/veth.c) switches the peer's GSO off, and what is sent in large pieces
+/// inside of a host then crosses in small ones.
+pub const PAIR: &str = "on one of a pair of NICs it would switch segmentation offload off and cost throughput; --hook xdp-native \
+                        insists on it";
 
 /// The hook that a NIC got, for incoming packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +183,14 @@ impl Kernel {
             HookChoice::Tc => {
                 let link = self.attach_tc(interface, TcAttachType::Ingress, TC_INGRESS)?;
                 Ok(asked(Hook::Tc, link))
+            }
+            HookChoice::TcOnPair => {
+                let link = self.attach_tc(interface, TcAttachType::Ingress, TC_INGRESS)?;
+                Ok(Ingress {
+                    hook: Hook::Tc,
+                    why: format!("no native XDP: {PAIR}"),
+                    link,
+                })
             }
             HookChoice::Auto => match self.attach_xdp(interface, XdpMode::Driver) {
                 Ok(link) => Ok(Ingress {

@@ -24,7 +24,7 @@ use sctp_monitor_engine::model::Timestamp;
 use tokio::io::{Interest, unix::AsyncFd};
 
 pub use self::{
-    attach::{AttachError, Hook, HookChoice, has_tcx, xdp_program},
+    attach::{AttachError, Hook, HookChoice, PAIR, has_tcx, is_pair, xdp_program},
     attachment::{Attachment, Missing},
     error::KernelError,
     flows::Flows,

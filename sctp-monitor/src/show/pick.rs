@@ -84,7 +84,7 @@ fn status(summary: &Summary) -> Status {
         incidents: summary.snapshot.incidents.len(),
         findings,
         flows: summary.flows,
-        lag: summary.lag.clone(),
+        lag: summary.lag,
         counters: summary.counters.clone(),
     }
 }

@@ -174,7 +174,7 @@ fn list_findings(out: &mut impl Write, findings: &[FindingOf], document: &Docume
         let open_for = Short(document.time.since(finding.since));
         writeln!(
             out,
-            "{whose}{}, for {open_for}",
+            "for {open_for}: {whose}{}",
             finding.words(sides, Opened::Opened)
         )?;
     }

@@ -9,6 +9,7 @@ use rtnetlink::{
 };
 
 use super::super::facts::{AttachedXdp, Framing, NicFacts, Peer, TcxPrograms, Tie, Ties, XdpMode};
+use crate::kernel::is_pair;
 
 /// Why the NICs could not be listed.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +178,7 @@ fn is_elsewhere(link: &LinkMessage) -> bool {
 
 /// Whether IFLA_LINK is the other end.
 fn is_paired(link: &LinkMessage) -> bool {
-    kind(link).is_some_and(|kind| ["veth", "netkit"].contains(&kind.as_str()))
+    kind(link).is_some_and(|kind| is_pair(&kind))
 }
 
 fn master(link: &LinkMessage) -> Option<u32> {
