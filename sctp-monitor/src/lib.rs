@@ -21,6 +21,7 @@ pub mod probe;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod show;
 pub mod slots;
 pub mod steer;
 pub mod ways;

@@ -3,6 +3,8 @@
 use rtnetlink::packet_route::link::{InfoPortKind, LinkAttribute, LinkInfo, LinkMessage};
 use sctp_monitor_engine::model::NicTies;
 
+use crate::kernel::is_pair;
+
 /// How a NIC stands to others of its network namespace.
 pub(crate) fn ties(link: &LinkMessage) -> NicTies {
     NicTies {
@@ -59,7 +61,7 @@ fn below(link: &LinkMessage) -> Option<u32> {
 
 /// Whether IFLA_LINK is the other end.
 fn is_paired(link: &LinkMessage) -> bool {
-    kind(link).is_some_and(|kind| ["veth", "netkit"].contains(&kind.as_str()))
+    kind(link).is_some_and(|kind| is_pair(&kind))
 }
 
 /// A VRF names the routing table of its members; their packets and neighbours stay theirs.

@@ -13,35 +13,45 @@ pub struct Lost(Vec<Nic>);
 
 #[derive(Debug)]
 struct Nic {
-    name: String,
+    /// All names that it had: it may come back by any.
+    names: Vec<String>,
     /// Why it was refused last, how often in a row, and when it is tried again.
     refused: Option<(String, u32, Timestamp)>,
 }
 
 impl Lost {
-    /// A NIC is gone.
-    pub fn add(&mut self, name: &str) {
-        self.remove(name);
+    /// A NIC is gone, or never was there, that has or had these names.
+    pub fn add(&mut self, names: &[&str]) {
+        for name in names {
+            self.remove(name);
+        }
         self.0.push(Nic {
-            name: name.to_owned(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
             refused: None,
         });
     }
 
+    /// By which name the operator asked for it.
+    #[must_use]
+    pub fn first_name(&self, name: &str) -> Option<&str> {
+        let nic = self.0.iter().find(|nic| nic.has(name))?;
+        nic.names.first().map(String::as_str)
+    }
+
     /// It is watched.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|nic| nic.name != name);
+        self.0.retain(|nic| !nic.has(name));
     }
 
     /// Whether it should be watched when it comes back.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|nic| nic.name == name)
+        self.0.iter().any(|nic| nic.has(name))
     }
 
     /// It came back and was refused; gives whether that is news.
     pub fn on_refused(&mut self, name: &str, why: String, now: Timestamp) -> bool {
-        let Some(nic) = self.0.iter_mut().find(|nic| nic.name == name) else {
+        let Some(nic) = self.0.iter_mut().find(|nic| nic.has(name)) else {
             return false;
         };
         let (before, times) = match nic.refused.take() {
@@ -58,7 +68,17 @@ impl Lost {
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Vec<String> {
         let is_due = |nic: &&Nic| matches!(nic.refused, Some((_, _, at)) if at <= now);
-        self.0.iter().filter(is_due).map(|nic| nic.name.clone()).collect()
+        self.0
+            .iter()
+            .filter(is_due)
+            .flat_map(|nic| nic.names.clone())
+            .collect()
+    }
+}
+
+impl Nic {
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
     }
 }
 
@@ -73,7 +93,7 @@ mod tests {
     #[test]
     fn one_that_is_refused_is_tried_again_with_growing_pauses_and_told_of_once() {
         let mut lost = Lost::default();
-        lost.add("path1");
+        lost.add(&["path1"]);
         let mut tried = Vec::new();
         let mut told = Vec::new();
         for second in 0..200 {
@@ -93,13 +113,23 @@ mod tests {
     }
 
     #[test]
+    fn one_that_was_renamed_may_come_back_by_any_name() {
+        let mut lost = Lost::default();
+        lost.add(&["ens1", "wan0"]);
+        assert!(lost.has("ens1") && lost.has("wan0"));
+        assert_eq!(lost.first_name("wan0"), Some("ens1"));
+        lost.remove("ens1");
+        assert!(!lost.has("wan0"), "it is watched");
+    }
+
+    #[test]
     fn one_that_goes_again_begins_anew() {
         let mut lost = Lost::default();
         let now = Timestamp::from_nanos(1_000_000_000);
-        lost.add("path1");
+        lost.add(&["path1"]);
         assert!(lost.has("path1") && lost.due(now).is_empty(), "it is not back");
         assert!(lost.on_refused("path1", "busy".to_owned(), now));
-        lost.add("path1");
+        lost.add(&["path1"]);
         assert!(lost.due(now + LONGEST_PAUSE).is_empty());
         assert!(lost.on_refused("path1", "busy".to_owned(), now), "told again");
         assert!(!lost.on_refused("path2", "busy".to_owned(), now), "nobody's");

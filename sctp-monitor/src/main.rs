@@ -12,7 +12,9 @@ use sctp_monitor::{
     check,
     cli::{AuditArgs, Cli, Command},
     log::Log,
-    pcap, run, steer,
+    pcap, run,
+    show::{self, Question},
+    steer,
 };
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
@@ -29,6 +31,12 @@ fn main() -> ExitCode {
             log_to(io::stderr, cli.verbose);
             done(steer::steer(args), |line| eprintln!("{line}"))
         }
+        Command::Status(how) => ask(&Question::Status(how), cli.verbose),
+        Command::Associations(list) => ask(&Question::Associations(list), cli.verbose),
+        Command::Paths(list) => ask(&Question::Paths(list), cli.verbose),
+        Command::Findings(list) => ask(&Question::Findings(list), cli.verbose),
+        Command::Incidents(how) => ask(&Question::Incidents(how), cli.verbose),
+        Command::Explain(args) => ask(&Question::Explain(args.association, &args.how), cli.verbose),
         Command::Check(args) => {
             log_to(io::stderr, cli.verbose);
             let result = check::check(args, cli.verbose);
@@ -39,6 +47,12 @@ fn main() -> ExitCode {
             done(pcap::pcap(args), |line| eprintln!("{line}"))
         }
     }
+}
+
+/// Asks the running agent.
+fn ask(question: &Question<'_>, verbose: u8) -> ExitCode {
+    log_to(io::stderr, verbose);
+    done(show::show(question), |line| eprintln!("{line}"))
 }
 
 /// Nobody who watches waits for standard error.

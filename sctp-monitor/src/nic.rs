@@ -15,7 +15,7 @@ use sctp_monitor_engine::{NicState, model::NicTies};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::link::ties;
+use crate::link::{kind, ties};
 
 /// A NIC's state, when it was asked for or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct NicChange {
     pub state: NicState,
     /// Whether its packets begin with an Ethernet header, which the programs need.
     pub ethernet: bool,
+    /// Its kind, if the kernel has made it (IFLA_INFO_KIND), e.g. `veth`.
+    pub kind: Option<String>,
     /// The largest IP packet that it takes, if the kernel told.
     pub mtu: Option<u32>,
     /// How it stands to others.
@@ -180,6 +182,7 @@ fn change(link: &LinkMessage, gone: bool) -> NicChange {
             link.header.link_layer_type,
             LinkLayerType::Ether | LinkLayerType::Loopback
         ),
+        kind: kind(link),
         mtu: link.attributes.iter().find_map(|attribute| match attribute {
             LinkAttribute::Mtu(mtu) => Some(*mtu),
             _ => None,

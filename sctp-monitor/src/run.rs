@@ -51,18 +51,31 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     if detector.probe.is_on() && matches!(args.watch.vantage, VantageArg::Gateway) {
         bail!("probes are sent into this host's own associations only: probing needs `--vantage endpoint`");
     }
+    let manner = Manner {
+        answers: true,
+        strict: args.strict,
+    };
     watch(
         &args.interfaces,
         &args.watch,
         args.duration,
-        true,
+        manner,
         detector,
         outlets,
         log,
     )
 }
 
-/// Watches the NICs, for `duration` at most, and reports to `outlets`. Other commands may ask it meanwhile if it `answers`.
+/// How NICs are watched by a command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// Whether other commands may ask meanwhile.
+    pub(crate) answers: bool,
+    /// Whether a missing NIC is an error.
+    pub(crate) strict: bool,
+}
+
+/// Watches the NICs, for `duration` at most, and reports to `outlets`.
 ///
 /// # Errors
 /// Whatever keeps the agent from watching, with what to do about it.
@@ -70,7 +83,7 @@ pub(crate) fn watch(
     interfaces: &[String],
     args: &WatchArgs,
     duration: Option<Duration>,
-    answers: bool,
+    manner: Manner,
     mut detector: Config,
     outlets: Vec<Outlet<Line, Summary>>,
     log: &Log,
@@ -112,7 +125,8 @@ pub(crate) fn watch(
         egress: vantage == Vantage::Endpoint,
         steers,
         steering: detector.steering.mode,
-        answers,
+        answers: manner.answers,
+        strict: manner.strict,
         duration,
     };
     let session = Session::new(detector, clock::tick()?, Pace::LIVE);

@@ -4,9 +4,10 @@ use schemars::{Schema, generate::SchemaSettings, json_schema};
 use sctp_monitor_engine::model::SCHEMA;
 use serde_json::Value;
 
-use crate::{audit, pcap, report::Line};
+use crate::{audit, pcap, report::Line, show};
 
-/// One schema: the lines of `run`, the document and the lines of `pcap`, the document of `audit`.
+/// One schema: the lines of `run`, the document and the lines of `pcap`, the document of `audit`, and that of
+/// what a running agent is asked.
 #[must_use]
 pub fn schema() -> Schema {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
@@ -23,6 +24,10 @@ pub fn schema() -> Schema {
         (
             "`audit --format json`",
             generator.subschema_for::<audit::Document<'static>>(),
+        ),
+        (
+            "`status`, `associations`, `paths`, `findings`, `incidents` and `explain` with `--json`",
+            generator.subschema_for::<show::Document>(),
         ),
     ];
     let any_of: Vec<_> = all

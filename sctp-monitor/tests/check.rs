@@ -17,36 +17,32 @@ use serde_json::Value;
 const SOON: Duration = Duration::from_secs(30);
 
 #[test]
-fn a_veth_is_watched_by_native_xdp_as_predicted() {
-    let namespace = namespace(VETH);
-    let attached = agree(&namespace, "v0");
-    assert_eq!(attached["hook"], "xdp-native");
-    assert_eq!(attached["certain"], drivers_tell());
-    assert_eq!(attached["egress"], if has_tcx() { "tcx" } else { "clsact" });
-}
-
-#[test]
-fn a_veth_with_a_jumbo_mtu_is_watched_by_native_xdp_as_predicted() {
-    let namespace = namespace(VETH);
-    ip(&namespace, "link set v0 mtu 9000\nlink set v1 mtu 9000\n");
-    assert_eq!(agree(&namespace, "v0")["hook"], "xdp-native");
-}
-
-#[test]
-fn a_veth_that_is_down_is_watched_as_predicted() {
-    let namespace = namespace("link add v0 type veth peer name v1\n");
-    assert_eq!(agree(&namespace, "v0")["hook"], "xdp-native");
-    let (_, report) = check(&namespace, &["v0"]);
-    let says = finding(&report["interfaces"][0], "link");
-    assert!(says.contains("down"), "{says}");
-}
-
-#[test]
-fn a_veth_with_another_xdp_program_is_watched_by_tc_as_predicted() {
-    for hook in ["xdp-native", "xdp-generic"] {
-        let namespace = namespace(VETH);
-        let _first = watching(&namespace, "v0", hook);
+fn a_veth_is_watched_by_tc_as_predicted() {
+    for script in [VETH, "link add v0 type veth peer name v1\n"] {
+        let namespace = namespace(script);
         let attached = agree(&namespace, "v0");
+        assert_eq!(
+            (&attached["hook"], &attached["certain"]),
+            (&"tc".into(), &true.into())
+        );
+        assert!(
+            attached["reason"]
+                .as_str()
+                .unwrap()
+                .contains("segmentation offload")
+        );
+        assert_eq!(attached["egress"], if has_tcx() { "tcx" } else { "clsact" });
+        let (_, report) = check(&namespace, &["v0"]);
+        assert!(script == VETH || finding(&report["interfaces"][0], "link").contains("down"));
+    }
+}
+
+#[test]
+fn a_nic_with_another_xdp_program_is_watched_by_tc_as_predicted() {
+    for hook in ["xdp-native", "xdp-generic"] {
+        let namespace = namespace(TAP);
+        let _first = watching(&namespace, "tap0", hook);
+        let attached = agree(&namespace, "tap0");
         assert_eq!(attached["hook"], "tc", "{hook}");
         let reason = attached["reason"].as_str().unwrap();
         assert!(reason.contains("another XDP program"), "{reason}");
@@ -56,27 +52,15 @@ fn a_veth_with_another_xdp_program_is_watched_by_tc_as_predicted() {
 
 #[test]
 fn a_program_on_a_macvlan_keeps_native_xdp_from_its_lower_interface_as_predicted() {
-    let namespace = namespace(VETH);
+    let namespace = namespace(TAP);
     ip(
         &namespace,
-        "link add mv0 link v0 type macvlan mode bridge\nlink set mv0 up\n",
+        "link add mv0 link tap0 type macvlan mode bridge\nlink set mv0 up\n",
     );
     let _first = watching(&namespace, "mv0", "xdp-generic");
-    let attached = agree(&namespace, "v0");
+    let attached = agree(&namespace, "tap0");
     assert_eq!(attached["hook"], "tc");
     assert!(attached["reason"].as_str().unwrap().contains("mv0"), "{attached}");
-}
-
-#[test]
-fn a_veth_with_too_few_receive_queues_is_watched_by_tc_as_predicted() {
-    let namespace = namespace(
-        "link add v0 numrxqueues 2 numtxqueues 4 type veth peer name v1 numrxqueues 4 numtxqueues 4\n\
-         link set v0 up\nlink set v1 up\n",
-    );
-    let attached = agree(&namespace, "v0");
-    assert_eq!(attached["hook"], "tc");
-    assert_eq!(attached["advice"], "for native XDP: ethtool -L v0 rx 4");
-    assert_eq!(agree(&namespace, "v1")["hook"], "xdp-native");
 }
 
 #[test]
@@ -148,7 +132,8 @@ fn what_stands_in_the_way_of_steering_is_told_if_it_is_asked_for() {
 
 #[test]
 fn a_tap_is_ethernet_and_a_tun_is_not() {
-    let namespace = namespace("tuntap add dev tap0 mode tap\ntuntap add dev tun0 mode tun\n");
+    let namespace = namespace(TAP);
+    ip(&namespace, "tuntap add dev tun0 mode tun\n");
     assert_eq!(agree(&namespace, "tap0")["hook"], "xdp-native");
     let (success, report) = check(&namespace, &["tun0"]);
     assert!(!success, "{report}");
@@ -237,7 +222,7 @@ fn without_capabilities_it_tells_what_everybody_may_know_and_how_to_get_the_rest
         "lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON",
         "could not be tested: this process lacks CAP_BPF",
         "AmbientCapabilities",
-        "Without this problem: xdp-native",
+        "Without this problem: tc",
         "veth, MTU 1500, up",
     ] {
         assert!(text.contains(words), "{words:?} is missing in\n{text}");
@@ -258,6 +243,9 @@ fn the_table_ends_with_the_verdict() {
 fn drivers_tell() -> bool {
     KernelVersion::current().unwrap() >= KernelVersion::new(6, 3, 0)
 }
+
+/// A NIC in software with native XDP.
+const TAP: &str = "tuntap add dev tap0 mode tap\nlink set tap0 up\n";
 
 /// A pair that is up.
 const VETH: &str = "link add v0 type veth peer name v1\nlink set v0 up\nlink set v1 up\n";

@@ -50,6 +50,7 @@ struct Head {
 const OF_THE_AGENT: [&str; 7] = [
     "watch_started",
     "watch_ended",
+    "not_watched",
     "interface_state_changed",
     "flow_table_pressure",
     "report_lost",

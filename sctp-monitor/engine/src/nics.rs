@@ -1,6 +1,6 @@
 //! The watched NICs: their names, and which of them carry nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub(crate) struct Nics {
     mtus: BTreeMap<u32, u32>,
     ties: BTreeMap<u32, NicTies>,
     filters: BTreeMap<u32, ReversePathFilter>,
+    /// Those whose packets are not seen, though they should be.
+    unwatched: BTreeSet<u32>,
 }
 
 #[derive(Debug)]
@@ -100,6 +102,20 @@ impl Nics {
     /// How a NIC filters what arrives, if it is known.
     pub(crate) fn filter(&self, if_index: u32) -> Option<ReversePathFilter> {
         self.filters.get(&if_index).copied()
+    }
+
+    /// Whether the packets of a NIC are seen.
+    pub(crate) fn set_watched(&mut self, if_index: u32, is_watched: bool) {
+        if is_watched {
+            self.unwatched.remove(&if_index);
+        } else {
+            self.unwatched.insert(if_index);
+        }
+    }
+
+    /// The NICs whose packets are not seen now, though they should be.
+    pub(crate) fn unwatched(&self) -> &BTreeSet<u32> {
+        &self.unwatched
     }
 
     /// The name of a NIC, if it is known.

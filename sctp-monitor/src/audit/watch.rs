@@ -54,7 +54,10 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
         &args.interfaces,
         &args.watch,
         Some(args.duration),
-        false,
+        run::Manner {
+            answers: false,
+            strict: true,
+        },
         in_time(detector, args.duration),
         vec![Outlet {
             name: "audit".to_owned(),

@@ -100,14 +100,6 @@ const QUIET: Driver = Driver {
 };
 
 const DRIVERS: &[Driver] = &[
-    // drivers/net/veth.c
-    Driver {
-        names: &["veth"],
-        disturbance: Some(
-            "while native XDP is attached, the peer's segmentation offload (GSO) is off: the peer needs more CPU to send",
-        ),
-        ..QUIET
-    },
     // drivers/net/tun.c: a packet larger than a buffer goes through generic XDP.
     Driver {
         names: &["tun"],

@@ -5,6 +5,7 @@ use super::{
     drivers::{self, Driver, MtuLimit, Queues, Refuses},
     facts::{Framing, HostFacts, NicFacts, Offload, XdpMode},
 };
+use crate::kernel::{PAIR, is_pair};
 
 /// A reason why a NIC cannot take a native XDP program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +43,18 @@ impl Obstacle {
 /// The first known reason why this NIC cannot take native XDP; `None` if none is known.
 pub(super) fn to_native_xdp(name: &str, nic: &NicFacts, host: &HostFacts) -> Option<Obstacle> {
     let driver = nic.maker().and_then(drivers::by_name);
-    occupied(nic)
-        .or_else(|| not_supported(name, nic, driver, host))
+    too_dear(nic)
+        .or_else(|| occupied(nic))
+        .or_else(|| not_supported(nic, driver, host))
         .or_else(|| merging(name, nic, driver))
         .or_else(|| channels(name, nic, driver))
         .or_else(|| mtu(name, nic, driver, host))
+}
+
+/// `run` does not even try it there.
+fn too_dear(nic: &NicFacts) -> Option<Obstacle> {
+    let is_pair = nic.kind.as_deref().is_some_and(is_pair);
+    is_pair.then(|| Obstacle::certain(PAIR))
 }
 
 fn occupied(nic: &NicFacts) -> Option<Obstacle> {
@@ -88,7 +96,7 @@ pub(super) fn describe(id: u32, name: Option<&str>) -> String {
     }
 }
 
-fn not_supported(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &HostFacts) -> Option<Obstacle> {
+fn not_supported(nic: &NicFacts, driver: Option<&Driver>, host: &HostFacts) -> Option<Obstacle> {
     let maker = nic.maker().unwrap_or("NIC's");
     let not_supported = || {
         Some(Obstacle::certain(format!(
@@ -104,13 +112,6 @@ fn not_supported(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &Hos
             let why = "a member of the bond does not support it, or the mode of the bond does not allow it";
             Some(Obstacle::certain(why))
         }
-        // It says so when the rule below is broken, also where the other end cannot be seen.
-        Some(_) if maker == "veth" => Some(veth_queues(name, nic).unwrap_or_else(|| {
-            let why = "it has fewer receive queues than its peer has transmit queues";
-            Obstacle::certain(why).advise(format!(
-                "for native XDP: ethtool -L {name} rx N, where N is the peer's number of transmit queues"
-            ))
-        })),
         Some(_) => not_supported(),
         None if nic.kind.as_deref().is_some_and(drivers::has_no_native_xdp) => not_supported(),
         None => {
@@ -159,9 +160,6 @@ fn off(obstacle: Obstacle, name: &str, offload: &str, state: Offload) -> Obstacl
 }
 
 fn channels(name: &str, nic: &NicFacts, driver: Option<&Driver>) -> Option<Obstacle> {
-    if nic.kind.as_deref() == Some("veth") {
-        return veth_queues(name, nic);
-    }
     let channels = nic.channels?;
     match driver?.queues {
         Queues::Combined if channels.combined == 0 => Some(
@@ -187,28 +185,9 @@ fn channels(name: &str, nic: &NicFacts, driver: Option<&Driver>) -> Option<Obsta
     }
 }
 
-/// `veth_xdp_set`: "XDP expects number of rx queues not less than peer tx queues".
-fn veth_queues(name: &str, nic: &NicFacts) -> Option<Obstacle> {
-    let own = nic.channels?;
-    let receives_by = own.rx + own.combined;
-    let peer = nic.ties.peer.as_ref()?;
-    let sends_by = peer.tx_queues?;
-    (receives_by < sends_by).then(|| {
-        Obstacle::certain(format!(
-            "it has {receives_by} receive queues, fewer than the {sends_by} transmit queues of {}",
-            peer.name
-        ))
-        .advise(format!("for native XDP: ethtool -L {name} rx {sends_by}"))
-    })
-}
-
 /// A packet must fit one buffer, unless the driver and the program know fragments.
 fn mtu(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &HostFacts) -> Option<Obstacle> {
-    // The peer's packets must fit, not its own.
-    let mtu = match &nic.ties.peer {
-        Some(peer) => peer.mtu,
-        None => nic.mtu,
-    };
+    let mtu = nic.mtu;
     let limit = match driver.map_or(MtuLimit::Page, |driver| driver.mtu) {
         MtuLimit::None => return None,
         MtuLimit::Bytes(bytes) => bytes,
@@ -220,7 +199,6 @@ fn mtu(name: &str, nic: &NicFacts, driver: Option<&Driver>, host: &HostFacts) ->
     let fragments = match nic.xdp_features {
         _ if !host.kernel.xdp_fragments => Some(false),
         Some(features) => Some(features.fragments()),
-        None if nic.kind.as_deref() == Some("veth") => Some(true),
         None => None,
     };
     let advice = format!("for native XDP: ip link set {name} mtu {}", limit.min(mtu));

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Context as _, bail};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -45,6 +46,28 @@ pub enum AskError {
 /// If their directory cannot be read.
 pub fn agents() -> io::Result<Vec<Agent>> {
     agents_in(Path::new(DIRECTORY))
+}
+
+/// The one agent of this network namespace, or the one with this process id.
+///
+/// # Errors
+/// If there is none, or more than one and none is named, in words.
+pub fn the_agent(process: Option<u32>) -> anyhow::Result<Agent> {
+    let mut agents = agents().context("running agents are not known")?;
+    if let Some(process) = process {
+        agents.retain(|agent| agent.process() == process);
+    }
+    match agents.len() {
+        0 => bail!("no agent runs in this network namespace that could be asked (as root)"),
+        1 => Ok(agents.remove(0)),
+        _ => {
+            let processes: Vec<_> = agents.iter().map(|agent| agent.process().to_string()).collect();
+            bail!(
+                "several agents run in this network namespace: name one of them by --agent ({})",
+                processes.join(", ")
+            )
+        }
+    }
 }
 
 pub(super) fn agents_in(directory: &Path) -> io::Result<Vec<Agent>> {

@@ -55,6 +55,8 @@ pub struct Watch {
     pub steering: SteeringMode,
     /// Whether other commands of this host may ask how things are.
     pub answers: bool,
+    /// Whether a missing NIC is an error.
+    pub strict: bool,
     /// Stop after this time.
     pub duration: Option<Duration>,
 }
@@ -67,8 +69,10 @@ pub struct Driver {
     attachments: BTreeMap<u32, Attachment>,
     /// All NICs of this network namespace, by index.
     nics: BTreeMap<u32, NicChange>,
-    /// Watched NICs that went away: they are watched again if they come back.
+    /// NICs that are missing, or went away: they are watched when they come.
     lost: Lost,
+    /// When programs were taken off a NIC by somebody else, lately.
+    robbed_at: BTreeMap<u32, Vec<Timestamp>>,
     reports: Writers,
     log: Log,
     clock: WallClock,
@@ -103,6 +107,7 @@ impl Driver {
             attachments: BTreeMap::new(),
             nics: BTreeMap::new(),
             lost: Lost::default(),
+            robbed_at: BTreeMap::new(),
             reports,
             log,
             clock: Clock::read()?,
@@ -130,14 +135,7 @@ impl Driver {
             .all()
             .await
             .context("the kernel did not list the interfaces")?;
-        for interface in interfaces {
-            if known.values().any(|nic| nic.name == *interface && !nic.ethernet) {
-                bail!(
-                    "{interface} has no Ethernet header in front of its packets; only Ethernet NICs can be watched"
-                );
-            }
-            self.attach(interface)?;
-        }
+        self.begin(interfaces, &known)?;
         self.began_at = Clock::now()?;
         self.on_all_nics(known, self.began_at);
         let mut control = self.listen();
@@ -201,6 +199,8 @@ impl Driver {
     /// Everything that the programs saw until now.
     fn turn(&mut self) -> anyhow::Result<()> {
         let began = Clock::now()?;
+        // Before anything is judged by what was not seen.
+        self.look_at_hooks(began)?;
         self.session.take_ring(&mut self.flows);
         self.session.turn(&mut self.flows, began)?;
         self.tell();

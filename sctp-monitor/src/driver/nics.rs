@@ -1,28 +1,131 @@
 //! The NICs that are watched: they lose their link, go away, come back, and are watched again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use anyhow::{Context as _, bail};
+use nix::net::if_::if_nametoindex;
 use sctp_monitor_engine::{NicState, model::Timestamp};
 use tracing::debug;
 
 use super::Driver;
 use crate::{
     clock::Clock,
+    kernel::{Attachment, HookChoice, Missing},
     nic::{NicChange, NicNews},
     report::NoticeKind,
 };
 
 impl Driver {
+    /// Attaches to those of the NICs that are there.
+    ///
+    /// # Errors
+    /// If one of them cannot be watched, or is missing and that is an error, or none is there.
+    pub(super) fn begin(
+        &mut self,
+        interfaces: &[String],
+        known: &BTreeMap<u32, NicChange>,
+    ) -> anyhow::Result<()> {
+        let is_there = |name: &String| known.values().any(|nic| nic.name == *name);
+        let some_are_there = interfaces.iter().any(is_there);
+        for interface in interfaces {
+            if !is_there(interface) && some_are_there && !self.watch.strict {
+                self.lost.add(&[interface]);
+                let reason = "there is no interface of this name (`ip link` lists them); it is watched as soon as there is one";
+                let (interface, reason) = (interface.clone(), reason.to_owned());
+                self.notice(NoticeKind::NotWatched { interface, reason }, Clock::now()?);
+                continue;
+            }
+            self.attach(interface, known.values().find(|nic| nic.name == *interface))?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether somebody else has taken programs off, and attaches them again.
+    ///
+    /// # Errors
+    /// If the kernel does not answer.
+    pub(super) fn look_at_hooks(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let mut robbed = Vec::new();
+        for (if_index, attachment) in &self.attachments {
+            let missing = attachment
+                .missing()
+                .context("the kernel tells nothing of its links")?;
+            // One that is gone is told of by netlink.
+            if missing.any()
+                && self.nics.contains_key(if_index)
+                && if_nametoindex(attachment.interface()).is_ok()
+            {
+                robbed.push((*if_index, missing));
+            }
+        }
+        for (if_index, missing) in robbed {
+            self.on_robbed(if_index, missing, now);
+        }
+        Ok(())
+    }
+
+    fn on_robbed(&mut self, if_index: u32, missing: Missing, now: Timestamp) {
+        let Some(mut attachment) = self.attachments.remove(&if_index) else {
+            return;
+        };
+        self.session.handle_watch(if_index, false, now);
+        let interface = attachment.interface().to_owned();
+        let reason = format!(
+            "somebody else has taken {missing} off its hook (`bpftool link` and `bpftool net` show who is there); it is put back, \
+             and until then nothing is concluded from packets that are not seen"
+        );
+        self.notice(
+            NoticeKind::WatchEnded {
+                interface: interface.clone(),
+                reason,
+            },
+            now,
+        );
+        let names = [attachment.asked_for().to_owned(), interface.clone()];
+        self.lost.add(&[&names[0], &names[1]]);
+        let lately = self.robbed_at.entry(if_index).or_default();
+        lately.retain(|at| now.since(*at) < LATELY);
+        lately.push(now);
+        if lately.len() > HOOKS {
+            // Whoever does that may go on doing it.
+            let error = "it was taken off again at once".to_owned();
+            self.lost.on_refused(&interface, error, now);
+            return;
+        }
+        let hook = self.hook_on(self.nics.get(&if_index));
+        match self.flows.kernel.mend(&mut attachment, missing, hook) {
+            Ok(()) => {
+                self.lost.remove(&interface);
+                self.on_attached(attachment, now);
+            }
+            Err(error) => self.on_refused(&interface, &error.into(), now),
+        }
+    }
+
     /// Attaches to a NIC and says how.
-    pub(super) fn attach(&mut self, interface: &str) -> anyhow::Result<()> {
-        let mut attachment = self
-            .flows
-            .kernel
-            .attach(interface, self.watch.hook, self.watch.egress)?;
+    fn attach(&mut self, interface: &str, known: Option<&NicChange>) -> anyhow::Result<()> {
+        if known.is_some_and(|nic| !nic.ethernet) {
+            bail!(
+                "{interface} has no Ethernet header in front of its packets; only Ethernet NICs can be watched"
+            );
+        }
+        let hook = self.hook_on(known);
+        let mut attachment = self.flows.kernel.attach(interface, hook, self.watch.egress)?;
         if self.watch.steers {
             self.flows.kernel.attach_steering(&mut attachment)?;
         }
-        let now = Clock::now()?;
+        if let Some(name) = self.lost.first_name(interface) {
+            attachment.was_asked_for_by(name);
+        }
+        self.on_attached(attachment, Clock::now()?);
+        Ok(())
+    }
+
+    fn hook_on(&self, nic: Option<&NicChange>) -> HookChoice {
+        self.watch.hook.on(nic.and_then(|nic| nic.kind.as_deref()))
+    }
+
+    fn on_attached(&mut self, attachment: Attachment, now: Timestamp) {
         let watching = NoticeKind::WatchStarted {
             interface: attachment.interface().to_owned(),
             hook: attachment.hook().to_string(),
@@ -30,8 +133,9 @@ impl Driver {
             egress: attachment.sees_egress(),
         };
         self.notice(watching, now);
-        self.attachments.insert(attachment.if_index(), attachment);
-        Ok(())
+        let if_index = attachment.if_index();
+        self.attachments.insert(if_index, attachment);
+        self.session.handle_watch(if_index, true, now);
     }
 
     /// Takes what the kernel told of NICs.
@@ -79,6 +183,7 @@ impl Driver {
             self.notice(NoticeKind::InterfaceStateChanged { interface, state }, now);
         }
         let is_new = before.is_none_or(|nic| nic.name != change.name);
+        self.follow_name(change, now);
         if is_watched && is_gone {
             self.on_gone(change, now);
         } else if !is_watched && !is_gone && is_new && self.lost.has(&change.name) {
@@ -86,10 +191,24 @@ impl Driver {
         }
     }
 
+    /// A NIC is watched on under another name.
+    fn follow_name(&mut self, change: &NicChange, now: Timestamp) {
+        let Some(attachment) = self.attachments.get_mut(&change.if_index) else {
+            return;
+        };
+        if attachment.interface() != change.name {
+            let before = attachment.interface().to_owned();
+            attachment.rename(&change.name);
+            let interface = change.name.clone();
+            self.notice(NoticeKind::InterfaceRenamed { interface, before }, now);
+        }
+    }
+
     /// A NIC that vanishes ends its own watch only.
     fn on_gone(&mut self, change: &NicChange, now: Timestamp) {
-        self.attachments.remove(&change.if_index);
-        self.lost.add(&change.name);
+        let attachment = self.attachments.remove(&change.if_index);
+        let asked_for = attachment.as_ref().map_or(&*change.name, Attachment::asked_for);
+        self.lost.add(&[asked_for, &change.name]);
         let reason = "the interface is gone; it is watched again if it comes back".to_owned();
         let interface = change.name.clone();
         self.notice(NoticeKind::WatchEnded { interface, reason }, now);
@@ -114,14 +233,23 @@ impl Driver {
 
     /// A NIC that may go away at any time can be refused at first, and accepted later.
     fn try_again(&mut self, interface: &str, now: Timestamp) {
-        let Err(error) = self.attach(interface) else {
-            return self.lost.remove(interface);
-        };
+        let known = self.nics.values().find(|nic| nic.name == interface).cloned();
+        match self.attach(interface, known.as_ref()) {
+            Ok(()) => self.lost.remove(interface),
+            Err(error) => self.on_refused(interface, &error, now),
+        }
+    }
+
+    fn on_refused(&mut self, interface: &str, error: &anyhow::Error, now: Timestamp) {
         let error = format!("{error:#}");
-        let reason = format!("it came back, but {error}; this is tried again, at least once a minute");
+        let reason = format!("it is there, but {error}; this is tried again, at least once a minute");
         if self.lost.on_refused(interface, error, now) {
             let interface = interface.to_owned();
-            self.notice(NoticeKind::WatchEnded { interface, reason }, now);
+            self.notice(NoticeKind::NotWatched { interface, reason }, now);
         }
     }
 }
+
+/// Programs that are taken off more often in that time than there are of them are put back after a pause only.
+const LATELY: Duration = Duration::from_secs(10);
+const HOOKS: usize = 3;

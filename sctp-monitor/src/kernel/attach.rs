@@ -1,6 +1,6 @@
 //! Chooses the hook of a NIC: native XDP, TC ingress, or what was asked for.
 //!
-//! Native XDP sees a packet first and costs least. Where it cannot be had (a driver without it, another XDP program on
+//! Native XDP sees a packet first and costs least. One of a pair of NICs is better off with TC. Where it cannot be had (a driver without it, another XDP program on
 //! the NIC, too large an MTU), TC ingress sees the same packets a little later. Generic XDP is slower than TC and
 //! linearises every packet, so it is only used on request.
 
@@ -8,19 +8,24 @@ use std::{fmt, io};
 
 use aya::programs::{
     LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
-    tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions},
-    xdp::XdpLink,
+    tc::{self, NlOptions, TcAttachOptions},
 };
 use aya::util::KernelVersion;
 use nix::net::if_::if_nametoindex;
 
-use super::{Kernel, KernelError, XDP_FRAGS_SINCE};
+use super::{
+    Kernel, KernelError, XDP_FRAGS_SINCE,
+    attachment::{Attachment, Ingress, Missing},
+    link::Held,
+};
 
 /// The hook that the operator asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HookChoice {
     /// Native XDP, or TC ingress where that cannot be had.
     Auto,
+    /// TC ingress, as `Auto` chooses it on one of a pair of NICs.
+    TcOnPair,
     /// Native XDP only.
     XdpNative,
     /// Generic XDP only.
@@ -28,6 +33,28 @@ pub enum HookChoice {
     /// TC ingress only.
     Tc,
 }
+
+impl HookChoice {
+    /// The choice for a NIC of this kind (IFLA_INFO_KIND).
+    #[must_use]
+    pub fn on(self, kind: Option<&str>) -> Self {
+        match self {
+            Self::Auto if kind.is_some_and(is_pair) => Self::TcOnPair,
+            choice => choice,
+        }
+    }
+}
+
+/// Whether NICs of this kind come in pairs, and what one receives the other has sent on this host.
+#[must_use]
+pub fn is_pair(kind: &str) -> bool {
+    matches!(kind, "veth" | "netkit")
+}
+
+/// Why `Auto` takes TC there: `veth_enable_xdp` (drivers/net/veth.c) switches the peer's GSO off, and what is sent in large pieces
+/// inside of a host then crosses in small ones.
+pub const PAIR: &str = "on one of a pair of NICs it would switch segmentation offload off and cost throughput; --hook xdp-native \
+                        insists on it";
 
 /// The hook that a NIC got, for incoming packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,63 +101,6 @@ pub enum AttachError {
     Kernel(#[from] KernelError),
 }
 
-/// The programs on one NIC. Dropping it takes them off.
-#[derive(Debug)]
-pub struct Attachment {
-    interface: String,
-    if_index: u32,
-    hook: Hook,
-    why: String,
-    _ingress: IngressLink,
-    /// Before `egress`.
-    steer: Option<SchedClassifierLink>,
-    egress: Option<SchedClassifierLink>,
-}
-
-impl Attachment {
-    /// The NIC's name when it was attached to.
-    #[must_use]
-    pub fn interface(&self) -> &str {
-        &self.interface
-    }
-
-    /// The NIC's index.
-    #[must_use]
-    pub fn if_index(&self) -> u32 {
-        self.if_index
-    }
-
-    /// The hook that sees incoming packets.
-    #[must_use]
-    pub fn hook(&self) -> Hook {
-        self.hook
-    }
-
-    /// Why this hook is used, in words.
-    #[must_use]
-    pub fn why(&self) -> &str {
-        &self.why
-    }
-
-    /// Whether a program moves outgoing packets to other paths.
-    #[must_use]
-    pub fn steers(&self) -> bool {
-        self.steer.is_some()
-    }
-
-    /// Whether a program sees outgoing packets.
-    #[must_use]
-    pub fn sees_egress(&self) -> bool {
-        self.egress.is_some()
-    }
-}
-
-#[derive(Debug)]
-enum IngressLink {
-    Xdp(#[expect(dead_code, reason = "dropping it detaches")] XdpLink),
-    Tc(#[expect(dead_code, reason = "dropping it detaches")] SchedClassifierLink),
-}
-
 impl Kernel {
     /// Attaches to a NIC of this network namespace: ingress by `choice`, and TC egress if `egress`.
     ///
@@ -147,16 +117,42 @@ impl Kernel {
         let egress = egress
             .then(|| self.attach_tc(interface, TcAttachType::Egress, TC_EGRESS))
             .transpose()?;
-        let (hook, why, ingress) = self.attach_ingress(interface, choice)?;
+        let ingress = self.attach_ingress(interface, choice)?;
         Ok(Attachment {
+            asked_for: interface.to_owned(),
             interface: interface.to_owned(),
             if_index,
-            hook,
-            why,
-            _ingress: ingress,
+            ingress,
             steer: None,
             egress,
         })
+    }
+
+    /// Attaches again what somebody else has taken off, and nothing besides.
+    ///
+    /// # Errors
+    /// [`AttachError`]; what is attached still stays.
+    pub fn mend(
+        &mut self,
+        attachment: &mut Attachment,
+        missing: Missing,
+        choice: HookChoice,
+    ) -> Result<(), AttachError> {
+        let interface = attachment.interface.clone();
+        if missing.egress {
+            attachment.egress = None;
+            let egress = self.attach_tc(&interface, TcAttachType::Egress, TC_EGRESS)?;
+            attachment.egress = Some(egress);
+        }
+        if missing.steer || missing.egress && attachment.steer.is_some() {
+            // It stands in front.
+            attachment.steer = None;
+            self.attach_steering(attachment)?;
+        }
+        if missing.ingress {
+            attachment.ingress = self.attach_ingress(&interface, choice)?;
+        }
+        Ok(())
     }
 
     /// Attaches the program that moves packets to other paths, in front of the one that sees outgoing packets.
@@ -169,40 +165,53 @@ impl Kernel {
         Ok(())
     }
 
-    fn attach_ingress(
-        &mut self,
-        interface: &str,
-        choice: HookChoice,
-    ) -> Result<(Hook, String, IngressLink), AttachError> {
+    fn attach_ingress(&mut self, interface: &str, choice: HookChoice) -> Result<Ingress, AttachError> {
+        let asked = |hook, link| Ingress {
+            hook,
+            why: "as asked".to_owned(),
+            link,
+        };
         match choice {
             HookChoice::XdpNative => {
                 let link = self.attach_xdp(interface, XdpMode::Driver)?;
-                Ok((Hook::XdpNative, "as asked".to_owned(), IngressLink::Xdp(link)))
+                Ok(asked(Hook::XdpNative, link))
             }
             HookChoice::XdpGeneric => {
                 let link = self.attach_xdp(interface, XdpMode::Skb)?;
-                Ok((Hook::XdpGeneric, "as asked".to_owned(), IngressLink::Xdp(link)))
+                Ok(asked(Hook::XdpGeneric, link))
             }
             HookChoice::Tc => {
                 let link = self.attach_tc(interface, TcAttachType::Ingress, TC_INGRESS)?;
-                Ok((Hook::Tc, "as asked".to_owned(), IngressLink::Tc(link)))
+                Ok(asked(Hook::Tc, link))
+            }
+            HookChoice::TcOnPair => {
+                let link = self.attach_tc(interface, TcAttachType::Ingress, TC_INGRESS)?;
+                Ok(Ingress {
+                    hook: Hook::Tc,
+                    why: format!("no native XDP: {PAIR}"),
+                    link,
+                })
             }
             HookChoice::Auto => match self.attach_xdp(interface, XdpMode::Driver) {
-                Ok(link) => Ok((
-                    Hook::XdpNative,
-                    "the driver supports it".to_owned(),
-                    IngressLink::Xdp(link),
-                )),
+                Ok(link) => Ok(Ingress {
+                    hook: Hook::XdpNative,
+                    why: "the driver supports it".to_owned(),
+                    link,
+                }),
                 Err(AttachError::Refused { why, .. }) => {
                     let link = self.attach_tc(interface, TcAttachType::Ingress, TC_INGRESS)?;
-                    Ok((Hook::Tc, format!("no native XDP: {why}"), IngressLink::Tc(link)))
+                    Ok(Ingress {
+                        hook: Hook::Tc,
+                        why: format!("no native XDP: {why}"),
+                        link,
+                    })
                 }
                 Err(other) => Err(other),
             },
         }
     }
 
-    fn attach_xdp(&mut self, interface: &str, mode: XdpMode) -> Result<XdpLink, AttachError> {
+    fn attach_xdp(&mut self, interface: &str, mode: XdpMode) -> Result<Held, AttachError> {
         let program = self.xdp(xdp_program())?;
         let hook = if matches!(mode, XdpMode::Skb) {
             "generic XDP"
@@ -212,6 +221,7 @@ impl Kernel {
         program
             .attach(interface, mode)
             .and_then(|link| program.take_link(link))
+            .and_then(Held::xdp)
             .map_err(|source| refused(interface, hook, source))
     }
 
@@ -220,7 +230,7 @@ impl Kernel {
         interface: &str,
         side: TcAttachType,
         name: &'static str,
-    ) -> Result<SchedClassifierLink, AttachError> {
+    ) -> Result<Held, AttachError> {
         if !has_tcx() {
             // It may be there already; if it cannot be made, attaching says so.
             let _ = tc::qdisc_add_clsact(interface);
@@ -241,6 +251,7 @@ impl Kernel {
         program
             .attach_with_options(interface, side, place)
             .and_then(|link| program.take_link(link))
+            .and_then(|link| Held::tc(link, has_tcx()))
             .map_err(|source| refused(interface, hook_of(name), source))
     }
 

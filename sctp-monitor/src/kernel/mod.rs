@@ -4,8 +4,10 @@
 //! counters) and carries out what the engine decides (links of flows, slots to free).
 
 mod attach;
+mod attachment;
 mod error;
 mod flows;
+mod link;
 mod load;
 mod maps;
 mod probes;
@@ -22,7 +24,8 @@ use sctp_monitor_engine::model::Timestamp;
 use tokio::io::{Interest, unix::AsyncFd};
 
 pub use self::{
-    attach::{AttachError, Attachment, Hook, HookChoice, has_tcx, xdp_program},
+    attach::{AttachError, Hook, HookChoice, PAIR, has_tcx, is_pair, xdp_program},
+    attachment::{Attachment, Missing},
     error::KernelError,
     flows::Flows,
     load::LoadOptions,

@@ -75,6 +75,20 @@ pub enum NoticeKind {
         /// Whether a program sees outgoing packets.
         egress: bool,
     },
+    /// A NIC that should be watched cannot be yet.
+    NotWatched {
+        /// The name of the NIC.
+        interface: String,
+        /// Why not, in words.
+        reason: String,
+    },
+    /// A watched NIC has another name from now on.
+    InterfaceRenamed {
+        /// Its name.
+        interface: String,
+        /// Its name before.
+        before: String,
+    },
     /// A NIC is not watched any more.
     WatchEnded {
         /// The name of the NIC.

@@ -174,7 +174,11 @@ fn draw_agent(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     Ok(())
 }
 
-fn draw_association(out: &mut impl Write, association: &AssociationView, now: Timestamp) -> io::Result<()> {
+pub(crate) fn draw_association(
+    out: &mut impl Write,
+    association: &AssociationView,
+    now: Timestamp,
+) -> io::Result<()> {
     let known = association.reference;
     let times = association.handshake_times.words();
     let times = times.map_or_else(String::new, |times| format!(": {times}"));
@@ -199,7 +203,7 @@ fn draw_paths(out: &mut impl Write, association: &AssociationView, now: Timestam
     table.set_header([local, remote].into_iter().chain(HEADER));
     let mut unused = association.more_unused_paths;
     for path in &association.paths {
-        if path.forward.is_none() && path.return_.is_none() {
+        if !path.is_used() {
             unused += 1;
             continue;
         }
@@ -278,7 +282,7 @@ fn payload(forward: Option<&FlowView>, back: Option<&FlowView>) -> String {
 }
 
 /// Of the heartbeats of either side, smoothed.
-fn heartbeat_rtt(forward: Option<&FlowView>, back: Option<&FlowView>) -> String {
+pub(crate) fn heartbeat_rtt(forward: Option<&FlowView>, back: Option<&FlowView>) -> String {
     let by_heartbeat = [forward, back]
         .into_iter()
         .flatten()

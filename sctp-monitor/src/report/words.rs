@@ -21,6 +21,10 @@ impl fmt::Display for NoticeKind {
                 }
                 Ok(())
             }
+            Self::NotWatched { interface, reason } => write!(f, "not watching {interface}: {reason}"),
+            Self::InterfaceRenamed { interface, before } => {
+                write!(f, "interface {before} is called {interface} now, and watched on")
+            }
             Self::WatchEnded { interface, reason } => write!(f, "no longer watching {interface}: {reason}"),
             Self::InterfaceStateChanged { interface, state } => {
                 let state = match state {
@@ -77,6 +81,14 @@ mod tests {
         let notices = [
             watch_started(true),
             watch_started(false),
+            NoticeKind::NotWatched {
+                interface: interface(),
+                reason: "there is no interface of this name yet".to_owned(),
+            },
+            NoticeKind::InterfaceRenamed {
+                interface: interface(),
+                before: "ens7".to_owned(),
+            },
             NoticeKind::WatchEnded {
                 interface: interface(),
                 reason: "the interface is gone".to_owned(),
@@ -96,6 +108,8 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r"
         watching path1: incoming packets by xdp-native (the driver supports it), outgoing packets by tc
         watching path1: incoming packets by xdp-native (the driver supports it)
+        not watching path1: there is no interface of this name yet
+        interface ens7 is called path1 now, and watched on
         no longer watching path1: the interface is gone
         interface path1 has a link
         interface path1 has no link

@@ -4,12 +4,12 @@ mod render;
 
 use std::{io, process::ExitCode};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use sctp_monitor_engine::model::{AssociationId, PathId};
 
 use crate::{
     cli::{SteerArgs, SteerVerb},
-    control::{self, Agent, SteerAnswer, SteerRequest},
+    control::{self, SteerAnswer, SteerRequest},
 };
 
 /// Asks, and shows the answer.
@@ -17,7 +17,7 @@ use crate::{
 /// # Errors
 /// If there is no agent to ask, or it does not answer.
 pub fn steer(args: &SteerArgs) -> anyhow::Result<ExitCode> {
-    let answer = agent(args.agent)?
+    let answer = control::the_agent(args.agent)?
         .steer(request(&args.verb))
         .context("the running agent was not heard")?;
     if args.json {
@@ -35,25 +35,6 @@ fn code(answer: &SteerAnswer) -> ExitCode {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
-    }
-}
-
-/// The one agent of this network namespace, or the one that was named.
-fn agent(process: Option<u32>) -> anyhow::Result<Agent> {
-    let mut agents = control::agents().context("running agents are not known")?;
-    if let Some(process) = process {
-        agents.retain(|agent| agent.process() == process);
-    }
-    match agents.len() {
-        0 => bail!("no agent runs in this network namespace that could be asked (as root)"),
-        1 => Ok(agents.remove(0)),
-        _ => {
-            let processes: Vec<_> = agents.iter().map(|agent| agent.process().to_string()).collect();
-            bail!(
-                "several agents run in this network namespace: name one of them by --agent ({})",
-                processes.join(", ")
-            )
-        }
     }
 }
 

@@ -160,7 +160,7 @@ fn an_audit_goes_beside_a_running_agent_and_leaves_it_alone() {
     let audited = audit(host, &NICS, "6s", &["--no-agent"]);
     assert_eq!(audited.status, 0, "{:#}\n{}", audited.report, audited.stderr);
     assert_eq!(audited.report["associations"], 1);
-    let fallback = "watching path1: incoming packets by tc (no native XDP: another XDP program";
+    let fallback = "watching path1: incoming packets by tc (no native XDP: on one of a pair of NICs";
     assert!(audited.stderr.contains(fallback), "{}", audited.stderr);
     // The agent still sees both directions of both paths.
     lab.path("path2").break_silently().unwrap();

@@ -1,11 +1,16 @@
 //! The agent leaves nothing behind that the manual does not mention, however it ends.
 
-use aya::programs::{SchedClassifier, TcAttachType};
+use std::{io, time::Duration};
+
+use aya::programs::{SchedClassifier, TcAttachType, loaded_links};
 use nix::sys::signal::Signal;
 use sctp_monitor::kernel::has_tcx;
 use sctp_monitor_lab::{Lab, Namespace, wait};
 
-use crate::setup::{SOON, monitor};
+use crate::{
+    scene::{PRIMARY, SECONDARY, Scene, since},
+    setup::{SOON, monitor, times},
+};
 
 const NICS: [&str; 2] = ["path1", "path2"];
 
@@ -89,7 +94,7 @@ fn an_agent_that_fails_halfway_leaves_nothing_attached() {
     let host = lab.host("mme");
     let output = host
         .command(env!("CARGO_BIN_EXE_sctp-monitor"))
-        .args(["run", "--iface", "path1", "--iface", "path3"])
+        .args(["run", "--strict", "--iface", "path1", "--iface", "path3"])
         .output()
         .unwrap();
     assert!(!output.status.success());
@@ -104,4 +109,76 @@ fn the_end_of_the_duration_is_an_end_like_any_other() {
     assert!(status.success());
     assert_eq!(events.last().unwrap()["event"], "summary");
     assert_eq!(attached(lab.host("mme")), (0, 0));
+}
+
+/// The programs that see incoming packets by XDP, or all by TC, by id.
+fn programs(namespace: &Namespace, hook: &str) -> Vec<u32> {
+    if hook != "tc" {
+        let links = output(namespace, "ip", &["-details", "link", "show"]);
+        let ids = links.split("prog/xdp id ").skip(1);
+        return ids
+            .map(|rest| rest.split_whitespace().next().unwrap().parse().unwrap())
+            .collect();
+    }
+    let of = |nic: &str, side| {
+        let query = || SchedClassifier::query_tcx(nic, side).unwrap().1;
+        namespace.run(query).unwrap()
+    };
+    let sides = [TcAttachType::Ingress, TcAttachType::Egress];
+    let found = NICS.iter().flat_map(|nic| sides.map(|side| of(nic, side)));
+    found.flatten().map(|program| program.id()).collect()
+}
+
+/// Takes programs off as `bpftool link detach` does; gives off how many hooks.
+fn take_off(programs: &[u32]) -> usize {
+    let links = loaded_links().filter_map(Result::ok);
+    let of_programs: Vec<_> = links
+        .filter(|link| programs.contains(&link.program_id()))
+        .collect();
+    for link in &of_programs {
+        let bpf = |command: libc::c_int, mut argument: u32| {
+            // SAFETY: both commands take one number (union bpf_attr, include/uapi/linux/bpf.h).
+            let answer =
+                unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut argument, size_of::<u32>()) };
+            assert!(answer >= 0, "{}", io::Error::last_os_error());
+            u32::try_from(answer).unwrap()
+        };
+        let descriptor = bpf(BPF_LINK_GET_FD_BY_ID, link.id());
+        bpf(BPF_LINK_DETACH, descriptor);
+        nix::unistd::close(descriptor.cast_signed()).unwrap();
+    }
+    of_programs.len()
+}
+
+const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
+const BPF_LINK_DETACH: libc::c_int = 34;
+
+#[test]
+fn what_somebody_else_takes_off_is_put_back_and_nobody_is_accused_meanwhile() {
+    for hook in ["xdp-native", "tc"] {
+        if hook == "tc" && !has_tcx() {
+            // A filter that is taken off is not noticed.
+            continue;
+        }
+        let scene = Scene::watched_by(&["--hook", hook]);
+        let host = scene.lab.host("mme");
+        let before = attached(host);
+        // After a few times it takes a second, in which nothing is seen.
+        for _ in 0..5 {
+            assert!(take_off(&programs(host, hook)) >= 2, "{hook}");
+            wait::until(SOON, || (attached(host) == before).then_some(())).unwrap();
+            scene.wait_for_messages(20);
+        }
+        let ended = scene.agent.wait_for("watch_ended", SOON, |_| true).unwrap();
+        assert!(
+            ended["reason"].as_str().unwrap().contains("somebody else"),
+            "{ended:#}"
+        );
+        for remote in [PRIMARY, SECONDARY] {
+            assert_eq!(times(&scene.agent, remote, "inactive"), 0, "{hook}");
+        }
+        let broken_at_ns = scene.lab.path("path1").break_silently().unwrap();
+        let down = scene.agent.wait_for_path(PRIMARY, "inactive", SOON).unwrap();
+        assert!(since(broken_at_ns, &down) < Duration::from_secs(5), "{down:#}");
+    }
 }

@@ -9,7 +9,7 @@ use nix::{
 use sctp_monitor_lab::{Lab, Monitor, Namespace};
 use serde_json::Value;
 
-use crate::setup::{SOON, monitor};
+use crate::setup::{SOON, VERIFIED_WITHIN, binary, monitor};
 
 /// Runs lines of `ip -batch`.
 pub(crate) fn ip(namespace: &Namespace, script: &str) {
@@ -83,9 +83,9 @@ fn a_nic_that_comes_back_and_is_refused_is_tried_again() {
         of("spare")(event)
             && event["reason"]
                 .as_str()
-                .is_some_and(|reason| reason.starts_with("it came back, but"))
+                .is_some_and(|reason| reason.starts_with("it is there, but"))
     };
-    let told = agent.wait_for("watch_ended", SOON, refused).unwrap();
+    let told = agent.wait_for("not_watched", SOON, refused).unwrap();
     let reason = told["reason"].as_str().unwrap();
     assert!(
         reason.contains("another XDP program") && reason.contains("tried again"),
@@ -101,7 +101,47 @@ fn a_nic_that_comes_back_and_is_refused_is_tried_again() {
     let endings = agent
         .events()
         .iter()
-        .filter(|event| event["event"] == "watch_ended")
+        .filter(|event| event["event"] == "not_watched")
         .count();
-    assert_eq!(endings, 2, "told once");
+    assert_eq!(endings, 1, "told once");
+}
+
+#[test]
+fn a_nic_that_is_missing_is_named_and_watched_when_it_comes_and_under_another_name() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    // Two of the three are there.
+    let wanted = ["--iface", "path1", "--iface", "spare", "--iface", "path2"];
+    let agent = Monitor::spawn(host, binary(), wanted.to_vec()).unwrap();
+    agent.wait_until_watching(2, VERIFIED_WITHIN).unwrap();
+    let missing = agent.wait_for("not_watched", SOON, of("spare")).unwrap();
+    assert!(
+        missing["reason"].as_str().unwrap().contains("no interface"),
+        "{missing:#}"
+    );
+    let times_watched = |name: &'static str, number: usize| {
+        let mut times = 0;
+        let again = |event: &Value| {
+            times += usize::from(of(name)(event));
+            times == number
+        };
+        agent.wait_for("watch_started", SOON, again).unwrap();
+    };
+    ip(host, "link add name spare type veth peer name far\n");
+    times_watched("spare", 1);
+    ip(host, "link set spare name wan0\n");
+    let renamed = agent.wait_for("interface_renamed", SOON, of("wan0")).unwrap();
+    assert_eq!(renamed["before"], "spare");
+    // By either name it is the one that was asked for.
+    ip(
+        host,
+        "link del wan0\nlink add name wan0 type veth peer name far\n",
+    );
+    agent.wait_for("watch_ended", SOON, of("wan0")).unwrap();
+    times_watched("wan0", 1);
+    ip(
+        host,
+        "link del wan0\nlink add name spare type veth peer name far\n",
+    );
+    times_watched("spare", 2);
 }

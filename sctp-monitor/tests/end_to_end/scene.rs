@@ -33,6 +33,16 @@ impl Scene {
         Self::with(|client| client, |server| server)
     }
 
+    /// The same under an agent with these arguments.
+    pub(crate) fn watched_by(arguments: &[&str]) -> Self {
+        Self::built(
+            [&Backend::Process; 2],
+            arguments,
+            |client| client,
+            |server| server,
+        )
+    }
+
     /// The same with other endpoints.
     pub(crate) fn with(
         client: impl FnOnce(EndpointConfig) -> EndpointConfig,
@@ -47,8 +57,17 @@ impl Scene {
         client: impl FnOnce(EndpointConfig) -> EndpointConfig,
         server: impl FnOnce(EndpointConfig) -> EndpointConfig,
     ) -> Self {
+        Self::built(backends, &[], client, server)
+    }
+
+    fn built(
+        backends: [&Backend; 2],
+        arguments: &[&str],
+        client: impl FnOnce(EndpointConfig) -> EndpointConfig,
+        server: impl FnOnce(EndpointConfig) -> EndpointConfig,
+    ) -> Self {
         let lab = Lab::two_hosts_two_paths().unwrap();
-        let agent = monitor(lab.host("mme"), &["path1", "path2"], &[]);
+        let agent = monitor(lab.host("mme"), &["path1", "path2"], arguments);
         let (listen, connect) = (server(listening(&lab)), client(connecting(&lab)));
         let pair = Pair::start_on(backends, &lab, &connect, &listen);
         let scene = Self { pair, agent, lab };

@@ -58,6 +58,10 @@ pub(crate) fn monitor(namespace: &Namespace, interfaces: &[&str], more: &[&str])
         .iter()
         .flat_map(|interface| ["--iface", interface])
         .collect();
+    // On a veth the agent would choose TC.
+    if !more.contains(&"--hook") {
+        arguments.extend(["--hook", "xdp-native"]);
+    }
     arguments.extend(more);
     let monitor = Monitor::spawn(namespace, binary(), arguments).unwrap();
     monitor

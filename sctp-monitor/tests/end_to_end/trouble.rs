@@ -35,18 +35,18 @@ fn an_unknown_interface_is_named() {
 }
 
 #[test]
-fn a_nic_with_another_xdp_program_is_watched_by_tc() {
+fn one_of_a_pair_is_watched_by_tc_beside_another_agent() {
     let lab = Lab::two_hosts_two_paths().unwrap();
     let host = lab.host("mme");
     let _first = monitor(host, &["path1"], &["--hook", "xdp-native"]);
-    let second = monitor(host, &["path1"], &[]);
+    let second = monitor(host, &["path1"], &["--hook", "auto"]);
     let watching = &second.events()[0];
     assert_eq!(watching["hook"], "tc");
     assert!(
         watching["reason"]
             .as_str()
             .unwrap()
-            .contains("another XDP program"),
+            .contains("segmentation offload"),
         "{watching}"
     );
     refused(
@@ -78,7 +78,7 @@ fn a_nic_without_native_xdp_is_watched_by_tc_and_never_silently_by_generic_xdp()
                 .success()
         );
     }
-    let agent = monitor(&namespace, &["dummy7"], &[]);
+    let agent = monitor(&namespace, &["dummy7"], &["--hook", "auto"]);
     let watching = &agent.events()[0];
     let native = watching["hook"] == "xdp-native";
     assert!(native || watching["hook"] == "tc", "{watching}");

@@ -12,6 +12,7 @@ mod held;
 mod next_hops;
 mod probing;
 mod ring;
+mod sight;
 mod snapshot;
 mod steer;
 
@@ -286,7 +287,12 @@ impl Engine {
         let flow = self.flows.get(slot)?;
         let member = flow.member;
         let association = member.and_then(|member| self.registry.get(member.association));
-        let accuse_from = self.grace.accuse_from();
+        let is_hidden = association.is_some_and(|known| known.crosses(self.nics.unwatched(), &self.flows));
+        let accuse_from = if is_hidden {
+            now + HIDDEN
+        } else {
+            self.grace.accuse_from()
+        };
         let seen = context(association, flow, record, &self.flows, &self.config, accuse_from);
         let awaited = association.is_some_and(Association::is_established);
         self.flows.observe(slot, record, seen, awaited, &self.config, now);
@@ -370,3 +376,6 @@ impl Engine {
         self.review_all_steering(now);
     }
 }
+
+/// While packets are not seen nobody is accused, and that is looked at again so often.
+const HIDDEN: Duration = Duration::from_millis(500);

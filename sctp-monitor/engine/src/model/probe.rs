@@ -67,6 +67,8 @@ pub enum ProbeObstacle {
     InUdp,
     /// The NIC of the path has no link.
     NoLink,
+    /// Packets of the association cross a NIC that is not watched now.
+    NotWatched,
     /// This host's SCTP stack has sent no HEARTBEAT yet: which answers it stands is known by their length.
     StackUnknown,
     /// This host's SCTP stack is none that is known to stand the answers.
@@ -92,7 +94,10 @@ impl ProbeObstacle {
 
     /// Whether it is worth an event when it lasts: it is no ordinary phase of a path's life.
     pub(crate) const fn is_remarkable(self) -> bool {
-        !matches!(self, Self::NotEstablished | Self::NothingSent | Self::NoLink)
+        !matches!(
+            self,
+            Self::NotEstablished | Self::NothingSent | Self::NoLink | Self::NotWatched
+        )
     }
 }
 
@@ -106,6 +111,7 @@ impl fmt::Display for ProbeObstacle {
             Self::NothingSent => f.write_str("this host has sent nothing on this path yet"),
             Self::InUdp => f.write_str("the association is encapsulated in UDP"),
             Self::NoLink => f.write_str("the NIC of this path has no link"),
+            Self::NotWatched => f.write_str("packets of the association cross a NIC that is not watched now"),
             Self::StackUnknown => f.write_str(
                 "this host's SCTP stack has sent no HEARTBEAT on this association yet, so it is not known which answers \
                  it stands",

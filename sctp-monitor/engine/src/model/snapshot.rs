@@ -139,6 +139,14 @@ pub struct PathView {
     pub steering: Option<SteeringView>,
 }
 
+impl PathView {
+    /// Whether any packet was seen on it, in either direction.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.forward.is_some() || self.return_.is_some()
+    }
+}
+
 /// Chunks by the name that RFC 9260 and its extensions give them.
 pub type ChunkCounts = BTreeMap<String, u64>;
 

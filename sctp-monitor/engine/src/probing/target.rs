@@ -55,6 +55,9 @@ pub(crate) fn target_of(
         .and_then(|path| flows.get(path.flow(Direction::Forward)?))
         .filter(|flow| flow.view.interface.is_egress() && flow.view.tag == tag)
         .ok_or(ProbeObstacle::NothingSent)?;
+    if association.crosses(nics.unwatched(), flows) {
+        return Err(ProbeObstacle::NotWatched);
+    }
     if forward.view.in_udp {
         return Err(ProbeObstacle::InUdp);
     }

@@ -1,6 +1,9 @@
 //! An association: two endpoints, their addresses, and the paths between them.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use sctp_monitor_common::{abi::FlowKey, wire::ChunkKind};
 
@@ -9,7 +12,7 @@ use crate::{
         AssociationId, AssociationRef, Direction, EndReason, Event, EventKind, HandshakeTimes, Offers,
         Origin, PathId, Schema, Side, Sides, Timestamp,
     },
-    path::{primary::Primary, state::Path},
+    path::{flows::Flows, primary::Primary, state::Path},
     registry::{
         address_list::AddressList,
         addresses::Addresses,
@@ -335,6 +338,12 @@ impl Association {
     /// The slots of its flows, those of the forward direction first.
     pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
         self.flows.iter().flatten().copied()
+    }
+
+    /// Whether packets of it were last seen on one of these NICs.
+    pub(crate) fn crosses(&self, nics: &BTreeSet<u32>, flows: &Flows) -> bool {
+        let mut seen = self.slots().filter_map(|slot| flows.get(slot));
+        !nics.is_empty() && seen.any(|flow| nics.contains(&flow.view.interface.if_index()))
     }
 
     pub(super) fn has_flows(&self) -> bool {

@@ -167,6 +167,13 @@ impl Session {
         self.sort_outputs();
     }
 
+    /// Takes whether the packets of a NIC are seen, whenever that changes: nobody is accused by what may have passed unseen.
+    pub fn handle_watch(&mut self, if_index: u32, is_watched: bool, now: Timestamp) {
+        self.engine.handle_watch(if_index, is_watched, now);
+        self.engine_due = self.engine.poll_timeout();
+        self.sort_outputs();
+    }
+
     /// Takes the MTU of a NIC, whenever it changes.
     pub fn handle_mtu(&mut self, if_index: u32, mtu: u32) {
         self.engine.handle_mtu(if_index, mtu);

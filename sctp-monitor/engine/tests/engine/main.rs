@@ -33,6 +33,7 @@ mod reports;
 mod session;
 mod short_lived;
 mod sides;
+mod sight;
 mod silence;
 mod steering;
 mod timeouts;

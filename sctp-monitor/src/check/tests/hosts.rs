@@ -42,7 +42,7 @@ fn an_older_kernel_is_a_problem_unless_everything_loads() {
 fn without_capabilities_the_rest_is_unknown_and_says_how_to_get_them() {
     let facts = Facts {
         host: unprivileged(),
-        nics: vec![nic(software("veth", NATIVE_WITH_FRAGMENTS))],
+        nics: vec![nic(software("tun", NATIVE_WITH_FRAGMENTS))],
         no_listing: None,
     };
     let report = assess(&facts);

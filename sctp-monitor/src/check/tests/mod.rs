@@ -10,7 +10,7 @@ use super::{
     assess::assess,
     facts::{
         AttachedXdp, Channels, Facts, Framing, HostFacts, KernelFacts, Load, Maps, Merging, Module, Nic,
-        NicFacts, Offload, Peer, Privileges, Program, Refusal, Side, Tc, TcxPrograms, Tie, Ties, Version,
+        NicFacts, Offload, Privileges, Program, Refusal, Side, Tc, TcxPrograms, Tie, Ties, Version,
         XdpFeatures, XdpMode,
     },
     finding::{Finding, Level},

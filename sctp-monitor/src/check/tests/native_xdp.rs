@@ -3,12 +3,16 @@
 use super::*;
 
 #[test]
-fn a_veth_gets_it_and_its_peer_loses_gso() {
-    let veth = software("veth", NATIVE_WITH_FRAGMENTS);
-    let attached = attached(veth.clone(), &host());
-    assert_eq!(attached.hook, Hook::XdpNative);
-    assert!(attached.certain);
-    assert!(on(&findings(veth, host()), "side_effects").says.contains("GSO"));
+fn one_of_a_pair_is_better_off_with_tc() {
+    for kind in ["veth", "netkit"] {
+        let attached = attached(software(kind, NATIVE_WITH_FRAGMENTS), &host());
+        assert_eq!((attached.hook, attached.certain), (Hook::Tc, true));
+        assert!(attached.why.contains("segmentation offload"), "{}", attached.why);
+    }
+    assert_eq!(
+        attached(software("tun", NATIVE_WITH_FRAGMENTS), &host()).hook,
+        Hook::XdpNative
+    );
 }
 
 #[test]
@@ -56,7 +60,7 @@ fn another_program_in_either_mode_gives_tc() {
                 id: 7,
                 name: Some("xdp_ingress_fra".to_owned()),
             }],
-            ..software("veth", NATIVE_WITH_FRAGMENTS)
+            ..software("tun", NATIVE_WITH_FRAGMENTS)
         };
         let attached = attached(occupied.clone(), &host());
         assert_eq!((attached.hook, attached.certain), (Hook::Tc, true));
@@ -171,43 +175,6 @@ fn a_driver_may_have_a_smaller_limit() {
         ..device("igc")
     };
     assert_eq!(attached(igc, &host()).hook, Hook::Tc);
-}
-
-#[test]
-fn the_peers_mtu_counts_on_a_veth() {
-    let mut veth = software("veth", NATIVE_WITH_FRAGMENTS);
-    veth.ties.peer = Some(Peer {
-        name: "peer0".to_owned(),
-        mtu: 9000,
-        tx_queues: Some(1),
-    });
-    assert_eq!(attached(veth.clone(), &host()).hook, Hook::XdpNative);
-    assert_eq!(attached(veth, &old_host()).hook, Hook::Tc);
-}
-
-#[test]
-fn a_veth_with_too_few_receive_queues_gives_tc() {
-    let mut veth = software("veth", NO_XDP);
-    assert!(
-        attached(veth.clone(), &host())
-            .why
-            .contains("fewer receive queues")
-    );
-    veth.channels = Some(Channels {
-        rx: 1,
-        tx: 1,
-        ..Channels::default()
-    });
-    veth.ties.peer = Some(Peer {
-        name: "peer0".to_owned(),
-        mtu: 1500,
-        tx_queues: Some(4),
-    });
-    let attached = attached(veth, &host());
-    assert_eq!(
-        attached.advice.as_deref(),
-        Some("for native XDP: ethtool -L eth0 rx 4")
-    );
 }
 
 #[test]

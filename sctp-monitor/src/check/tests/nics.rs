@@ -38,7 +38,7 @@ fn an_interface_that_is_down_is_a_limitation() {
     let down = NicFacts {
         up: false,
         link: false,
-        ..software("veth", NATIVE_WITH_FRAGMENTS)
+        ..software("tun", NATIVE_WITH_FRAGMENTS)
     };
     let findings = findings(down.clone(), host());
     assert_eq!(on(&findings, "link").level, Level::Limitation);
@@ -71,7 +71,7 @@ fn a_refused_tc_ingress_matters_only_where_it_is_needed() {
     host.programs[1].load = Load::Refused(refusal(false));
     assert!(works(
         host.clone(),
-        vec![nic(software("veth", NATIVE_WITH_FRAGMENTS))]
+        vec![nic(software("tun", NATIVE_WITH_FRAGMENTS))]
     ));
     assert!(!works(host, vec![nic(software("dummy", NO_XDP))]));
 }

@@ -6,7 +6,7 @@ fn facts() -> Facts {
     Facts {
         host: host(),
         nics: vec![
-            nic(software("veth", NATIVE_WITH_FRAGMENTS)),
+            nic(software("tun", NATIVE_WITH_FRAGMENTS)),
             Nic {
                 name: "eth9".to_owned(),
                 facts: None,

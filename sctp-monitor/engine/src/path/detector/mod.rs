@@ -15,6 +15,7 @@ mod last;
 mod probed;
 mod probes;
 mod received;
+mod sight;
 mod signs;
 mod stays_away;
 mod tries;
@@ -57,6 +58,8 @@ pub(crate) struct Detector {
     data: Data,
     received: Received,
     probes: Probed,
+    /// Packets were not seen before that time.
+    seen_since: Timestamp,
     rtt: NetRtt,
     last: LastRecord,
     /// When the verdict may change by time alone.
@@ -328,7 +331,7 @@ impl Detector {
             .or_else(|| self.weigh_data(record, context, config, now));
         let may_lack = context.unseen.is_some_and(|unseen| unseen.packets);
         let elsewhere = context.elsewhere.filter(|_| !may_lack);
-        let received = self.weigh_received(rhythm, elsewhere, last_seen, now);
+        let received = self.weigh_received(rhythm, elsewhere, last_seen.max(self.seen_since), now);
         let (verdict, at) = received.unwrap_or_else(|| self.weigh(heartbeats, data, now));
         if matches!(verdict, Verdict::Dead(_)) {
             self.data.outage_until = Some(record.highest_sent);

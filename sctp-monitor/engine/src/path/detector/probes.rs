@@ -89,7 +89,8 @@ impl Detector {
                 let sent_at = Timestamp::from_nanos(heartbeat.sent_at_ns);
                 let is_answered = self.heartbeats.answered == Some(heartbeat.fingerprint)
                     || self.alive_at.is_some_and(|at| at > sent_at);
-                if heartbeat.sent_at_ns != 0 && heartbeat.padded == 0 && !is_answered {
+                let is_unseen = self.may_be_answered_unseen(sent_at);
+                if heartbeat.sent_at_ns != 0 && heartbeat.padded == 0 && !is_answered && !is_unseen {
                     self.note_missing(sent_at, sent_at + rto, now);
                 }
             }

@@ -273,7 +273,7 @@ impl Detector {
             }
             self.data.wait = None;
         }
-        if !armed {
+        if !armed || self.may_be_answered_unseen(sent_at) {
             return;
         }
         let rto = self.sack_timeout(record, config);

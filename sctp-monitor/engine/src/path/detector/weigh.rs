@@ -185,7 +185,10 @@ impl Detector {
                 || self.alive_at.is_some_and(|at| at > sent_at);
             let waits = heartbeat.sent_at_ns != 0 && heartbeat.padded == 0 && !answered;
             let known_until = self.heartbeats.last_missed.max(self.heartbeats.excused_until);
-            if !waits || known_until.is_some_and(|last| sent_at <= last) {
+            if !waits
+                || self.may_be_answered_unseen(sent_at)
+                || known_until.is_some_and(|last| sent_at <= last)
+            {
                 continue;
             }
             let due_at = sent_at + timeout;

@@ -1,5 +1,8 @@
 //! The command line.
 
+mod ask;
+mod steer;
+
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -8,10 +11,12 @@ use sctp_monitor_common::{
     abi::limits::{DEFAULT_FLOWS, LEAST_FLOWS, MOST_FLOWS},
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
-use sctp_monitor_engine::model::SteeringMode;
+use sctp_monitor_engine::{config::ProbeMode, model::SteeringMode};
 
-use sctp_monitor_engine::config::ProbeMode;
-
+pub use self::{
+    ask::{AskArgs, ExplainArgs, ListArgs, StateArg},
+    steer::{SteerArgs, SteerVerb},
+};
 use crate::kernel::HookChoice;
 
 /// Watches every SCTP path that crosses a NIC, and reports which one broke, and how.
@@ -39,6 +44,18 @@ pub enum Command {
     Pcap(PcapArgs),
     /// Say whether `run` would work with this kernel, these privileges and these NICs; attaches nothing.
     Check(CheckArgs),
+    /// Show how the running agent is, and what is wrong now. This and the next five ask the agent, and need root.
+    Status(AskArgs),
+    /// List the established associations, those with the worst paths first.
+    Associations(ListArgs),
+    /// List the paths, the worst first.
+    Paths(ListArgs),
+    /// List the findings that are open.
+    Findings(ListArgs),
+    /// List the incidents that are open.
+    Incidents(AskArgs),
+    /// Show all that is known of one association.
+    Explain(ExplainArgs),
     /// Ask the running agent what it moves to another path, or tell it what to move (docs/steering.md). Needs root.
     Steer(SteerArgs),
 }
@@ -49,6 +66,9 @@ pub struct RunArgs {
     /// NIC to watch; may be repeated.
     #[arg(long = "iface", value_name = "NIC", required = true)]
     pub interfaces: Vec<String>,
+    /// Exit with an error if one of the NICs is missing; without this option it is watched as soon as it is there.
+    #[arg(long)]
+    pub strict: bool,
     /// Options of watching.
     #[command(flatten)]
     pub watch: WatchArgs,
@@ -219,54 +239,6 @@ pub struct CheckArgs {
     /// Format of the report: lines for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-}
-
-/// Arguments of `steer`.
-#[derive(Debug, Args)]
-pub struct SteerArgs {
-    /// What to ask for.
-    #[command(subcommand)]
-    pub verb: SteerVerb,
-    /// The process of the agent, if several run in this network namespace.
-    #[arg(long, value_name = "PID", global = true)]
-    pub agent: Option<u32>,
-    /// Write one JSON object instead of lines for people.
-    #[arg(long, global = true)]
-    pub json: bool,
-}
-
-/// What is asked of steering.
-#[derive(Debug, Subcommand)]
-pub enum SteerVerb {
-    /// List the paths whose packets leave on another one.
-    List,
-    /// Say of each path of an association what would be done with its packets if it failed now, and why.
-    Explain {
-        /// Number of the association.
-        association: u64,
-    },
-    /// Move DATA and SACKs of a path, whatever its state, until `remove`.
-    Add {
-        /// Number of the association.
-        association: u64,
-        /// Local address of the path.
-        local: IpAddr,
-        /// Remote address of the path.
-        remote: IpAddr,
-    },
-    /// Let the packets of a path leave as the host sends them, until the path has been active once.
-    Remove {
-        /// Number of the association.
-        association: u64,
-        /// Local address of the path.
-        local: IpAddr,
-        /// Remote address of the path.
-        remote: IpAddr,
-    },
-    /// Take everything back, and move nothing until `resume`.
-    Pause,
-    /// Go on.
-    Resume,
 }
 
 /// Smallest and largest size of the flow table.

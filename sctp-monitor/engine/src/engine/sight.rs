@@ -1,0 +1,44 @@
+//! What becomes of the judgement while packets of a NIC are not seen: somebody has taken the programs off, or put others there.
+//!
+//! What was sent until they are seen again may have been answered unseen, and is held against nobody.
+
+use std::collections::BTreeSet;
+
+use super::Engine;
+use crate::{
+    model::{AssociationId, Direction, Timestamp},
+    registry::association::Association,
+};
+
+impl Engine {
+    /// Takes whether the packets of a NIC are seen, whenever that changes.
+    pub(crate) fn handle_watch(&mut self, if_index: u32, is_watched: bool, now: Timestamp) {
+        self.nics.set_watched(if_index, is_watched);
+        let nic = BTreeSet::from([if_index]);
+        let concerned: Vec<_> = self
+            .associations()
+            .filter(|association| association.crosses(&nic, &self.flows))
+            .map(Association::id)
+            .collect();
+        for id in concerned {
+            if is_watched {
+                self.forgive(id, now);
+            }
+            self.review_probed(id, now);
+        }
+    }
+
+    /// Nothing that was sent until now counts as unanswered any more.
+    fn forgive(&mut self, id: AssociationId, now: Timestamp) {
+        let Some(association) = self.registry.get(id) else {
+            return;
+        };
+        for direction in [Direction::Forward, Direction::Return] {
+            for slot in association.flows(direction) {
+                if let Some(flow) = self.flows.get_mut(*slot) {
+                    flow.detector.on_seen_again(now);
+                }
+            }
+        }
+    }
+}
