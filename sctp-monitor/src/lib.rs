@@ -1,6 +1,7 @@
 //! The agent of sctp-monitor: loads the programs, feeds the engine, reports what it finds.
 
 pub mod audit;
+pub mod blind;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod driver;
 pub mod flows;
 pub mod kernel;
 pub mod lag;
+pub mod layers;
 mod link;
 pub mod log;
 pub mod lost;
@@ -24,4 +26,5 @@ pub mod schema;
 pub mod show;
 pub mod slots;
 pub mod steer;
+pub mod wanted;
 pub mod ways;

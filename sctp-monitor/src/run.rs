@@ -30,6 +30,7 @@ use crate::{
         outlet::{self, Descriptor, WholeLines},
         table::Tables,
     },
+    wanted::{self, Wanted},
 };
 
 /// Watches the NICs until it is told to stop.
@@ -51,19 +52,30 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     if detector.probe.is_on() && matches!(args.watch.vantage, VantageArg::Gateway) {
         bail!("probes are sent into this host's own associations only: probing needs `--vantage endpoint`");
     }
+    let wanted = if args.interfaces.is_empty() {
+        of_this_host(&args.watch, log)?
+    } else {
+        Wanted::parse(&args.interfaces).context("--iface: a pattern is none")?
+    };
     let manner = Manner {
         answers: true,
         strict: args.strict,
     };
-    watch(
-        &args.interfaces,
-        &args.watch,
-        args.duration,
-        manner,
-        detector,
-        outlets,
-        log,
-    )
+    watch(wanted, &args.watch, args.duration, manner, detector, outlets, log)
+}
+
+/// The NICs that carry SCTP, which nobody has named.
+fn of_this_host(args: &WatchArgs, log: &Log) -> anyhow::Result<Wanted> {
+    if args.vantage == VantageArg::Gateway {
+        bail!("between the hosts nothing tells which NICs carry SCTP: name them by --iface");
+    }
+    let (names, how) = wanted::that_carry_sctp().context("the addresses of this host are not known")?;
+    if names.is_empty() {
+        bail!("no interface of this network namespace owns an address: name the NICs by --iface");
+    }
+    let list: Vec<_> = names.iter().map(String::as_str).collect();
+    log.say(&format!("watching {}: {how}", list.join(", ")));
+    Ok(Wanted::of(names))
 }
 
 /// How NICs are watched by a command.
@@ -80,7 +92,7 @@ pub(crate) struct Manner {
 /// # Errors
 /// Whatever keeps the agent from watching, with what to do about it.
 pub(crate) fn watch(
-    interfaces: &[String],
+    wanted: Wanted,
     args: &WatchArgs,
     duration: Option<Duration>,
     manner: Manner,
@@ -136,7 +148,7 @@ pub(crate) fn watch(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(driver.run(interfaces))
+    runtime.block_on(driver.run(wanted))
 }
 
 /// Places in the map of probes; 0 if none are sent.

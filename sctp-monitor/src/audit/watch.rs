@@ -18,6 +18,7 @@ use crate::{
     log::Log,
     report::{Line, NoticeKind, Outlet, Report, Summary, outlet::Progress},
     run,
+    wanted::Wanted,
 };
 
 /// How things were, and how long was watched for it: less than asked for if a signal ended it.
@@ -51,7 +52,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
         told: 0,
     };
     run::watch(
-        &args.interfaces,
+        Wanted::of(args.interfaces.iter().cloned()),
         &args.watch,
         Some(args.duration),
         run::Manner {

@@ -63,8 +63,9 @@ pub enum Command {
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// NIC to watch; may be repeated.
-    #[arg(long = "iface", value_name = "NIC", required = true)]
+    /// NIC to watch, or a pattern like 'ens*'; may be repeated. Default: those that own the addresses of the kernel's SCTP
+    /// associations, or any address if there are none.
+    #[arg(long = "iface", value_name = "NIC")]
     pub interfaces: Vec<String>,
     /// Exit with an error if one of the NICs is missing; without this option it is watched as soon as it is there.
     #[arg(long)]

@@ -9,7 +9,7 @@ mod steer;
 mod summary;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -28,6 +28,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use crate::{
+    blind::Blindness,
     clock::Clock,
     control::{self, SteerAnswer, SteerRequest},
     flows::KernelFlows,
@@ -38,7 +39,8 @@ use crate::{
     next_hops::{Look, LookError, NextHops},
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
-    report::{Line, NoticeKind, Writers},
+    report::{Line, NoSctp, NoticeKind, Writers},
+    wanted::{self, Wanted},
     ways::Ways,
 };
 
@@ -69,6 +71,10 @@ pub struct Driver {
     attachments: BTreeMap<u32, Attachment>,
     /// All NICs of this network namespace, by index.
     nics: BTreeMap<u32, NicChange>,
+    /// What the operator asked for.
+    wanted: Wanted,
+    /// NICs that are not watched because others see their packets.
+    left_out: BTreeSet<String>,
     /// NICs that are missing, or went away: they are watched when they come.
     lost: Lost,
     /// When programs were taken off a NIC by somebody else, lately.
@@ -84,6 +90,7 @@ pub struct Driver {
     ended: VecDeque<AssociationView>,
     ring_records_lost: u64,
     pressure: PressureGauge,
+    blindness: Blindness,
     /// What the operator asks of steering, and is answered when routes and neighbours were looked at.
     held: Vec<(SteerRequest, oneshot::Sender<SteerAnswer>)>,
 }
@@ -106,6 +113,8 @@ impl Driver {
             watch,
             attachments: BTreeMap::new(),
             nics: BTreeMap::new(),
+            wanted: Wanted::default(),
+            left_out: BTreeSet::new(),
             lost: Lost::default(),
             robbed_at: BTreeMap::new(),
             reports,
@@ -118,6 +127,7 @@ impl Driver {
             ended: VecDeque::new(),
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
+            blindness: Blindness::default(),
             held: Vec::new(),
         })
     }
@@ -127,7 +137,8 @@ impl Driver {
     ///
     /// # Errors
     /// If a NIC cannot be watched, or a map fails.
-    pub async fn run(mut self, interfaces: &[String]) -> anyhow::Result<()> {
+    pub async fn run(mut self, wanted: Wanted) -> anyhow::Result<()> {
+        self.wanted = wanted;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut nics = NicWatch::start().context("cannot open a netlink socket to watch the interfaces")?;
@@ -135,7 +146,7 @@ impl Driver {
             .all()
             .await
             .context("the kernel did not list the interfaces")?;
-        self.begin(interfaces, &known)?;
+        self.begin(&known)?;
         self.began_at = Clock::now()?;
         self.on_all_nics(known, self.began_at);
         let mut control = self.listen();
@@ -244,6 +255,12 @@ impl Driver {
         if let Some(pressure) = self.pressure.read(&counters, flows, now) {
             self.notice(NoticeKind::pressure(pressure), now);
         }
+        if self
+            .blindness
+            .is_due(self.flows.slots.opened(), self.began_at, now)
+        {
+            self.tell_blindness(now);
+        }
         if let Some(behind) = self.lag.poll(now) {
             self.notice(NoticeKind::behind(behind, self.clock), now);
         }
@@ -256,6 +273,18 @@ impl Driver {
             self.reports.show(summary, is_empty, now);
         }
         Ok(())
+    }
+
+    /// Nothing was seen: there is no SCTP, or it is elsewhere.
+    fn tell_blindness(&self, now: Timestamp) {
+        let carriers = wanted::of_associations().unwrap_or_default();
+        let watched = self.watched().into_iter();
+        let notice = NoticeKind::no_sctp(NoSctp {
+            within: now.since(self.began_at),
+            interfaces: watched.map(|watched| watched.interface).collect(),
+            carriers,
+        });
+        self.notice(notice, now);
     }
 
     /// Flows whose ring record was lost.

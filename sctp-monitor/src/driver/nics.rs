@@ -11,6 +11,7 @@ use super::Driver;
 use crate::{
     clock::Clock,
     kernel::{Attachment, HookChoice, Missing},
+    layers::{self, Layer, Purpose},
     nic::{NicChange, NicNews},
     report::NoticeKind,
 };
@@ -20,24 +21,68 @@ impl Driver {
     ///
     /// # Errors
     /// If one of them cannot be watched, or is missing and that is an error, or none is there.
-    pub(super) fn begin(
-        &mut self,
-        interfaces: &[String],
-        known: &BTreeMap<u32, NicChange>,
-    ) -> anyhow::Result<()> {
+    pub(super) fn begin(&mut self, known: &BTreeMap<u32, NicChange>) -> anyhow::Result<()> {
+        let mut interfaces = self.wanted.names.clone();
+        let matching = known
+            .values()
+            .filter(|nic| nic.ethernet && self.wanted.matches(&nic.name));
+        interfaces.extend(matching.map(|nic| nic.name.clone()));
         let is_there = |name: &String| known.values().any(|nic| nic.name == *name);
         let some_are_there = interfaces.iter().any(is_there);
-        for interface in interfaces {
+        if interfaces.is_empty() {
+            bail!(
+                "there is no Ethernet interface like {} in this network namespace (`ip link` lists the interfaces)",
+                self.wanted.patterns().join(", ")
+            );
+        }
+        let twice = self.seen_twice(&interfaces, known);
+        for interface in &interfaces {
+            let seen_on = twice.iter().find(|(name, _)| name == interface);
+            if let Some((_, seen_on)) = seen_on {
+                self.left_out.insert(interface.clone());
+                self.not_watched(interface, layers::why(seen_on), Clock::now()?);
+                continue;
+            }
             if !is_there(interface) && some_are_there && !self.watch.strict {
                 self.lost.add(&[interface]);
                 let reason = "there is no interface of this name (`ip link` lists them); it is watched as soon as there is one";
-                let (interface, reason) = (interface.clone(), reason.to_owned());
-                self.notice(NoticeKind::NotWatched { interface, reason }, Clock::now()?);
+                self.not_watched(interface, reason.to_owned(), Clock::now()?);
                 continue;
             }
             self.attach(interface, known.values().find(|nic| nic.name == *interface))?;
         }
         Ok(())
+    }
+
+    fn not_watched(&mut self, interface: &str, reason: String, now: Timestamp) {
+        let interface = interface.to_owned();
+        self.notice(NoticeKind::NotWatched { interface, reason }, now);
+    }
+
+    /// Those of the NICs whose packets are seen on another one of them, and on which.
+    fn seen_twice(&self, interfaces: &[String], known: &BTreeMap<u32, NicChange>) -> Vec<(String, String)> {
+        let by_index = |index: Option<u32>| known.get(&index?);
+        let layers: Vec<_> = known
+            .values()
+            .filter(|nic| interfaces.contains(&nic.name))
+            .map(|nic| {
+                let master = by_index(nic.ties.master);
+                Layer {
+                    name: &nic.name,
+                    master: master.map(|master| master.name.as_str()),
+                    is_port: master.is_some_and(|master| master.kind.as_deref() == Some("bridge")),
+                    lower: by_index(nic.ties.lower).map(|lower| lower.name.as_str()),
+                }
+            })
+            .collect();
+        let purpose = Purpose {
+            forwarded: !self.watch.egress,
+            moved: self.watch.steers,
+        };
+        let left_out = layers::left_out(&layers, purpose).into_iter();
+        left_out
+            .map(|(name, seen_on)| (name.to_owned(), seen_on.to_owned()))
+            .collect()
     }
 
     /// Looks whether somebody else has taken programs off, and attaches them again.
@@ -186,8 +231,34 @@ impl Driver {
         self.follow_name(change, now);
         if is_watched && is_gone {
             self.on_gone(change, now);
-        } else if !is_watched && !is_gone && is_new && self.lost.has(&change.name) {
-            self.try_again(&change.name, now);
+        } else if !is_watched && !is_gone && is_new {
+            self.on_new(change, now);
+            if self.lost.has(&change.name) {
+                self.try_again(&change.name, now);
+            }
+        }
+    }
+
+    /// One that appears is watched if it is like what was asked for, and its packets are not seen already.
+    fn on_new(&mut self, change: &NicChange, now: Timestamp) {
+        let name = &change.name;
+        let is_wanted = change.ethernet && self.wanted.matches(name);
+        if !is_wanted || self.lost.has(name) || self.left_out.contains(name) {
+            return;
+        }
+        let watched = self
+            .attachments
+            .values()
+            .map(|watched| watched.interface().to_owned());
+        let beside: Vec<_> = watched.chain([name.clone()]).collect();
+        match self.seen_twice(&beside, &self.nics).first() {
+            None => self.lost.add(&[name]),
+            Some((left_out, seen_on)) => {
+                let other = if left_out == name { seen_on } else { left_out };
+                let reason = layers::why(other);
+                self.left_out.insert(name.clone());
+                self.not_watched(name, reason, now);
+            }
         }
     }
 
@@ -244,8 +315,7 @@ impl Driver {
         let error = format!("{error:#}");
         let reason = format!("it is there, but {error}; this is tried again, at least once a minute");
         if self.lost.on_refused(interface, error, now) {
-            let interface = interface.to_owned();
-            self.notice(NoticeKind::NotWatched { interface, reason }, now);
+            self.not_watched(interface, reason, now);
         }
     }
 }

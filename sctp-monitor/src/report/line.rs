@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     loss::{LossReason, ReportLost},
+    no_sctp::NoSctp,
     pressure::Pressure,
     queue::{Message, Status as WriterState},
 };
@@ -103,6 +104,15 @@ pub enum NoticeKind {
         /// The state from now on.
         state: NicState,
     },
+    /// No SCTP packet was seen since the watch began.
+    NoSctpSeen {
+        /// That, in words.
+        reason: String,
+        /// That, in figures.
+        evidence: NoSctp,
+        /// What to check next.
+        next: String,
+    },
     /// The flow table is nearly full, or packets of new flows are not tracked.
     FlowTablePressure {
         /// The state of the flow table, in words.
@@ -149,6 +159,16 @@ impl NoticeKind {
             reason: behind.to_string(),
             evidence: behind.lateness,
             next: AgentBehind::check().to_owned(),
+        }
+    }
+
+    /// Nothing was seen.
+    #[must_use]
+    pub fn no_sctp(seen: NoSctp) -> Self {
+        Self::NoSctpSeen {
+            reason: seen.to_string(),
+            next: seen.check(),
+            evidence: seen,
         }
     }
 

@@ -5,6 +5,7 @@ pub mod fifo;
 pub mod json;
 pub mod line;
 pub mod loss;
+mod no_sctp;
 pub mod outlet;
 mod pressure;
 pub mod queue;
@@ -16,6 +17,7 @@ pub mod writer;
 
 pub use self::{
     line::{FlowTable, Interface, Line, Notice, NoticeKind, Summary, WriterStatus},
+    no_sctp::NoSctp,
     pressure::Pressure,
     writer::{Outlet, Report},
 };

@@ -40,7 +40,9 @@ impl fmt::Display for NoticeKind {
                 reason,
                 ..
             } => f.write_str(reason),
-            Self::AgentBehind { reason, next, .. } => write!(f, "{reason}. Check: {next}"),
+            Self::AgentBehind { reason, next, .. } | Self::NoSctpSeen { reason, next, .. } => {
+                write!(f, "{reason}. Check: {next}")
+            }
             Self::FlowTablePressure { reason, next, .. } => write!(f, "flow table: {reason}. Check: {next}"),
         }
     }
@@ -63,7 +65,10 @@ impl Line {
 mod tests {
     use std::time::Duration;
 
-    use super::{super::Pressure, *};
+    use super::{
+        super::{NoSctp, Pressure},
+        *,
+    };
 
     #[test]
     fn notices_are_said_in_these_words() {
@@ -96,6 +101,11 @@ mod tests {
             state(NicState::Up),
             state(NicState::Down),
             state(NicState::Gone),
+            NoticeKind::no_sctp(NoSctp {
+                within: Duration::from_secs(45),
+                interfaces: [interface()].into(),
+                carriers: ["path2".to_owned()].into(),
+            }),
             NoticeKind::pressure(Pressure {
                 table_full: 7,
                 limited: 1_200,
@@ -114,6 +124,7 @@ mod tests {
         interface path1 has a link
         interface path1 has no link
         interface path1 is gone
+        no SCTP packet seen in 45.0 s on path1. Check: watch path2 too: addresses of the kernel's SCTP associations are there (/proc/net/sctp/assocs)
         flow table: 16000 of 16384 slots used; packets not tracked in 10.0 s: 7 for want of a free slot, 1200 because of the rate limit for new flows; known flows are still tracked. Check: whether so many SCTP flows are genuine (`tcpdump -i NIC sctp`): if they are, raise --max-flows; if not, find the source of the scan or of the forged packets
         ");
     }

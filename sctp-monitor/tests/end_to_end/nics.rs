@@ -1,6 +1,6 @@
 //! NICs come and go, faster than the agent is told, or before they can be watched.
 
-use std::{io::Write as _, process::Stdio};
+use std::{io::Write as _, process::Stdio, time::Duration};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -9,7 +9,10 @@ use nix::{
 use sctp_monitor_lab::{Lab, Monitor, Namespace};
 use serde_json::Value;
 
-use crate::setup::{SOON, VERIFIED_WITHIN, binary, monitor};
+use crate::{
+    preflight::{a_nic_above, a_nic_with_members},
+    setup::{SOON, VERIFIED_WITHIN, binary, monitor},
+};
 
 /// Runs lines of `ip -batch`.
 pub(crate) fn ip(namespace: &Namespace, script: &str) {
@@ -144,4 +147,80 @@ fn a_nic_that_is_missing_is_named_and_watched_when_it_comes_and_under_another_na
         "link del wan0\nlink add name spare type veth peer name far\n",
     );
     times_watched("spare", 2);
+}
+
+#[test]
+fn a_nic_and_the_one_that_it_belongs_to_are_watched_once() {
+    // What is on top of a NIC passes that one; a bond or bridge has what its members have.
+    for upper_is_left_out in [true, false] {
+        let lab = Lab::two_hosts_two_paths().unwrap();
+        let host = lab.host("mme");
+        let upper = if upper_is_left_out {
+            a_nic_above(&lab)
+        } else {
+            a_nic_with_members(&lab)
+        };
+        let left_out = if upper_is_left_out { upper } else { "path2" };
+        let wanted = ["--iface", "path1", "--iface", "path2", "--iface", upper];
+        let agent = Monitor::spawn(host, binary(), wanted.to_vec()).unwrap();
+        agent.wait_until_watching(2, VERIFIED_WITHIN).unwrap();
+        let told = agent.wait_for("not_watched", SOON, |_| true).unwrap();
+        assert_eq!(told["interface"], left_out, "{told:#}");
+        assert!(
+            told["reason"].as_str().unwrap().contains("counted twice"),
+            "{told:#}"
+        );
+    }
+}
+
+#[test]
+fn nics_are_watched_by_pattern_and_those_that_come_later_too() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let agent = Monitor::spawn(host, binary(), vec!["--iface", "path*"]).unwrap();
+    agent.wait_until_watching(2, VERIFIED_WITHIN).unwrap();
+    ip(host, "link add name other type veth peer name path77\n");
+    agent.wait_for("watch_started", SOON, of("path77")).unwrap();
+    // Its packets pass path1.
+    ip(host, "link add link path1 name path1v type macvlan mode bridge\n");
+    let told = agent.wait_for("not_watched", SOON, of("path1v")).unwrap();
+    assert!(
+        told["reason"].as_str().unwrap().contains("seen on path1"),
+        "{told:#}"
+    );
+    let watched = agent
+        .events()
+        .iter()
+        .filter(|event| event["event"] == "watch_started")
+        .count();
+    assert_eq!(watched, 3);
+}
+
+#[test]
+fn without_names_those_are_watched_that_own_addresses() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    ip(host, "link add name spare type veth peer name far\n");
+    let agent = Monitor::spawn(host, binary(), Vec::<&str>::new()).unwrap();
+    agent.wait_until_watching(2, VERIFIED_WITHIN).unwrap();
+    let log = agent.stderr();
+    assert!(
+        log.contains("watching path1, path2: all that own an address"),
+        "{log}"
+    );
+}
+
+#[test]
+fn an_agent_that_sees_nothing_says_so() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let agent = monitor(lab.host("mme"), &["path1"], &[]);
+    let told = agent
+        .wait_for("no_sctp_seen", Duration::from_secs(90), |_| true)
+        .unwrap();
+    assert_eq!(
+        told["evidence"]["interfaces"],
+        serde_json::json!(["path1"]),
+        "{told:#}"
+    );
+    assert!(told["next"].as_str().unwrap().contains("tcpdump"), "{told:#}");
 }

@@ -32,7 +32,7 @@ fn can_make(host: &Namespace, link: &str) -> bool {
 }
 
 /// A VLAN at both ends of path 2, or where the kernel has none a MACVLAN at the near one; the agent watches the NIC below.
-fn a_nic_above(lab: &Lab) -> &'static str {
+pub(crate) fn a_nic_above(lab: &Lab) -> &'static str {
     let [mme, hss] = ["mme", "hss"].map(|host| lab.host(host));
     let vlan = "link path2 name path2.5 type vlan id 5";
     if can_make(mme, vlan) && can_make(hss, vlan) {
@@ -46,7 +46,7 @@ fn a_nic_above(lab: &Lab) -> &'static str {
 }
 
 /// A bond with path 2 as its only member, or where the kernel has none a bridge; the agent watches the member.
-fn a_nic_with_members(lab: &Lab) -> &'static str {
+pub(crate) fn a_nic_with_members(lab: &Lab) -> &'static str {
     let mme = lab.host("mme");
     if can_make(mme, "bond2 type bond mode active-backup miimon 100") {
         ip(

@@ -4,11 +4,12 @@ mod nic;
 mod steering;
 
 use super::{
-    facts::Facts,
+    facts::{Facts, Nic},
     finding::{Finding, Level},
     host::host,
     predict::{Prediction, predict},
 };
+use crate::layers::{self, Layer, Purpose};
 
 /// What `check` reports.
 #[derive(Debug, Clone)]
@@ -47,6 +48,35 @@ impl Report {
     }
 }
 
+/// What `run` would leave out of these NICs, as of a host that moves no packets.
+fn seen_twice(name: &str, nics: &[Nic]) -> Option<Finding> {
+    let known = nics.iter().filter_map(|nic| Some((nic, nic.facts.as_deref()?)));
+    let layers: Vec<_> = known
+        .map(|(nic, facts)| Layer {
+            name: &nic.name,
+            master: facts.ties.master.as_ref().map(|master| master.name.as_str()),
+            is_port: facts
+                .ties
+                .master
+                .as_ref()
+                .is_some_and(|master| master.kind.as_deref() == Some("bridge")),
+            lower: facts.ties.lower.as_deref(),
+        })
+        .collect();
+    let purpose = Purpose {
+        forwarded: false,
+        moved: false,
+    };
+    let left_out = layers::left_out(&layers, purpose);
+    let (_, seen_on) = left_out.into_iter().find(|(left_out, _)| *left_out == name)?;
+    let why = layers::why(seen_on);
+    Some(Finding::new(
+        Level::Limitation,
+        "seen_twice",
+        format!("run leaves it out if both are named: {why}"),
+    ))
+}
+
 /// Judges the facts.
 #[must_use]
 pub fn assess(facts: &Facts) -> Report {
@@ -66,6 +96,7 @@ pub fn assess(facts: &Facts) -> Report {
         let findings = match &nic.facts {
             Some(found) => {
                 let mut findings = nic::nic(&nic.name, found, &prediction, &facts.host);
+                findings.extend(seen_twice(&nic.name, &facts.nics));
                 findings.extend(steering::steering(&nic.name, found, &facts.nics));
                 findings
             }

@@ -92,7 +92,7 @@ fn beside_another_xdp_program(nic: &NicFacts) -> Option<Finding> {
 
 /// Our own programs let everything pass. The kernel cuts names after 15 bytes.
 fn is_ours(program: &str) -> bool {
-    ["xdp_ingress", "tc_ingress", "tc_egress"]
+    ["xdp_ingress", "tc_ingress", "tc_egress", "tc_steer"]
         .iter()
         .any(|name| program.starts_with(name))
 }
