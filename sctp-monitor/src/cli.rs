@@ -213,6 +213,9 @@ pub struct CheckArgs {
     /// NIC to check; may be repeated. Default: all NICs of this network namespace.
     #[arg(long = "iface", value_name = "NIC")]
     pub interfaces: Vec<String>,
+    /// Also look at what stands in the way of moving packets to other paths (`run --steer`, docs/steering.md).
+    #[arg(long)]
+    pub steer: bool,
     /// Format of the report: lines for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

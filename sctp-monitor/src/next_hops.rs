@@ -14,7 +14,7 @@ use rtnetlink::{
     Handle, RouteMessageBuilder, new_connection,
     packet_route::{
         neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
-        route::{RouteAddress, RouteAttribute, RouteMessage, RouteVia},
+        route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteMetric, RouteVia},
     },
 };
 use sctp_monitor_engine::model::{Neighbour, NextHop, PathId, Timestamp};
@@ -86,17 +86,19 @@ impl NextHops {
 
 async fn look(handle: Handle, paths: BTreeSet<PathId>) -> Result<Look, LookError> {
     let read_at = Clock::now()?;
-    let neighbours: Vec<_> = handle.neighbours().get().execute().try_collect().await?;
-    let neighbours: BTreeMap<_, _> = neighbours.iter().filter_map(entry).collect();
+    let neighbours = neighbours(&handle).await?;
     let mut next_hops = BTreeMap::new();
     for path in paths {
-        let Some((if_index, address)) = route(&handle, path).await else {
+        let found = route(&handle, path, None, RouteFlags::empty()).await;
+        let found =
+            found.inspect_err(|error| debug!("no route from {} to {}: {error}", path.local, path.remote));
+        let Ok(Some(route)) = found else {
             continue;
         };
-        let neighbour = neighbours.get(&(if_index, address)).copied();
+        let neighbour = neighbours.get(&(route.if_index, route.next_hop)).copied();
         let next_hop = NextHop {
-            address,
-            if_index,
+            address: route.next_hop,
+            if_index: route.if_index,
             neighbour: neighbour.unwrap_or(Neighbour::Absent),
         };
         next_hops.insert(path, next_hop);
@@ -104,40 +106,85 @@ async fn look(handle: Handle, paths: BTreeSet<PathId>) -> Result<Look, LookError
     Ok(Look { read_at, next_hops })
 }
 
-/// The NIC and the address that packets of a path go to next. A host without such a route has none to tell of.
-async fn route(handle: &Handle, path: PathId) -> Option<(u32, IpAddr)> {
+/// Where packets go next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// The index of the NIC.
+    pub(crate) if_index: u32,
+    /// A router's address, or the destination itself.
+    pub(crate) next_hop: IpAddr,
+    /// The largest IP packet, if the route names it or a router has told it.
+    pub(crate) mtu: Option<u32>,
+}
+
+/// The route that packets of a path take, or would by this NIC; `None` if it has no single next hop.
+///
+/// # Errors
+/// The kernel's, if there is no route.
+pub(crate) async fn route(
+    handle: &Handle,
+    path: PathId,
+    by: Option<u32>,
+    flags: RouteFlags,
+) -> Result<Option<Route>, rtnetlink::Error> {
     let bits = |address: IpAddr| if address.is_ipv4() { 32 } else { 128 };
     let request = RouteMessageBuilder::<IpAddr>::new()
         .destination_prefix(path.remote, bits(path.remote))
         .and_then(|request| request.source_prefix(path.local, bits(path.local)));
-    let request = request.ok()?.build();
+    let Ok(request) = request else {
+        return Ok(None);
+    };
+    let request = match by {
+        Some(if_index) => request.output_interface(if_index),
+        None => request,
+    };
+    let mut request = request.build();
+    request.header.flags = flags;
     let mut routes = handle.route().get(request).execute();
-    match routes.try_next().await {
-        Ok(route) => next_hop(&route?, path.remote),
-        Err(error) => {
-            debug!("no route from {} to {}: {error}", path.local, path.remote);
-            None
-        }
-    }
+    let found = routes.try_next().await?;
+    Ok(found.and_then(|found| read_route(&found, path.remote)))
 }
 
 /// Where a route leads. Without a router in between that is the destination.
-fn next_hop(route: &RouteMessage, destination: IpAddr) -> Option<(u32, IpAddr)> {
+fn read_route(route: &RouteMessage, destination: IpAddr) -> Option<Route> {
     let mut if_index = None;
-    let mut address = destination;
+    let mut next_hop = destination;
+    let mut mtu = None;
     for attribute in &route.attributes {
         match attribute {
             RouteAttribute::Oif(index) => if_index = Some(*index),
             RouteAttribute::Gateway(RouteAddress::Inet(gateway))
-            | RouteAttribute::Via(RouteVia::Inet(gateway)) => address = IpAddr::V4(*gateway),
+            | RouteAttribute::Via(RouteVia::Inet(gateway)) => next_hop = IpAddr::V4(*gateway),
             RouteAttribute::Gateway(RouteAddress::Inet6(gateway))
-            | RouteAttribute::Via(RouteVia::Inet6(gateway)) => address = IpAddr::V6(*gateway),
+            | RouteAttribute::Via(RouteVia::Inet6(gateway)) => next_hop = IpAddr::V6(*gateway),
+            RouteAttribute::Metrics(metrics) => {
+                mtu = metrics.iter().find_map(|metric| match metric {
+                    RouteMetric::Mtu(mtu) if *mtu != 0 => Some(*mtu),
+                    _ => None,
+                });
+            }
             // Which of them a packet takes is not told.
             RouteAttribute::MultiPath(_) => return None,
             _ => {}
         }
     }
-    Some((if_index?, address))
+    Some(Route {
+        if_index: if_index?,
+        next_hop,
+        mtu,
+    })
+}
+
+/// The neighbour table, by NIC and address.
+pub(crate) type Neighbours = BTreeMap<(u32, IpAddr), Neighbour>;
+
+/// Reads the neighbour table.
+///
+/// # Errors
+/// If the kernel does not list it.
+pub(crate) async fn neighbours(handle: &Handle) -> Result<Neighbours, rtnetlink::Error> {
+    let listed: Vec<_> = handle.neighbours().get().execute().try_collect().await?;
+    Ok(listed.iter().filter_map(entry).collect())
 }
 
 /// An entry of the neighbour table, by NIC and address.
@@ -173,7 +220,10 @@ mod tests {
     #[test]
     fn a_route_leads_to_its_gateway_or_to_the_destination_itself() {
         let destination = ip("10.9.0.1");
-        let led = |attributes| next_hop(&route(attributes), destination);
+        let led = |attributes| {
+            let route = read_route(&route(attributes), destination)?;
+            Some((route.if_index, route.next_hop))
+        };
         let oif = RouteAttribute::Oif(7);
         assert_eq!(led(vec![oif.clone()]), Some((7, destination)));
         let gateway = RouteAttribute::Gateway(ip("10.1.0.254").into());

@@ -11,9 +11,11 @@ use rtnetlink::{
         link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
     },
 };
-use sctp_monitor_engine::NicState;
+use sctp_monitor_engine::{NicState, model::NicTies};
 use tokio::task::JoinHandle;
 use tracing::warn;
+
+use crate::link::ties;
 
 /// A NIC's state, when it was asked for or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct NicChange {
     pub ethernet: bool,
     /// The largest IP packet that it takes, if the kernel told.
     pub mtu: Option<u32>,
+    /// How it stands to others.
+    pub ties: NicTies,
 }
 
 /// What the kernel tells of NICs.
@@ -180,6 +184,7 @@ fn change(link: &LinkMessage, gone: bool) -> NicChange {
             LinkAttribute::Mtu(mtu) => Some(*mtu),
             _ => None,
         }),
+        ties: ties(link),
     }
 }
 

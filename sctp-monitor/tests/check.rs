@@ -109,6 +109,44 @@ fn members_are_told_from_masters() {
 }
 
 #[test]
+fn what_stands_in_the_way_of_steering_is_told_if_it_is_asked_for() {
+    let namespace = namespace(VETH);
+    ip(
+        &namespace,
+        "link add br0 type bridge\nlink set v1 master br0\nlink add mv0 link v0 type macvlan mode bridge\nlink set v0 mtu 1400\n",
+    );
+    for (of, value) in [("all", "0"), ("v0", "1"), ("v1", "2")] {
+        let write = || std::fs::write(format!("/proc/sys/net/ipv4/conf/{of}/rp_filter"), value);
+        namespace.run(write).unwrap().unwrap();
+    }
+    let (_, report) = check(&namespace, &["v0"]);
+    assert!(!report.to_string().contains("tc_steer"), "{report}");
+    let output = spawn(
+        &mut namespace.command(binary()),
+        &["check", "--format", "json", "--steer"],
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ok"], true, "{report}");
+    assert!(
+        report["host"]["findings"].to_string().contains("tc_steer"),
+        "{report}"
+    );
+    let of = |name: &str| {
+        let nics = report["interfaces"].as_array().unwrap();
+        nics.iter().find(|nic| nic["interface"] == name).unwrap().clone()
+    };
+    let (v0, v1) = (of("v0"), of("v1"));
+    assert!(finding(&v0, "steering").contains("mv0"));
+    assert!(finding(&v0, "rp_filter").contains("strict"));
+    assert!(
+        v0.to_string().contains("MTU 1400: packets of paths on v1 (1500)"),
+        "{v0}"
+    );
+    assert!(finding(&v1, "steering").contains("member of br0"));
+    assert!(finding(&v1, "rp_filter").contains("loose"));
+}
+
+#[test]
 fn a_tap_is_ethernet_and_a_tun_is_not() {
     let namespace = namespace("tuntap add dev tap0 mode tap\ntuntap add dev tun0 mode tun\n");
     assert_eq!(agree(&namespace, "tap0")["hook"], "xdp-native");

@@ -26,7 +26,8 @@ use crate::cli::{CheckArgs, Format};
 /// # Errors
 /// If `run` would not work on every NIC that was looked at, or the report cannot be written.
 pub fn check(args: &CheckArgs, verbose: u8) -> anyhow::Result<()> {
-    let facts = collect::collect(&args.interfaces).context("cannot start the asynchronous runtime")?;
+    let facts =
+        collect::collect(&args.interfaces, args.steer).context("cannot start the asynchronous runtime")?;
     let mut report = assess::assess(&facts);
     if verbose == 0 {
         report.drop_details();

@@ -22,14 +22,14 @@ use sctp_monitor_engine::{
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{MissedTickBehavior, interval},
 };
 use tracing::{debug, warn};
 
 use crate::{
     clock::Clock,
-    control,
+    control::{self, SteerAnswer, SteerRequest},
     flows::KernelFlows,
     kernel::{Attachment, HookChoice},
     lag::LagGauge,
@@ -39,6 +39,7 @@ use crate::{
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
     report::{Line, NoticeKind, Writers},
+    ways::Ways,
 };
 
 /// What to watch, and how.
@@ -79,6 +80,8 @@ pub struct Driver {
     ended: VecDeque<AssociationView>,
     ring_records_lost: u64,
     pressure: PressureGauge,
+    /// What the operator asks of steering, and is answered when routes and neighbours were looked at.
+    held: Vec<(SteerRequest, oneshot::Sender<SteerAnswer>)>,
 }
 
 impl Driver {
@@ -110,6 +113,7 @@ impl Driver {
             ended: VecDeque::new(),
             ring_records_lost: 0,
             pressure: PressureGauge::default(),
+            held: Vec::new(),
         })
     }
 
@@ -138,6 +142,7 @@ impl Driver {
         self.on_all_nics(known, self.began_at);
         let mut control = self.listen();
         let mut next_hops = NextHops::open().context("cannot open a netlink socket to look up neighbours")?;
+        let mut ways = Ways::open().context("cannot open a netlink socket to look up routes")?;
         let ring = self.flows.kernel.ring_signal()?;
         let mut refresh = interval(Duration::from_secs(1));
         refresh.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -150,6 +155,7 @@ impl Driver {
         };
         tokio::pin!(ended);
         loop {
+            self.look_at_ways(&mut ways)?;
             let now = Clock::now()?;
             let until_turn = self
                 .session
@@ -165,6 +171,7 @@ impl Driver {
                     Some(news) => self.on_nics(news, Clock::now()?),
                     None => bail!("the kernel closed the netlink socket"),
                 },
+                found = ways.next() => self.on_ways(&found, Clock::now()?),
                 look = next_hops.next() => self.on_look(look, Clock::now()?),
                 _ = refresh.tick() => {
                     self.refresh()?;

@@ -63,6 +63,7 @@ impl Driver {
         if let Some(mtu) = change.mtu {
             self.session.handle_mtu(change.if_index, mtu);
         }
+        self.session.handle_ties(change.if_index, change.ties);
         let is_gone = change.state == NicState::Gone;
         let before = if is_gone {
             self.nics.remove(&change.if_index)

@@ -32,12 +32,7 @@ impl Driver {
     pub(super) fn answer(&mut self, question: Question) -> anyhow::Result<()> {
         match question {
             Question::Summary(to) => self.tell_summary(to),
-            Question::Steer(request, to) => {
-                let answer = self.steer(request, Clock::now()?)?;
-                // Who has left needs no answer.
-                let _ = to.send(answer);
-                Ok(())
-            }
+            Question::Steer(request, to) => self.on_steer_request(request, to),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use sctp_monitor_engine::model::{SteeredPath, SteeringMode, SteeringProspect, SteeringView, words};
+use sctp_monitor_engine::model::{SteeredPath, SteeringMode, SteeringProspect, SteeringView, WayView, words};
 
 use crate::{cli::SteerVerb, control::SteerAnswer};
 
@@ -50,7 +50,38 @@ fn prospect(out: &mut impl Write, path: &SteeringProspect) -> io::Result<()> {
         (None, Some(onto), _) => writeln!(out, "if it fails, DATA and SACKs leave on path {onto}"),
         (None, None, Some(obstacle)) => writeln!(out, "if it fails, nothing is moved: {obstacle}"),
         (None, None, None) => writeln!(out),
+    }?;
+    if let Some(way) = &path.way {
+        writeln!(
+            out,
+            "  packets of other paths would leave on it by {}",
+            self::way(way)
+        )?;
     }
+    match path.unfit {
+        Some(unfit) => writeln!(out, "  they cannot be moved to it: {unfit}"),
+        None => Ok(()),
+    }
+}
+
+fn way(way: &WayView) -> String {
+    let mut words = way.interface.clone();
+    if let Some(other) = &way.routed_by {
+        words.push_str(&format!(" (this host's own route leads by {other})"));
+    }
+    match (way.next_hop, way.neighbour) {
+        (Some(next_hop), Some(neighbour)) => {
+            words.push_str(&format!(", next hop {next_hop} (neighbour entry {neighbour})"));
+        }
+        _ => words.push_str(", no route known"),
+    }
+    if let Some(mtu) = way.mtu {
+        words.push_str(&format!(", MTU {mtu}"));
+    }
+    if let Some(filter) = way.answers_filtered {
+        words.push_str(&format!(", reverse-path filtering of answers {filter}"));
+    }
+    words
 }
 
 fn in_force(path: sctp_monitor_engine::model::PathId, steering: &SteeringView) -> String {

@@ -1,7 +1,10 @@
 //! A world in virtual time: packets go through the tracker into a table in memory, as in the kernel, and the engine
 //! sees what the agent would see, when it would see it.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     frames::{self, Packet},
@@ -17,7 +20,10 @@ use sctp_monitor_common::{
 use sctp_monitor_engine::{
     Engine, NicState, Session,
     config::{Config, ProbeConfig, Vantage},
-    model::{EndReason, Event, EventKind, Origin, PathId, PathState, Reason, Timestamp},
+    model::{
+        EndReason, Event, EventKind, Neighbour, NextHop, Origin, PathId, PathState, Reason,
+        ReversePathFilter, Timestamp, Way, WayQuestion,
+    },
     session::Pace,
 };
 
@@ -45,6 +51,51 @@ pub fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
+/// What a host says of the ways that packets may take.
+pub struct Host {
+    /// Whether it says anything.
+    pub answers: bool,
+    /// What it says of some; of all others that their route leads directly to the peer, by the NIC in question.
+    pub ways: BTreeMap<WayQuestion, Option<Way>>,
+    /// Reverse-path filtering, by NIC.
+    pub filters: BTreeMap<u32, ReversePathFilter>,
+    /// What it was asked.
+    pub asked: BTreeSet<WayQuestion>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            answers: true,
+            ways: BTreeMap::new(),
+            filters: BTreeMap::new(),
+            asked: BTreeSet::new(),
+        }
+    }
+}
+
+impl Host {
+    fn way(&mut self, question: WayQuestion) -> Option<Way> {
+        self.asked.insert(question);
+        let known = self.ways.get(&question).copied();
+        known.unwrap_or_else(|| Some(direct(question)))
+    }
+}
+
+/// A way without a router in between, and a neighbour that answers.
+#[must_use]
+pub fn direct(question: WayQuestion) -> Way {
+    Way {
+        host_nic: Some(question.if_index),
+        next_hop: Some(NextHop {
+            address: question.path.remote,
+            if_index: question.if_index,
+            neighbour: Neighbour::Resolved,
+        }),
+        mtu: None,
+    }
+}
+
 /// Everything between the first packet and the last event.
 pub struct World {
     /// The flow records.
@@ -57,6 +108,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// All paths have one next hop.
     pub one_next_hop: bool,
+    /// What the host's routes and its neighbour table say of ways.
+    pub host: Host,
     vantage: Vantage,
     next_info: u8,
 }
@@ -103,6 +156,7 @@ impl World {
             now: Timestamp::from_nanos(1_000_000_000_000),
             events: Vec::new(),
             one_next_hop: false,
+            host: Host::default(),
             vantage,
             next_info: 1,
         }
@@ -309,6 +363,16 @@ impl World {
     /// What the agent's loop does.
     pub fn sweep(&mut self) {
         let Ok(()) = self.session.turn(&mut self.store, self.now);
+        let questions = self.session.take_way_questions(self.now);
+        if !questions.is_empty() && self.host.answers {
+            let found = questions
+                .into_iter()
+                .map(|question| (question, self.host.way(question)))
+                .collect();
+            self.session
+                .handle_ways(&found, &self.host.filters, self.now, self.now);
+            let Ok(()) = self.session.turn(&mut self.store, self.now);
+        }
         self.events
             .extend(std::iter::from_fn(|| self.session.poll_event()));
     }

@@ -22,6 +22,7 @@ mod mid_life;
 mod neighbours;
 mod nics;
 mod paths;
+mod preflight;
 mod probing;
 mod reports;
 mod scene;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::setup::{SOON, monitor};
 
 /// Runs lines of `ip -batch`.
-fn ip(namespace: &Namespace, script: &str) {
+pub(crate) fn ip(namespace: &Namespace, script: &str) {
     let mut ip = namespace.command("ip");
     let mut ip = ip.args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     ip.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();

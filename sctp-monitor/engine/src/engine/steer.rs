@@ -1,10 +1,15 @@
 //! What the steering policy is asked, and what becomes of its decisions.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sctp_monitor_common::abi::{FlowKey, SteerCounts};
 
 use super::{Engine, Output};
 use crate::{
-    model::{AssociationId, PathId, SteeredPath, SteeringEnd, SteeringObstacle, SteeringProspect, Timestamp},
+    model::{
+        AssociationId, NicTies, PathId, ReversePathFilter, SteeredPath, SteeringEnd, SteeringObstacle,
+        SteeringProspect, Timestamp, Way, WayQuestion,
+    },
     registry::association::Association,
     steering::{Decision, Surroundings},
 };
@@ -13,6 +18,49 @@ impl Engine {
     /// Takes the MTU of a NIC, whenever it changes.
     pub(crate) fn handle_mtu(&mut self, if_index: u32, mtu: u32) {
         self.nics.set_mtu(if_index, mtu);
+    }
+
+    /// Takes how a NIC stands to others, whenever it changes.
+    pub(crate) fn handle_ties(&mut self, if_index: u32, ties: NicTies) {
+        self.nics.set_ties(if_index, ties);
+    }
+
+    /// Whether routes and neighbours should be looked at before packets are moved.
+    pub(crate) fn has_way_questions(&self) -> bool {
+        self.steering.has_questions()
+    }
+
+    /// The ways of which something is to be said by [`Engine::handle_ways`].
+    pub(crate) fn take_way_questions(&mut self, now: Timestamp) -> BTreeSet<WayQuestion> {
+        self.steering.take_questions(now)
+    }
+
+    /// Wants to know the ways of all paths of an association.
+    pub(crate) fn ask_ways(&mut self, id: AssociationId, now: Timestamp) {
+        let around = Surroundings {
+            flows: &self.flows,
+            nics: &self.nics,
+            now,
+        };
+        if let Some(association) = self.registry.get(id).filter(|known| known.is_established()) {
+            self.steering.ask_about(association, around);
+        }
+    }
+
+    /// Takes what was found of ways, and how NICs filter what arrives.
+    pub(crate) fn handle_ways(
+        &mut self,
+        found: &BTreeMap<WayQuestion, Option<Way>>,
+        filters: &BTreeMap<u32, ReversePathFilter>,
+        read_at: Timestamp,
+        now: Timestamp,
+    ) {
+        for (if_index, filter) in filters {
+            self.nics.set_filter(*if_index, *filter);
+        }
+        for association in self.steering.on_ways(found, read_at) {
+            self.review_steering(association, now);
+        }
     }
 
     /// The flows for which there is an order.

@@ -30,6 +30,7 @@ mod steering;
 mod suspicion;
 mod time;
 pub mod units;
+mod way;
 pub mod words;
 
 #[cfg(test)]
@@ -70,4 +71,5 @@ pub use self::{
     },
     suspicion::{Forgery, Suspicion},
     time::{NoTime, Short, Timestamp},
+    way::{NicTies, ReversePathFilter, Way, WayQuestion, WayView},
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AssociationRef, PathId, PathState, Timestamp};
+use crate::model::{AssociationRef, PathId, PathState, Timestamp, WayView};
 
 /// What is done with the packets of a failed path.
 #[derive(
@@ -76,6 +76,19 @@ pub enum SteeringObstacle {
     NoSuchPath,
     /// There is nothing to take back.
     NothingInForce,
+    /// Paths that are active leave by a member of a bond, team or bridge: moved packets would be sent past it.
+    NicIsMember,
+    /// Paths that are active leave by a NIC below the one that this host sends by, a VLAN or the like: moved packets would be sent
+    /// without their tag, or to nobody.
+    NicIsLower,
+    /// No route of this host leads from and to the addresses of the active paths by their NIC.
+    NoRoute,
+    /// The next hop of the active paths does not answer this host.
+    NextHopUnresolved,
+    /// This host drops the answers (strict reverse-path filtering): they arrive by another NIC than its route to the peer leads to.
+    AnswersFiltered,
+    /// Routes and neighbours are being looked up.
+    NotChecked,
 }
 
 /// What became of the packets of a path for which there was an order.
@@ -138,6 +151,12 @@ pub struct SteeringProspect {
     pub onto: Option<PathId>,
     /// Why they would not be moved.
     pub obstacle: Option<SteeringObstacle>,
+    /// How packets of other paths would leave on this one, if this host has sent anything here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub way: Option<WayView>,
+    /// Why this host cannot move packets of other paths to this one, active or not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unfit: Option<SteeringObstacle>,
 }
 
 impl std::ops::Add for SteeringCounts {

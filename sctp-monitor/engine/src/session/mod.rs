@@ -28,7 +28,10 @@ use self::look::Look;
 use crate::{
     config::Config,
     engine::{Engine, Output},
-    model::{AssociationId, Event, NextHop, PathId, SteeringObstacle, Timestamp},
+    model::{
+        AssociationId, Event, NextHop, NicTies, PathId, ReversePathFilter, SteeringObstacle, Timestamp, Way,
+        WayQuestion,
+    },
     nics::NicState,
 };
 
@@ -167,6 +170,39 @@ impl Session {
     /// Takes the MTU of a NIC, whenever it changes.
     pub fn handle_mtu(&mut self, if_index: u32, mtu: u32) {
         self.engine.handle_mtu(if_index, mtu);
+    }
+
+    /// Takes how a NIC stands to others, whenever it changes.
+    pub fn handle_ties(&mut self, if_index: u32, ties: NicTies) {
+        self.engine.handle_ties(if_index, ties);
+    }
+
+    /// The ways that packets of failed paths may take, if they are moved. What the host's routes and its neighbour table say of
+    /// them is for [`Session::handle_ways`]: until then none is moved. To be asked for after each turn.
+    pub fn take_way_questions(&mut self, now: Timestamp) -> BTreeSet<WayQuestion> {
+        if self.engine.has_way_questions() {
+            self.engine.take_way_questions(now)
+        } else {
+            BTreeSet::new()
+        }
+    }
+
+    /// Takes what was found of ways at `read_at`, `None` where nobody could say, and how NICs filter what arrives.
+    pub fn handle_ways(
+        &mut self,
+        found: &BTreeMap<WayQuestion, Option<Way>>,
+        filters: &BTreeMap<u32, ReversePathFilter>,
+        read_at: Timestamp,
+        now: Timestamp,
+    ) {
+        self.engine.handle_ways(found, filters, read_at, now);
+        self.engine_due = self.engine.poll_timeout();
+        self.sort_outputs();
+    }
+
+    /// Wants to know the ways of all paths of an association, because the operator asks: see [`Session::take_way_questions`].
+    pub fn ask_ways(&mut self, association: AssociationId, now: Timestamp) {
+        self.engine.ask_ways(association, now);
     }
 
     /// The operator wants the packets of a path moved to another one, or not any more.

@@ -1,7 +1,7 @@
 //! What the policy looks at.
 
 use crate::{
-    model::{Direction, PathId, Timestamp},
+    model::{Direction, PathId, Timestamp, Way},
     nics::Nics,
     path::{flow::Flow, flows::Flows},
     registry::association::Association,
@@ -24,9 +24,10 @@ impl<'a> Surroundings<'a> {
             .filter(|flow| flow.view.interface.is_egress() && flow.view.interface.if_index() != 0)
     }
 
-    /// The largest packet that passes, as far as is known: by the NIC, and by what routers said.
-    pub(super) fn mtu(&self, flow: &Flow) -> Option<u32> {
+    /// The largest packet that passes, as far as is known: by the NIC, by the route, and by what routers said.
+    pub(super) fn mtu(&self, flow: &Flow, way: Option<Way>) -> Option<u32> {
         let of_nic = self.nics.mtu(flow.view.interface.if_index());
-        of_nic.into_iter().chain(flow.path_mtu).min()
+        let of_route = way.and_then(|way| way.mtu);
+        of_nic.into_iter().chain(of_route).chain(flow.path_mtu).min()
     }
 }

@@ -1,14 +1,17 @@
 //! Which path packets are moved to: one that works, by another NIC if there is one, then by what the operator prefers, then the
 //! fastest.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use sctp_monitor_common::abi::FlowKey;
 
-use super::around::Surroundings;
+use super::{
+    around::Surroundings,
+    ways::{self, Ways, question},
+};
 use crate::{
     config,
-    model::{PathId, PathState, SteeringObstacle},
+    model::{PathId, PathState, SteeringObstacle, WayQuestion},
     path::flow::Flow,
     registry::association::Association,
 };
@@ -23,6 +26,25 @@ pub(super) struct Target {
     pub(super) if_index: u32,
 }
 
+/// Why no path takes the packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NoTarget {
+    /// None can.
+    Obstacle(SteeringObstacle),
+    /// That is not known before somebody has looked at these.
+    Unknown(BTreeSet<WayQuestion>),
+}
+
+impl NoTarget {
+    /// In a word.
+    pub(super) fn obstacle(&self) -> SteeringObstacle {
+        match self {
+            Self::Obstacle(obstacle) => *obstacle,
+            Self::Unknown(_) => SteeringObstacle::NotChecked,
+        }
+    }
+}
+
 /// The best other path of the association among those that are free.
 ///
 /// # Errors
@@ -32,24 +54,43 @@ pub(super) fn choose(
     path: PathId,
     is_free: impl Fn(&PathId) -> bool,
     config: &config::Steering,
+    ways: &Ways,
     around: Surroundings<'_>,
-) -> Result<Target, SteeringObstacle> {
+) -> Result<Target, NoTarget> {
     let failed = around.sent_flow(association, &path);
     let failed_by = failed.map(|flow| flow.view.interface.if_index());
+    let is_candidate = |id: &PathId, state: PathState| {
+        *id != path && id.local.is_ipv4() == path.local.is_ipv4() && state == PathState::Active && is_free(id)
+    };
+    let candidates: Vec<_> = association
+        .paths()
+        .filter(|(id, other)| is_candidate(id, other.state()))
+        .filter_map(|(id, _)| Some((*id, around.sent_flow(association, id)?)))
+        .collect();
+    if candidates.is_empty() {
+        return Err(NoTarget::Obstacle(SteeringObstacle::NoActivePath));
+    }
+    let failed_at = failed.map(|flow| (path, flow));
+    let unknown: BTreeSet<_> = candidates
+        .iter()
+        .copied()
+        .chain(failed_at)
+        .map(|(id, flow)| question(id, flow))
+        .filter(|question| ways.lately(question, around.now).is_none())
+        .collect();
+    if !unknown.is_empty() {
+        return Err(NoTarget::Unknown(unknown));
+    }
+    let way = |asked: &WayQuestion| ways.lately(asked, around.now).flatten();
     let mut obstacle = SteeringObstacle::NoActivePath;
     let mut best: Option<(_, Target)> = None;
-    for (id, other) in association.paths() {
-        let is_candidate = *id != path
-            && id.local.is_ipv4() == path.local.is_ipv4()
-            && other.state() == PathState::Active
-            && is_free(id);
-        if !is_candidate {
+    for (id, flow) in &candidates {
+        let asked = question(*id, flow);
+        if let Some(unfit) = ways::obstacle(association, asked, way(&asked), around) {
+            obstacle = unfit;
             continue;
         }
-        let Some(flow) = around.sent_flow(association, id) else {
-            continue;
-        };
-        if !fits(failed, flow, around) {
+        if !fits(failed_at, (*id, flow), ways, around) {
             obstacle = SteeringObstacle::MtuTooSmall;
             continue;
         }
@@ -68,7 +109,7 @@ pub(super) fn choose(
             best = Some((rank, target));
         }
     }
-    best.map(|(_, target)| target).ok_or(obstacle)
+    best.map(|(_, target)| target).ok_or(NoTarget::Obstacle(obstacle))
 }
 
 /// The path that takes the packets of another one already, if it still works and is large enough.
@@ -76,20 +117,26 @@ pub(super) fn still(
     association: &Association,
     path: PathId,
     onto: PathId,
+    ways: &Ways,
     around: Surroundings<'_>,
 ) -> Option<Target> {
     let other = association.path(&onto)?;
     let flow = around.sent_flow(association, &onto)?;
-    let takes =
-        other.state() == PathState::Active && fits(around.sent_flow(association, &path), flow, around);
+    let failed = around.sent_flow(association, &path).map(|flow| (path, flow));
+    let takes = other.state() == PathState::Active && fits(failed, (onto, flow), ways, around);
     takes.then(|| Target::of(onto, flow))
 }
 
 /// Whether packets as large as those of the failed flow pass on the other one, as far as is known.
-fn fits(failed: Option<&Flow>, other: &Flow, around: Surroundings<'_>) -> bool {
-    let needed = failed.and_then(|flow| around.mtu(flow));
+fn fits(
+    failed: Option<(PathId, &Flow)>,
+    other: (PathId, &Flow),
+    ways: &Ways,
+    around: Surroundings<'_>,
+) -> bool {
+    let mtu = |(path, flow): (PathId, &Flow)| around.mtu(flow, ways.last(&question(path, flow)));
     let too_small = |(mtu, needed)| mtu < needed;
-    !around.mtu(other).zip(needed).is_some_and(too_small)
+    !mtu(other).zip(failed.and_then(mtu)).is_some_and(too_small)
 }
 
 impl Target {

@@ -3,8 +3,8 @@
 use super::{InForce, Steering, around::Surroundings};
 use crate::{
     model::{
-        AssociationId, PathId, PathState, Side, SteeredPath, SteeringCause, SteeringEnd, SteeringMode,
-        SteeringObstacle, SteeringProspect, Timestamp,
+        AssociationId, PathId, PathState, Side, SteeredPath, SteeringCause, SteeringCounts, SteeringEnd,
+        SteeringMode, SteeringObstacle, SteeringProspect, SteeringView, Timestamp,
     },
     registry::association::Association,
 };
@@ -43,17 +43,43 @@ impl Steering {
                     Some(obstacle) => Err(obstacle),
                     None => self
                         .target(association, *path_id, around)
-                        .map(|target| target.path),
+                        .map(|target| target.path)
+                        .map_err(|none| none.obstacle()),
                 };
+                let (way, unfit) = self.way(association, *path_id, around);
                 SteeringProspect {
                     path: *path_id,
                     state: path.state(),
                     steering: self.view(id, *path_id),
                     onto: target.as_ref().ok().copied(),
                     obstacle: target.err(),
+                    way,
+                    unfit,
                 }
             })
             .collect()
+    }
+
+    /// What is steered of a path.
+    pub(crate) fn view(&self, association: AssociationId, path: PathId) -> Option<SteeringView> {
+        let at = (association, path);
+        let before = self.before.get(&at);
+        let so_far = before.map_or_else(SteeringCounts::default, |(_, _, counts)| *counts);
+        match (self.in_force.get(&at), before) {
+            (Some(order), _) => Some(SteeringView {
+                onto: Some(order.onto),
+                mode: order.mode,
+                since: order.since,
+                counts: so_far + order.counted + order.counts,
+            }),
+            (None, Some((mode, since, counts))) => Some(SteeringView {
+                onto: None,
+                mode: *mode,
+                since: *since,
+                counts: *counts,
+            }),
+            (None, None) => None,
+        }
     }
 
     /// Moves the packets of a path, whatever its state, until the operator takes it back.

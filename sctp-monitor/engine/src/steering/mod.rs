@@ -7,6 +7,8 @@ mod around;
 mod choice;
 mod command;
 mod order;
+mod preflight;
+mod ways;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -17,14 +19,15 @@ use sctp_monitor_common::abi::{FlowKey, SteerCounts};
 
 pub(crate) use self::{around::Surroundings, order::Decision};
 use self::{
-    choice::{Target, choose, still},
+    choice::{NoTarget, Target, choose, still},
     order::{InForce, counted, order},
+    ways::Ways,
 };
 use crate::{
     config::Config,
     model::{
         AssociationId, AssociationRef, Event, EventKind, PathId, PathState, Schema, SteeringCause,
-        SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, SteeringView, Timestamp,
+        SteeringCounts, SteeringEnd, SteeringMode, SteeringObstacle, Timestamp,
     },
     path::state::Path,
     registry::association::Association,
@@ -41,6 +44,9 @@ pub(crate) struct Steering {
     refused: BTreeMap<(AssociationId, PathId), SteeringObstacle>,
     /// Paths that the operator wants left alone until they are active.
     left_alone: BTreeSet<(AssociationId, PathId)>,
+    /// Paths whose packets are moved, or left, when it is known which ways lead to others.
+    waiting: BTreeSet<(AssociationId, PathId)>,
+    ways: Ways,
     is_paused: bool,
     decisions: VecDeque<Decision>,
 }
@@ -53,6 +59,8 @@ impl Steering {
             before: BTreeMap::new(),
             refused: BTreeMap::new(),
             left_alone: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            ways: Ways::default(),
             is_paused: false,
             decisions: VecDeque::new(),
         }
@@ -84,6 +92,7 @@ impl Steering {
         let all = self.in_force.keys().chain(self.before.keys());
         all.chain(self.refused.keys())
             .chain(&self.left_alone)
+            .chain(&self.waiting)
             .map(|(association, _)| *association)
             .collect()
     }
@@ -97,28 +106,6 @@ impl Steering {
     pub(crate) fn handle_counts(&mut self, key: &FlowKey, counts: &SteerCounts) {
         if let Some(order) = self.in_force.values_mut().find(|order| order.key == *key) {
             order.counts = counted(counts);
-        }
-    }
-
-    /// What is steered of a path.
-    pub(crate) fn view(&self, association: AssociationId, path: PathId) -> Option<SteeringView> {
-        let at = (association, path);
-        let before = self.before.get(&at);
-        let so_far = before.map_or_else(SteeringCounts::default, |(_, _, counts)| *counts);
-        match (self.in_force.get(&at), before) {
-            (Some(order), _) => Some(SteeringView {
-                onto: Some(order.onto),
-                mode: order.mode,
-                since: order.since,
-                counts: so_far + order.counted + order.counts,
-            }),
-            (None, Some((mode, since, counts))) => Some(SteeringView {
-                onto: None,
-                mode: *mode,
-                since: *since,
-                counts: *counts,
-            }),
-            (None, None) => None,
         }
     }
 
@@ -137,6 +124,10 @@ impl Steering {
             self.end((id, path), SteeringEnd::PathGone, around.now);
         }
         let mode = self.mode_of(association);
+        self.waiting.retain(|(association, _)| *association != id);
+        if mode != SteeringMode::Off {
+            self.ask_ahead(association, around);
+        }
         // A path that has its packets back may take those of another one.
         for (path_id, path) in association.paths() {
             self.review_order(association, *path_id, path, around);
@@ -159,6 +150,7 @@ impl Steering {
         self.before.retain(|(id, _), _| *id != association);
         self.refused.retain(|(id, _), _| *id != association);
         self.left_alone.retain(|(id, _)| *id != association);
+        self.waiting.retain(|(id, _)| *id != association);
     }
 
     /// The kernel did not take the order for a flow.
@@ -206,19 +198,18 @@ impl Steering {
         }
         // A restart has given it another tag: the order means nobody's packets any more.
         let is_outdated = tag_of(association).is_some_and(|tag| tag != tag_before);
-        match still(association, path_id, onto, around) {
-            Some(target) if !is_outdated => {
-                if target.if_index != if_index {
-                    self.change(at, association, &target, around);
-                }
-                return;
-            }
+        match still(association, path_id, onto, &self.ways, around) {
+            Some(target) if !is_outdated && target.if_index == if_index => return,
+            // The host's route for that path leads by another NIC from now on.
+            Some(target) if !is_outdated && self.follows(at, association, &target, around) => return,
             _ => {}
         }
         let is_in_doubt = association.path(&onto).map(Path::state) == Some(PathState::PotentiallyFailed);
         match self.target(association, path_id, around) {
             // One in doubt keeps the packets for want of a better one, but not from a path that works.
             _ if is_held && !is_outdated => self.end(at, SteeringEnd::PathRecovered, around.now),
+            // For some milliseconds it makes no difference.
+            Err(NoTarget::Unknown(questions)) => self.wait_for(at, questions, around.now),
             Err(_) if is_in_doubt && !is_outdated => {}
             Ok(target) => self.change(at, association, &target, around),
             // The path itself works again: what waits is over.
@@ -243,7 +234,14 @@ impl Steering {
             .ok_or(SteeringObstacle::NothingSent)?;
         let chosen = match self.obstacle(at) {
             Some(obstacle) => Err(obstacle),
-            None => self.target(association, path_id, around),
+            None => match self.target(association, path_id, around) {
+                Ok(target) => Ok(target),
+                Err(NoTarget::Obstacle(obstacle)) => Err(obstacle),
+                Err(NoTarget::Unknown(questions)) => {
+                    self.wait_for(at, questions, around.now);
+                    return Err(SteeringObstacle::NotChecked);
+                }
+            },
         };
         let order = chosen.and_then(|target| {
             let order = order(&key, &target, tag_of(association), mode)?;
@@ -304,6 +302,7 @@ impl Steering {
         let steered: BTreeSet<_> = self
             .in_force
             .keys()
+            .chain(&self.waiting)
             .map(|(association, _)| *association)
             .collect();
         let most = self.config.steering.most_associations as usize;
@@ -317,10 +316,11 @@ impl Steering {
         association: &Association,
         path: PathId,
         around: Surroundings<'_>,
-    ) -> Result<Target, SteeringObstacle> {
+    ) -> Result<Target, NoTarget> {
         let id = association.id();
         let is_free = |other: &PathId| !self.in_force.contains_key(&(id, *other));
-        choose(association, path, is_free, &self.config.steering, around)
+        let config = &self.config.steering;
+        choose(association, path, is_free, config, &self.ways, around)
     }
 
     fn change(

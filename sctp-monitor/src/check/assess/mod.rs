@@ -1,6 +1,7 @@
 //! From facts to findings: what is as it should be, what is a limitation, what is a problem, and what to do about it.
 
 mod nic;
+mod steering;
 
 use super::{
     facts::Facts,
@@ -63,7 +64,11 @@ pub fn assess(facts: &Facts) -> Report {
     let nics = facts.nics.iter().map(|nic| {
         let prediction = predict(nic, &facts.host);
         let findings = match &nic.facts {
-            Some(found) => nic::nic(&nic.name, found, &prediction, &facts.host),
+            Some(found) => {
+                let mut findings = nic::nic(&nic.name, found, &prediction, &facts.host);
+                findings.extend(steering::steering(&nic.name, found, &facts.nics));
+                findings
+            }
             None => Vec::new(),
         };
         NicReport {

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::kernel;
 
-pub(super) fn facts() -> HostFacts {
+pub(super) fn facts(steers: bool) -> HostFacts {
     let kernel = kernel_facts();
     let tc = tc(&kernel.release);
-    let (maps, programs) = programs::load();
+    let (maps, programs) = programs::load(steers);
     HostFacts {
         kernel,
         privileges: privileges(),

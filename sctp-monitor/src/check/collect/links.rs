@@ -3,12 +3,11 @@
 use futures_util::TryStreamExt as _;
 use rtnetlink::{
     new_connection,
-    packet_route::link::{
-        LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
-    },
+    packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, LinkXdp, XdpAttached},
 };
 
 use super::super::facts::{AttachedXdp, Framing, NicFacts, Peer, TcxPrograms, Tie, Ties, XdpMode};
+use crate::link::{find, kind, lower, master, peer};
 
 /// Why the NICs could not be listed.
 #[derive(Debug, thiserror::Error)]
@@ -70,18 +69,18 @@ pub(super) fn facts(link: &LinkMessage, listed: &[LinkMessage]) -> NicFacts {
         xdp_features: None,
         tcx: TcxPrograms::Unknown,
         ties: ties(link, listed),
+        steering: None,
     }
 }
 
-fn kind(link: &LinkMessage) -> Option<String> {
-    let info = find(link, |attribute| match attribute {
-        LinkAttribute::LinkInfo(info) => Some(info),
-        _ => None,
-    })?;
-    info.iter().find_map(|info| match info {
-        LinkInfo::Kind(kind) => Some(kind.to_string()),
-        _ => None,
-    })
+/// The VLANs, MACVLANs and the like on top of a NIC.
+pub(super) fn uppers(link: &LinkMessage, listed: &[LinkMessage]) -> Vec<String> {
+    let is_above = |other: &&LinkMessage| lower(other) == Some(link.header.index);
+    listed
+        .iter()
+        .filter(is_above)
+        .filter_map(|other| name(other).cloned())
+        .collect()
 }
 
 fn framing(layer: LinkLayerType) -> Framing {
@@ -124,11 +123,9 @@ fn ties(link: &LinkMessage, listed: &[LinkMessage]) -> Ties {
     let by_index = |index: u32| listed.iter().find(|other| other.header.index == index);
     let here = |index: u32| by_index(index).and_then(name).cloned();
     let index = link.header.index;
-    let paired = is_paired(link);
-    let under = if is_elsewhere(link) { None } else { below(link) };
     let uppers = listed
         .iter()
-        .filter(|other| master(link) == Some(other.header.index) || stands_on(other, index));
+        .filter(|other| master(link) == Some(other.header.index) || lower(other) == Some(index));
     Ties {
         master: master(link).and_then(by_index).and_then(|other| {
             Some(Tie {
@@ -141,12 +138,12 @@ fn ties(link: &LinkMessage, listed: &[LinkMessage]) -> Ties {
             .filter(|other| master(other) == Some(index))
             .filter_map(|other| name(other).cloned())
             .collect(),
-        lower: under.filter(|_| !paired).and_then(here),
+        lower: lower(link).and_then(here),
         uppers_with_xdp: uppers
             .filter(|other| !attached_xdp(other).is_empty())
             .filter_map(|other| name(other).cloned())
             .collect(),
-        peer: under.filter(|_| paired).and_then(by_index).and_then(|other| {
+        peer: peer(link).and_then(by_index).and_then(|other| {
             Some(Peer {
                 name: name(other)?.clone(),
                 mtu: mtu(other),
@@ -156,44 +153,9 @@ fn ties(link: &LinkMessage, listed: &[LinkMessage]) -> Ties {
     }
 }
 
-/// Whether a NIC is a VLAN, MACVLAN or the like on top of the one with this index.
-fn stands_on(link: &LinkMessage, index: u32) -> bool {
-    !is_paired(link) && !is_elsewhere(link) && below(link) == Some(index) && link.header.index != index
-}
-
-/// IFLA_LINK: the NIC below, or the other end of a pair.
-fn below(link: &LinkMessage) -> Option<u32> {
-    find(link, |attribute| match attribute {
-        LinkAttribute::Link(index) => Some(*index),
-        _ => None,
-    })
-}
-
-/// Whether IFLA_LINK is an index of another network namespace.
-fn is_elsewhere(link: &LinkMessage) -> bool {
-    let elsewhere = |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::LinkNetNsId(_));
-    link.attributes.iter().any(elsewhere)
-}
-
-/// Whether IFLA_LINK is the other end.
-fn is_paired(link: &LinkMessage) -> bool {
-    kind(link).is_some_and(|kind| ["veth", "netkit"].contains(&kind.as_str()))
-}
-
-fn master(link: &LinkMessage) -> Option<u32> {
-    find(link, |attribute| match attribute {
-        LinkAttribute::Controller(index) if *index != 0 => Some(*index),
-        _ => None,
-    })
-}
-
-fn find<'a, T>(link: &'a LinkMessage, choose: impl Fn(&'a LinkAttribute) -> Option<T>) -> Option<T> {
-    link.attributes.iter().find_map(choose)
-}
-
 #[cfg(test)]
 mod tests {
-    use rtnetlink::packet_route::link::InfoKind;
+    use rtnetlink::packet_route::link::{InfoKind, LinkInfo};
 
     use super::*;
 

@@ -14,19 +14,20 @@ use std::collections::BTreeMap;
 use rtnetlink::packet_route::link::LinkMessage;
 use tracing::debug;
 
-use super::facts::{Facts, HostFacts, Nic, NicFacts, TcxPrograms, XdpFeatures};
-use crate::kernel;
+use super::facts::{Facts, HostFacts, Nic, NicFacts, SteeringFacts, TcxPrograms, XdpFeatures};
+use crate::{kernel, link::ties, ways};
 
-/// Looks at the kernel, this process and the NICs of this network namespace: those named, or all but the loopback.
+/// Looks at the kernel, this process and the NICs of this network namespace: those named, or all but the loopback. If
+/// packets are to be moved to other paths, also at what that needs.
 ///
 /// # Errors
 /// If no runtime can be had. What cannot be found out is no error.
-pub(super) fn collect(names: &[String]) -> std::io::Result<Facts> {
-    let host = host::facts();
+pub(super) fn collect(names: &[String], steers: bool) -> std::io::Result<Facts> {
+    let host = host::facts(steers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (nics, no_listing) = runtime.block_on(nics(names, &host));
+    let (nics, no_listing) = runtime.block_on(nics(names, &host, steers));
     Ok(Facts {
         host,
         nics,
@@ -34,7 +35,7 @@ pub(super) fn collect(names: &[String]) -> std::io::Result<Facts> {
     })
 }
 
-async fn nics(names: &[String], host: &HostFacts) -> (Vec<Nic>, Option<String>) {
+async fn nics(names: &[String], host: &HostFacts, steers: bool) -> (Vec<Nic>, Option<String>) {
     let (listed, no_listing) = match links::list().await {
         Ok(listed) => (listed, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
@@ -50,7 +51,9 @@ async fn nics(names: &[String], host: &HostFacts) -> (Vec<Nic>, Option<String>) 
         let facts = match link {
             Some(link) => {
                 let said = features.remove(&link.header.index);
-                Some(Box::new(nic(link, &listed, said, &mut offloads, host).await))
+                let mut facts = nic(link, &listed, said, &mut offloads, host).await;
+                facts.steering = steers.then(|| steering(link, &listed, &name));
+                Some(Box::new(facts))
             }
             None => None,
         };
@@ -102,6 +105,14 @@ async fn nic(
         peer.tx_queues = channels.map(|channels| channels.tx + channels.combined);
     }
     facts
+}
+
+fn steering(link: &LinkMessage, listed: &[LinkMessage], name: &str) -> SteeringFacts {
+    SteeringFacts {
+        reverse_path_filter: ways::reverse_path_filter(name),
+        member: ties(link).master.is_some(),
+        uppers: links::uppers(link, listed),
+    }
 }
 
 /// Ids say little to a person; names need CAP_SYS_ADMIN.

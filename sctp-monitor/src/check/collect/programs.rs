@@ -10,19 +10,21 @@ use tracing::debug;
 use super::super::facts::{Load, Maps, Privileges, Program, Refusal, Side, TcxPrograms};
 use crate::kernel::{Kernel, KernelError, LoadOptions, xdp_program};
 
-/// Makes the maps, small, and loads the programs that `run` may load here.
-pub(super) fn load() -> (Maps, Vec<Program>) {
-    let mut programs = [
+/// Makes the maps, small, and loads the programs that `run` may load here, with that which moves packets if it `steers`.
+pub(super) fn load(steers: bool) -> (Maps, Vec<Program>) {
+    let mut programs: Vec<_> = [
         (xdp_program(), Side::Xdp),
         ("tc_ingress", Side::TcIngress),
         ("tc_egress", Side::TcEgress),
     ]
+    .into_iter()
+    .chain(steers.then_some(("tc_steer", Side::TcEgress)))
     .map(|(name, side)| Program {
         name,
         side,
         load: Load::NotTried,
     })
-    .to_vec();
+    .collect();
     let options = LoadOptions {
         max_flows: LEAST_FLOWS,
         ring_bytes: RING_BYTES,

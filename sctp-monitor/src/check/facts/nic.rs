@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sctp_monitor_engine::model::ReversePathFilter;
 use serde::Serialize;
 
 /// A NIC that was asked for.
@@ -42,6 +43,21 @@ pub struct NicFacts {
     pub tcx: TcxPrograms,
     /// How it stands to other NICs.
     pub ties: Ties,
+    /// What counts when packets are moved to it; `None` if nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steering: Option<SteeringFacts>,
+}
+
+/// What counts when packets of a failed path are moved to a NIC.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SteeringFacts {
+    /// What the host does with packets that arrive here from an address to which its routes lead by another NIC; `None` if it
+    /// does not tell.
+    pub reverse_path_filter: Option<ReversePathFilter>,
+    /// Whether it is a member of a bond, team or bridge.
+    pub member: bool,
+    /// VLANs, MACVLANs and the like on top of it.
+    pub uppers: Vec<String>,
 }
 
 impl NicFacts {

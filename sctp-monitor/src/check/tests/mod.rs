@@ -4,6 +4,7 @@ mod hosts;
 mod native_xdp;
 mod nics;
 mod shown;
+mod steering;
 
 use super::{
     assess::assess,
@@ -121,6 +122,7 @@ fn device(driver: &str) -> NicFacts {
             egress: Vec::new(),
         },
         ties: Ties::default(),
+        steering: None,
     }
 }
 

@@ -59,6 +59,12 @@ pub(super) fn steering() -> Vec<EventKind> {
         SteeringObstacle::NothingSent,
         SteeringObstacle::NoSuchPath,
         SteeringObstacle::NothingInForce,
+        SteeringObstacle::NicIsMember,
+        SteeringObstacle::NicIsLower,
+        SteeringObstacle::NoRoute,
+        SteeringObstacle::NextHopUnresolved,
+        SteeringObstacle::AnswersFiltered,
+        SteeringObstacle::NotChecked,
     ];
     kinds.extend(obstacles.map(|obstacle| EventKind::SteeringRefused {
         path: path(1),

@@ -124,6 +124,22 @@ impl std::fmt::Display for SteeringObstacle {
             Self::TakesOthers => "packets of another path leave on it",
             Self::NoSuchPath => "the association has no such path",
             Self::NothingInForce => "its packets leave as the host sends them already",
+            Self::NicIsMember => {
+                "they would leave by a member of a bond or bridge, past it; let the agent watch the bond or bridge itself (--iface)"
+            }
+            Self::NicIsLower => {
+                "they would leave by a NIC below the one that this host sends by (VLAN, MACVLAN), without their tag or to nobody; let \
+                 the agent watch the upper NIC (--iface)"
+            }
+            Self::NoRoute => "this host has no route to the remote address of the other path by the NIC of that path",
+            Self::NextHopUnresolved => {
+                "the next hop of the other path does not answer this host (neighbour entry failed or incomplete)"
+            }
+            Self::AnswersFiltered => {
+                "this host would drop the answers: they arrive by a NIC with strict reverse-path filtering (rp_filter 1), and its route \
+                 to the peer leads to another NIC"
+            }
+            Self::NotChecked => "this host's routes and neighbours are being looked up",
             Self::Paused => "the operator paused steering (`sctp-monitor steer resume`)",
         })
     }

@@ -1,5 +1,6 @@
 //! Which packets are moved to another path, and until when.
 
+mod preflight;
 mod target;
 
 use std::{net::IpAddr, time::Duration};
