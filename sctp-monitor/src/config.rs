@@ -1,17 +1,26 @@
-//! The configuration file: TOML, with the detector's constants in the table `detector`, how paths are probed in `probe`, and what
-//! is done with the packets of failed paths in `steering`.
+//! The configuration file: TOML, with what is watched in the table `run`, the detector's constants in `detector`, how paths are probed
+//! in `probe`, and what is done with the packets of failed paths in `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
 //! other values than those in its file is worse than one that does not start.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
+use nix::unistd::geteuid;
 use sctp_monitor_engine::config::{Config, ConfigError, ProbeConfig, Steering};
 use serde::Deserialize;
 use toml::{Spanned, de::DeTable};
+
+use crate::{
+    cli::{ConfigArgs, ConfigVerb},
+    settings::Settings,
+};
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +35,8 @@ pub struct FileError {
 #[derive(Debug)]
 enum Problem {
     Unreadable(io::Error),
+    /// Somebody else than root may write it, and root is asked to follow it.
+    NotTrusted,
     /// No TOML, an unknown key, or a value of another type; says the line itself.
     NotUnderstood(toml::de::Error),
     /// A value that makes no sense, in a table.
@@ -41,7 +52,10 @@ enum Problem {
 /// # Errors
 /// [`FileError`].
 pub fn detector(path: Option<&Path>) -> Result<Config, FileError> {
-    let config = read(path)?;
+    let Some(path) = path else {
+        return Ok(Config::default());
+    };
+    let (config, _) = parse_file(path)?;
     Ok(Config {
         probe: ProbeConfig::default(),
         steering: Steering::default(),
@@ -49,14 +63,28 @@ pub fn detector(path: Option<&Path>) -> Result<Config, FileError> {
     })
 }
 
-/// All that a file says; the defaults if there is none.
+/// All that a file says; the defaults if there is none. If no file is named, that of this host is read if there is one.
 ///
 /// # Errors
-/// [`FileError`].
-pub fn read(path: Option<&Path>) -> Result<Config, FileError> {
-    let Some(path) = path else {
-        return Ok(Config::default());
+/// [`FileError`]; also if this is root, and somebody else may write the file.
+pub fn read(path: Option<&Path>) -> Result<(Config, Settings), FileError> {
+    let Some(path) = path.or(of_this_host()) else {
+        return Ok((Config::default(), Settings::default()));
     };
+    trust(path).map_err(|problem| FileError {
+        path: path.to_owned(),
+        problem,
+    })?;
+    parse_file(path)
+}
+
+/// The file of this host, if there is one.
+#[must_use]
+pub fn of_this_host() -> Option<&'static Path> {
+    Some(Path::new(HOST)).filter(|path| path.exists())
+}
+
+fn parse_file(path: &Path) -> Result<(Config, Settings), FileError> {
     fs::read_to_string(path)
         .map_err(Problem::Unreadable)
         .and_then(|text| parse(&text))
@@ -66,17 +94,58 @@ pub fn read(path: Option<&Path>) -> Result<Config, FileError> {
         })
 }
 
+/// Root follows no file that others may write.
+fn trust(path: &Path) -> Result<(), Problem> {
+    let found = fs::metadata(path).map_err(Problem::Unreadable)?;
+    let is_others = found.uid() != 0 || found.mode() & 0o022 != 0;
+    if geteuid().is_root() && found.is_file() && is_others {
+        return Err(Problem::NotTrusted);
+    }
+    Ok(())
+}
+
+/// `sctp-monitor config`: says what `run` makes of a file, or prints one.
+///
+/// # Errors
+/// [`FileError`]; what cannot be written.
+pub fn config(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    match &args.verb {
+        ConfigVerb::Default => write!(out, "{}", defaults())?,
+        ConfigVerb::Check { file } => {
+            let path = file.as_deref().unwrap_or(Path::new(HOST));
+            read(Some(path))?;
+            writeln!(out, "{}: run would take it", path.display())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A file with every key at its default, and what each means: the one in docs/configuration.md.
+fn defaults() -> &'static str {
+    let page = include_str!("../../docs/configuration.md");
+    let block = page
+        .split_once("```toml\n")
+        .and_then(|(_, rest)| rest.split_once("```"));
+    block.map_or("", |(block, _)| block)
+}
+
+/// Where `run` looks for it.
+const HOST: &str = "/etc/sctp-monitor/config.toml";
+
 /// All that a file may say.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
+    run: Settings,
     detector: Config,
     probe: ProbeConfig,
     steering: Steering,
 }
 
-fn parse(text: &str) -> Result<Config, Problem> {
+fn parse(text: &str) -> Result<(Config, Settings), Problem> {
     let File {
+        run,
         detector,
         probe,
         steering,
@@ -91,11 +160,12 @@ fn parse(text: &str) -> Result<Config, Problem> {
     detector.validate().map_err(senseless("detector"))?;
     probe.validate().map_err(senseless("probe"))?;
     steering.validate().map_err(senseless("steering"))?;
-    Ok(Config {
+    let config = Config {
         probe,
         steering,
         ..detector
-    })
+    };
+    Ok((config, run))
 }
 
 /// The line of a key of a table; `None` if the file leaves it at its default.
@@ -114,6 +184,9 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "the configuration cannot be read: {error}"),
+            Self::NotTrusted => f.write_str(
+                "others than root may write it, and root does not follow such a file (`chown root FILE; chmod go-w FILE`)",
+            ),
             Self::NotUnderstood(error) => {
                 let text = error.to_string();
                 f.write_str(text.trim_end())?;
@@ -140,9 +213,10 @@ impl fmt::Display for Problem {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
     use super::*;
+    use crate::cli::{HookArg, VantageArg};
 
     fn refused(text: &str) -> String {
         parse(text).unwrap_err().to_string()
@@ -150,14 +224,14 @@ mod tests {
 
     #[test]
     fn what_the_file_leaves_out_stays_as_it_is() {
-        let config = parse("[detector]\nrto_max = \"1s 500ms\"\ndata_chance = 1e-5\n").unwrap();
+        let (config, _) = parse("[detector]\nrto_max = \"1s 500ms\"\ndata_chance = 1e-5\n").unwrap();
         let expected = Config {
             rto_max: Duration::from_millis(1_500),
             data_chance: 1e-5,
             ..Config::default()
         };
         assert_eq!(config, expected);
-        assert_eq!(parse("").unwrap(), Config::default());
+        assert_eq!(parse("").unwrap(), (Config::default(), Settings::default()));
     }
 
     #[test]
@@ -198,10 +272,11 @@ mod tests {
     fn probing_has_a_table_of_its_own() {
         let probe = parse("[probe]\nmode = \"continuous\"\ninterval = \"50ms\"\n")
             .unwrap()
+            .0
             .probe;
         assert!(probe.is_on());
         assert_eq!(probe.interval, Duration::from_millis(50));
-        assert!(!parse("").unwrap().probe.is_on(), "off unless asked for");
+        assert!(!parse("").unwrap().0.probe.is_on(), "off unless asked for");
         let error = refused("[detector]\n[probe]\ninterval = \"2ms\"\n");
         for words in ["line 3", "interval", "from 10 ms"] {
             assert!(error.contains(words), "{words}: {error}");
@@ -215,5 +290,34 @@ mod tests {
         let error = format!("{:#}", anyhow::Error::from(error));
         assert_eq!(error.matches("/no/such/file.toml").count(), 1, "{error}");
         assert_eq!(error.matches("No such file").count(), 1, "{error}");
+    }
+
+    #[test]
+    fn what_is_watched_has_a_table_of_its_own() {
+        let text = "[run]\ninterfaces = [\"ens*\"]\nvantage = \"gateway\"\nhook = \"xdp-native\"\nmax_flows = 4096\n";
+        let (_, run) = parse(text).unwrap();
+        assert_eq!(run.interfaces, ["ens*"]);
+        assert_eq!((run.vantage, run.hook), (VantageArg::Gateway, HookArg::XdpNative));
+        assert_eq!((run.max_flows, run.udp_port), (4_096, 9_899));
+        let error = refused("[run]\n\nmax_flows = 3\n");
+        for words in ["line 3", "max_flows is 3", "from 64"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+        assert!(refused("[run]\nhook = \"magic\"\n").contains("xdp-native"));
+    }
+
+    #[test]
+    fn root_follows_no_file_that_others_may_write() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(read(Some(file.path())).is_ok());
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o646)).unwrap();
+        let error = read(Some(file.path())).unwrap_err().to_string();
+        assert!(error.contains("others than root"), "{error}");
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::chown(file.path(), Some(1), None).unwrap();
+        assert!(read(Some(file.path())).is_err());
     }
 }

@@ -11,6 +11,7 @@ use sctp_monitor::{
     audit::{self, Outcome},
     check,
     cli::{AuditArgs, Cli, Command},
+    config,
     log::Log,
     pcap, run,
     show::{self, Question},
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             log_to(io::stderr, cli.verbose);
             done(steer::steer(args), |line| eprintln!("{line}"))
         }
+        Command::Config(args) => done(config::config(args), |line| eprintln!("{line}")),
         Command::Status(how) => ask(&Question::Status(how), cli.verbose),
         Command::Associations(list) => ask(&Question::Associations(list), cli.verbose),
         Command::Paths(list) => ask(&Question::Paths(list), cli.verbose),

@@ -17,7 +17,7 @@ use sctp_monitor_engine::{
 use tracing::warn;
 
 use crate::{
-    cli::{Format, RunArgs, VantageArg, WatchArgs},
+    cli::{Format, RunArgs, VantageArg},
     clock, config,
     driver::{Driver, Watch},
     flows::KernelFlows,
@@ -30,6 +30,7 @@ use crate::{
         outlet::{self, Descriptor, WholeLines},
         table::Tables,
     },
+    settings::Watching,
     wanted::{self, Wanted},
 };
 
@@ -38,35 +39,47 @@ use crate::{
 /// # Errors
 /// Whatever keeps the agent from watching, with what to do about it.
 pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
-    let mut outlets = vec![stdout(args.format)?];
-    if let Some(path) = &args.events {
-        outlets.push(events_file(path)?);
+    if args.watch.config.is_none()
+        && let Some(file) = config::of_this_host()
+    {
+        log.say(&format!("configuration: {}", file.display()));
     }
-    let mut detector = config::read(args.watch.config.as_deref())?;
+    let (mut detector, settings) = config::read(args.watch.config.as_deref())?;
+    let mut outlets = vec![stdout(args.format.unwrap_or(settings.format))?];
+    let events = args.events.as_ref().unwrap_or(&settings.events);
+    if !events.as_os_str().is_empty() {
+        outlets.push(events_file(events)?);
+    }
+    let watching = args.watch.over(&settings);
     if let Some(probe) = args.probe {
         detector.probe.mode = probe.into();
     }
     if let Some(mode) = args.steer {
         detector.steering.mode = mode.into();
     }
-    if detector.probe.is_on() && matches!(args.watch.vantage, VantageArg::Gateway) {
+    if detector.probe.is_on() && watching.vantage == VantageArg::Gateway {
         bail!("probes are sent into this host's own associations only: probing needs `--vantage endpoint`");
     }
-    let wanted = if args.interfaces.is_empty() {
-        of_this_host(&args.watch, log)?
+    let named = if args.interfaces.is_empty() {
+        &settings.interfaces
     } else {
-        Wanted::parse(&args.interfaces).context("--iface: a pattern is none")?
+        &args.interfaces
+    };
+    let wanted = if named.is_empty() {
+        of_this_host(watching.vantage, log)?
+    } else {
+        Wanted::parse(named).context("a pattern for NICs is none")?
     };
     let manner = Manner {
         answers: true,
-        strict: args.strict,
+        strict: args.strict || settings.strict,
     };
-    watch(wanted, &args.watch, args.duration, manner, detector, outlets, log)
+    watch(wanted, watching, args.duration, manner, detector, outlets, log)
 }
 
 /// The NICs that carry SCTP, which nobody has named.
-fn of_this_host(args: &WatchArgs, log: &Log) -> anyhow::Result<Wanted> {
-    if args.vantage == VantageArg::Gateway {
+fn of_this_host(vantage: VantageArg, log: &Log) -> anyhow::Result<Wanted> {
+    if vantage == VantageArg::Gateway {
         bail!("between the hosts nothing tells which NICs carry SCTP: name them by --iface");
     }
     let (names, how) = wanted::that_carry_sctp().context("the addresses of this host are not known")?;
@@ -93,7 +106,7 @@ pub(crate) struct Manner {
 /// Whatever keeps the agent from watching, with what to do about it.
 pub(crate) fn watch(
     wanted: Wanted,
-    args: &WatchArgs,
+    watching: Watching,
     duration: Option<Duration>,
     manner: Manner,
     mut detector: Config,
@@ -101,7 +114,7 @@ pub(crate) fn watch(
     log: &Log,
 ) -> anyhow::Result<()> {
     let steers = detector.steering.is_on();
-    if steers && args.vantage == VantageArg::Gateway {
+    if steers && watching.vantage == VantageArg::Gateway {
         bail!(
             "packets can be moved to another path only by the host that sends them: without `--vantage gateway`"
         );
@@ -113,11 +126,11 @@ pub(crate) fn watch(
         );
     }
     let kernel = Kernel::load(&LoadOptions {
-        max_flows: args.max_flows,
+        max_flows: watching.max_flows,
         steered_flows: if steers { MOST_STEERED } else { 0 },
-        udp_port: args.udp_port,
-        new_flows_per_second: new_flows_per_second(args.max_flows),
-        probed_paths: probed_paths(&detector, args.max_flows),
+        udp_port: watching.udp_port,
+        new_flows_per_second: new_flows_per_second(watching.max_flows),
+        probed_paths: probed_paths(&detector, watching.max_flows),
         ..LoadOptions::default()
     })?;
     let sender = detector
@@ -126,14 +139,14 @@ pub(crate) fn watch(
         .then(|| Sender::open(kernel.probe_key()))
         .transpose()
         .context("probes cannot be sent (it takes root, or CAP_NET_RAW)")?;
-    let vantage = match args.vantage {
+    let vantage = match watching.vantage {
         VantageArg::Endpoint => Vantage::Endpoint,
         VantageArg::Gateway => Vantage::Gateway,
     };
     detector.vantage = vantage;
-    detector.max_flows = args.max_flows;
+    detector.max_flows = watching.max_flows;
     let watch = Watch {
-        hook: args.hook.into(),
+        hook: watching.hook.into(),
         egress: vantage == Vantage::Endpoint,
         steers,
         steering: detector.steering.mode,

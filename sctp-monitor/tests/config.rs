@@ -3,6 +3,7 @@
 
 use std::{fmt::Debug, path::Path, process::Command};
 
+use sctp_monitor::settings::Settings;
 use sctp_monitor_engine::config::{Config, ProbeConfig, Steering};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
@@ -18,6 +19,7 @@ fn example() -> String {
 #[test]
 fn the_page_names_every_key_with_its_default() {
     let mut table: Table = toml::from_str(&example()).unwrap();
+    assert_described::<Settings>(&table.remove("run").unwrap());
     assert_described::<Config>(&table.remove("detector").unwrap());
     assert_described::<ProbeConfig>(&table.remove("probe").unwrap());
     assert_described::<Steering>(&table.remove("steering").unwrap());
@@ -69,5 +71,30 @@ fn a_wrong_file_is_refused_before_anything_is_attached() {
         for words in [path, "line 2", "rto_mn", "rto_min"] {
             assert!(stderr.contains(words), "{words}: {stderr}");
         }
+    }
+}
+
+#[test]
+fn the_default_file_is_printed_and_taken() {
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_sctp-monitor"))
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let printed = run(&["config", "default"]);
+    assert!(printed.status.success());
+    assert_eq!(String::from_utf8(printed.stdout.clone()).unwrap(), example());
+    let file = std::env::temp_dir().join(format!("sctp-monitor-default-{}.toml", std::process::id()));
+    std::fs::write(&file, &printed.stdout).unwrap();
+    let checked = run(&["config", "check", file.to_str().unwrap()]);
+    assert!(checked.status.success(), "{checked:?}");
+    std::fs::write(&file, "[run]\nhok = \"tc\"\n").unwrap();
+    let checked = run(&["config", "check", file.to_str().unwrap()]);
+    let error = String::from_utf8(checked.stderr).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(!checked.status.success());
+    for words in ["line 2", "hok", "`hook`"] {
+        assert!(error.contains(words), "{words}: {error}");
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     log::Log,
     report::{Line, NoticeKind, Outlet, Report, Summary, outlet::Progress},
     run,
+    settings::Settings,
     wanted::Wanted,
 };
 
@@ -53,7 +54,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
     };
     run::watch(
         Wanted::of(args.interfaces.iter().cloned()),
-        &args.watch,
+        args.watch.over(&Settings::default()),
         Some(args.duration),
         run::Manner {
             answers: false,

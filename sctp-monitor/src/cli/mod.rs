@@ -8,10 +8,11 @@ use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp as WallTime;
 use sctp_monitor_common::{
-    abi::limits::{DEFAULT_FLOWS, LEAST_FLOWS, MOST_FLOWS},
+    abi::limits::{LEAST_FLOWS, MOST_FLOWS},
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
 use sctp_monitor_engine::{config::ProbeMode, model::SteeringMode};
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     ask::{AskArgs, ExplainArgs, ListArgs, StateArg},
@@ -44,6 +45,8 @@ pub enum Command {
     Pcap(PcapArgs),
     /// Say whether `run` would work with this kernel, these privileges and these NICs; attaches nothing.
     Check(CheckArgs),
+    /// Check a configuration file, or print one with all defaults and what they mean.
+    Config(ConfigArgs),
     /// Show how the running agent is, and what is wrong now. This and the next five ask the agent, and need root.
     Status(AskArgs),
     /// List the established associations, those with the worst paths first.
@@ -65,7 +68,12 @@ pub enum Command {
 pub struct RunArgs {
     /// NIC to watch, or a pattern like 'ens*'; may be repeated. Default: those that own the addresses of the kernel's SCTP
     /// associations, or any address if there are none.
-    #[arg(long = "iface", value_name = "NIC")]
+    #[arg(
+        long = "iface",
+        value_name = "NIC",
+        env = "SCTP_MONITOR_IFACE",
+        value_delimiter = ','
+    )]
     pub interfaces: Vec<String>,
     /// Exit with an error if one of the NICs is missing; without this option it is watched as soon as it is there.
     #[arg(long)]
@@ -75,20 +83,20 @@ pub struct RunArgs {
     pub watch: WatchArgs,
     /// Move DATA and SACKs of a path that failed to another path of the association (docs/steering.md). Default: what the
     /// configuration says, which is off.
-    #[arg(long, value_enum, value_name = "MODE")]
+    #[arg(long, value_enum, value_name = "MODE", env = "SCTP_MONITOR_STEER")]
     pub steer: Option<SteerArg>,
-    /// Format of the report on standard output.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    /// Format of the report on standard output. Default: table.
+    #[arg(long, value_enum, env = "SCTP_MONITOR_FORMAT")]
+    pub format: Option<Format>,
     /// Also append every event to this file, as JSON lines (docs/schema.json describes them).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "SCTP_MONITOR_EVENTS")]
     pub events: Option<PathBuf>,
     /// Stop after this time, e.g. 30s or 10min.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub duration: Option<Duration>,
     /// Send HEARTBEATs into this host's associations, to tell dead paths sooner (docs/probing.md). Default: as the configuration
     /// file says, else off.
-    #[arg(long, value_enum, value_name = "MODE")]
+    #[arg(long, value_enum, value_name = "MODE", env = "SCTP_MONITOR_PROBE")]
     pub probe: Option<ProbeArg>,
 }
 
@@ -211,21 +219,43 @@ pub enum PcapFormat {
 /// Options of watching NICs.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Hook for incoming packets.
-    #[arg(long, value_enum, default_value_t = HookArg::Auto)]
-    pub hook: HookArg,
-    /// Where the watched NICs are.
-    #[arg(long, value_enum, default_value_t = VantageArg::Endpoint)]
-    pub vantage: VantageArg,
-    /// UDP port of SCTP over UDP (RFC 6951); 0 ignores UDP.
-    #[arg(long, default_value_t = UDP_ENCAPSULATION_PORT)]
-    pub udp_port: u16,
-    /// Size of the flow table; a path has two flows, one for each direction.
-    #[arg(long, default_value_t = DEFAULT_FLOWS, value_parser = clap::value_parser!(u32).range(FLOWS))]
-    pub max_flows: u32,
-    /// Thresholds and time-outs, in TOML (docs/configuration.md lists the keys).
-    #[arg(long, value_name = "FILE")]
+    /// Hook for incoming packets. Default: auto.
+    #[arg(long, value_enum, env = "SCTP_MONITOR_HOOK")]
+    pub hook: Option<HookArg>,
+    /// Where the watched NICs are. Default: endpoint.
+    #[arg(long, value_enum, env = "SCTP_MONITOR_VANTAGE")]
+    pub vantage: Option<VantageArg>,
+    /// UDP port of SCTP over UDP (RFC 6951); 0 ignores UDP. Default: 9899.
+    #[arg(long, value_name = "PORT", env = "SCTP_MONITOR_UDP_PORT")]
+    pub udp_port: Option<u16>,
+    /// Size of the flow table; a path has two flows, one for each direction. Default: 16384.
+    #[arg(long, value_name = "FLOWS", value_parser = clap::value_parser!(u32).range(FLOWS), env = "SCTP_MONITOR_MAX_FLOWS")]
+    pub max_flows: Option<u32>,
+    /// Configuration, in TOML (docs/configuration.md lists the keys). Default of `run`: /etc/sctp-monitor/config.toml, if there is
+    /// one.
+    #[arg(long, value_name = "FILE", env = "SCTP_MONITOR_CONFIG")]
     pub config: Option<PathBuf>,
+}
+
+/// Arguments of `config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+/// What is done with configuration files.
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Say whether `run` would take a file.
+    Check {
+        /// The file. Default: /etc/sctp-monitor/config.toml.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Print a file with every key at its default, and what each means.
+    Default,
 }
 
 /// Arguments of `check`.
@@ -246,7 +276,8 @@ pub struct CheckArgs {
 const FLOWS: RangeInclusive<i64> = LEAST_FLOWS as i64..=MOST_FLOWS as i64;
 
 /// Hooks for the incoming packets of a NIC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HookArg {
     /// Native XDP, or TC ingress if the NIC does not support it.
     Auto,
@@ -291,7 +322,8 @@ impl From<SteerArg> for SteeringMode {
 }
 
 /// Where the watched NICs are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum VantageArg {
     /// On a host that terminates the associations: its outgoing packets are watched by TC egress.
     Endpoint,
@@ -300,7 +332,8 @@ pub enum VantageArg {
 }
 
 /// Formats of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// Lines and a table, for people.
     Table,
@@ -348,7 +381,7 @@ mod tests {
         };
         assert_eq!(run.interfaces, ["a", "b"]);
         assert_eq!(run.duration, Some(Duration::from_secs(30)));
-        assert_eq!(run.watch.udp_port, 9899);
+        assert_eq!(run.watch.udp_port, None, "the file may say it");
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! What concerns one agent and not its judgement: the table `run` of the configuration file, and the options that win over it.
+
+use std::path::PathBuf;
+
+use sctp_monitor_common::{
+    abi::limits::{DEFAULT_FLOWS, LEAST_FLOWS, MOST_FLOWS},
+    wire::sctp::UDP_ENCAPSULATION_PORT,
+};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::cli::{Format, HookArg, VantageArg, WatchArgs};
+
+/// The table `run`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// NICs to watch, or patterns; those that carry SCTP if there are none.
+    pub interfaces: Vec<String>,
+    /// Whether a missing NIC is an error.
+    pub strict: bool,
+    /// Where the NICs are.
+    pub vantage: VantageArg,
+    /// The hook for incoming packets.
+    pub hook: HookArg,
+    /// UDP port of SCTP over UDP (RFC 6951); 0 for none.
+    pub udp_port: u16,
+    /// Size of the flow table.
+    #[serde(deserialize_with = "flows")]
+    pub max_flows: u32,
+    /// Format of the report on standard output.
+    pub format: Format,
+    /// A file to which every event is appended as JSON lines; empty for none.
+    pub events: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            strict: false,
+            vantage: VantageArg::Endpoint,
+            hook: HookArg::Auto,
+            udp_port: UDP_ENCAPSULATION_PORT,
+            max_flows: DEFAULT_FLOWS,
+            format: Format::Table,
+            events: PathBuf::new(),
+        }
+    }
+}
+
+fn flows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let flows = u32::deserialize(deserializer)?;
+    if (LEAST_FLOWS..=MOST_FLOWS).contains(&flows) {
+        return Ok(flows);
+    }
+    Err(D::Error::custom(format!(
+        "max_flows is {flows}; it must be from {LEAST_FLOWS} to {MOST_FLOWS}"
+    )))
+}
+
+/// How NICs are watched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watching {
+    pub(crate) vantage: VantageArg,
+    pub(crate) hook: HookArg,
+    pub(crate) udp_port: u16,
+    pub(crate) max_flows: u32,
+}
+
+impl WatchArgs {
+    /// The options, in place of what the file says.
+    pub(crate) fn over(&self, file: &Settings) -> Watching {
+        Watching {
+            vantage: self.vantage.unwrap_or(file.vantage),
+            hook: self.hook.unwrap_or(file.hook),
+            udp_port: self.udp_port.unwrap_or(file.udp_port),
+            max_flows: self.max_flows.unwrap_or(file.max_flows),
+        }
+    }
+}
