@@ -47,7 +47,7 @@ struct Head {
 }
 
 /// What an agent says of itself, and the summary at its end.
-const OF_THE_AGENT: [&str; 7] = [
+const OF_THE_AGENT: [&str; 8] = [
     "watch_started",
     "watch_ended",
     "not_watched",
