@@ -47,10 +47,12 @@ struct Head {
 }
 
 /// What an agent says of itself, and the summary at its end.
-const OF_THE_AGENT: [&str; 8] = [
+const OF_THE_AGENT: [&str; 10] = [
     "watch_started",
     "watch_ended",
     "not_watched",
+    "no_sctp_seen",
+    "interface_renamed",
     "interface_state_changed",
     "flow_table_pressure",
     "report_lost",
