@@ -6,6 +6,7 @@
 mod agreement;
 #[expect(dead_code, reason = "some of it is for what is told live, in `tests/replay`")]
 mod case;
+mod complaints;
 mod field;
 mod healthy;
 mod kinds;

@@ -7,7 +7,7 @@ use sctp_monitor_testkit::{
     frames::{self, Packet},
 };
 
-use crate::case::Case;
+use crate::{case::Case, complaints};
 
 #[test]
 fn our_own_captures_are_told_right() {
@@ -33,15 +33,17 @@ fn our_own_captures_are_told_right() {
     );
 }
 
-type Records = Vec<(u64, Vec<u8>)>;
+pub(crate) type Records = Vec<(u64, Vec<u8>)>;
 
-fn all() -> [(&'static str, Records); 4] {
-    [
+fn all() -> Vec<(&'static str, Records)> {
+    let mut all = vec![
         ("copy-behind-the-answer", copy_behind_the_answer()),
         ("equal-checksums", equal_checksums()),
         ("late-within-the-window", late(90)),
         ("late-beyond-the-window", late(315)),
-    ]
+    ];
+    all.extend(complaints::all());
+    all
 }
 
 /// A HEARTBEAT, its ACK, and both once more, as the other interface of a router shows them.

@@ -27,7 +27,8 @@ impl ShortLived {
         let by = list(&self.ended_by);
         if self.associations == 0 && self.restarts == 0 {
             return format!(
-                "whether a process on {by} listens on the SCTP port that is asked (`ss --sctp -l`)"
+                "the causes that {by} gives in its ABORTs; where it gives none, whether a process listens on the SCTP port that is \
+                 asked (`ss --sctp -l`)"
             );
         }
         format!("the application on {by}: its log says why it ends them")

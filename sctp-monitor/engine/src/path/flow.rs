@@ -80,7 +80,8 @@ pub(crate) struct Flow {
     pub(crate) foreign_packets: u64,
     /// Packets with another tag that a handshake explains, and that the record has not told of yet.
     pub(crate) explained: u64,
-    /// It carried nothing but INITs, and answers to packets out of the blue (RFC 9260 section 8.4).
+    /// It carried nothing but what no established association needs: INITs, COOKIE ECHOs, refusals, and answers to packets out of the
+    /// blue (RFC 9260 section 8.4).
     pub(crate) is_out_of_the_blue: bool,
     untagged: u32,
     /// Since when the next hop is not resolved, as far as was asked.
@@ -431,12 +432,14 @@ impl Flow {
     }
 }
 
-/// Whether all that passed were INITs, and answers to packets out of the blue (RFC 9260 sections 5.1, 8.4). A host sends
-/// such an answer to whoever sends it anything.
+/// Whether all that passed were INITs, COOKIE ECHOs, and answers to these or to packets out of the blue (RFC 9260 sections 5.1, 5.2.6,
+/// 8.4). A host sends such an answer to whoever sends it anything, and ERROR to whoever sends a stale cookie.
 fn is_out_of_the_blue(record: &FlowRecord) -> bool {
     let uncounted = [
         ChunkKind::Init,
         ChunkKind::InitAck,
+        ChunkKind::CookieEcho,
+        ChunkKind::Error,
         ChunkKind::Abort,
         ChunkKind::ShutdownComplete,
     ]

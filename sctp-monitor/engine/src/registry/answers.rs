@@ -1,5 +1,7 @@
 //! What an ABORT, an ERROR or a SHUTDOWN ACK answers: the packet before it that may have brought it about.
 
+use std::time::Duration;
+
 use sctp_monitor_common::{
     abi::{FlowKey, FlowOpened, HeartbeatSent},
     wire::ChunkKind,
@@ -38,6 +40,7 @@ impl Registry {
     /// application may have asked for it.
     pub(super) fn answered_by_abort(
         &self,
+        flows: &Flows,
         packet: &ControlPacket<'_>,
         t_bit: bool,
         causes: &[ErrorCause],
@@ -45,17 +48,25 @@ impl Registry {
         if t_bit {
             return self.answered(packet, |_| true);
         }
-        self.brought_about(packet, causes)
+        self.brought_about(flows, packet, causes)
     }
 
-    /// The packet that error causes are about.
+    /// The packet that error causes are about. Some may be about any: then it is the last one, if that is known.
     pub(super) fn brought_about(
         &self,
+        flows: &Flows,
         packet: &ControlPacket<'_>,
         causes: &[ErrorCause],
     ) -> Option<Answered> {
-        let any = |asked| causes.iter().any(|cause| is_about(cause, asked));
-        self.answered(packet, any)
+        let any = |asked| causes.iter().any(|cause| is_about(cause, asked) != About::Other);
+        let answered = self.answered(packet, any)?;
+        let is_certain = causes
+            .iter()
+            .any(|cause| is_about(cause, answered.chunk) == About::Certainly);
+        let asking = flows.by_key(&packet.key().reversed());
+        let is_last =
+            asking.is_none_or(|flow| packet.time.since(flow.view.last_seen) + COARSE >= answered.after);
+        (is_certain || is_last).then_some(answered)
     }
 
     pub(super) fn answered(
@@ -67,9 +78,18 @@ impl Registry {
     }
 }
 
+/// Whether an error cause is about a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Certainly,
+    /// As well as about any other.
+    Possibly,
+    Other,
+}
+
 /// Whether a packet with this chunk may bring an error cause about (RFC 9260 section 3.3.10).
-fn is_about(cause: &ErrorCause, asked: ChunkKind) -> bool {
-    match cause {
+fn is_about(cause: &ErrorCause, asked: ChunkKind) -> About {
+    let is_it = match cause {
         ErrorCause::InvalidStream { .. } | ErrorCause::NoUserData { .. } => asked == ChunkKind::Data,
         ErrorCause::StaleCookie { .. } | ErrorCause::CookieWhileShuttingDown => {
             asked == ChunkKind::CookieEcho
@@ -84,7 +104,13 @@ fn is_about(cause: &ErrorCause, asked: ChunkKind) -> bool {
                 ChunkKind::Init | ChunkKind::InitAck | ChunkKind::CookieEcho | ChunkKind::Asconf
             )
         }
-        ErrorCause::UnrecognizedChunk { .. } | ErrorCause::ProtocolViolation { .. } => true,
+        ErrorCause::UnrecognizedChunk { .. } | ErrorCause::ProtocolViolation { .. } => {
+            return About::Possibly;
+        }
         ErrorCause::OutOfResource | ErrorCause::UserInitiated { .. } | ErrorCause::Other { .. } => false,
-    }
+    };
+    if is_it { About::Certainly } else { About::Other }
 }
+
+/// When a flow had its last packet is known by the coarse clock.
+const COARSE: Duration = Duration::from_millis(10);

@@ -72,13 +72,17 @@ fn types_from(frame: &Frame<'_>, from: usize, end: usize) -> Vec<u16> {
         .collect()
 }
 
-/// What the sender says, if it is text. It comes from the network and goes to terminals, so nothing in it may control one,
-/// and no quotation mark may end it.
+/// What the sender says, if it is text. It comes from the network and goes to terminals, so nothing in it may control one: what would is
+/// shown by its number, and no quotation mark may end it.
 fn said(frame: &Frame<'_>, cause: &Param) -> Option<String> {
     let bytes = frame.0.get(cause.value_at()..cause.end().min(frame.0.len()))?;
     let text = std::str::from_utf8(bytes).ok()?.trim_end_matches('\0').trim();
-    let printable = !text.is_empty() && !text.chars().any(steers);
-    printable.then(|| text.replace('"', "'").chars().take(MAX_TEXT).collect())
+    let shown = text.replace('"', "'");
+    let shown = shown.chars().map(|character| match character {
+        character if steers(character) => character.escape_unicode().to_string(),
+        character => character.to_string(),
+    });
+    (!text.is_empty()).then(|| shown.take(MAX_TEXT).collect())
 }
 
 /// Whether a character does something to a terminal instead of standing there: a control character, or one that turns
@@ -122,7 +126,9 @@ mod tests {
         assert_eq!(said(b"bye").as_deref(), Some("bye"));
         assert_eq!(said(b"bye\0\0").as_deref(), Some("bye"));
         let turned = "\u{202e}eybdoog".as_bytes();
-        for silent in [&b""[..], b"\x1b[2Jgone", turned, b"\xff\xfe", b"\0"] {
+        assert_eq!(said(b"\x1b[2Jgone").as_deref(), Some("\\u{1b}[2Jgone"));
+        assert_eq!(said(turned).as_deref(), Some("\\u{202e}eybdoog"));
+        for silent in [&b""[..], b"\xff\xfe", b"\0"] {
             assert_eq!(said(silent), None, "{silent:?}");
         }
     }

@@ -46,12 +46,12 @@ impl Registry {
             ChunkKind::InitAck => self.handshakes.on_init_ack(packet, chunk, vantage),
             ChunkKind::CookieEcho => self.on_cookie_echo(flows, packet),
             ChunkKind::CookieAck => self.on_cookie_ack(flows, packet),
-            ChunkKind::Error => self.on_error(packet, chunk),
+            ChunkKind::Error => self.on_error(flows, packet, chunk),
             ChunkKind::Asconf => self.on_asconf(packet, chunk),
             ChunkKind::AsconfAck => self.on_asconf_ack(flows, packet, chunk),
-            ChunkKind::Shutdown | ChunkKind::ShutdownAck => self.on_shutdown(packet, chunk),
+            ChunkKind::Shutdown | ChunkKind::ShutdownAck => self.on_shutdown(flows, packet, chunk),
             ChunkKind::Abort => self.on_abort(flows, packet, chunk),
-            ChunkKind::ShutdownComplete => self.on_shutdown_complete(packet, chunk),
+            ChunkKind::ShutdownComplete => self.on_shutdown_complete(flows, packet, chunk),
             _ => {}
         }
         self.report_failed(flows, packet.time);

@@ -48,11 +48,11 @@ impl Registry {
     }
 
     /// SHUTDOWN comes from the endpoint that asks, SHUTDOWN ACK from the other one.
-    pub(super) fn on_shutdown(&mut self, packet: &ControlPacket<'_>, chunk: &Chunk) {
+    pub(super) fn on_shutdown(&mut self, flows: &Flows, packet: &ControlPacket<'_>, chunk: &Chunk) {
         let Some((id, direction)) = self.spoken_of(packet, chunk) else {
             return;
         };
-        let is_own = self.is_between_its_endpoints(id, direction, packet, chunk);
+        let is_own = self.is_between_its_endpoints(flows, id, direction, packet, chunk);
         let Some(association) = self.associations.get_mut(id) else {
             return;
         };
@@ -93,17 +93,17 @@ impl Registry {
         self.associations.report(id, kind, packet.time);
     }
 
-    pub(super) fn on_shutdown_complete(&mut self, packet: &ControlPacket<'_>, chunk: &Chunk) {
+    pub(super) fn on_shutdown_complete(&mut self, flows: &Flows, packet: &ControlPacket<'_>, chunk: &Chunk) {
         let Some((id, direction)) = self.spoken_of(packet, chunk) else {
             return;
         };
-        if self.is_between_its_endpoints(id, direction, packet, chunk) {
+        if self.is_between_its_endpoints(flows, id, direction, packet, chunk) {
             let by = self.associations.get(id).and_then(Association::shutting_down);
             self.associations.end(id, EndReason::Shutdown { by }, packet.time);
         }
     }
 
-    pub(super) fn on_error(&mut self, packet: &ControlPacket<'_>, chunk: &Chunk) {
+    pub(super) fn on_error(&mut self, flows: &Flows, packet: &ControlPacket<'_>, chunk: &Chunk) {
         let causes = causes::read(&packet.frame, chunk);
         let Some((association, direction)) = self.associations.by_proved_tag_mut(packet.key(), packet.tag)
         else {
@@ -114,7 +114,7 @@ impl Registry {
         let causes = with_streams(causes, association, direction);
         if let Some(times) = association.errors.admits((by, causes.clone()), packet.time) {
             let id = association.id;
-            let answers = self.brought_about(packet, &causes);
+            let answers = self.brought_about(flows, packet, &causes);
             let kind = EventKind::AssociationError {
                 by,
                 source: packet.key().src.to_ip(),
@@ -132,11 +132,11 @@ impl Registry {
         let causes = causes::read(&packet.frame, chunk);
         let Some((id, direction)) = self.spoken_of(packet, chunk) else {
             if !self.handshakes.on_abort(packet, t_bit, &causes) {
-                self.on_lone_abort(packet, t_bit, causes);
+                self.on_lone_abort(flows, packet, t_bit, causes);
             }
             return;
         };
-        if !self.is_between_its_endpoints(id, direction, packet, chunk) {
+        if !self.is_between_its_endpoints(flows, id, direction, packet, chunk) {
             return;
         }
         let Some(association) = self.associations.get(id) else {
@@ -153,7 +153,7 @@ impl Registry {
             source,
             destination,
             t_bit,
-            answers: self.answered_by_abort(packet, t_bit, &causes),
+            answers: self.answered_by_abort(flows, packet, t_bit, &causes),
             causes,
             gave_up,
         };
@@ -162,7 +162,13 @@ impl Registry {
 
     /// An ABORT of which nothing else is known. On a host that terminates SCTP anyone can send such, and its own answer what
     /// anyone sends; between the hosts it may be all that is seen of an association.
-    fn on_lone_abort(&mut self, packet: &ControlPacket<'_>, t_bit: bool, causes: Vec<ErrorCause>) {
+    fn on_lone_abort(
+        &mut self,
+        flows: &Flows,
+        packet: &ControlPacket<'_>,
+        t_bit: bool,
+        causes: Vec<ErrorCause>,
+    ) {
         let FlowKey {
             src,
             dst,
@@ -180,7 +186,7 @@ impl Registry {
         {
             return;
         }
-        let answers = self.answered_by_abort(packet, t_bit, &causes);
+        let answers = self.answered_by_abort(flows, packet, t_bit, &causes);
         let kind = EventKind::AbortUnknown {
             answers,
             source: src.to_ip(),
@@ -284,6 +290,7 @@ impl Registry {
     /// Whether both addresses are the association's, as far as its lists are known. Reports a chunk of which they are not.
     fn is_between_its_endpoints(
         &mut self,
+        flows: &Flows,
         id: AssociationId,
         direction: Direction,
         packet: &ControlPacket<'_>,
@@ -312,7 +319,7 @@ impl Registry {
             _ => Vec::new(),
         };
         let answers = match kind {
-            ChunkKind::Abort => self.answered_by_abort(packet, t_bit, &causes),
+            ChunkKind::Abort => self.answered_by_abort(flows, packet, t_bit, &causes),
             ChunkKind::ShutdownAck => self.answered(packet, |asked| asked == ChunkKind::Shutdown),
             _ => None,
         };
