@@ -34,6 +34,9 @@ struct Cli {
     /// Only the scenes with so many paths.
     #[arg(long)]
     paths: Option<u16>,
+    /// Only the scenes in which this one watches: `ours` or `bfdd`.
+    #[arg(long)]
+    who: Option<Who>,
     /// One JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
@@ -50,10 +53,11 @@ fn main() -> anyhow::Result<()> {
     );
     if !cli.json {
         println!(
-            "{:<5} {:>8} {:>6} {:<8} {:>6} {:>7} {:>7} {:>7} {:>6} {:>6} {:>8}",
+            "{:<5} {:>8} {:>6} {:>6} {:<8} {:>6} {:>7} {:>7} {:>7} {:>6} {:>6} {:>8}",
             "who",
             "interval",
             "paths",
+            "up",
             "break",
             "breaks",
             "median",
@@ -64,7 +68,11 @@ fn main() -> anyhow::Result<()> {
             "far host"
         );
     }
-    for scene in scenes().filter(|scene| cli.paths.is_none_or(|paths| paths == scene.paths)) {
+    let is_wanted = |scene: &Scene| {
+        cli.paths.is_none_or(|paths| paths == scene.paths)
+            && cli.who.is_none_or(|who| scene.who.contains(&who))
+    };
+    for scene in scenes().filter(is_wanted) {
         // Each break of many paths gives many figures.
         let breaks = cli
             .breaks
@@ -99,6 +107,7 @@ fn print(scene: &Scene, breaks: u16, outcome: &Outcome, is_json: bool) {
                 "who": outcome.who,
                 "interval_ms": interval,
                 "paths": scene.paths,
+                "up": outcome.up,
                 "break": kind.name(),
                 "breaks": breaks,
                 "detect_ms_median": median,
@@ -113,9 +122,10 @@ fn print(scene: &Scene, breaks: u16, outcome: &Outcome, is_json: bool) {
         } else {
             let [median, p99] = [median, p99].map(|ms| ms.map_or("-".to_owned(), |ms| format!("{ms:.0}")));
             println!(
-                "{:<5} {interval:>8} {:>6} {:<8} {breaks:>6} {median:>7} {p99:>7} {:>7} {:>6} {near:>6.1} {far:>8.1}",
+                "{:<5} {interval:>8} {:>6} {:>6} {:<8} {breaks:>6} {median:>7} {p99:>7} {:>7} {:>6} {near:>6.1} {far:>8.1}",
                 outcome.who,
                 scene.paths,
+                outcome.up,
                 kind.name(),
                 said.missed,
                 said.wrong
