@@ -100,12 +100,14 @@ impl Detector {
     }
 }
 
-/// What came behind the last HEARTBEAT says nothing of them; a proof behind it ends what they say.
+/// What came behind the last HEARTBEAT says nothing of them; those before a proof that the path works count no more.
 fn weigh_repeated(rhythm: &Rhythm, elsewhere: Elsewhere) -> Option<Weighed> {
     let (usual, interval, last_at) = (rhythm.usual()?, rhythm.newest()?, rhythm.last_at()?);
-    let heartbeats = rhythm.repeated();
-    let is_proved = elsewhere.proved_at.is_some_and(|at| at + interval > last_at);
-    if heartbeats < REPEATED || is_proved {
+    let since_proof = elsewhere
+        .proved_at
+        .map_or(f64::MAX, |at| last_at.since(at).div_duration_f64(interval));
+    let heartbeats = rhythm.repeated().min(since_proof as u32);
+    if heartbeats < REPEATED {
         return None;
     }
     let reason = Reason::HeartbeatsRepeated {
