@@ -12,7 +12,8 @@ pub(crate) struct Args {
     /// What to measure; everything if nothing is named.
     #[arg(value_enum)]
     bench: Option<Bench>,
-    /// Breaks of each kind in `detection`, `peers` and `steering` [default: 20, 10 in `steering`, or 5 if everything is measured].
+    /// Breaks of each kind in `detection`, `peers`, `steering` and `probing` [default: 20, 10 in `steering`, or 5 if everything is
+    /// measured].
     #[arg(long)]
     breaks: Option<u16>,
     /// Short timers in `detection` and `peers` instead of the stack's defaults.
@@ -42,6 +43,8 @@ enum Bench {
     Peers,
     /// What a break costs an application, without an agent and with packets moved; not part of everything, it takes minutes.
     Steering,
+    /// How soon probes find a dead path, beside FRR's bfdd, and what each costs; not part of everything, it takes minutes.
+    Probing,
 }
 
 /// What the chosen benches need.
@@ -78,17 +81,21 @@ impl Bench {
         if args.json {
             command.arg("--json");
         }
-        if matches!(self, Self::Detection | Self::Peers | Self::Steering) {
+        if matches!(
+            self,
+            Self::Detection | Self::Peers | Self::Steering | Self::Probing
+        ) {
             // The endpoints are a program of another package, which cargo does not build for this one's benches.
             let endpoints = ["--package", "sctp-monitor-lab", "--bins"];
             run(cargo(&["build", "--release", "--quiet"]).args(endpoints))?;
             if let Some(breaks) = breaks {
                 command.args(["--breaks", &breaks.to_string()]);
             }
-            if args.tuned && self != Self::Steering {
+            let is_default_only = matches!(self, Self::Steering | Self::Probing);
+            if args.tuned && !is_default_only {
                 command.arg("--tuned");
             }
-            if let Some(flood) = args.flood.filter(|_| self != Self::Steering) {
+            if let Some(flood) = args.flood.filter(|_| !is_default_only) {
                 // One lab at a time: the flood alone keeps a core busy.
                 command.args(["--flood", &flood.to_string(), "--jobs", "1"]);
             }
@@ -103,6 +110,7 @@ impl Bench {
             Self::Detection | Self::Steering => Need::BenchDetection,
             Self::Pcap => Need::BenchPcap,
             Self::Peers => Need::BenchPeers,
+            Self::Probing => Need::BenchProbing,
         }
     }
 
@@ -115,6 +123,7 @@ impl Bench {
             Self::Pcap => "pcap",
             Self::Peers => "peers",
             Self::Steering => "steering",
+            Self::Probing => "probing",
         }
     }
 }

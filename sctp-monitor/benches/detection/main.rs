@@ -7,8 +7,12 @@
 //! that a path, a link or a peer is down. A doubt is a path potentially failed. With `--flood` somebody sends packets of
 //! forged new flows meanwhile.
 
+#[path = "../common/moments.rs"]
+mod moments;
 mod scenario;
 mod stage;
+#[path = "../common/times.rs"]
+mod times;
 
 use std::sync::{
     Mutex, PoisonError,
@@ -22,6 +26,7 @@ use serde_json::{Value, json};
 use crate::{
     scenario::Scenario,
     stage::{Sample, Stage},
+    times::Times,
 };
 
 #[derive(Debug, clap::Parser)]
@@ -130,11 +135,11 @@ impl Row {
             "{:<16} {:>6} {:>8} {:>6} {:>6} {:>6}   {:>6} {:>6} {:>6} {:>6}",
             self.scenario.name(),
             self.breaks,
-            alarms.0.len(),
-            shown(alarms.min()),
+            alarms.count(),
+            shown(alarms.at(0.0)),
             shown(alarms.at(0.5)),
             shown(alarms.at(0.99)),
-            shown(doubts.min()),
+            shown(doubts.at(0.0)),
             shown(doubts.at(0.5)),
             shown(doubts.at(0.99)),
             self.false_alarms,
@@ -144,8 +149,8 @@ impl Row {
     fn json(&self) -> Value {
         let times = |times: &Times| {
             json!({
-                "count": times.0.len(),
-                "min": times.min(),
+                "count": times.count(),
+                "min": times.at(0.0),
                 "median": times.at(0.5),
                 "p99": times.at(0.99),
                 "max": times.at(1.0),
@@ -158,29 +163,6 @@ impl Row {
             "doubt_ms": times(&self.doubts),
             "false_alarms": self.false_alarms,
         })
-    }
-}
-
-/// Durations in nanoseconds, in order.
-struct Times(Vec<u64>);
-
-impl Times {
-    fn of(times: impl Iterator<Item = u64>) -> Self {
-        let mut times: Vec<_> = times.collect();
-        times.sort_unstable();
-        Self(times)
-    }
-
-    /// The smallest, in milliseconds.
-    fn min(&self) -> Option<f64> {
-        self.0.first().map(|ns| *ns as f64 / 1e6)
-    }
-
-    /// The smallest that is not exceeded by this share of all (nearest rank), in milliseconds.
-    fn at(&self, share: f64) -> Option<f64> {
-        let rank = (share * self.0.len() as f64).ceil() as usize;
-        let ns = self.0.get(rank.max(1) - 1)?;
-        Some(*ns as f64 / 1e6)
     }
 }
 

@@ -23,7 +23,10 @@ use sctp_monitor_lab::{
 use sctp_monitor_testkit::frames::{self, new_flows};
 use serde_json::Value;
 
-use crate::scenario::Scenario;
+use crate::{
+    moments::{monotonic, wait_for_phase},
+    scenario::Scenario,
+};
 
 /// A lab, the agent on its host `mme`, and what happens there.
 pub(crate) struct Stage {
@@ -114,7 +117,7 @@ impl Stage {
         let said_before = self.agent.events().len();
         let offset_ns = wall_clock_offset_ns();
         let fault_ns = self.flooded(|| {
-            wait_for_phase(number)?;
+            wait_for_phase(number, PHASE)?;
             let fault_ns = self.scenario.strike(&self.lab, &mut peers.server)?;
             // Not every alarm is this event: one that never comes costs time only.
             let _ = self.agent.wait_for("path_state_changed", GIVE_UP, |event| {
@@ -302,24 +305,8 @@ fn is_alarm(event: &Value) -> bool {
     }
 }
 
-/// An event's time on the lab's clock.
-fn monotonic(event: &Value, offset_ns: u64) -> anyhow::Result<MonotonicNs> {
-    let time = event["time"].as_str().context("an event without time")?;
-    let wall: jiff::Timestamp = time.parse()?;
-    Ok(u64::try_from(wall.as_nanosecond() - i128::from(offset_ns))?)
-}
-
 fn earlier(known: Option<u64>, other: u64) -> Option<u64> {
     Some(known.map_or(other, |known| known.min(other)))
-}
-
-/// The endpoints start in step with their own timers, so a break at once would always meet the same moment between two
-/// messages. The golden ratio's multiples spread the breaks evenly, however many there are.
-fn wait_for_phase(number: u16) -> anyhow::Result<()> {
-    let fraction = (f64::from(number) * 0.618_033_988_749_895).fract();
-    let strike_at_ns = monotonic_ns() + (PHASE.as_nanos() as f64 * fraction) as u64;
-    wait::until(SOON, || (monotonic_ns() >= strike_at_ns).then_some(()))?;
-    Ok(())
 }
 
 /// No stack gives this tag, as good as certainly.

@@ -6,6 +6,9 @@
 //! that the receiver's stack delivers; a message counts as lost if it was never delivered, as twice if more were delivered than
 //! sent.
 
+#[path = "../common/times.rs"]
+mod times;
+
 use std::{
     path::Path,
     sync::{
@@ -19,6 +22,8 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use sctp_monitor_lab::{Endpoint, EndpointConfig, Event, EventKind, Lab, Monitor, endpoint::Traffic};
 use serde_json::json;
+
+use crate::times::Times;
 
 #[derive(Debug, clap::Parser)]
 struct Cli {
@@ -116,9 +121,8 @@ struct Sample {
 }
 
 fn print(scene: Scene, samples: &[Sample], json: bool) {
-    let mut gaps: Vec<_> = samples.iter().map(|sample| sample.gap_ns).collect();
-    gaps.sort_unstable();
-    let [median, p99] = [0.5, 0.99].map(|share| at(&gaps, share));
+    let gaps = Times::of(samples.iter().map(|sample| sample.gap_ns));
+    let [median, p99] = [0.5, 0.99].map(|share| gaps.at(share).unwrap_or_default());
     let sum = |of: fn(&Sample) -> u64| samples.iter().map(of).sum::<u64>();
     let (lost, twice) = (sum(|sample| sample.lost), sum(|sample| sample.twice));
     let retransmitted = sum(|sample| sample.retransmitted);
@@ -129,7 +133,7 @@ fn print(scene: Scene, samples: &[Sample], json: bool) {
             "stack": STACK,
             "break": what,
             "rate": rate,
-            "breaks": samples.len(),
+            "breaks": gaps.count(),
             "gap_ms_median": median,
             "gap_ms_p99": p99,
             "lost": lost,
@@ -141,15 +145,9 @@ fn print(scene: Scene, samples: &[Sample], json: bool) {
         println!(
             "{mode:<6} {STACK:<8} {what:<8} {rate:>5} {:>6} {median:>10.0} {p99:>7.0} {lost:>5} {twice:>5} \
              {retransmitted:>13}",
-            samples.len()
+            gaps.count()
         );
     }
-}
-
-/// The smallest that is not exceeded by this share of all (nearest rank), in milliseconds.
-fn at(sorted: &[u64], share: f64) -> f64 {
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.max(1) - 1).map_or(0.0, |ns| *ns as f64 / 1e6)
 }
 
 /// A lab, and the agents on both hosts if packets are to be moved.

@@ -30,6 +30,8 @@ pub(crate) enum Need {
     BenchPcap,
     /// `bench peers`.
     BenchPeers,
+    /// `bench probing`.
+    BenchProbing,
     /// `simulate`.
     Simulate,
 }
@@ -67,7 +69,7 @@ pub(crate) struct Package {
 }
 
 /// All of them. `bpf-linker` needs some more to be built, see [`super`].
-pub(crate) const PACKAGES: [Package; 15] = [
+pub(crate) const PACKAGES: [Package; 16] = [
     Package {
         name: "libusrsctp-dev",
         file: "include/usrsctp.h",
@@ -85,13 +87,20 @@ pub(crate) const PACKAGES: [Package; 15] = [
             Need::BenchPrograms,
             Need::BenchDetection,
             Need::BenchPeers,
+            Need::BenchProbing,
         ],
     },
     Package {
         name: "nftables",
         file: "sbin/nft",
         what_for: "loss, and breaks of one direction",
-        needed_by: &[Need::Test, Need::Vm, Need::BenchDetection, Need::BenchPeers],
+        needed_by: &[
+            Need::Test,
+            Need::Vm,
+            Need::BenchDetection,
+            Need::BenchPeers,
+            Need::BenchProbing,
+        ],
     },
     Package {
         name: "conntrack",
@@ -122,6 +131,12 @@ pub(crate) const PACKAGES: [Package; 15] = [
         file: "bin/linux.uml",
         what_for: "the kernel's own SCTP, as a process",
         needed_by: &[Need::Test, Need::Vm, Need::BenchPeers],
+    },
+    Package {
+        name: "frr",
+        file: "lib/frr/bfdd",
+        what_for: "BFD: the peer of `bench probing`",
+        needed_by: &[Need::BenchProbing],
     },
     Package {
         name: "chromium",
@@ -178,6 +193,7 @@ const LAB: &[Need] = &[
     Need::BenchDetection,
     Need::BenchPcap,
     Need::BenchPeers,
+    Need::BenchProbing,
 ];
 
 /// The packages that one or more of `needs` ask for.
