@@ -23,6 +23,7 @@ pub mod probe;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod service;
 pub mod settings;
 pub mod show;
 pub mod slots;

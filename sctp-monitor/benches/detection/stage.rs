@@ -86,7 +86,7 @@ impl Stage {
         let config = tempfile::Builder::new().suffix(".toml").tempfile()?;
         if scenario.keeps_association() {
             // A path that fails again and again is held back otherwise, when it works again.
-            std::fs::write(&config, "flap_failures = 1000000\n")?;
+            std::fs::write(&config, "[detector]\nflap_failures = 1000000\n")?;
             arguments.extend(["--config", config.path().to_str().context("a path in UTF-8")?]);
         }
         let agent = Monitor::spawn(lab.host("mme"), binary, arguments)?;

@@ -40,6 +40,7 @@ use crate::{
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
     report::{Line, NoSctp, NoticeKind, Writers},
+    service,
     wanted::{self, Wanted},
     ways::Ways,
 };
@@ -149,6 +150,12 @@ impl Driver {
         self.begin(&known)?;
         self.began_at = Clock::now()?;
         self.on_all_nics(known, self.began_at);
+        let watched: Vec<_> = self
+            .watched()
+            .into_iter()
+            .map(|watched| watched.interface)
+            .collect();
+        service::ready(&watched);
         let mut control = self.listen();
         let mut next_hops = NextHops::open().context("cannot open a netlink socket to look up neighbours")?;
         let mut ways = Ways::open().context("cannot open a netlink socket to look up routes")?;
@@ -246,6 +253,7 @@ impl Driver {
     }
 
     fn refresh(&mut self) -> anyhow::Result<()> {
+        service::alive();
         self.clock = Clock::read()?;
         self.try_lost_nics(Clock::now()?);
         let counters = self.flows.kernel.counters()?;
@@ -302,6 +310,7 @@ impl Driver {
 
     /// Takes the programs off before anything waits for a writer.
     fn stop(mut self) -> anyhow::Result<()> {
+        service::stopping();
         let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
         self.session.take_ring(&mut self.flows);

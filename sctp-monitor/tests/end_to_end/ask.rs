@@ -1,9 +1,19 @@
 //! What a running agent is asked by the commands of an operator who has come later.
 
-use nix::sys::signal::Signal;
+use std::{os::unix::net::UnixDatagram, process::Stdio};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use sctp_monitor_lab::Lab;
 use serde_json::Value;
 
-use crate::{scene::Scene, setup::binary, support::Validator};
+use crate::{
+    scene::Scene,
+    setup::{VERIFIED_WITHIN, binary},
+    support::Validator,
+};
 
 /// What the command writes, and whether it ends well.
 fn asked(scene: &Scene, arguments: &[&str]) -> (bool, String) {
@@ -99,4 +109,40 @@ fn an_operator_asks_what_is_wrong() {
         !output.status.success() && error.contains("no agent runs"),
         "{error}"
     );
+}
+
+/// As systemd does with `Type=notify` and `WatchdogSec=`.
+#[test]
+fn a_service_manager_is_told_when_the_agent_watches_lives_and_ends() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(VERIFIED_WITHIN)).unwrap();
+    let told = || {
+        let mut text = [0; 512];
+        let length = socket.recv(&mut text).unwrap();
+        String::from_utf8(text[..length].to_vec()).unwrap()
+    };
+    let mut agent = lab
+        .host("mme")
+        .command(binary())
+        .args(["run", "--iface", "path1"])
+        .env("NOTIFY_SOCKET", &path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ready = told();
+    assert!(
+        ready.contains("READY=1") && ready.contains("STATUS=watching path1"),
+        "{ready}"
+    );
+    for _ in 0..3 {
+        assert_eq!(told().trim_end(), "WATCHDOG=1");
+    }
+    kill(Pid::from_raw(agent.id().cast_signed()), Signal::SIGTERM).unwrap();
+    let end = std::iter::repeat_with(told).find(|text| !text.starts_with("WATCHDOG"));
+    assert_eq!(end.unwrap().trim_end(), "STOPPING=1");
+    assert!(agent.wait().unwrap().success());
 }

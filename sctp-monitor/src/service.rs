@@ -1,0 +1,28 @@
+//! What systemd is told, if it has started the agent (sd_notify(3)); nothing otherwise.
+//!
+//! The watchdog is fed by the loop itself: a loop that turns no more is one that watches no more.
+
+use sd_notify::NotifyState;
+use tracing::debug;
+
+/// The NICs are watched from now on.
+pub fn ready(interfaces: &[String]) {
+    let status = format!("watching {}", interfaces.join(", "));
+    tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
+}
+
+/// The loop turns.
+pub fn alive() {
+    tell(&[NotifyState::Watchdog]);
+}
+
+/// The agent ends.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        debug!("systemd was not told {state:?}: {error}");
+    }
+}
