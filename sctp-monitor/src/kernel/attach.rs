@@ -16,7 +16,7 @@ use nix::net::if_::if_nametoindex;
 use super::{
     Kernel, KernelError, XDP_FRAGS_SINCE,
     attachment::{Attachment, Ingress, Missing},
-    link::Held,
+    held::Held,
 };
 
 /// The hook that the operator asks for.

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::{attach::Hook, link::Held};
+use super::{attach::Hook, held::Held};
 
 /// The programs on one NIC. Dropping it takes them off.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ mod attach;
 mod attachment;
 mod error;
 mod flows;
-mod link;
+mod held;
 mod load;
 mod maps;
 mod probes;
