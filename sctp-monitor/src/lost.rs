@@ -25,10 +25,9 @@ impl Lost {
         for name in names {
             self.remove(name);
         }
-        self.0.push(Nic {
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-            refused: None,
-        });
+        let mut names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        names.dedup();
+        self.0.push(Nic { names, refused: None });
     }
 
     /// By which name the operator asked for it.
@@ -64,14 +63,35 @@ impl Lost {
         is_news
     }
 
-    /// Those that were refused and are to be tried again by now.
+    /// It is not tried before that time, and why.
+    pub fn postpone(&mut self, name: &str, why: &str, until: Timestamp) {
+        if let Some(nic) = self.0.iter_mut().find(|nic| nic.has(name)) {
+            nic.refused = Some((why.to_owned(), 0, until));
+        }
+    }
+
+    /// Whether it was refused, and is tried again later.
     #[must_use]
-    pub fn due(&self, now: Timestamp) -> Vec<String> {
+    pub fn is_refused(&self, name: &str) -> bool {
+        self.0.iter().any(|nic| nic.has(name) && nic.refused.is_some())
+    }
+
+    /// Those that are there and were refused, by the name that was asked for, and why.
+    pub fn refused(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|nic| {
+            let (why, ..) = nic.refused.as_ref()?;
+            Some((nic.names.first()?.as_str(), why.as_str()))
+        })
+    }
+
+    /// The names of each of those that were refused and are to be tried again by now.
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> Vec<Vec<String>> {
         let is_due = |nic: &&Nic| matches!(nic.refused, Some((_, _, at)) if at <= now);
         self.0
             .iter()
             .filter(is_due)
-            .flat_map(|nic| nic.names.clone())
+            .map(|nic| nic.names.clone())
             .collect()
     }
 }
@@ -98,7 +118,7 @@ mod tests {
         let mut told = Vec::new();
         for second in 0..200 {
             let now = Timestamp::from_nanos(second * 1_000_000_000);
-            if second == 10 || lost.due(now) == ["path1"] {
+            if second == 10 || lost.due(now) == [["path1"]] {
                 tried.push(second);
                 let why = if second < 100 { "busy" } else { "too large" };
                 if lost.on_refused("path1", why.to_owned(), now) {
@@ -117,6 +137,15 @@ mod tests {
         let mut lost = Lost::default();
         lost.add(&["ens1", "wan0"]);
         assert!(lost.has("ens1") && lost.has("wan0"));
+        let now = Timestamp::from_nanos(1_000_000_000);
+        assert!(lost.on_refused("wan0", "busy".to_owned(), now) && lost.is_refused("ens1"));
+        assert_eq!(lost.due(now + FIRST_PAUSE), [["ens1", "wan0"]], "once");
+        assert_eq!(lost.refused().collect::<Vec<_>>(), [("ens1", "busy")]);
+        lost.add(&["ens1", "ens1"]);
+        lost.postpone("ens1", "taken off", now + LONGEST_PAUSE);
+        assert!(lost.due(now + FIRST_PAUSE).is_empty());
+        assert_eq!(lost.due(now + LONGEST_PAUSE), [["ens1"]]);
+        lost.add(&["ens1", "wan0"]);
         assert_eq!(lost.first_name("wan0"), Some("ens1"));
         lost.remove("ens1");
         assert!(!lost.has("wan0"), "it is watched");

@@ -83,7 +83,9 @@ pub fn of_associations() -> io::Result<BTreeSet<String>> {
 fn owners(is_one: impl Fn(IpAddr) -> bool) -> io::Result<BTreeSet<String>> {
     let all = getifaddrs()?.filter_map(|one| Some((one.interface_name, address(one.address.as_ref()?)?)));
     let owners = all.filter(|(_, address)| !address.is_loopback() && is_one(*address));
-    Ok(owners.map(|(name, _)| name).collect())
+    // An address may have a label of its own in place of the name (`eth0:1`).
+    let name = |label: String| label.split(':').next().map(str::to_owned);
+    Ok(owners.filter_map(|(label, _)| name(label)).collect())
 }
 
 fn address(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {

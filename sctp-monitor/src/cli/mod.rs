@@ -75,7 +75,8 @@ pub struct RunArgs {
         value_delimiter = ','
     )]
     pub interfaces: Vec<String>,
-    /// Exit with an error if one of the NICs is missing; without this option it is watched as soon as it is there.
+    /// Exit with an error if one of the NICs is missing or refused; without this option the others are watched, if there are any, and it
+    /// as soon as it can be.
     #[arg(long)]
     pub strict: bool,
     /// Options of watching.

@@ -57,6 +57,8 @@ pub fn the_agent(process: Option<u32>) -> anyhow::Result<Agent> {
     if let Some(process) = process {
         agents.retain(|agent| agent.process() == process);
     }
+    // Sockets of agents that were killed stay.
+    agents.retain(|agent| UnixStream::connect(&agent.path).is_ok());
     match agents.len() {
         0 => bail!("no agent runs in this network namespace that could be asked (as root)"),
         1 => Ok(agents.remove(0)),
@@ -113,6 +115,9 @@ impl Agent {
         agent.write_all(&request)?;
         let mut answer = Vec::new();
         BufReader::new(agent).read_until(b'\n', &mut answer)?;
+        if answer.is_empty() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
         if let Ok(Refusal { error }) = serde_json::from_slice(&answer) {
             return Err(AskError::Refused { error });
         }

@@ -76,6 +76,8 @@ pub struct Driver {
     wanted: Wanted,
     /// NICs that are not watched because others see their packets.
     left_out: BTreeSet<String>,
+    /// The indices of NICs that went away or cannot be watched, by the name that was asked for: flows were last seen there.
+    indices_before: BTreeMap<String, Vec<u32>>,
     /// NICs that are missing, or went away: they are watched when they come.
     lost: Lost,
     /// When programs were taken off a NIC by somebody else, lately.
@@ -116,6 +118,7 @@ impl Driver {
             nics: BTreeMap::new(),
             wanted: Wanted::default(),
             left_out: BTreeSet::new(),
+            indices_before: BTreeMap::new(),
             lost: Lost::default(),
             robbed_at: BTreeMap::new(),
             reports,

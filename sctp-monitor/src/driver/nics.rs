@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, bail};
 use nix::net::if_::if_nametoindex;
-use sctp_monitor_engine::{NicState, model::Timestamp};
+use sctp_monitor_engine::{
+    NicState,
+    model::{Short, Timestamp},
+};
 use tracing::debug;
 
 use super::Driver;
@@ -22,13 +25,15 @@ impl Driver {
     /// # Errors
     /// If one of them cannot be watched, or is missing and that is an error, or none is there.
     pub(super) fn begin(&mut self, known: &BTreeMap<u32, NicChange>) -> anyhow::Result<()> {
-        let mut interfaces = self.wanted.names.clone();
         let matching = known
             .values()
             .filter(|nic| nic.ethernet && self.wanted.matches(&nic.name));
-        interfaces.extend(matching.map(|nic| nic.name.clone()));
-        let is_there = |name: &String| known.values().any(|nic| nic.name == *name);
-        let some_are_there = interfaces.iter().any(is_there);
+        let mut interfaces: Vec<String> = Vec::new();
+        for name in self.wanted.names.iter().chain(matching.map(|nic| &nic.name)) {
+            if !interfaces.contains(name) {
+                interfaces.push(name.clone());
+            }
+        }
         if interfaces.is_empty() {
             bail!(
                 "there is no Ethernet interface like {} in this network namespace (`ip link` lists the interfaces)",
@@ -36,22 +41,36 @@ impl Driver {
             );
         }
         let twice = self.seen_twice(&interfaces, known);
+        let mut first_error = None;
         for interface in &interfaces {
-            let seen_on = twice.iter().find(|(name, _)| name == interface);
-            if let Some((_, seen_on)) = seen_on {
+            if let Some((_, reason)) = twice.iter().find(|(name, _)| name == interface) {
                 self.left_out.insert(interface.clone());
-                self.not_watched(interface, layers::why(seen_on), Clock::now()?);
+                self.not_watched(interface, reason.clone(), Clock::now()?);
                 continue;
             }
-            if !is_there(interface) && some_are_there && !self.watch.strict {
-                self.lost.add(&[interface]);
-                let reason = "there is no interface of this name (`ip link` lists them); it is watched as soon as there is one";
-                self.not_watched(interface, reason.to_owned(), Clock::now()?);
+            let nic = known.values().find(|nic| nic.name == *interface);
+            let Err(error) = self.attach(interface, nic) else {
                 continue;
+            };
+            if self.watch.strict {
+                return Err(error);
             }
-            self.attach(interface, known.values().find(|nic| nic.name == *interface))?;
+            self.lost.add(&[interface]);
+            let now = Clock::now()?;
+            match nic {
+                Some(_) => self.on_refused(interface, &error, now),
+                None => self.not_watched(
+                    interface,
+                    format!("{error:#}; it is watched as soon as there is one"),
+                    now,
+                ),
+            }
+            first_error.get_or_insert(error);
         }
-        Ok(())
+        match first_error {
+            Some(error) if self.attachments.is_empty() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn not_watched(&mut self, interface: &str, reason: String, now: Timestamp) {
@@ -59,20 +78,18 @@ impl Driver {
         self.notice(NoticeKind::NotWatched { interface, reason }, now);
     }
 
-    /// Those of the NICs whose packets are seen on another one of them, and on which.
+    /// Those of the NICs whose packets are seen on another one of them, and why that one is watched.
     fn seen_twice(&self, interfaces: &[String], known: &BTreeMap<u32, NicChange>) -> Vec<(String, String)> {
         let by_index = |index: Option<u32>| known.get(&index?);
         let layers: Vec<_> = known
             .values()
             .filter(|nic| interfaces.contains(&nic.name))
-            .map(|nic| {
-                let master = by_index(nic.ties.master);
-                Layer {
-                    name: &nic.name,
-                    master: master.map(|master| master.name.as_str()),
-                    is_port: master.is_some_and(|master| master.kind.as_deref() == Some("bridge")),
-                    lower: by_index(nic.ties.lower).map(|lower| lower.name.as_str()),
-                }
+            .map(|nic| Layer {
+                name: &nic.name,
+                kind: nic.kind.as_deref(),
+                master: by_index(nic.ties.master)
+                    .map(|master| (master.name.as_str(), master.kind.as_deref())),
+                lower: by_index(nic.ties.lower).map(|lower| lower.name.as_str()),
             })
             .collect();
         let purpose = Purpose {
@@ -81,8 +98,49 @@ impl Driver {
         };
         let left_out = layers::left_out(&layers, purpose).into_iter();
         left_out
-            .map(|(name, seen_on)| (name.to_owned(), seen_on.to_owned()))
+            .map(|left_out| (left_out.name.to_owned(), left_out.to_string()))
             .collect()
+    }
+
+    /// Attaches to what is wanted and not watched, and leaves what is seen on others, as the NICs are now.
+    fn reconcile(&mut self, now: Timestamp) {
+        let wanted: Vec<_> = self
+            .nics
+            .values()
+            .filter(|nic| self.is_wanted(nic))
+            .cloned()
+            .collect();
+        let names: Vec<_> = wanted.iter().map(|nic| nic.name.clone()).collect();
+        let twice = self.seen_twice(&names, &self.nics);
+        for nic in &wanted {
+            let is_covered = twice.iter().any(|(name, _)| *name == nic.name);
+            let is_watched = self.attachments.contains_key(&nic.if_index);
+            if !is_covered && !is_watched && !self.lost.is_refused(&nic.name) {
+                if !self.lost.has(&nic.name) {
+                    self.lost.add(&[&nic.name]);
+                }
+                self.try_again(&nic.name, now);
+            }
+        }
+        for (name, reason) in &twice {
+            let covered = wanted.iter().find(|nic| nic.name == *name);
+            let attached = covered.and_then(|nic| self.attachments.remove(&nic.if_index));
+            if attached.is_some() {
+                let (interface, reason) = (name.clone(), reason.clone());
+                self.notice(NoticeKind::WatchEnded { interface, reason }, now);
+            } else if !self.left_out.contains(name) {
+                self.not_watched(name, reason.clone(), now);
+            }
+        }
+        self.left_out = twice.into_iter().map(|(name, _)| name).collect();
+    }
+
+    fn is_wanted(&self, nic: &NicChange) -> bool {
+        self.attachments.contains_key(&nic.if_index) || self.is_asked_for(nic) || self.lost.has(&nic.name)
+    }
+
+    fn is_asked_for(&self, nic: &NicChange) -> bool {
+        self.wanted.names.contains(&nic.name) || nic.ethernet && self.wanted.matches(&nic.name)
     }
 
     /// Looks whether somebody else has taken programs off, and attaches them again.
@@ -98,7 +156,7 @@ impl Driver {
             // One that is gone is told of by netlink.
             if missing.any()
                 && self.nics.contains_key(if_index)
-                && if_nametoindex(attachment.interface()).is_ok()
+                && if_nametoindex(attachment.interface()).is_ok_and(|index| index == *if_index)
             {
                 robbed.push((*if_index, missing));
             }
@@ -115,26 +173,44 @@ impl Driver {
         };
         self.session.handle_watch(if_index, false, now);
         let interface = attachment.interface().to_owned();
+        let lately = self.robbed_at.entry(if_index).or_default();
+        lately.retain(|at| now.since(*at) < LATELY);
+        lately.push(now);
+        let more = u32::try_from(lately.len().saturating_sub(HOOKS)).unwrap_or(u32::MAX);
+        // Whoever goes on doing it is not fought.
+        let pause = 1_u64
+            .checked_shl(more.saturating_sub(1))
+            .map_or(LONGEST_PAUSE, Duration::from_secs);
+        let pause = if more == 0 {
+            Duration::ZERO
+        } else {
+            pause.min(LONGEST_PAUSE)
+        };
+        let when = if more == 0 {
+            "now".to_owned()
+        } else {
+            format!("in {}", Short(pause))
+        };
         let reason = format!(
-            "somebody else has taken {missing} off its hook (`bpftool link` and `bpftool net` show who is there); it is put back, \
-             and until then nothing is concluded from packets that are not seen"
+            "somebody else has taken {missing} off its hook (`bpftool link` and `bpftool net` show who is there); it is tried to put \
+             it back {when}, and until then nothing is concluded from packets that are not seen"
         );
+        let ended = interface.clone();
         self.notice(
             NoticeKind::WatchEnded {
-                interface: interface.clone(),
+                interface: ended,
                 reason,
             },
             now,
         );
-        let names = [attachment.asked_for().to_owned(), interface.clone()];
-        self.lost.add(&[&names[0], &names[1]]);
-        let lately = self.robbed_at.entry(if_index).or_default();
-        lately.retain(|at| now.since(*at) < LATELY);
-        lately.push(now);
-        if lately.len() > HOOKS {
-            // Whoever does that may go on doing it.
-            let error = "it was taken off again at once".to_owned();
-            self.lost.on_refused(&interface, error, now);
+        let asked_for = attachment.asked_for().to_owned();
+        self.lost.add(&[&asked_for, &interface]);
+        if more > 0 {
+            self.lost.postpone(
+                &interface,
+                "somebody else takes it off again and again",
+                now + pause,
+            );
             return;
         }
         let hook = self.hook_on(self.nics.get(&if_index));
@@ -179,8 +255,17 @@ impl Driver {
         };
         self.notice(watching, now);
         let if_index = attachment.if_index();
+        let names = [
+            attachment.asked_for().to_owned(),
+            attachment.interface().to_owned(),
+        ];
         self.attachments.insert(if_index, attachment);
         self.session.handle_watch(if_index, true, now);
+        for name in names {
+            for before in self.indices_before.remove(&name).unwrap_or_default() {
+                self.session.handle_watch(before, true, now);
+            }
+        }
     }
 
     /// Takes what the kernel told of NICs.
@@ -227,38 +312,14 @@ impl Driver {
             let state = change.state;
             self.notice(NoticeKind::InterfaceStateChanged { interface, state }, now);
         }
-        let is_new = before.is_none_or(|nic| nic.name != change.name);
+        let is_as_before = |nic: &NicChange| nic.name == change.name && nic.ties == change.ties;
+        let is_new = !before.as_ref().is_some_and(is_as_before);
         self.follow_name(change, now);
         if is_watched && is_gone {
             self.on_gone(change, now);
-        } else if !is_watched && !is_gone && is_new {
-            self.on_new(change, now);
-            if self.lost.has(&change.name) {
-                self.try_again(&change.name, now);
-            }
         }
-    }
-
-    /// One that appears is watched if it is like what was asked for, and its packets are not seen already.
-    fn on_new(&mut self, change: &NicChange, now: Timestamp) {
-        let name = &change.name;
-        let is_wanted = change.ethernet && self.wanted.matches(name);
-        if !is_wanted || self.lost.has(name) || self.left_out.contains(name) {
-            return;
-        }
-        let watched = self
-            .attachments
-            .values()
-            .map(|watched| watched.interface().to_owned());
-        let beside: Vec<_> = watched.chain([name.clone()]).collect();
-        match self.seen_twice(&beside, &self.nics).first() {
-            None => self.lost.add(&[name]),
-            Some((left_out, seen_on)) => {
-                let other = if left_out == name { seen_on } else { left_out };
-                let reason = layers::why(other);
-                self.left_out.insert(name.clone());
-                self.not_watched(name, reason, now);
-            }
+        if is_new || is_gone {
+            self.reconcile(now);
         }
     }
 
@@ -279,21 +340,24 @@ impl Driver {
     fn on_gone(&mut self, change: &NicChange, now: Timestamp) {
         let attachment = self.attachments.remove(&change.if_index);
         let asked_for = attachment.as_ref().map_or(&*change.name, Attachment::asked_for);
-        self.lost.add(&[asked_for, &change.name]);
+        // One that only a pattern has is found by it again.
+        if !self.wanted.matches(asked_for) {
+            self.lost.add(&[asked_for, &change.name]);
+        }
+        let before = self.indices_before.entry(asked_for.to_owned()).or_default();
+        before.push(change.if_index);
+        self.robbed_at.remove(&change.if_index);
         let reason = "the interface is gone; it is watched again if it comes back".to_owned();
         let interface = change.name.clone();
         self.notice(NoticeKind::WatchEnded { interface, reason }, now);
-        // What was told of its end may be late.
-        if self.exists(&change.name) {
-            self.try_again(&change.name, now);
-        }
     }
 
     /// NICs that came back and could not be watched then.
     pub(super) fn try_lost_nics(&mut self, now: Timestamp) {
-        for name in self.lost.due(now) {
-            if self.exists(&name) {
-                self.try_again(&name, now);
+        for names in self.lost.due(now) {
+            let is_free = |name: &&String| self.exists(name) && !self.left_out.contains(*name);
+            if let Some(name) = names.iter().find(is_free) {
+                self.try_again(name, now);
             }
         }
     }
@@ -305,13 +369,37 @@ impl Driver {
     /// A NIC that may go away at any time can be refused at first, and accepted later.
     fn try_again(&mut self, interface: &str, now: Timestamp) {
         let known = self.nics.values().find(|nic| nic.name == interface).cloned();
+        if known
+            .as_ref()
+            .is_some_and(|nic| self.attachments.contains_key(&nic.if_index))
+        {
+            return self.lost.remove(interface);
+        }
         match self.attach(interface, known.as_ref()) {
             Ok(()) => self.lost.remove(interface),
             Err(error) => self.on_refused(interface, &error, now),
         }
     }
 
+    /// It is there and cannot be watched: what passes it is not seen, be it of flows of the NIC that had its name before.
+    fn hold(&mut self, interface: &str, now: Timestamp) {
+        let name = self.lost.first_name(interface).unwrap_or(interface).to_owned();
+        let index = self
+            .nics
+            .values()
+            .find(|nic| nic.name == interface)
+            .map(|nic| nic.if_index);
+        let before = self.indices_before.entry(name).or_default();
+        before.extend(index);
+        before.sort_unstable();
+        before.dedup();
+        for index in before.clone() {
+            self.session.handle_watch(index, false, now);
+        }
+    }
+
     fn on_refused(&mut self, interface: &str, error: &anyhow::Error, now: Timestamp) {
+        self.hold(interface, now);
         let error = format!("{error:#}");
         let reason = format!("it is there, but {error}; this is tried again, at least once a minute");
         if self.lost.on_refused(interface, error, now) {
@@ -320,6 +408,7 @@ impl Driver {
     }
 }
 
-/// Programs that are taken off more often in that time than there are of them are put back after a pause only.
-const LATELY: Duration = Duration::from_secs(10);
+/// Programs that were taken off more often in that time than there are of them are put back after pauses that grow.
+const LATELY: Duration = Duration::from_secs(600);
 const HOOKS: usize = 3;
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);

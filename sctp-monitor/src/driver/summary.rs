@@ -11,7 +11,7 @@ use crate::{
     control::Question,
     flows::KernelFlows,
     kernel::Attachment,
-    report::{FlowTable, Interface, Summary, WriterStatus},
+    report::{FlowTable, Interface, NotWatched, Summary, WriterStatus},
 };
 
 impl Driver {
@@ -38,11 +38,33 @@ impl Driver {
 
     /// Tells a client how things are. The engine's own figures are new enough; only the end reads all records.
     fn tell_summary(&self, to: oneshot::Sender<Summary>) -> anyhow::Result<()> {
-        let known = self.session.engine().snapshot(Clock::now()?, |_| None);
+        let mut known = self.session.engine().snapshot(Clock::now()?, |_| None);
+        let is_known = |id| {
+            known
+                .associations
+                .iter()
+                .any(|association| association.reference.id == id)
+        };
+        let ended: Vec<_> = self
+            .ended
+            .iter()
+            .filter(|ended| !is_known(ended.reference.id))
+            .cloned()
+            .collect();
+        known.associations.extend(ended);
         let counters = self.flows.kernel.counters()?;
         // Who has left needs no answer.
         let _ = to.send(self.summary(known, &counters, self.watched()));
         Ok(())
+    }
+
+    fn refused(&self) -> Vec<NotWatched> {
+        let all = self.lost.refused();
+        all.map(|(interface, reason)| NotWatched {
+            interface: interface.to_owned(),
+            reason: reason.to_owned(),
+        })
+        .collect()
     }
 
     pub(super) fn watched(&self) -> Vec<Interface> {
@@ -67,6 +89,7 @@ impl Driver {
             snapshot: known.dated(&self.clock),
             since: Some(self.clock.date(self.began_at)),
             interfaces,
+            not_watched: self.refused(),
             flows: FlowTable {
                 slots: kernel.max_flows(),
                 in_use: slots.in_use(),

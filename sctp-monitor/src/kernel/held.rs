@@ -3,8 +3,8 @@
 //! Whoever may load programs may take ours off: the kernel tells nobody. A link stays open then, and leads nowhere.
 
 use std::{
-    io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    fs, io,
+    os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
 use aya::{
@@ -48,8 +48,8 @@ impl Held {
 
     fn link(link: FdLink) -> Result<Self, ProgramError> {
         let id = link.info().map_err(told)?.id();
-        let asked = by_id(id).map_err(|io_error| SyscallError {
-            call: "bpf_link_get_fd_by_id",
+        let asked = own_descriptor(id).map_err(|io_error| SyscallError {
+            call: "fcntl",
             io_error,
         })?;
         Ok(Self::Link { asked, _link: link })
@@ -74,12 +74,6 @@ fn told(error: LinkError) -> ProgramError {
     }
 }
 
-/// `struct { __u32 link_id; }` of `union bpf_attr` (include/uapi/linux/bpf.h).
-#[repr(C)]
-struct GetById {
-    link_id: u32,
-}
-
 /// `struct { __u32 bpf_fd; __u32 info_len; __aligned_u64 info; }` of `union bpf_attr`.
 #[repr(C)]
 struct GetInfo {
@@ -101,10 +95,22 @@ struct LinkInfo {
     rest: [u32; 3],
 }
 
-fn by_id(link_id: u32) -> io::Result<OwnedFd> {
-    let descriptor = bpf(BPF_LINK_GET_FD_BY_ID, &mut GetById { link_id })?;
-    // SAFETY: the kernel has just made it for this process, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+/// A second descriptor of a link that this process holds: aya keeps the first one to itself, and the kernel gives none by number
+/// without CAP_SYS_ADMIN.
+fn own_descriptor(id: u32) -> io::Result<OwnedFd> {
+    let of_link = format!("link_id:\t{id}");
+    for entry in fs::read_dir("/proc/self/fdinfo")? {
+        let entry = entry?;
+        let is_it =
+            fs::read_to_string(entry.path()).is_ok_and(|text| text.lines().any(|line| line == of_link));
+        let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(number) = number.filter(|_| is_it) {
+            // SAFETY: it was open a moment ago, and this thread is about to keep the link that it is of.
+            let known = unsafe { BorrowedFd::borrow_raw(number) };
+            return known.try_clone_to_owned();
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 fn leads_somewhere(link: &OwnedFd) -> io::Result<bool> {
@@ -130,4 +136,3 @@ fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_int> {
 }
 
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
-const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;

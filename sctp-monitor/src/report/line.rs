@@ -205,6 +205,9 @@ pub struct Summary {
     pub since: Option<Timestamp>,
     /// The NICs that are watched.
     pub interfaces: Vec<Interface>,
+    /// The NICs that should be watched and cannot be now. Paths over them are not judged, and keep the state that they had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_watched: Vec<NotWatched>,
     /// The use of the flow table.
     pub flows: FlowTable,
     /// Associations that ended since the watch began, also those that are forgotten.
@@ -255,6 +258,15 @@ impl Summary {
     pub fn ended(&self) -> u64 {
         self.associations_ended.max(self.known_ended().count() as u64)
     }
+}
+
+/// A NIC that should be watched and is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotWatched {
+    /// The name of the NIC.
+    pub interface: String,
+    /// Why not, in words.
+    pub reason: String,
 }
 
 /// A NIC that is watched.

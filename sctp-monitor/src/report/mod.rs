@@ -16,7 +16,7 @@ mod words;
 pub mod writer;
 
 pub use self::{
-    line::{FlowTable, Interface, Line, Notice, NoticeKind, Summary, WriterStatus},
+    line::{FlowTable, Interface, Line, NotWatched, Notice, NoticeKind, Summary, WriterStatus},
     no_sctp::NoSctp,
     pressure::Pressure,
     writer::{Outlet, Report},

@@ -34,7 +34,7 @@ impl NoSctp {
                 missing.join(", ")
             );
         }
-        "`tcpdump -i any sctp or udp port 9899`, also in other network namespaces (`ip netns`); whether the packets are in a tunnel \\
+        "`tcpdump -i any sctp or udp port 9899`, also in other network namespaces (`ip netns`); whether the packets are in a tunnel \
          (ESP, GRE, VXLAN) or in UDP of another port (--udp-port)"
             .to_owned()
     }
@@ -43,6 +43,9 @@ impl NoSctp {
 impl fmt::Display for NoSctp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let watched: Vec<_> = self.interfaces.iter().map(String::as_str).collect();
+        if watched.is_empty() {
+            return f.write_str("no NIC is watched");
+        }
         write!(
             f,
             "no SCTP packet seen in {} on {}",

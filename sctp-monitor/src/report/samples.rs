@@ -120,6 +120,7 @@ pub(crate) fn summary(associations: &[AssociationView]) -> Summary {
             interface: "path1".to_owned(),
             hook: "xdp-native".to_owned(),
         }],
+        not_watched: Vec::new(),
         flows: FlowTable {
             slots: 16,
             in_use: 0,

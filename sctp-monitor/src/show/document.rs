@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     lag::Lag,
-    report::{FlowTable, Interface},
+    report::{FlowTable, Interface, NotWatched},
 };
 
 /// The answer to one question; what was not asked for is left out.
@@ -48,6 +48,8 @@ pub struct Document {
 pub struct Status {
     /// The NICs that are watched.
     pub interfaces: Vec<Interface>,
+    /// The NICs that should be watched and cannot be now. Paths over them are not judged, and keep the state that they had.
+    pub not_watched: Vec<NotWatched>,
     /// The number of associations that are established.
     pub established: usize,
     /// The number of associations that ended since the watch began.

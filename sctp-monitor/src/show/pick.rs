@@ -77,6 +77,7 @@ fn status(summary: &Summary) -> Status {
     }
     Status {
         interfaces: summary.interfaces.clone(),
+        not_watched: summary.not_watched.clone(),
         established,
         ended: summary.ended(),
         paths,
@@ -166,8 +167,13 @@ pub(super) fn used(association: &AssociationView) -> impl Iterator<Item = &PathV
 
 /// The worst association comes first: none of its paths is active, then by its worst path.
 fn rank(association: &AssociationView) -> (bool, u8) {
-    let worst = used(association).map(|path| badness(path.state)).min();
-    (active(association) > 0, worst.unwrap_or(u8::MAX))
+    let worst = worst(association).map_or(u8::MAX, |path| badness(path.state));
+    (active(association) > 0, worst)
+}
+
+/// The worst path on which packets were seen.
+pub(super) fn worst(association: &AssociationView) -> Option<&PathView> {
+    used(association).min_by_key(|path| badness(path.state))
 }
 
 /// The worst state comes first.

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use comfy_table::{Table, presets::NOTHING};
 use sctp_monitor_engine::model::{
-    AssociationView, IncidentView, PathState, PhaseView, Short, Side, Sides, Status as Opened,
+    AssociationView, IncidentView, PhaseView, Short, Side, Sides, Status as Opened,
     words::{date_time, plural},
 };
 
 use super::{
     Document, FindingOf, PathOf, Question, Status,
-    pick::{active, used},
+    pick::{active, used, worst},
 };
 use crate::report::table;
 
@@ -51,6 +51,13 @@ fn write_status(out: &mut impl Write, document: &Document, status: &Status) -> i
             out,
             "  watching {}: incoming packets by {}",
             watched.interface, watched.hook
+        )?;
+    }
+    for missing in &status.not_watched {
+        writeln!(
+            out,
+            "  not watching {}: {}; its paths are not judged, and keep the state that they had",
+            missing.interface, missing.reason
         )?;
     }
     let paths: Vec<_> = status
@@ -112,15 +119,7 @@ fn list_associations(
                 .collect();
             all.join(" ")
         };
-        let inactive = association
-            .paths
-            .iter()
-            .find(|path| path.state == PathState::Inactive);
-        let doubtful = association
-            .paths
-            .iter()
-            .find(|path| path.state != PathState::Active);
-        let worst = inactive.or(doubtful).or_else(|| used(association).next());
+        let worst = worst(association);
         let of_paths: usize = association.paths.iter().map(|path| path.findings.len()).sum();
         table.add_row([
             known.id.to_string(),

@@ -6,7 +6,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use sctp_monitor_lab::{Lab, Monitor, Namespace};
+use sctp_monitor_lab::{Lab, Monitor, Namespace, wait};
 use serde_json::Value;
 
 use crate::{
@@ -194,6 +194,54 @@ fn nics_are_watched_by_pattern_and_those_that_come_later_too() {
         .filter(|event| event["event"] == "watch_started")
         .count();
     assert_eq!(watched, 3);
+}
+
+/// How often each of these NICs began to be watched and was left.
+fn times_watched(agent: &Monitor, interface: &str) -> [usize; 2] {
+    let events = agent.events();
+    ["watch_started", "watch_ended"].map(|name| {
+        let is_one = |event: &&Value| event["event"] == name && event["interface"] == interface;
+        events.iter().filter(is_one).count()
+    })
+}
+
+#[test]
+fn nics_that_are_tied_to_each_other_later_are_watched_once_and_all_again_afterwards() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let wanted = ["--iface", "path*", "--iface", "br*"];
+    let agent = Monitor::spawn(host, binary(), wanted.to_vec()).unwrap();
+    agent.wait_until_watching(2, VERIFIED_WITHIN).unwrap();
+    ip(host, "link add br0 type bridge\nlink set path2 master br0\n");
+    agent.wait_for("watch_started", SOON, of("br0")).unwrap();
+    let left = agent.wait_for("watch_ended", SOON, of("path2")).unwrap();
+    assert!(
+        left["reason"].as_str().unwrap().contains("seen on br0"),
+        "{left:#}"
+    );
+    // One that has nothing to do with it.
+    ip(host, "link add name path9 type veth peer name far\n");
+    agent.wait_for("watch_started", SOON, of("path9")).unwrap();
+    ip(host, "link del br0\n");
+    agent.wait_for("watch_ended", SOON, of("br0")).unwrap();
+    wait::until(SOON, || (times_watched(&agent, "path2") == [2, 1]).then_some(())).unwrap();
+    assert_eq!(times_watched(&agent, "path1"), [1, 0]);
+    assert_eq!(times_watched(&agent, "path9"), [1, 0]);
+    let refused = agent
+        .events()
+        .iter()
+        .filter(|event| event["event"] == "not_watched")
+        .count();
+    assert_eq!(refused, 0, "{:#?}", agent.events());
+}
+
+#[test]
+fn a_nic_that_is_named_twice_is_one() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let wanted = ["--iface", "path1", "--iface", "path1", "--iface", "path*"];
+    let agent = Monitor::spawn(lab.host("mme"), binary(), wanted.to_vec()).unwrap();
+    agent.wait_until_watching(2, VERIFIED_WITHIN).unwrap();
+    assert_eq!(agent.events().len(), 2, "{:#?}", agent.events());
 }
 
 #[test]

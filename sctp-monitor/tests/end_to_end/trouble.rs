@@ -163,7 +163,7 @@ fn without_privileges_it_says_what_is_missing() {
 fn wrong_arguments_are_explained() {
     let namespace = Namespace::new("arguments").unwrap();
     for (arguments, words) in [
-        (&["run"][..], "--iface"),
+        (&["run", "--iface"][..], "--iface"),
         (&["run", "--iface", "lo", "--hook", "magic"], "xdp-native"),
         (&["run", "--iface", "lo", "--duration", "soon"], "--duration"),
         (&["run", "--iface", "lo", "--max-flows", "3"], "64"),
@@ -217,4 +217,36 @@ fn events_can_go_to_a_file_as_well() {
         .unwrap();
     assert!(String::from_utf8_lossy(&refused.stderr).contains("/no/such/folder/file"));
     let _ = Duration::ZERO;
+}
+
+/// Those that the manual names, and that the unit for systemd gives.
+#[test]
+fn the_privileges_of_the_manual_suffice() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    for hook in ["xdp-native", "tc"] {
+        let mut command = lab.host("mme").command("setpriv");
+        let three = "--bounding-set=-all,+bpf,+net_admin,+perfmon";
+        let output = command
+            .args([three, "--inh-caps=-all", "--"])
+            .arg(binary())
+            .args([
+                "run",
+                "--iface",
+                "path1",
+                "--duration",
+                "1s",
+                "--format",
+                "json",
+                "--hook",
+                hook,
+            ])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.success() && text.contains("watch_started"),
+            "{hook}: {error}"
+        );
+    }
 }

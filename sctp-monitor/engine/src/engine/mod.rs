@@ -24,6 +24,7 @@ use std::{
 
 use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, ProbePath, SteerOrder};
 
+use self::sight::Hidden;
 use crate::{
     config::Config,
     engine::held::Held,
@@ -287,13 +288,16 @@ impl Engine {
         let flow = self.flows.get(slot)?;
         let member = flow.member;
         let association = member.and_then(|member| self.registry.get(member.association));
-        let is_hidden = association.is_some_and(|known| known.crosses(self.nics.unwatched(), &self.flows));
-        let accuse_from = if is_hidden {
-            now + HIDDEN
-        } else {
-            self.grace.accuse_from()
+        let hidden = self.hidden(association, flow);
+        let accuse_from = match hidden {
+            Some(Hidden::Path) => now + HIDDEN,
+            _ => self.grace.accuse_from(),
         };
-        let seen = context(association, flow, record, &self.flows, &self.config, accuse_from);
+        let (mut context, counted) =
+            context(association, flow, record, &self.flows, &self.config, accuse_from);
+        // A SACK may take another path.
+        context.sacks_are_seen &= hidden.is_none();
+        let seen = (context, counted);
         let awaited = association.is_some_and(Association::is_established);
         self.flows.observe(slot, record, seen, awaited, &self.config, now);
         member
@@ -365,7 +369,8 @@ impl Engine {
         self.question_paths(slice, now);
         self.registry.expire_addresses(now);
         self.flows.read_meters(slice, now);
-        self.registry.forget_silent(&mut self.flows, slice, now);
+        self.registry
+            .forget_silent(&mut self.flows, self.nics.unwatched(), slice, now);
         self.registry.make_room(&mut self.flows, now);
         self.route(now);
         self.findings.expire(now);

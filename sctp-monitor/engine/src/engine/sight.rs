@@ -7,10 +7,33 @@ use std::collections::BTreeSet;
 use super::Engine;
 use crate::{
     model::{AssociationId, Direction, Timestamp},
+    path::flow::Flow,
     registry::association::Association,
 };
 
+/// Packets of which a flow is judged are not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hidden {
+    /// Its own, or those of the opposite direction of its path.
+    Path,
+    /// Those of another path of the association.
+    Other,
+}
+
 impl Engine {
+    /// Whether packets of which a flow is judged are not seen now.
+    pub(super) fn hidden(&self, association: Option<&Association>, flow: &Flow) -> Option<Hidden> {
+        let unwatched = self.nics.unwatched();
+        let association = association.filter(|known| known.crosses(unwatched, &self.flows))?;
+        let is_hidden = |flow: &Flow| unwatched.contains(&flow.view.interface.if_index());
+        let opposite = flow.member.and_then(|member| {
+            let path = association.path(&member.path)?;
+            self.flows.get(path.flow(member.direction.reversed())?)
+        });
+        let of_path = is_hidden(flow) || opposite.is_some_and(is_hidden);
+        Some(if of_path { Hidden::Path } else { Hidden::Other })
+    }
+
     /// Takes whether the packets of a NIC are seen, whenever that changes.
     pub(crate) fn handle_watch(&mut self, if_index: u32, is_watched: bool, now: Timestamp) {
         self.nics.set_watched(if_index, is_watched);
@@ -25,6 +48,7 @@ impl Engine {
                 self.forgive(id, now);
             }
             self.review_probed(id, now);
+            self.review_steering(id, now);
         }
     }
 

@@ -46,6 +46,8 @@ pub enum SteeringEnd {
     PathGone,
     /// The kernel did not take the order.
     Refused,
+    /// Packets of the path, or of the other one, cross a NIC that is not watched now.
+    NotWatched,
     /// The agent ends.
     AgentEnds,
 }
@@ -72,6 +74,8 @@ pub enum SteeringObstacle {
     NothingSent,
     /// Packets of other paths leave on it.
     TakesOthers,
+    /// Its packets leave by a NIC that is not watched now.
+    NotWatched,
     /// The association has no such path.
     NoSuchPath,
     /// There is nothing to take back.

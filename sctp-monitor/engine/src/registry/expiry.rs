@@ -3,7 +3,7 @@
 //! The flow table has an end, and anyone can send packets that look like new flows. So flows that nothing proves have a share of
 //! it, and when they fill most of that, the oldest go. One whose association was seen to work never does.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use sctp_monitor_common::abi::limits::unproved_share;
 
@@ -52,10 +52,21 @@ impl Registry {
     }
 
     /// Forgets the flows of a slice that have nothing more to tell.
-    pub(crate) fn forget_silent(&mut self, flows: &mut Flows, slice: Slice, now: Timestamp) {
+    /// What crosses a NIC whose packets are not seen is silent for that reason.
+    pub(crate) fn forget_silent(
+        &mut self,
+        flows: &mut Flows,
+        unwatched: &BTreeSet<u32>,
+        slice: Slice,
+        now: Timestamp,
+    ) {
+        let is_hidden = |flow: &Flow| {
+            let association = self.association_of(flow);
+            association.is_some_and(|known| known.crosses(unwatched, flows))
+        };
         let mut over: Vec<_> = flows
             .iter()
-            .filter(|(slot, flow)| slice.has(u64::from(*slot)) && self.is_over(flows, flow, now))
+            .filter(|(slot, flow)| slice.has(u64::from(*slot)) && self.is_over(flows, flow, now) && !is_hidden(flow))
             .map(|(slot, _)| slot)
             .collect();
         over.sort_unstable();
@@ -133,8 +144,9 @@ impl Registry {
     /// Whether a flow has nothing more to tell.
     fn is_over(&self, flows: &Flows, flow: &Flow, now: Timestamp) -> bool {
         let silent = now.since(flow.view.last_seen);
-        // One that answers probes lives, though neither host sends anything.
+        // One that answers probes lives, though neither host sends anything; and one that was not seen was not silent.
         let silent = silent.min(flow.detector.alive_at().map_or(silent, |at| now.since(at)));
+        let silent = silent.min(now.since(flow.detector.seen_since()));
         if silent > self.config.idle_after {
             return true;
         }

@@ -24,6 +24,12 @@ impl<'a> Surroundings<'a> {
             .filter(|flow| flow.view.interface.is_egress() && flow.view.interface.if_index() != 0)
     }
 
+    /// Whether what this host sends on a path leaves by a NIC whose packets are seen.
+    pub(super) fn is_watched(&self, association: &Association, path: &PathId) -> bool {
+        let flow = self.sent_flow(association, path);
+        flow.is_none_or(|flow| !self.nics.unwatched().contains(&flow.view.interface.if_index()))
+    }
+
     /// The largest packet that passes, as far as is known: by the NIC, by the route, and by what routers said.
     pub(super) fn mtu(&self, flow: &Flow, way: Option<Way>) -> Option<u32> {
         let of_nic = self.nics.mtu(flow.view.interface.if_index());

@@ -64,6 +64,7 @@ pub(super) fn choose(
     };
     let candidates: Vec<_> = association
         .paths()
+        .filter(|(id, _)| around.is_watched(association, id))
         .filter(|(id, other)| is_candidate(id, other.state()))
         .filter_map(|(id, _)| Some((*id, around.sent_flow(association, id)?)))
         .collect();

@@ -193,6 +193,11 @@ impl Steering {
             return;
         }
         let (onto, if_index, tag_before) = (order.onto, order.if_index, order.tag);
+        // The program that moves them is not there, or what leaves on the other path is not seen.
+        if !around.is_watched(association, &path_id) || !around.is_watched(association, &onto) {
+            self.end(at, SteeringEnd::NotWatched, around.now);
+            return;
+        }
         if let Some(order) = self.in_force.get_mut(&at) {
             order.active_until = active_until;
         }
@@ -234,6 +239,7 @@ impl Steering {
             .ok_or(SteeringObstacle::NothingSent)?;
         let chosen = match self.obstacle(at) {
             Some(obstacle) => Err(obstacle),
+            None if !around.is_watched(association, &path_id) => Err(SteeringObstacle::NotWatched),
             None => match self.target(association, path_id, around) {
                 Ok(target) => Ok(target),
                 Err(NoTarget::Obstacle(obstacle)) => Err(obstacle),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sctp_monitor_engine::model::PathState;
+use sctp_monitor_engine::{config::Config, model::PathState};
 use sctp_monitor_testkit::{
     frames,
     world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
@@ -161,5 +161,35 @@ fn a_peer_that_was_not_seen_was_not_silent() {
     from_peer(&mut world, 20, false);
     watch(&mut world, true);
     from_peer(&mut world, 10, true);
+    assert_eq!(states(&mut world), []);
+}
+
+/// The NIC of path 1 is not watched; nobody knows what becomes of path 1, but path 2 is seen.
+#[test]
+fn what_is_seen_of_other_paths_is_judged() {
+    let (mut world, _) = in_use();
+    watch(&mut world, false);
+    world.heartbeat(2);
+    world.advance(ms(3_000));
+    assert_eq!(states(&mut world), [PotentiallyFailed]);
+    // Nor is an association over because it is not seen.
+    world.advance(2 * Config::default().idle_after);
+    let association = world.engine().associations().next().unwrap();
+    assert_eq!(association.paths().count(), 4);
+    watch(&mut world, true);
+    world.advance(ms(5_000));
+    assert_eq!(world.engine().associations().count(), 1);
+}
+
+/// Nothing speaks against it any more once the peer's packets are forgotten; that is no proof.
+#[test]
+fn a_dead_path_works_again_only_when_something_proves_it() {
+    let (mut world, mut next) = in_use();
+    send(&mut world, &mut next, 10, Seen::Egress);
+    assert_eq!(world.state(1), Inactive);
+    world.session.handle_watch(NIC + 1, false, world.now);
+    world.events.clear();
+    send(&mut world, &mut next, 40, Seen::Egress);
+    world.advance(Duration::from_secs(30));
     assert_eq!(states(&mut world), []);
 }

@@ -54,12 +54,12 @@ fn seen_twice(name: &str, nics: &[Nic]) -> Option<Finding> {
     let layers: Vec<_> = known
         .map(|(nic, facts)| Layer {
             name: &nic.name,
-            master: facts.ties.master.as_ref().map(|master| master.name.as_str()),
-            is_port: facts
+            kind: facts.kind.as_deref(),
+            master: facts
                 .ties
                 .master
                 .as_ref()
-                .is_some_and(|master| master.kind.as_deref() == Some("bridge")),
+                .map(|master| (master.name.as_str(), master.kind.as_deref())),
             lower: facts.ties.lower.as_deref(),
         })
         .collect();
@@ -68,8 +68,7 @@ fn seen_twice(name: &str, nics: &[Nic]) -> Option<Finding> {
         moved: false,
     };
     let left_out = layers::left_out(&layers, purpose);
-    let (_, seen_on) = left_out.into_iter().find(|(left_out, _)| *left_out == name)?;
-    let why = layers::why(seen_on);
+    let why = left_out.into_iter().find(|left_out| left_out.name == name)?;
     Some(Finding::new(
         Level::Limitation,
         "seen_twice",

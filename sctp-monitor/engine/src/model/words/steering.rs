@@ -103,6 +103,7 @@ impl std::fmt::Display for SteeringEnd {
             Self::NoPathLeft => "no other path of the association can take its packets any more",
             Self::Operator => "the operator asked for it",
             Self::PathGone => "the association or the path is no more",
+            Self::NotWatched => "a NIC of the path, or of the one that takes them, is not watched now",
             Self::Refused => "the kernel did not take the order (see the log)",
             Self::AgentEnds => "the agent ends",
         })
@@ -121,6 +122,7 @@ impl std::fmt::Display for SteeringObstacle {
             Self::Operator => "the operator took it back; it is left alone until the path is active again",
             Self::Off => "steering is off, for all or for this peer (`run --steer`, table `steering` of the configuration)",
             Self::NothingSent => "this host has sent nothing on the path since the agent watches",
+            Self::NotWatched => "its NIC is not watched now",
             Self::TakesOthers => "packets of another path leave on it",
             Self::NoSuchPath => "the association has no such path",
             Self::NothingInForce => "its packets leave as the host sends them already",

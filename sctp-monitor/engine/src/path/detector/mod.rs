@@ -333,6 +333,11 @@ impl Detector {
         let elsewhere = context.elsewhere.filter(|_| !may_lack);
         let received = self.weigh_received(rhythm, elsewhere, last_seen.max(self.seen_since), now);
         let (verdict, at) = received.unwrap_or_else(|| self.weigh(heartbeats, data, now));
+        let is_blind = !context.answers_are_seen || !context.sacks_are_seen;
+        if is_blind && matches!(verdict, Verdict::Alive(_)) && self.is_dead_since_proof() {
+            // That nothing is seen any more which speaks against it proves nothing.
+            return;
+        }
         if matches!(verdict, Verdict::Dead(_)) {
             self.data.outage_until = Some(record.highest_sent);
         }

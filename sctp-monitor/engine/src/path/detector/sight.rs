@@ -18,6 +18,16 @@ impl Detector {
         }
     }
 
+    /// Since when packets are seen without a gap, if there ever was one.
+    pub(crate) fn seen_since(&self) -> Timestamp {
+        self.seen_since
+    }
+
+    /// Whether it was dead, and nothing has proved since that it works.
+    pub(super) fn is_dead_since_proof(&self) -> bool {
+        matches!(self.verdict, Verdict::Dead(_)) && self.since.is_some_and(|since| self.alive_at < Some(since))
+    }
+
     /// Whether an answer to what was sent at that time may have passed unseen.
     pub(super) fn may_be_answered_unseen(&self, sent_at: Timestamp) -> bool {
         sent_at < self.seen_since

@@ -125,3 +125,19 @@ fn one_that_was_answered_lately_comes_first() {
         "path 2 is faster, and may have failed as well"
     );
 }
+
+#[test]
+fn nothing_is_moved_where_it_is_not_seen() {
+    for nic in [NIC, NIC + 1] {
+        let (mut world, _) = moved_onto_the_second(2);
+        world.session.handle_watch(nic, false, world.now);
+        world.sweep();
+        assert_eq!(ends(&mut world), [SteeringEnd::NotWatched]);
+        assert_eq!(orders(&world), []);
+        world.advance(ms(1_000));
+        assert_eq!(orders(&world), []);
+        world.session.handle_watch(nic, true, world.now);
+        world.advance(ms(1_000));
+        assert_eq!(steering_of(&mut world).last(), Some(&started(1, 2, SteeringMode::Move)));
+    }
+}
