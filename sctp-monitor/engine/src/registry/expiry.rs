@@ -66,7 +66,9 @@ impl Registry {
         };
         let mut over: Vec<_> = flows
             .iter()
-            .filter(|(slot, flow)| slice.has(u64::from(*slot)) && self.is_over(flows, flow, now) && !is_hidden(flow))
+            .filter(|(slot, flow)| {
+                slice.has(u64::from(*slot)) && self.is_over(flows, flow, now) && !is_hidden(flow)
+            })
             .map(|(slot, _)| slot)
             .collect();
         over.sort_unstable();

@@ -25,7 +25,8 @@ impl Detector {
 
     /// Whether it was dead, and nothing has proved since that it works.
     pub(super) fn is_dead_since_proof(&self) -> bool {
-        matches!(self.verdict, Verdict::Dead(_)) && self.since.is_some_and(|since| self.alive_at < Some(since))
+        matches!(self.verdict, Verdict::Dead(_))
+            && self.since.is_some_and(|since| self.alive_at < Some(since))
     }
 
     /// Whether an answer to what was sent at that time may have passed unseen.

@@ -138,6 +138,9 @@ fn nothing_is_moved_where_it_is_not_seen() {
         assert_eq!(orders(&world), []);
         world.session.handle_watch(nic, true, world.now);
         world.advance(ms(1_000));
-        assert_eq!(steering_of(&mut world).last(), Some(&started(1, 2, SteeringMode::Move)));
+        assert_eq!(
+            steering_of(&mut world).last(),
+            Some(&started(1, 2, SteeringMode::Move))
+        );
     }
 }
