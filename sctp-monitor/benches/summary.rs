@@ -178,6 +178,7 @@ impl World {
         let record = |slot: u32| self.table.records().get(slot as usize).copied();
         let known: Snapshot = self.session.engine().snapshot(self.now, record);
         Summary {
+            not_watched: Vec::new(),
             snapshot: known.dated(&WallClock::default()),
             since: None,
             interfaces: Vec::new(),

@@ -24,7 +24,6 @@ use std::{
 
 use sctp_monitor_common::abi::{FlowKey, FlowLinks, FlowRecord, ProbePath, SteerOrder};
 
-use self::sight::Hidden;
 use crate::{
     config::Config,
     engine::held::Held,
@@ -75,6 +74,15 @@ pub(crate) enum Output {
         /// In place of what was said before; as the host sends them if `None`.
         order: Option<SteerOrder>,
     },
+}
+
+/// Packets of which a flow is judged are not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    /// Its own, or those of the opposite direction of its path.
+    Path,
+    /// Those of another path of the association.
+    Other,
 }
 
 /// The engine. See the crate's documentation.

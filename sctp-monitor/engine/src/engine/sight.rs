@@ -4,21 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Engine;
+use super::{Engine, Hidden};
 use crate::{
     model::{AssociationId, Direction, Timestamp},
     path::flow::Flow,
     registry::association::Association,
 };
-
-/// Packets of which a flow is judged are not seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hidden {
-    /// Its own, or those of the opposite direction of its path.
-    Path,
-    /// Those of another path of the association.
-    Other,
-}
 
 impl Engine {
     /// Whether packets of which a flow is judged are not seen now.
