@@ -76,11 +76,11 @@ impl Lost {
         self.0.iter().any(|nic| nic.has(name) && nic.refused.is_some())
     }
 
-    /// Those that are there and were refused, by the name that was asked for, and why.
-    pub fn refused(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// All of them, by the name that was asked for, and why they are not watched.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter_map(|nic| {
-            let (why, ..) = nic.refused.as_ref()?;
-            Some((nic.names.first()?.as_str(), why.as_str()))
+            let why = nic.refused.as_ref().map_or("it is not there", |(why, ..)| why);
+            Some((nic.names.first()?.as_str(), why))
         })
     }
 
@@ -140,7 +140,7 @@ mod tests {
         let now = Timestamp::from_nanos(1_000_000_000);
         assert!(lost.on_refused("wan0", "busy".to_owned(), now) && lost.is_refused("ens1"));
         assert_eq!(lost.due(now + FIRST_PAUSE), [["ens1", "wan0"]], "once");
-        assert_eq!(lost.refused().collect::<Vec<_>>(), [("ens1", "busy")]);
+        assert_eq!(lost.all().collect::<Vec<_>>(), [("ens1", "busy")]);
         lost.add(&["ens1", "ens1"]);
         lost.postpone("ens1", "taken off", now + LONGEST_PAUSE);
         assert!(lost.due(now + FIRST_PAUSE).is_empty());

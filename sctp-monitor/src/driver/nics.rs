@@ -317,6 +317,8 @@ impl Driver {
         self.follow_name(change, now);
         if is_watched && is_gone {
             self.on_gone(change, now);
+        } else if is_gone {
+            self.on_gone_unwatched(&change.name);
         }
         if is_new || is_gone {
             self.reconcile(now);
@@ -344,12 +346,26 @@ impl Driver {
         if !self.wanted.matches(asked_for) {
             self.lost.add(&[asked_for, &change.name]);
         }
+        if self.indices_before.len() >= MOST_GONE {
+            self.indices_before.retain(|name, _| self.lost.has(name));
+        }
         let before = self.indices_before.entry(asked_for.to_owned()).or_default();
         before.push(change.if_index);
         self.robbed_at.remove(&change.if_index);
         let reason = "the interface is gone; it is watched again if it comes back".to_owned();
         let interface = change.name.clone();
         self.notice(NoticeKind::WatchEnded { interface, reason }, now);
+    }
+
+    /// One that could not be watched is gone, and waited for if it was named.
+    fn on_gone_unwatched(&mut self, name: &str) {
+        let Some(asked_for) = self.lost.first_name(name).map(str::to_owned) else {
+            return;
+        };
+        self.lost.remove(name);
+        if self.wanted.names.contains(&asked_for) {
+            self.lost.add(&[&asked_for, name]);
+        }
     }
 
     /// NICs that came back and could not be watched then.
@@ -412,3 +428,6 @@ impl Driver {
 const LATELY: Duration = Duration::from_secs(600);
 const HOOKS: usize = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Names of NICs that went away and are remembered, of those that only a pattern has.
+const MOST_GONE: usize = 256;

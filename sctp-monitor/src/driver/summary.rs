@@ -59,7 +59,7 @@ impl Driver {
     }
 
     fn refused(&self) -> Vec<NotWatched> {
-        let all = self.lost.refused();
+        let all = self.lost.all();
         all.map(|(interface, reason)| NotWatched {
             interface: interface.to_owned(),
             reason: reason.to_owned(),

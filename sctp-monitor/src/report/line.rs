@@ -205,7 +205,7 @@ pub struct Summary {
     pub since: Option<Timestamp>,
     /// The NICs that are watched.
     pub interfaces: Vec<Interface>,
-    /// The NICs that should be watched and cannot be now. Paths over them are not judged, and keep the state that they had.
+    /// The NICs that should be watched and cannot be now: what passes them is not seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_watched: Vec<NotWatched>,
     /// The use of the flow table.

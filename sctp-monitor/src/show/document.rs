@@ -26,6 +26,9 @@ pub struct Document {
     /// When the watch began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// The NICs that should be watched and cannot be now: what passes them is not seen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_watched: Vec<NotWatched>,
     /// How the agent is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
@@ -48,8 +51,6 @@ pub struct Document {
 pub struct Status {
     /// The NICs that are watched.
     pub interfaces: Vec<Interface>,
-    /// The NICs that should be watched and cannot be now. Paths over them are not judged, and keep the state that they had.
-    pub not_watched: Vec<NotWatched>,
     /// The number of associations that are established.
     pub established: usize,
     /// The number of associations that ended since the watch began.

@@ -14,6 +14,7 @@ pub(super) fn pick(question: &Question<'_>, summary: Summary, agent: u32) -> Doc
         agent,
         time: summary.snapshot.time,
         since: summary.since,
+        not_watched: summary.not_watched.clone(),
         status: None,
         associations: None,
         paths: None,
@@ -77,7 +78,6 @@ fn status(summary: &Summary) -> Status {
     }
     Status {
         interfaces: summary.interfaces.clone(),
-        not_watched: summary.not_watched.clone(),
         established,
         ended: summary.ended(),
         paths,

@@ -19,6 +19,9 @@ pub(super) fn write(out: &mut impl Write, question: &Question<'_>, document: &Do
     if let Some(status) = &document.status {
         write_status(out, document, status)?;
     }
+    for missing in &document.not_watched {
+        writeln!(out, "not watching {}: {}", missing.interface, missing.reason)?;
+    }
     if let Some(associations) = &document.associations {
         if matches!(question, Question::Explain(..)) {
             for association in associations {
@@ -51,13 +54,6 @@ fn write_status(out: &mut impl Write, document: &Document, status: &Status) -> i
             out,
             "  watching {}: incoming packets by {}",
             watched.interface, watched.hook
-        )?;
-    }
-    for missing in &status.not_watched {
-        writeln!(
-            out,
-            "  not watching {}: {}; its paths are not judged, and keep the state that they had",
-            missing.interface, missing.reason
         )?;
     }
     let paths: Vec<_> = status

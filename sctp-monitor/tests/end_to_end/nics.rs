@@ -135,13 +135,26 @@ fn a_nic_that_is_missing_is_named_and_watched_when_it_comes_and_under_another_na
     ip(host, "link set spare name wan0\n");
     let renamed = agent.wait_for("interface_renamed", SOON, of("wan0")).unwrap();
     assert_eq!(renamed["before"], "spare");
-    // By either name it is the one that was asked for.
-    ip(
-        host,
-        "link del wan0\nlink add name wan0 type veth peer name far\n",
-    );
+    let status = || {
+        let agent = agent.pid().to_string();
+        let output = host
+            .command(binary())
+            .args(["status", "--agent", &agent])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(!status().contains("not watching"), "{}", status());
+    ip(host, "link del wan0\n");
     agent.wait_for("watch_ended", SOON, of("wan0")).unwrap();
+    assert!(
+        status().contains("not watching spare: it is not there"),
+        "{}",
+        status()
+    );
+    ip(host, "link add name wan0 type veth peer name far\n");
     times_watched("wan0", 1);
+    // By either name it is the one that was asked for.
     ip(
         host,
         "link del wan0\nlink add name spare type veth peer name far\n",
