@@ -110,8 +110,7 @@ impl Driver {
             .filter(|nic| self.is_wanted(nic))
             .cloned()
             .collect();
-        let names: Vec<_> = wanted.iter().map(|nic| nic.name.clone()).collect();
-        let twice = self.seen_twice(&names, &self.nics);
+        let twice = self.seen_on_others(&wanted);
         for nic in &wanted {
             let is_covered = twice.iter().any(|(name, _)| *name == nic.name);
             let is_watched = self.attachments.contains_key(&nic.if_index);
@@ -122,6 +121,8 @@ impl Driver {
                 self.try_again(&nic.name, now);
             }
         }
+        // What was refused just now sees nothing for others.
+        let twice = self.seen_on_others(&wanted);
         for (name, reason) in &twice {
             let covered = wanted.iter().find(|nic| nic.name == *name);
             let attached = covered.and_then(|nic| self.attachments.remove(&nic.if_index));
@@ -133,6 +134,13 @@ impl Driver {
             }
         }
         self.left_out = twice.into_iter().map(|(name, _)| name).collect();
+    }
+
+    /// Those of them whose packets are seen on another one that can be watched.
+    fn seen_on_others(&self, wanted: &[NicChange]) -> Vec<(String, String)> {
+        let usable = wanted.iter().filter(|nic| !self.lost.is_refused(&nic.name));
+        let names: Vec<_> = usable.map(|nic| nic.name.clone()).collect();
+        self.seen_twice(&names, &self.nics)
     }
 
     fn is_wanted(&self, nic: &NicChange) -> bool {
@@ -171,7 +179,6 @@ impl Driver {
         let Some(mut attachment) = self.attachments.remove(&if_index) else {
             return;
         };
-        self.session.handle_watch(if_index, false, now);
         let interface = attachment.interface().to_owned();
         let lately = self.robbed_at.entry(if_index).or_default();
         lately.retain(|at| now.since(*at) < LATELY);
@@ -205,6 +212,7 @@ impl Driver {
         );
         let asked_for = attachment.asked_for().to_owned();
         self.lost.add(&[&asked_for, &interface]);
+        self.hold(&interface, now);
         if more > 0 {
             self.lost.postpone(
                 &interface,
@@ -318,7 +326,7 @@ impl Driver {
         if is_watched && is_gone {
             self.on_gone(change, now);
         } else if is_gone {
-            self.on_gone_unwatched(&change.name);
+            self.on_gone_unwatched(&change.name, now);
         }
         if is_new || is_gone {
             self.reconcile(now);
@@ -358,13 +366,19 @@ impl Driver {
     }
 
     /// One that could not be watched is gone, and waited for if it was named.
-    fn on_gone_unwatched(&mut self, name: &str) {
+    fn on_gone_unwatched(&mut self, name: &str, now: Timestamp) {
         let Some(asked_for) = self.lost.first_name(name).map(str::to_owned) else {
             return;
         };
+        // What does not exist hides nothing.
+        let before = self.indices_before.remove(&asked_for).unwrap_or_default();
+        for index in &before {
+            self.session.handle_watch(*index, true, now);
+        }
         self.lost.remove(name);
         if self.wanted.names.contains(&asked_for) {
             self.lost.add(&[&asked_for, name]);
+            self.indices_before.insert(asked_for, before);
         }
     }
 

@@ -248,6 +248,22 @@ fn nics_that_are_tied_to_each_other_later_are_watched_once_and_all_again_afterwa
     assert_eq!(refused, 0, "{:#?}", agent.events());
 }
 
+/// A bridge has no native XDP: its ports are watched on.
+#[test]
+fn what_is_refused_sees_nothing_for_others() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let wanted = ["--hook", "xdp-native", "--iface", "path*", "--iface", "br*"];
+    let agent = Monitor::spawn(host, binary(), wanted.to_vec()).unwrap();
+    agent.wait_until_watching(2, VERIFIED_WITHIN).unwrap();
+    ip(host, "link add br0 type bridge\nlink set path2 master br0\n");
+    agent.wait_for("not_watched", SOON, of("br0")).unwrap();
+    // Another change of NICs, after which all is looked at again.
+    ip(host, "link add name path9 type veth peer name far\n");
+    agent.wait_for("watch_started", SOON, of("path9")).unwrap();
+    assert_eq!(times_watched(&agent, "path2"), [1, 0]);
+}
+
 #[test]
 fn a_nic_that_is_named_twice_is_one() {
     let lab = Lab::two_hosts_two_paths().unwrap();
