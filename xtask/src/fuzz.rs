@@ -35,7 +35,12 @@ pub(crate) fn fuzz(args: &Args) -> anyhow::Result<()> {
         targets.retain(|target| target == wanted);
     }
     build()?;
-    let failed = run_targets(&targets, args.seconds, None)?;
+    let failed = run_targets(
+        &targets,
+        Effort::Explore {
+            seconds: args.seconds,
+        },
+    )?;
     if !failed.is_empty() {
         bail!("an input was not stood by {}", failed.join(", "));
     }
@@ -68,17 +73,23 @@ pub(crate) fn build() -> anyhow::Result<()> {
     .context("the fuzz targets did not build")
 }
 
-/// Runs targets that are built, two at a time, and gives those that failed. Without a seed each run tries other inputs.
-pub(crate) fn run_targets(
-    targets: &[String],
-    seconds: u64,
-    seed: Option<u32>,
-) -> anyhow::Result<Vec<String>> {
+/// What a run tries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Effort {
+    /// Other inputs each time, from where earlier runs ended, for so long.
+    Explore { seconds: u64 },
+    /// The same inputs each time, this share of a whole turn in percent, however fast the machine is: what a change did not spoil
+    /// passes again.
+    Repeat { percent: u64 },
+}
+
+/// Runs targets that are built, two at a time, and gives those that failed.
+pub(crate) fn run_targets(targets: &[String], effort: Effort) -> anyhow::Result<Vec<String>> {
     let mut failed = Vec::new();
     for pair in targets.chunks(AT_A_TIME) {
         let mut running = Vec::new();
         for target in pair {
-            running.push(Run::start(target, seconds, seed)?);
+            running.push(Run::start(target, effort)?);
         }
         for mut run in running {
             if !run.end()? {
@@ -97,10 +108,23 @@ struct Run {
 }
 
 impl Run {
-    fn start(target: &str, seconds: u64, seed: Option<u32>) -> anyhow::Result<Self> {
+    fn start(target: &str, effort: Effort) -> anyhow::Result<Self> {
         let folder = |kind: &str| root().join(FOLDER).join(kind).join(target);
-        // What earlier runs found is where this one goes on.
-        let (corpus, seeds, artifacts) = (folder("corpus"), folder("seeds"), folder("artifacts"));
+        let (seeds, artifacts) = (folder("seeds"), folder("artifacts"));
+        let (corpus, limits) = match effort {
+            Effort::Explore { seconds } => (folder("corpus"), vec![format!("-max_total_time={seconds}")]),
+            Effort::Repeat { percent } => {
+                let runs = turn(target) * percent / 100;
+                (
+                    folder("repeated"),
+                    vec![format!("-seed={SEED}"), format!("-runs={runs}")],
+                )
+            }
+        };
+        if matches!(effort, Effort::Repeat { .. }) && corpus.exists() {
+            std::fs::remove_dir_all(&corpus)
+                .with_context(|| format!("{} cannot be emptied", corpus.display()))?;
+        }
         for folder in [&corpus, &artifacts] {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("{} cannot be made", folder.display()))?;
@@ -124,15 +148,17 @@ impl Run {
         command
             .args([&corpus, &seeds])
             .args(Some(&regressions).filter(|folder| folder.is_dir()))
-            .arg(format!("-max_total_time={seconds}"))
+            .args(limits)
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
             .args(LIMITS)
-            .args(seed.map(|seed| format!("-seed={seed}")))
             .current_dir(root())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(output);
-        println!("fuzz: {target} for {seconds} s");
+        match effort {
+            Effort::Explore { seconds } => println!("fuzz: {target} for {seconds} s"),
+            Effort::Repeat { .. } => println!("fuzz: {target}, the same inputs as ever"),
+        }
         let child = command
             .spawn()
             .with_context(|| format!("the fuzz target {target} did not start"))?;
@@ -164,6 +190,17 @@ impl Run {
     }
 }
 
+/// Inputs of a whole turn: what takes half a minute on two slow cores.
+fn turn(target: &str) -> u64 {
+    match target {
+        "parser" => 3_000_000,
+        "capture" => 1_000_000,
+        "control" => 100_000,
+        "engine" => 40_000,
+        _ => 5_000,
+    }
+}
+
 /// How much was tried, from the statistics at the end of libFuzzer's log.
 fn summary(log: &str) -> String {
     let value = |name: &str| {
@@ -186,6 +223,8 @@ const PACKAGE: &str = "sctp-monitor/fuzz";
 /// Builds, corpora and findings: apart from other builds, whose flags differ.
 const FOLDER: &str = "target/fuzz";
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+/// Chooses the inputs of a run that is repeated.
+const SEED: u32 = 1;
 /// A core for each; more would wait for each other.
 const AT_A_TIME: usize = 2;
 /// What an input may take: seconds and megabytes. An input of more than some packets teaches nothing new.

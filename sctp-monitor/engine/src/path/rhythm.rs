@@ -16,7 +16,9 @@ pub(crate) struct Rhythm {
     last_at: Option<Timestamp>,
     /// The newest intervals, the newest first.
     intervals: [Option<Duration>; 2],
-    /// The longest one that another one of about its length followed.
+    /// For how long each interval was about as long as the one before.
+    steady: Duration,
+    /// The longest one of those that were steady for long enough.
     usual: Option<Duration>,
     repeated: u32,
 }
@@ -38,10 +40,14 @@ impl Rhythm {
             return;
         };
         self.intervals = [Some(interval), self.intervals[0]];
-        if let [Some(newest), Some(before)] = self.intervals
-            && newest.min(before) * 3 / 2 >= newest.max(before)
-        {
-            self.usual = self.usual.max(Some(newest.max(before)));
+        match self.intervals {
+            [Some(newest), Some(before)] if newest.min(before) * 3 / 2 >= newest.max(before) => {
+                self.steady += newest;
+                if self.steady >= STEADY {
+                    self.usual = self.usual.max(Some(newest.max(before)));
+                }
+            }
+            _ => self.steady = interval,
         }
         let is_sooner = self.usual.is_some_and(|usual| interval * 2 < usual);
         self.repeated = if is_sooner { self.repeated + 1 } else { 0 };
@@ -53,8 +59,8 @@ impl Rhythm {
         self.usual.map(|usual| usual * 3 / 2)
     }
 
-    /// How long the path is without a HEARTBEAT, at most, while all is well, by all that were seen; `None` before two intervals
-    /// were about as long as each other.
+    /// How long the path is without a HEARTBEAT, at most, while all is well, by all that were seen; `None` before some in a row,
+    /// two at least, were about as long as each other.
     pub(crate) fn usual(&self) -> Option<Duration> {
         self.usual
     }
@@ -77,6 +83,9 @@ impl Rhythm {
 
 /// Shorter intervals are of an endpoint that asks again, or of a third party's probes.
 const LEAST: Duration = Duration::from_millis(100);
+/// An endpoint that confirms a path, or whose application asks for HEARTBEATs, sends some that are as far apart as each other by
+/// chance: a rhythm goes on.
+const STEADY: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
@@ -111,6 +120,20 @@ mod tests {
             "the longest one counts"
         );
         assert_eq!(rhythm.overdue_after(), Some(Duration::from_millis(7_500)));
+    }
+
+    #[test]
+    fn some_heartbeats_at_short_intervals_are_no_rhythm() {
+        let short = |count: u64| (0..count).map(|number| 1_000 + number * 272).collect::<Vec<_>>();
+        assert_eq!(after(&short(3)).usual(), None);
+        assert_eq!(after(&short(12)).usual(), None, "less than three seconds");
+        assert_eq!(after(&short(13)).usual(), Some(Duration::from_millis(272)));
+        // Each pause begins anew.
+        let interrupted: Vec<_> = short(10)
+            .into_iter()
+            .chain(short(10).iter().map(|at| at + 6_000))
+            .collect();
+        assert_eq!(after(&interrupted).usual(), None);
     }
 
     #[test]
