@@ -17,11 +17,12 @@ use sctp_monitor_engine::{
 use tracing::warn;
 
 use crate::{
-    cli::{Format, RunArgs, VantageArg},
-    clock, config,
+    cli::{Format, PinArg, RunArgs, VantageArg},
+    clock::{self, Clock},
+    config,
     driver::{Driver, Watch},
     flows::KernelFlows,
-    kernel::{Kernel, LoadOptions},
+    kernel::{Kernel, LoadOptions, Origin, PinError, Pins},
     log::Log,
     probe::Sender,
     report::{
@@ -30,6 +31,7 @@ use crate::{
         outlet::{self, Descriptor, WholeLines},
         table::Tables,
     },
+    service,
     settings::Watching,
     wanted::{self, Wanted},
 };
@@ -73,6 +75,7 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     let manner = Manner {
         answers: true,
         strict: args.strict || settings.strict,
+        pin: args.pin.unwrap_or(settings.pin),
     };
     watch(wanted, watching, args.duration, manner, detector, outlets, log)
 }
@@ -98,6 +101,8 @@ pub(crate) struct Manner {
     pub(crate) answers: bool,
     /// Whether a missing NIC is an error.
     pub(crate) strict: bool,
+    /// When the programs stay without the agent.
+    pub(crate) pin: PinArg,
 }
 
 /// Watches the NICs, for `duration` at most, and reports to `outlets`.
@@ -125,14 +130,18 @@ pub(crate) fn watch(
              HEARTBEATs on it; `--probe confirm` asks once a second"
         );
     }
-    let kernel = Kernel::load(&LoadOptions {
+    let options = LoadOptions {
         max_flows: watching.max_flows,
         steered_flows: if steers { MOST_STEERED } else { 0 },
         udp_port: watching.udp_port,
         new_flows_per_second: new_flows_per_second(watching.max_flows),
         probed_paths: probed_paths(&detector, watching.max_flows),
         ..LoadOptions::default()
-    })?;
+    };
+    let kernel = match pins(manner.pin) {
+        Some(pins) => Kernel::load_pinned(&options, pins)?,
+        None => Kernel::load(&options)?,
+    };
     let sender = detector
         .probe
         .is_on()
@@ -152,16 +161,53 @@ pub(crate) fn watch(
         steering: detector.steering.mode,
         answers: manner.answers,
         strict: manner.strict,
+        stays: manner.pin == PinArg::Yes || manner.pin == PinArg::Auto && service::is_one(),
         duration,
     };
     let session = Session::new(detector, clock::tick()?, Pace::LIVE);
     let reports = Writers::start(outlets).context("cannot start a thread for the reports")?;
-    let flows = KernelFlows::new(kernel).with_probes(sender);
+    let origin = kernel.origin().clone();
+    let flows = KernelFlows::adopted(kernel, Clock::now()?)?.with_probes(sender);
+    match origin {
+        Origin::New => {}
+        Origin::Adopted => log.say(&format!(
+            "took over from an agent before this one: {} flows, counted all the time",
+            flows.slots.in_use()
+        )),
+        Origin::Replaced(why) => log.say(&format!(
+            "an agent before this one left a flow table that is not used: {why}; all counts begin anew"
+        )),
+    }
     let driver = Driver::new(flows, session, watch, reports, log.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(driver.run(wanted))
+}
+
+/// Where programs and flow table stay without the agent; nowhere if that is not wanted, or cannot be.
+fn pins(wanted: PinArg) -> Option<Pins> {
+    if wanted == PinArg::No {
+        return None;
+    }
+    let opened = Pins::open();
+    match &opened {
+        Err(PinError::Taken { .. }) => {}
+        _ => return told(opened),
+    }
+    // It may be about to end.
+    clock::wait(HANDOVER);
+    told(Pins::open())
+}
+
+fn told(opened: Result<Pins, PinError>) -> Option<Pins> {
+    let say = |error| {
+        warn!(
+            "nothing stays on the NICs without this agent: {:#}",
+            anyhow::Error::from(error)
+        );
+    };
+    opened.map_err(say).ok()
 }
 
 /// Places in the map of probes; 0 if none are sent.
@@ -213,3 +259,6 @@ fn events_file(path: &Path) -> anyhow::Result<Outlet<Line, Summary>> {
         ends_with_reader: false,
     })
 }
+
+/// How long the agent before this one may take to end.
+const HANDOVER: Duration = Duration::from_secs(2);

@@ -79,6 +79,10 @@ pub struct RunArgs {
     /// as soon as it can be.
     #[arg(long)]
     pub strict: bool,
+    /// When the programs stay on the NICs without the agent, so that the one that follows takes them over and no packet passes
+    /// uncounted (`sctp-monitor detach` takes them off). Default: auto.
+    #[arg(long, value_enum, value_name = "WHEN", env = "SCTP_MONITOR_PIN")]
+    pub pin: Option<PinArg>,
     /// Options of watching.
     #[command(flatten)]
     pub watch: WatchArgs,
@@ -99,6 +103,18 @@ pub struct RunArgs {
     /// file says, else off.
     #[arg(long, value_enum, value_name = "MODE", env = "SCTP_MONITOR_PROBE")]
     pub probe: Option<ProbeArg>,
+}
+
+/// When the programs stay on the NICs without the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PinArg {
+    /// When it is killed, and when a service manager ends it by SIGTERM.
+    Auto,
+    /// When it is killed, and whenever it is ended by SIGTERM.
+    Yes,
+    /// Never.
+    No,
 }
 
 /// Whether probes are sent.

@@ -60,6 +60,8 @@ pub struct Watch {
     pub answers: bool,
     /// Whether a missing NIC is an error.
     pub strict: bool,
+    /// Whether the programs stay on the NICs when the agent is told to end by SIGTERM.
+    pub stays: bool,
     /// Stop after this time.
     pub duration: Option<Duration>,
 }
@@ -110,6 +112,8 @@ impl Driver {
         reports: Writers,
         log: Log,
     ) -> anyhow::Result<Self> {
+        // Of a table that another agent made, what was lost before is not this one's affair.
+        let before = flows.kernel.counters()?;
         Ok(Self {
             flows,
             session,
@@ -129,8 +133,8 @@ impl Driver {
             turned_at: None,
             associations_ended: 0,
             ended: VecDeque::new(),
-            ring_records_lost: 0,
-            pressure: PressureGauge::default(),
+            ring_records_lost: before.value(Counter::RingFull),
+            pressure: PressureGauge::since(&before),
             blindness: Blindness::default(),
             held: Vec::new(),
         })
@@ -151,6 +155,7 @@ impl Driver {
             .await
             .context("the kernel did not list the interfaces")?;
         self.begin(&known)?;
+        self.keep_own_links();
         self.began_at = Clock::now()?;
         self.on_all_nics(known, self.began_at);
         let watched: Vec<_> = self
@@ -173,6 +178,7 @@ impl Driver {
             }
         };
         tokio::pin!(ended);
+        let mut stays = false;
         loop {
             self.look_at_ways(&mut ways)?;
             let now = Clock::now()?;
@@ -200,11 +206,14 @@ impl Driver {
                 () = self.reports.all_gone() => break,
                 () = &mut ended => break,
                 _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
+                _ = terminate.recv() => {
+                    stays = self.watch.stays;
+                    break;
+                }
             }
         }
         drop(ring);
-        self.stop()
+        self.stop(stays)
     }
 
     /// Lets other commands ask, if the host allows it. The watch does not depend on it.
@@ -311,8 +320,45 @@ impl Driver {
         }
     }
 
+    /// What stands on NICs that are not watched any more is taken off.
+    fn keep_own_links(&self) {
+        let Some(pins) = self.flows.kernel.pins() else {
+            return;
+        };
+        let in_use: Vec<_> = self
+            .attachments
+            .values()
+            .flat_map(Attachment::pinned_as)
+            .collect();
+        if let Err(error) = pins.keep_links(&in_use) {
+            warn!("what agents before this one left could not be taken off: {error}");
+        }
+    }
+
+    /// Takes the programs off, or leaves them to the agent that follows.
+    fn detach(&mut self, stays: bool) {
+        let Some(pins) = self.flows.kernel.pins() else {
+            return self.attachments.clear();
+        };
+        if stays {
+            let names: Vec<_> = self.attachments.values().map(Attachment::interface).collect();
+            self.log.say(&format!(
+                "the programs stay on {} for the agent that follows; `sctp-monitor detach` takes them off",
+                names.join(", ")
+            ));
+            std::mem::take(&mut self.attachments)
+                .into_values()
+                .for_each(Attachment::leave);
+            return;
+        }
+        self.attachments.clear();
+        if let Err(error) = pins.remove() {
+            warn!("the flow table stays under /sys/fs/bpf/sctp-monitor: {error}");
+        }
+    }
+
     /// Takes the programs off before anything waits for a writer.
-    fn stop(mut self) -> anyhow::Result<()> {
+    fn stop(mut self, stays: bool) -> anyhow::Result<()> {
         service::stopping();
         let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
@@ -322,9 +368,9 @@ impl Driver {
         let watched = self.watched();
         let now = Clock::now()?;
         let counters = self.flows.kernel.counters()?;
-        self.attachments.clear();
+        self.detach(stays);
         let names: Vec<_> = watched.iter().map(|watched| watched.interface.as_str()).collect();
-        debug!(interfaces = names.join(","), "detached");
+        debug!(interfaces = names.join(","), stays, "done");
         self.reports.settle();
         let kernel = &self.flows.kernel;
         let mut known = self.session.engine().snapshot(now, |slot| kernel.record(slot));
