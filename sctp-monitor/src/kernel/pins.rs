@@ -136,6 +136,12 @@ impl Pins {
         links.into_iter().any(|link| Held::leads_anywhere(&link.path()))
     }
 
+    /// The network namespace, by a name that no later one gets.
+    #[must_use]
+    pub fn namespace(&self) -> String {
+        self.cookie.to_string()
+    }
+
     /// The file of a map.
     pub(super) fn map(&self, name: &str) -> PathBuf {
         self.folder(TABLE_LAYOUT, MAPS).join(name)
