@@ -165,8 +165,10 @@ static PROBES_ANSWERED: Family = Family::counter(
     "HEARTBEATs of the agent that were answered on the path",
 );
 
+type Count = fn(&FlowView) -> u64;
+
 /// What is counted of each direction of a path.
-const COUNTED: [(&Family, fn(&FlowView) -> u64); 8] = [
+const COUNTED: [(&Family, Count); 8] = [
     (&PACKETS, |flow| flow.packets),
     (&BYTES, |flow| flow.bytes),
     (&DATA_CHUNKS, |flow| flow.data_chunks),
@@ -271,8 +273,8 @@ fn of_path(name: &Name, path: &PathView, samples: &mut Samples) {
         push(&DATA_TO_SACK_MIN, flow.data_to_sack, |rtt| rtt.min);
     }
     if let Some(probes) = &path.probes {
-        samples.push(&PROBES_SENT, name.with(ends()), u64::from(probes.sent));
-        samples.push(&PROBES_ANSWERED, name.with(ends()), u64::from(probes.answered));
+        samples.push(&PROBES_SENT, name.with(ends()), probes.sent);
+        samples.push(&PROBES_ANSWERED, name.with(ends()), probes.answered);
     }
 }
 

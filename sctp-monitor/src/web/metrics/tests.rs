@@ -249,7 +249,7 @@ fn every_metric_is_on_the_page_and_named_as_prometheus_wants() {
         assert!(family.stem.starts_with("sctp_"), "{}", family.stem);
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
-    let expected = page::page();
+    let expected = page();
     if std::env::var_os("SCTP_MONITOR_RENEW").is_some() {
         fs::write(&file, &expected).unwrap();
     }
