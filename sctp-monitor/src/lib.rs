@@ -30,3 +30,4 @@ pub mod slots;
 pub mod steer;
 pub mod wanted;
 pub mod ways;
+pub mod web;
