@@ -83,6 +83,7 @@ impl<'de> Deserialize<'de> for ChunkKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = u8::deserialize(deserializer)?;
         let kind = Self::ALL.iter().find(|kind| **kind as u8 == number);
-        kind.copied().ok_or_else(|| D::Error::custom("no such kind of chunk"))
+        kind.copied()
+            .ok_or_else(|| D::Error::custom("no such kind of chunk"))
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration file: TOML, with what is watched in the table `run`, the detector's constants in `detector`, how paths are probed
+//! The configuration file: TOML, with what is watched in the table `run`, the HTTP server in `web`, the detector's constants in `detector`, how paths are probed
 //! in `probe`, and what is done with the packets of failed paths in `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
@@ -20,6 +20,7 @@ use toml::{Spanned, de::DeTable};
 use crate::{
     cli::{ConfigArgs, ConfigVerb},
     settings::Settings,
+    web::WebSettings,
 };
 
 /// Why a configuration file cannot be used.
@@ -96,12 +97,21 @@ fn parse_file(path: &Path) -> Result<(Config, Settings), FileError> {
 
 /// Root follows no file that others may write.
 fn trust(path: &Path) -> Result<(), Problem> {
-    let found = fs::metadata(path).map_err(Problem::Unreadable)?;
-    let is_others = found.uid() != 0 || found.mode() & 0o022 != 0;
-    if geteuid().is_root() && found.is_file() && is_others {
-        return Err(Problem::NotTrusted);
+    match is_trusted(path) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::NotTrusted),
+        Err(error) => Err(Problem::Unreadable(error)),
     }
-    Ok(())
+}
+
+/// Whether this process may follow a file: if it is root, nobody else may write it.
+///
+/// # Errors
+/// If the file is not there.
+pub(crate) fn is_trusted(path: &Path) -> io::Result<bool> {
+    let found = fs::metadata(path)?;
+    let is_others = found.uid() != 0 || found.mode() & 0o022 != 0;
+    Ok(!(geteuid().is_root() && found.is_file() && is_others))
 }
 
 /// `sctp-monitor config`: says what `run` makes of a file, or prints one.
@@ -138,6 +148,7 @@ const HOST: &str = "/etc/sctp-monitor/config.toml";
 #[serde(default, deny_unknown_fields)]
 struct File {
     run: Settings,
+    web: WebSettings,
     detector: Config,
     probe: ProbeConfig,
     steering: Steering,
@@ -146,6 +157,7 @@ struct File {
 fn parse(text: &str) -> Result<(Config, Settings), Problem> {
     let File {
         run,
+        web,
         detector,
         probe,
         steering,
@@ -165,7 +177,7 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
         steering,
         ..detector
     };
-    Ok((config, run))
+    Ok((config, Settings { web, ..run }))
 }
 
 /// The line of a key of a table; `None` if the file leaves it at its default.

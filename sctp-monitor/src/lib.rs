@@ -31,3 +31,4 @@ pub mod state;
 pub mod steer;
 pub mod wanted;
 pub mod ways;
+pub mod web;

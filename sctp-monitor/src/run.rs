@@ -19,7 +19,7 @@ use tracing::warn;
 use crate::{
     cli::{Format, PinArg, RunArgs, VantageArg},
     clock::{self, Clock},
-    config,
+    config, control,
     driver::{Driver, Watch},
     flows::KernelFlows,
     kernel::{Kernel, LoadOptions, Origin, PinError, Pins},
@@ -33,7 +33,9 @@ use crate::{
     },
     service,
     settings::Watching,
+    state::StateFile,
     wanted::{self, Wanted},
+    web::Web,
 };
 
 /// Watches the NICs until it is told to stop.
@@ -72,10 +74,24 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     } else {
         Wanted::parse(named).context("a pattern for NICs is none")?
     };
+    let web = Web::open(&args.web.over(&settings.web))?;
+    if let Some(web) = &web {
+        let addresses = web
+            .addresses()
+            .context("the HTTP server does not know its address")?;
+        let scheme = if web.is_encrypted() { "https" } else { "http" };
+        let list: Vec<_> = addresses
+            .iter()
+            .map(|address| format!("{scheme}://{address}/"))
+            .collect();
+        log.say(&format!("serving {}", list.join(" ")));
+        outlets.push(web.outlet());
+    }
     let manner = Manner {
         answers: true,
         strict: args.strict || settings.strict,
         pin: args.pin.unwrap_or(settings.pin),
+        web,
     };
     watch(wanted, watching, args.duration, manner, detector, outlets, log)
 }
@@ -95,7 +111,7 @@ fn of_this_host(vantage: VantageArg, log: &Log) -> anyhow::Result<Wanted> {
 }
 
 /// How NICs are watched by a command.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Manner {
     /// Whether other commands may ask meanwhile.
     pub(crate) answers: bool,
@@ -103,6 +119,8 @@ pub(crate) struct Manner {
     pub(crate) strict: bool,
     /// When the programs stay without the agent.
     pub(crate) pin: PinArg,
+    /// Who serves by HTTP meanwhile.
+    pub(crate) web: Option<Web>,
 }
 
 /// Watches the NICs, for `duration` at most, and reports to `outlets`.
@@ -164,25 +182,72 @@ pub(crate) fn watch(
         stays: manner.pin == PinArg::Yes || manner.pin == PinArg::Auto && service::is_one(),
         duration,
     };
-    let session = Session::new(detector, clock::tick()?, Pace::LIVE);
     let reports = Writers::start(outlets).context("cannot start a thread for the reports")?;
-    let origin = kernel.origin().clone();
+    let state = state_file(&kernel);
     let flows = KernelFlows::adopted(kernel, Clock::now()?)?.with_probes(sender);
-    match origin {
-        Origin::New => {}
-        Origin::Adopted => log.say(&format!(
-            "took over from an agent before this one: {} flows, counted all the time",
-            flows.slots.in_use()
-        )),
-        Origin::Replaced(why) => log.say(&format!(
-            "an agent before this one left a flow table that is not used: {why}; all counts begin anew"
-        )),
+    let session = session(detector, &flows, state.as_ref(), log)?;
+    let driver = Driver::new(flows, session, watch, reports, log.clone(), state)?;
+    if let Some(web) = manner.web {
+        web.start(driver.questions())
+            .context("the HTTP server cannot be started")?;
     }
-    let driver = Driver::new(flows, session, watch, reports, log.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(driver.run(wanted))
+}
+
+/// Where what is known stays without the agent, if programs and flow table do.
+fn state_file(kernel: &Kernel) -> Option<StateFile> {
+    let pins = kernel.pins()?;
+    let directory = control::directory()
+        .inspect_err(|error| warn!("the next agent begins anew: /run/sctp-monitor cannot be used: {error}"));
+    Some(StateFile::of(&directory.ok()?, &pins.namespace(), kernel.table()))
+}
+
+/// A session that goes on from what the agent before this one knew, if it was one, over the same flow table.
+fn session(
+    detector: Config,
+    flows: &KernelFlows,
+    state: Option<&StateFile>,
+    log: &Log,
+) -> anyhow::Result<Session> {
+    let tick = clock::tick()?;
+    let fresh = |detector| Session::new(detector, tick, Pace::LIVE);
+    if let Origin::Replaced(why) = flows.kernel.origin() {
+        log.say(&format!(
+            "an agent before this one left a flow table that is not used: {why}; all counts begin anew"
+        ));
+    }
+    if *flows.kernel.origin() != Origin::Adopted {
+        return Ok(fresh(detector));
+    }
+    let counted = format!(
+        "took over from an agent before this one: {} flows, counted all the time",
+        flows.slots.in_use()
+    );
+    match state.map_or(Ok(None), StateFile::read) {
+        Ok(Some(saved)) => {
+            let session = Session::resume(detector, tick, Pace::LIVE, saved, flows, Clock::now()?);
+            log.say(&format!(
+                "{counted}; {} associations and {} incidents are known",
+                session.engine().associations().count(),
+                session.engine().incidents().count()
+            ));
+            Ok(session)
+        }
+        Ok(None) => {
+            log.say(&format!("{counted}; what they belong to is found out anew"));
+            Ok(fresh(detector))
+        }
+        Err(error) => {
+            log.say(&format!(
+                "{counted}; what it knew of them is not used: {:#}",
+                anyhow::Error::from(error)
+            ));
+            Ok(fresh(detector))
+        }
+    }
 }
 
 /// Where programs and flow table stay without the agent; nowhere if that is not wanted, or cannot be.

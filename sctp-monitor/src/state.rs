@@ -14,11 +14,7 @@ use std::{
 };
 
 use sctp_monitor_common::abi::TableFacts;
-use sctp_monitor_engine::{
-    Session,
-    model::Timestamp,
-    session::Saved,
-};
+use sctp_monitor_engine::{Session, model::Timestamp, session::Saved};
 use serde::{Deserialize as _, Serialize as _};
 use tracing::warn;
 
@@ -105,7 +101,9 @@ impl StateFile {
         if self.took > LONGEST {
             if !self.told {
                 self.told = true;
-                warn!("so much is known that it is saved only when the agent is told to end, not when it is killed");
+                warn!(
+                    "so much is known that it is saved only when the agent is told to end, not when it is killed"
+                );
             }
             return;
         }
@@ -132,7 +130,12 @@ impl StateFile {
         session.state().serialize(&mut writer).map_err(io::Error::other)?;
         let new = self.path.with_extension("new");
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
         file.write_all(&bytes)?;
         fs::rename(&new, &self.path)
     }
@@ -179,7 +182,10 @@ mod tests {
         std::os::unix::fs::PermissionsExt::set_mode(&mut options, 0o600);
         assert_eq!(fs::metadata(&state.path).unwrap().permissions(), options);
         let other = TableFacts { flows: 65, ..TABLE };
-        assert!(matches!(file(folder.path(), &other).read(), Err(StateError::Other)));
+        assert!(matches!(
+            file(folder.path(), &other).read(),
+            Err(StateError::Other)
+        ));
         assert!(state.read().unwrap().is_none(), "left aside");
     }
 

@@ -60,6 +60,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
             answers: false,
             strict: true,
             pin: PinArg::No,
+            web: None,
         },
         in_time(detector, args.duration),
         vec![Outlet {

@@ -4,6 +4,7 @@
 //! writer hangs or fails is never seen in the loop. The ring buffer wakes the loop for what is urgent; the session says when
 //! its next turn is due.
 
+mod gathering;
 mod nics;
 mod steer;
 mod summary;
@@ -27,10 +28,11 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
+use self::gathering::Gathering;
 use crate::{
     blind::Blindness,
     clock::Clock,
-    control::{self, SteerAnswer, SteerRequest},
+    control::{self, Question, SteerAnswer, SteerRequest},
     flows::KernelFlows,
     kernel::{Attachment, HookChoice},
     lag::LagGauge,
@@ -39,8 +41,9 @@ use crate::{
     next_hops::{Look, LookError, NextHops},
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
-    report::{Line, NoSctp, NoticeKind, Writers},
+    report::{Line, NoSctp, NoticeKind, Summary, Writers},
     service,
+    state::StateFile,
     wanted::{self, Wanted},
     ways::Ways,
 };
@@ -96,8 +99,15 @@ pub struct Driver {
     ring_records_lost: u64,
     pressure: PressureGauge,
     blindness: Blindness,
+    /// Where what is known stays for the agent that follows, if programs and flow table do.
+    state: Option<StateFile>,
     /// What the operator asks of steering, and is answered when routes and neighbours were looked at.
     held: Vec<(SteerRequest, oneshot::Sender<SteerAnswer>)>,
+    /// The summary that is being put together for those who asked, and they.
+    gathering: Option<(Gathering, oneshot::Sender<Summary>)>,
+    /// What clients ask.
+    asked: mpsc::Receiver<Question>,
+    questions: mpsc::Sender<Question>,
 }
 
 impl Driver {
@@ -111,9 +121,11 @@ impl Driver {
         watch: Watch,
         reports: Writers,
         log: Log,
+        state: Option<StateFile>,
     ) -> anyhow::Result<Self> {
         // Of a table that another agent made, what was lost before is not this one's affair.
         let before = flows.kernel.counters()?;
+        let (questions, asked) = mpsc::channel(QUESTIONS);
         Ok(Self {
             flows,
             session,
@@ -136,8 +148,18 @@ impl Driver {
             ring_records_lost: before.value(Counter::RingFull),
             pressure: PressureGauge::since(&before),
             blindness: Blindness::default(),
+            state,
             held: Vec::new(),
+            gathering: None,
+            asked,
+            questions,
         })
+    }
+
+    /// By which clients ask.
+    #[must_use]
+    pub fn questions(&self) -> mpsc::Sender<Question> {
+        self.questions.clone()
     }
 
     /// Attaches to the NICs and runs until SIGINT, SIGTERM, the end of the duration, or until nobody is left who reads a
@@ -164,7 +186,7 @@ impl Driver {
             .map(|watched| watched.interface)
             .collect();
         service::ready(&watched);
-        let mut control = self.listen();
+        let _control = self.listen();
         let mut next_hops = NextHops::open().context("cannot open a netlink socket to look up neighbours")?;
         let mut ways = Ways::open().context("cannot open a netlink socket to look up routes")?;
         let ring = self.flows.kernel.ring_signal()?;
@@ -202,7 +224,9 @@ impl Driver {
                     self.refresh()?;
                     next_hops.ask(self.session.take_paths_in_question());
                 }
-                question = next_question(control.as_mut()) => self.answer(question)?,
+                // Whoever asks meanwhile waits: the answer is to be newer than the question.
+                Some(question) = self.asked.recv(), if self.gathering.is_none() => self.answer(question)?,
+                () = tokio::task::yield_now(), if self.gathering.is_some() => self.gather()?,
                 () = self.reports.all_gone() => break,
                 () = &mut ended => break,
                 _ = interrupt.recv() => break,
@@ -217,11 +241,11 @@ impl Driver {
     }
 
     /// Lets other commands ask, if the host allows it. The watch does not depend on it.
-    fn listen(&self) -> Option<(control::Control, mpsc::Receiver<control::Question>)> {
+    fn listen(&self) -> Option<control::Control> {
         if !self.watch.answers {
             return None;
         }
-        control::serve()
+        control::serve(self.questions())
             .inspect_err(|error| warn!("`sctp-monitor audit` and `steer` cannot ask this agent: {error}"))
             .ok()
     }
@@ -233,15 +257,19 @@ impl Driver {
         self.look_at_hooks(began)?;
         self.session.take_ring(&mut self.flows);
         self.session.turn(&mut self.flows, began)?;
-        self.tell();
+        let told = self.tell();
+        if let Some(state) = &mut self.state {
+            state.keep(&self.session, told, Clock::now()?);
+        }
         let due = self.turned_at.map_or(began, |last| last + Pace::LIVE.sweep);
         self.turned_at = Some(began);
         self.lag.on_turn(due, began, Clock::now()?);
         Ok(())
     }
 
-    /// Reports what the engine found out.
-    fn tell(&mut self) {
+    /// Reports what the engine found out; `true` if there was anything.
+    fn tell(&mut self) -> bool {
+        let mut told = false;
         while let Some(event) = self.session.poll_event() {
             if let EventKind::AssociationDown { end } = &event.kind
                 && !matches!(end.reason, EndReason::PartOf { .. })
@@ -250,7 +278,9 @@ impl Driver {
                 self.keep_ended(&event);
             }
             self.reports.event(Line::Event(event.dated(&self.clock)));
+            told = true;
         }
+        told
     }
 
     /// Next hops of paths in question were looked up.
@@ -363,8 +393,18 @@ impl Driver {
         let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
         self.session.take_ring(&mut self.flows);
-        self.session.finish(&mut self.flows, Clock::now()?)?;
+        let stays = stays && self.flows.kernel.pins().is_some();
+        if stays {
+            self.session.pause(&mut self.flows, Clock::now()?)?;
+        } else {
+            self.session.finish(&mut self.flows, Clock::now()?)?;
+        }
         self.tell();
+        match &mut self.state {
+            Some(state) if stays => state.write(&self.session, Clock::now()?),
+            Some(state) => state.remove(),
+            None => {}
+        }
         let watched = self.watched();
         let now = Clock::now()?;
         let counters = self.flows.kernel.counters()?;
@@ -400,18 +440,6 @@ impl Driver {
     }
 }
 
-/// What a client asks; nothing ever if nobody can.
-async fn next_question(
-    control: Option<&mut (control::Control, mpsc::Receiver<control::Question>)>,
-) -> control::Question {
-    if let Some((_, questions)) = control
-        && let Some(question) = questions.recv().await
-    {
-        return question;
-    }
-    std::future::pending().await
-}
-
 /// Waits until a turn is due. One that is due at once still lets the others have their say, so that an agent that never
 /// catches up hears signals too.
 async fn pause(until_turn: Duration) {
@@ -421,3 +449,6 @@ async fn pause(until_turn: Duration) {
         tokio::time::sleep(until_turn).await;
     }
 }
+
+/// Questions that wait at a time: the control socket asks one after the other, and so does the HTTP server.
+const QUESTIONS: usize = 2;

@@ -171,7 +171,9 @@ impl World {
             next_info: 1,
             config,
             nics: BTreeMap::new(),
-            restarts_every: std::env::var("SCTP_MONITOR_RESTARTS").ok().and_then(|every| every.parse().ok()),
+            restarts_every: std::env::var("SCTP_MONITOR_RESTARTS")
+                .ok()
+                .and_then(|every| every.parse().ok()),
             looks: 0,
         }
     }
@@ -402,7 +404,10 @@ impl World {
     /// What the agent's loop does.
     pub fn sweep(&mut self) {
         self.looks += 1;
-        if self.restarts_every.is_some_and(|every| self.looks.is_multiple_of(every)) {
+        if self
+            .restarts_every
+            .is_some_and(|every| self.looks.is_multiple_of(every))
+        {
             self.restart();
         }
         let Ok(()) = self.session.turn(&mut self.store, self.now);

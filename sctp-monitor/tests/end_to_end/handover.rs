@@ -9,6 +9,7 @@ use sctp_monitor_lab::{Capture, Lab, Monitor, wait};
 use crate::{
     counts::assert_counts_are_those_of,
     detach::attached,
+    scene::{PRIMARY, Scene},
     setup::{Pair, SOON, monitor, sent},
 };
 
@@ -110,4 +111,68 @@ fn a_second_agent_takes_nothing_over() {
         wait::until(SOON, || (attached(host) == (1, 1)).then_some(())).unwrap();
     }
     first.stop(Signal::SIGTERM).unwrap();
+}
+
+#[test]
+fn what_is_known_goes_on_with_its_numbers() {
+    let Scene { pair, agent, lab } = Scene::watched_by(&["--pin", "yes"]);
+    let host = lab.host("mme");
+    let association = agent.wait_for("association_up", SOON, |_| true).unwrap()["association"].clone();
+    lab.path("path1").break_silently().unwrap();
+    agent.wait_for_path(PRIMARY, "inactive", SOON).unwrap();
+    let opened = agent
+        .wait_for("incident", SOON, |event| event["status"] == "opened")
+        .unwrap();
+    let two_seconds = |pair: &Pair| {
+        let before = sent(pair);
+        wait::until(SOON, || (sent(pair) >= before + 40).then_some(())).unwrap();
+    };
+    // What is known is saved once a second.
+    two_seconds(&pair);
+    agent.stop(Signal::SIGKILL).unwrap();
+
+    let second = monitor(host, &NICS, &["--pin", "yes"]);
+    said(&second, "1 associations and 1 incidents are known");
+    two_seconds(&pair);
+    let again = [
+        "association_up",
+        "association_down",
+        "incident",
+        "path_state_changed",
+    ];
+    let events = second.events();
+    assert!(
+        events
+            .iter()
+            .all(|event| again.iter().all(|name| event["event"] != *name)),
+        "{events:?}"
+    );
+    let (status, summary) = second.stop(Signal::SIGTERM).unwrap();
+    assert!(status.success());
+    let summary = summary.unwrap();
+    assert_eq!(
+        summary["associations"][0]["association"], association,
+        "{summary}"
+    );
+    assert_eq!(
+        summary["incidents"][0]["incident"], opened["incident"],
+        "{summary}"
+    );
+
+    let third = monitor(host, &NICS, &[]);
+    lab.path("path1").heal().unwrap();
+    third.wait_for_path(PRIMARY, "active", SOON).unwrap();
+    let closed = third
+        .wait_for("incident", SOON, |event| event["status"] == "closed")
+        .unwrap();
+    assert_eq!(closed["incident"], opened["incident"]);
+    let ups = ["association_up", "association_down"];
+    let events = third.events();
+    assert!(
+        events
+            .iter()
+            .all(|event| ups.iter().all(|name| event["event"] != *name)),
+        "{events:?}"
+    );
+    third.stop(Signal::SIGINT).unwrap();
 }

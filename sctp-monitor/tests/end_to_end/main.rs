@@ -35,3 +35,4 @@ mod steering;
 mod support;
 mod trouble;
 mod two_cpus;
+mod web;
