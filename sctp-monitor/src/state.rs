@@ -53,7 +53,7 @@ impl StateFile {
         // Nobody can conclude the seed from it.
         (table.index_seed, table.flows, table.layout).hash(&mut hash);
         Self {
-            path: directory.join(format!("state-{namespace}")),
+            path: path(directory, namespace),
             heading: format!(
                 "sctp-monitor state {} of table {:016x}\n",
                 env!("CARGO_PKG_VERSION"),
@@ -145,6 +145,25 @@ impl StateFile {
         // There may be none.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Removes what an agent of a network namespace knew, if there is anything.
+///
+/// # Errors
+/// If a file cannot be removed.
+pub fn remove(directory: &Path, namespace: &str) -> io::Result<()> {
+    let path = path(directory, namespace);
+    for path in [path.with_extension("new"), path.with_extension("unused"), path] {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn path(directory: &Path, namespace: &str) -> PathBuf {
+    directory.join(format!("state-{namespace}"))
 }
 
 /// Between two writes while nothing is reported.

@@ -9,12 +9,14 @@ mod attachment;
 mod error;
 mod flows;
 mod held;
+mod holder;
 mod load;
 mod maps;
 mod pins;
 mod probes;
 mod shared;
 mod steer;
+mod traces;
 
 use std::{io, os::fd::OwnedFd};
 
@@ -31,9 +33,11 @@ pub use self::{
     attachment::{Attachment, Missing},
     error::KernelError,
     flows::Flows,
+    holder::holder,
     load::{LoadOptions, Origin},
     pins::{PinError, Pins},
     steer::LEASE,
+    traces::{Trace, TraceError, traces},
 };
 use self::{maps::Maps, steer::Steering};
 use crate::slots::Offer;

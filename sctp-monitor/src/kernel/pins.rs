@@ -73,10 +73,7 @@ impl Pins {
         ensure_mounted(file_system)?;
         let root = file_system.join("sctp-monitor");
         make(&root)?;
-        let cookie = namespace_cookie().map_err(|source| PinError::Io {
-            path: PathBuf::from("the socket that tells the network namespace"),
-            source,
-        })?;
+        let cookie = namespace_cookie()?;
         let place = root.join("agents").join(cookie.to_string());
         make(&root.join("agents"))?;
         make(&place)?;
@@ -93,6 +90,27 @@ impl Pins {
         }
         pins.remove_of_gone_namespaces();
         Ok(pins)
+    }
+
+    /// What an agent of this network namespace left, locked; `None` if nothing.
+    ///
+    /// # Errors
+    /// If it cannot be locked.
+    pub fn left() -> Result<Option<Self>, PinError> {
+        let root = Path::new(FILE_SYSTEM).join("sctp-monitor");
+        if !root.exists() {
+            return Ok(None);
+        }
+        let cookie = namespace_cookie()?;
+        let place = root.join("agents").join(cookie.to_string());
+        if !place.exists() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            _lock: lock(&place)?,
+            root,
+            cookie,
+        }))
     }
 
     /// What agents left in network namespaces that are gone: nobody holds the lock, and no link leads to a NIC.
@@ -303,7 +321,14 @@ fn remove_empty(folder: &Path) {
 }
 
 /// The cookie of this network namespace (`net_gen_cookie`, include/net/net_namespace.h).
-fn namespace_cookie() -> io::Result<u64> {
+fn namespace_cookie() -> Result<u64, PinError> {
+    ask_cookie().map_err(|source| PinError::Io {
+        path: PathBuf::from("the socket that tells the network namespace"),
+        source,
+    })
+}
+
+fn ask_cookie() -> io::Result<u64> {
     // Any socket tells.
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     let mut cookie = 0_u64;

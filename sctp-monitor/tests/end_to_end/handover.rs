@@ -10,7 +10,7 @@ use crate::{
     counts::assert_counts_are_those_of,
     detach::attached,
     scene::{PRIMARY, Scene},
-    setup::{Pair, SOON, monitor, sent},
+    setup::{Pair, SOON, binary, monitor, sent},
 };
 
 const NICS: [&str; 2] = ["path1", "path2"];
@@ -90,6 +90,20 @@ fn what_stays_is_as_was_asked_for() {
     wait::until(SOON, || (attached(host) == (0, 2)).then_some(()))
         .unwrap_or_else(|_| panic!("{:?} are left", attached(host)));
     fewer.stop(Signal::SIGINT).unwrap();
+    assert_eq!((attached(host), places()), ((0, 0), before));
+}
+
+#[test]
+fn detach_removes_all_that_a_killed_agent_left() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let before = places();
+    let agent = monitor(host, &NICS, &[]);
+    agent.stop(Signal::SIGKILL).unwrap();
+    let output = host.command(binary()).arg("detach").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("removed the flow table"), "{said}");
     assert_eq!((attached(host), places()), ((0, 0), before));
 }
 
