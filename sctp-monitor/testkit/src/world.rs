@@ -387,7 +387,10 @@ impl World {
         let mut writer = rmp_serde::Serializer::new(&mut saved)
             .with_struct_map()
             .with_human_readable();
-        self.session.state().serialize(&mut writer).expect("what it knows can be saved");
+        self.session
+            .state()
+            .serialize(&mut writer)
+            .expect("what it knows can be saved");
         let mut reader = rmp_serde::Deserializer::new(saved.as_slice()).with_human_readable();
         let saved = Saved::deserialize(&mut reader).expect("what was saved can be read");
         self.session = Session::resume(self.config.clone(), TICK, PACE, saved, &self.store, self.now);
