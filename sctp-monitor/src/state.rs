@@ -175,6 +175,8 @@ const LONGEST: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use sctp_monitor_testkit::world::{World, ms};
 
     use super::*;
@@ -197,9 +199,7 @@ mod tests {
         let world = World::with_two_paths();
         state.write(&world.session, world.now);
         assert!(state.read().unwrap().is_some());
-        let mut options = fs::metadata(&state.path).unwrap().permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut options, 0o600);
-        assert_eq!(fs::metadata(&state.path).unwrap().permissions(), options);
+        assert_eq!(fs::metadata(&state.path).unwrap().mode() & 0o777, 0o600);
         let other = TableFacts { flows: 65, ..TABLE };
         assert!(matches!(
             file(folder.path(), &other).read(),

@@ -309,7 +309,7 @@ fn socket(process: u32) -> Option<PathBuf> {
 fn detach_touches_nothing_while_an_agent_runs_and_then_removes_its_socket() {
     let lab = Lab::two_hosts_two_paths().unwrap();
     let host = lab.host("mme");
-    let agent = monitor(host, &["path1"], &[]);
+    let agent = monitor(host, &["path1"], &["--pin", "no"]);
     let process = agent.pid().to_string();
     let before = attached(host);
     let refused = || {
