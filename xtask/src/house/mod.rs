@@ -203,8 +203,9 @@ const IO: &[&str] = &[
     "println",
 ];
 
-/// All that `sctp-monitor-common` may depend on: each works without `std`, in a program for the BPF target.
-const SMALL_CRATES: [&str; 4] = ["bytemuck", "crc", "foldhash", "network-types"];
+/// All that `sctp-monitor-common` may depend on: each works without `std`, in a program for the BPF target. serde is the engine's, to
+/// save what it knows of the shared shapes, and no program has it.
+const SMALL_CRATES: [&str; 5] = ["bytemuck", "crc", "foldhash", "network-types", "serde"];
 
 /// What the directions look for. If one of these has another name, the check looks for nothing.
 const TARGETS: [&str; 3] = [

@@ -152,8 +152,8 @@ fn each_forbidden_direction_is_found() {
         ),
         (
             "sctp-monitor-common/Cargo.toml",
-            "[dependencies]\nserde = \"1\"",
-            "sctp-monitor-common/Cargo.toml: common -> anything: serde",
+            "[dependencies]\nrand = \"1\"",
+            "sctp-monitor-common/Cargo.toml: common -> anything: rand",
         ),
     ] {
         let faults = faults_of(&[(file, source)]);
