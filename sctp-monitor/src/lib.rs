@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod detach;
 pub mod driver;
 pub mod flows;
 pub mod kernel;

@@ -11,7 +11,7 @@ use sctp_monitor::{
     audit::{self, Outcome},
     check,
     cli::{AuditArgs, Cli, Command},
-    config,
+    config, detach,
     log::Log,
     pcap, run,
     show::{self, Question},
@@ -31,6 +31,11 @@ fn main() -> ExitCode {
         Command::Steer(args) => {
             log_to(io::stderr, cli.verbose);
             done(steer::steer(args), |line| eprintln!("{line}"))
+        }
+        Command::Detach(args) => {
+            log_to(io::stderr, cli.verbose);
+            let result = detach::detach(args);
+            done(result.map(|()| ExitCode::SUCCESS), |line| eprintln!("{line}"))
         }
         Command::Config(args) => done(config::config(args), |line| eprintln!("{line}")),
         Command::Status(how) => ask(&Question::Status(how), cli.verbose),

@@ -61,6 +61,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Ask the running agent what it moves to another path, or tell it what to move (docs/steering.md). Needs root.
     Steer(SteerArgs),
+    /// Take off what an agent that was killed has left on this host: its programs on NICs, and its socket. Needs root.
+    Detach(DetachArgs),
 }
 
 /// Arguments of `run`.
@@ -257,6 +259,14 @@ pub enum ConfigVerb {
     },
     /// Print a file with every key at its default, and what each means.
     Default,
+}
+
+/// Arguments of `detach`.
+#[derive(Debug, Args)]
+pub struct DetachArgs {
+    /// Only the programs on this NIC; may be repeated. Default: on all NICs of this network namespace.
+    #[arg(long = "iface", value_name = "NIC")]
+    pub interfaces: Vec<String>,
 }
 
 /// Arguments of `check`.

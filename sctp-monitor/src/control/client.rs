@@ -48,17 +48,34 @@ pub fn agents() -> io::Result<Vec<Agent>> {
     agents_in(Path::new(DIRECTORY))
 }
 
+/// Those of them at whose socket somebody listens: sockets of agents that were killed stay.
+///
+/// # Errors
+/// If their directory cannot be read.
+pub fn running() -> io::Result<Vec<Agent>> {
+    let mut agents = agents()?;
+    agents.retain(|agent| UnixStream::connect(&agent.path).is_ok());
+    Ok(agents)
+}
+
+/// Removes the sockets of this host's agents that were killed, and gives their processes.
+///
+/// # Errors
+/// If one cannot be removed.
+pub fn remove_dead() -> io::Result<Vec<u32>> {
+    let removed = place::remove_dead(Path::new(DIRECTORY))?;
+    Ok(removed.iter().map(|place| place.process).collect())
+}
+
 /// The one agent of this network namespace, or the one with this process id.
 ///
 /// # Errors
 /// If there is none, or more than one and none is named, in words.
 pub fn the_agent(process: Option<u32>) -> anyhow::Result<Agent> {
-    let mut agents = agents().context("running agents are not known")?;
+    let mut agents = running().context("running agents are not known")?;
     if let Some(process) = process {
         agents.retain(|agent| agent.process() == process);
     }
-    // Sockets of agents that were killed stay.
-    agents.retain(|agent| UnixStream::connect(&agent.path).is_ok());
     match agents.len() {
         0 => bail!("no agent runs in this network namespace that could be asked (as root)"),
         1 => Ok(agents.remove(0)),

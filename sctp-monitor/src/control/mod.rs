@@ -12,7 +12,7 @@ mod steering;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    client::{Agent, AskError, agents, the_agent},
+    client::{Agent, AskError, agents, remove_dead, running, the_agent},
     server::{Control, Question, serve},
     steering::{SteerAnswer, SteerRequest},
 };

@@ -81,15 +81,17 @@ pub(super) fn all(directory: &Path) -> io::Result<Vec<(Place, PathBuf)>> {
 }
 
 /// Removes the sockets of agents that were killed: nobody listens there.
-pub(super) fn remove_dead(directory: &Path) -> io::Result<()> {
-    for (_, path) in all(directory)? {
+pub(super) fn remove_dead(directory: &Path) -> io::Result<Vec<Place>> {
+    let mut removed = Vec::new();
+    for (place, path) in all(directory)? {
         let refused =
             UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
         if refused {
             fs::remove_file(&path)?;
+            removed.push(place);
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Where the agents of this host are.
@@ -145,7 +147,7 @@ mod tests {
         drop(UnixListener::bind(place(2).path(folder.path())).unwrap());
         fs::write(folder.path().join("other"), "").unwrap();
         assert_eq!(all(folder.path()).unwrap().len(), 2);
-        remove_dead(folder.path()).unwrap();
+        assert_eq!(remove_dead(folder.path()).unwrap(), [place(2)]);
         let left: Vec<_> = all(folder.path())
             .unwrap()
             .into_iter()

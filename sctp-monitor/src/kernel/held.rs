@@ -4,7 +4,7 @@
 
 use std::{
     fs, io,
-    os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
+    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
 
 use aya::{
@@ -113,7 +113,29 @@ fn own_descriptor(id: u32) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::NotFound.into())
 }
 
+/// The interface index of a link of XDP or TCX, by its id; 0 if it was detached. Needs CAP_SYS_ADMIN. Of a link of another kind, a
+/// number that says nothing.
+pub(super) fn if_index(link: u32) -> io::Result<u32> {
+    info(&by_id(link)?).map(|info| info.if_index)
+}
+
+/// Takes the program of a link off its hook, whoever holds the link. Needs CAP_SYS_ADMIN.
+pub(super) fn detach(link: u32) -> io::Result<()> {
+    let link = by_id(link)?;
+    bpf(BPF_LINK_DETACH, &mut link.as_raw_fd().cast_unsigned()).map(drop)
+}
+
+fn by_id(mut link: u32) -> io::Result<OwnedFd> {
+    let descriptor = bpf(BPF_LINK_GET_FD_BY_ID, &mut link)?;
+    // SAFETY: the kernel has just opened it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
 fn leads_somewhere(link: &OwnedFd) -> io::Result<bool> {
+    info(link).map(|info| info.if_index != 0)
+}
+
+fn info(link: &OwnedFd) -> io::Result<LinkInfo> {
     let mut info = LinkInfo::default();
     let bpf_fd = link.as_raw_fd().cast_unsigned();
     let mut request = GetInfo {
@@ -122,7 +144,7 @@ fn leads_somewhere(link: &OwnedFd) -> io::Result<bool> {
         info: (&raw mut info) as u64,
     };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &mut request)?;
-    Ok(info.if_index != 0)
+    Ok(info)
 }
 
 /// One call of bpf(2).
@@ -136,3 +158,7 @@ fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_int> {
 }
 
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+
+const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
+
+const BPF_LINK_DETACH: libc::c_int = 34;

@@ -8,11 +8,13 @@ mod attachment;
 mod error;
 mod flows;
 mod held;
+mod holder;
 mod load;
 mod maps;
 mod probes;
 mod shared;
 mod steer;
+mod traces;
 
 use std::{io, os::fd::OwnedFd};
 
@@ -28,8 +30,10 @@ pub use self::{
     attachment::{Attachment, Missing},
     error::KernelError,
     flows::Flows,
+    holder::holder,
     load::LoadOptions,
     steer::LEASE,
+    traces::{Trace, TraceError, traces},
 };
 use self::{maps::Maps, steer::Steering};
 use crate::slots::Offer;

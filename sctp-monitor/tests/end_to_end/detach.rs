@@ -1,15 +1,23 @@
 //! The agent leaves nothing behind that the manual does not mention, however it ends.
 
-use std::{io, time::Duration};
+use std::{fs, io, mem, path::PathBuf, process::Output, time::Duration};
 
-use aya::programs::{SchedClassifier, TcAttachType, loaded_links};
-use nix::sys::signal::Signal;
-use sctp_monitor::kernel::has_tcx;
+use aya::{
+    EbpfLoader,
+    programs::{
+        SchedClassifier, TcAttachType, XdpMode,
+        links::FdLink,
+        loaded_links,
+        tc::{self, NlOptions, TcAttachOptions},
+    },
+};
+use nix::{mount::MsFlags, sys::signal::Signal};
+use sctp_monitor::kernel::{Kernel, LoadOptions, has_tcx, xdp_program};
 use sctp_monitor_lab::{Lab, Namespace, wait};
 
 use crate::{
     scene::{PRIMARY, SECONDARY, Scene, since},
-    setup::{SOON, monitor, times},
+    setup::{SOON, binary, monitor, times},
 };
 
 const NICS: [&str; 2] = ["path1", "path2"];
@@ -179,4 +187,161 @@ fn what_somebody_else_takes_off_is_put_back_and_nobody_is_accused_meanwhile() {
         let down = scene.agent.wait_for_path(PRIMARY, "inactive", SOON).unwrap();
         assert!(since(broken_at_ns, &down) < Duration::from_secs(5), "{down:#}");
     }
+}
+
+fn detach_command(host: &Namespace, arguments: &[&str]) -> Output {
+    let mut command = host.command(binary());
+    command.arg("detach").args(arguments).output().unwrap()
+}
+
+fn detached(host: &Namespace, arguments: &[&str]) -> String {
+    let output = detach_command(host, arguments);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What `tc` shows of the filters of clsact on both sides of a NIC.
+fn filters(host: &Namespace, nic: &str) -> String {
+    ["ingress", "egress"]
+        .map(|side| output(host, "tc", &["filter", "show", "dev", nic, side]))
+        .concat()
+}
+
+/// Attaches a program by a filter that stays, as an agent does before Linux 6.6 and leaves it when it is killed.
+fn leave_filter(host: &Namespace, program: &mut SchedClassifier, nic: &str, side: TcAttachType) {
+    let attach = || {
+        let _ = tc::qdisc_add_clsact(nic);
+        let link = program.attach_with_options(nic, side, TcAttachOptions::Netlink(NlOptions::default()))?;
+        program.take_link(link)
+    };
+    mem::forget(host.run(attach).unwrap().unwrap());
+}
+
+static OTHERS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-floor"));
+
+#[test]
+fn detach_removes_filters_that_nobody_removed_and_no_others() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let mut kernel = Kernel::load(&LoadOptions::default()).unwrap();
+    for (name, side) in [
+        ("tc_ingress", TcAttachType::Ingress),
+        ("tc_egress", TcAttachType::Egress),
+        ("tc_steer", TcAttachType::Egress),
+    ] {
+        let program = kernel.classifier(name).unwrap();
+        for nic in NICS {
+            leave_filter(host, program, nic, side);
+        }
+    }
+    drop(kernel);
+    let mut others = EbpfLoader::new().load(OTHERS).unwrap();
+    let other: &mut SchedClassifier = others.program_mut("tc_ends_chain").unwrap().try_into().unwrap();
+    other.load().unwrap();
+    leave_filter(host, other, "path1", TcAttachType::Egress);
+
+    let said = detached(host, &["--iface", "path2"]);
+    assert_eq!(said.matches("removed program tc_").count(), 3, "{said}");
+    assert!(!said.contains("path1"), "{said}");
+    assert_eq!(filters(host, "path2"), "");
+    assert_eq!(filters(host, "path1").matches(" handle ").count(), 4);
+
+    let said = detached(host, &[]);
+    for left in [
+        "tc_ingress (id ",
+        "tc_egress (id ",
+        "tc_steer (id ",
+        "on path1 (TC egress filter)",
+    ] {
+        assert!(said.contains(left), "{left}: {said}");
+    }
+    let left = filters(host, "path1");
+    assert_eq!(left.matches(" handle ").count(), 1, "{left}");
+    assert!(left.contains("tc_ends_chain"), "{left}");
+    let again = detached(host, &["--iface", "path1"]);
+    assert!(again.starts_with("nothing to remove"), "{again}");
+}
+
+#[test]
+fn detach_removes_programs_whose_links_are_pinned() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let pins = tempfile::tempdir().unwrap();
+    let none: Option<&str> = None;
+    nix::mount::mount(Some("bpf"), pins.path(), Some("bpf"), MsFlags::empty(), none).unwrap();
+    let mut kernel = Kernel::load(&LoadOptions::default()).unwrap();
+    let program = kernel.xdp(xdp_program()).unwrap();
+    let attach = || {
+        let link = program.attach("path1", XdpMode::default())?;
+        program.take_link(link)
+    };
+    let link: FdLink = host.run(attach).unwrap().unwrap().try_into().unwrap();
+    link.pin(pins.path().join("xdp")).unwrap();
+    let mut expected = (1, 0);
+    if has_tcx() {
+        let program = kernel.classifier("tc_egress").unwrap();
+        let attach = || {
+            let link = program.attach("path2", TcAttachType::Egress)?;
+            program.take_link(link)
+        };
+        let link: FdLink = host.run(attach).unwrap().unwrap().try_into().unwrap();
+        link.pin(pins.path().join("tcx")).unwrap();
+        expected = (1, 1);
+    }
+    drop(kernel);
+    assert_eq!(attached(host), expected);
+    let said = detached(host, &[]);
+    assert!(said.contains("on path1 (XDP)"), "{said}");
+    assert_eq!(said.contains("on path2 (TCX egress)"), has_tcx(), "{said}");
+    assert_eq!(attached(host), (0, 0));
+    nix::mount::umount(pins.path()).unwrap();
+}
+
+/// The socket of an agent, whatever its namespace.
+fn socket(process: u32) -> Option<PathBuf> {
+    let end = format!("-{process}.sock");
+    let entries = fs::read_dir("/run/sctp-monitor").ok()?.flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.find(|path| path.to_str().unwrap().ends_with(&end))
+}
+
+#[test]
+fn detach_touches_nothing_while_an_agent_runs_and_then_removes_its_socket() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    let agent = monitor(host, &["path1"], &[]);
+    let process = agent.pid().to_string();
+    let before = attached(host);
+    let refused = || {
+        let output = detach_command(host, &[]);
+        assert!(!output.status.success(), "{output:?}");
+        assert_eq!(attached(host), before);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let words = refused();
+    assert!(words.contains(&format!("agent {process} runs")), "{words}");
+    // On another host nothing of it is there.
+    let elsewhere = detached(lab.host("hss"), &["--iface", "path1"]);
+    assert!(elsewhere.starts_with("nothing to remove"), "{elsewhere}");
+
+    let path = socket(process.parse().unwrap()).unwrap();
+    let aside = path.with_extension("aside");
+    fs::rename(&path, &aside).unwrap();
+    let words = refused();
+    assert!(
+        words.contains(&format!("process {process} runs and uses program ")),
+        "{words}"
+    );
+    fs::rename(&aside, &path).unwrap();
+
+    agent.stop(Signal::SIGKILL).unwrap();
+    wait::until(SOON, || (attached(host).0 == 0).then_some(())).unwrap();
+    let said = detached(host, &[]);
+    // Another agent that starts meanwhile removes it as well.
+    assert!(
+        said.contains(&format!("socket of agent {process}")) || said.starts_with("nothing"),
+        "{said}"
+    );
+    assert!(!path.exists());
+    assert_eq!(attached(host), (0, 0));
 }
