@@ -1,4 +1,4 @@
-//! The configuration file: TOML, with what is watched in the table `run`, the detector's constants in `detector`, how paths are probed
+//! The configuration file: TOML, with what is watched in the table `run`, the HTTP server in `web`, the detector's constants in `detector`, how paths are probed
 //! in `probe`, and what is done with the packets of failed paths in `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
@@ -20,6 +20,7 @@ use toml::{Spanned, de::DeTable};
 use crate::{
     cli::{ConfigArgs, ConfigVerb},
     settings::Settings,
+    web::WebSettings,
 };
 
 /// Why a configuration file cannot be used.
@@ -138,6 +139,7 @@ const HOST: &str = "/etc/sctp-monitor/config.toml";
 #[serde(default, deny_unknown_fields)]
 struct File {
     run: Settings,
+    web: WebSettings,
     detector: Config,
     probe: ProbeConfig,
     steering: Steering,
@@ -146,6 +148,7 @@ struct File {
 fn parse(text: &str) -> Result<(Config, Settings), Problem> {
     let File {
         run,
+        web,
         detector,
         probe,
         steering,
@@ -165,7 +168,7 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
         steering,
         ..detector
     };
-    Ok((config, run))
+    Ok((config, Settings { web, ..run }))
 }
 
 /// The line of a key of a table; `None` if the file leaves it at its default.

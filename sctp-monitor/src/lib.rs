@@ -32,3 +32,4 @@ pub mod slots;
 pub mod steer;
 pub mod wanted;
 pub mod ways;
+pub mod web;

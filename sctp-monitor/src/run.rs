@@ -32,6 +32,7 @@ use crate::{
     },
     settings::Watching,
     wanted::{self, Wanted},
+    web::Web,
 };
 
 /// Watches the NICs until it is told to stop.
@@ -70,9 +71,22 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     } else {
         Wanted::parse(named).context("a pattern for NICs is none")?
     };
+    let web = Web::open(&args.web.over(&settings.web))?;
+    if let Some(web) = &web {
+        let addresses = web
+            .addresses()
+            .context("the HTTP server does not know its address")?;
+        let list: Vec<_> = addresses
+            .iter()
+            .map(|address| format!("http://{address}/"))
+            .collect();
+        log.say(&format!("serving {}", list.join(" ")));
+        outlets.push(web.outlet());
+    }
     let manner = Manner {
         answers: true,
         strict: args.strict || settings.strict,
+        web,
     };
     watch(wanted, watching, args.duration, manner, detector, outlets, log)
 }
@@ -92,12 +106,14 @@ fn of_this_host(vantage: VantageArg, log: &Log) -> anyhow::Result<Wanted> {
 }
 
 /// How NICs are watched by a command.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Manner {
     /// Whether other commands may ask meanwhile.
     pub(crate) answers: bool,
     /// Whether a missing NIC is an error.
     pub(crate) strict: bool,
+    /// Who serves by HTTP meanwhile.
+    pub(crate) web: Option<Web>,
 }
 
 /// Watches the NICs, for `duration` at most, and reports to `outlets`.
@@ -158,6 +174,10 @@ pub(crate) fn watch(
     let reports = Writers::start(outlets).context("cannot start a thread for the reports")?;
     let flows = KernelFlows::new(kernel).with_probes(sender);
     let driver = Driver::new(flows, session, watch, reports, log.clone())?;
+    if let Some(web) = manner.web {
+        web.start(driver.questions())
+            .context("the HTTP server cannot be started")?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -8,7 +8,10 @@ use sctp_monitor_common::{
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::cli::{Format, HookArg, VantageArg, WatchArgs};
+use crate::{
+    cli::{Format, HookArg, VantageArg, WatchArgs},
+    web::WebSettings,
+};
 
 /// The table `run`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -31,6 +34,9 @@ pub struct Settings {
     pub format: Format,
     /// A file to which every event is appended as JSON lines; empty for none.
     pub events: PathBuf,
+    /// The HTTP server, which has a table of its own.
+    #[serde(skip)]
+    pub web: WebSettings,
 }
 
 impl Default for Settings {
@@ -44,6 +50,7 @@ impl Default for Settings {
             max_flows: DEFAULT_FLOWS,
             format: Format::Table,
             events: PathBuf::new(),
+            web: WebSettings::default(),
         }
     }
 }

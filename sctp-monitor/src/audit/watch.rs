@@ -59,6 +59,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
         run::Manner {
             answers: false,
             strict: true,
+            web: None,
         },
         in_time(detector, args.duration),
         vec![Outlet {

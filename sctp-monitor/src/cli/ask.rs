@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use clap::{Args, ValueEnum};
 use sctp_monitor_engine::model::PathState;
+use serde::Deserialize;
 
 /// How the running agent is asked.
 #[derive(Debug, Args)]
@@ -44,7 +45,8 @@ pub struct ExplainArgs {
 }
 
 /// States of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StateArg {
     /// No answer was seen yet.
     Unconfirmed,

@@ -2,6 +2,7 @@
 
 mod ask;
 mod steer;
+mod web;
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     ask::{AskArgs, ExplainArgs, ListArgs, StateArg},
     steer::{SteerArgs, SteerVerb},
+    web::WebArgs,
 };
 use crate::kernel::HookChoice;
 
@@ -108,6 +110,9 @@ pub struct RunArgs {
     /// file says, else off.
     #[arg(long, value_enum, value_name = "MODE", env = "SCTP_MONITOR_PROBE")]
     pub probe: Option<ProbeArg>,
+    /// Options of the HTTP server.
+    #[command(flatten)]
+    pub web: WebArgs,
 }
 
 /// Whether probes are sent.

@@ -53,15 +53,15 @@ impl Drop for Control {
     }
 }
 
-/// Listens for clients of this network namespace until the process ends.
+/// Listens for clients of this network namespace until the process ends. What they ask goes into the queue.
 ///
 /// # Errors
 /// If the directory is not this user's own, or the socket cannot be made.
-pub fn serve() -> io::Result<(Control, mpsc::Receiver<Question>)> {
-    serve_in(Path::new(DIRECTORY))
+pub fn serve(questions: mpsc::Sender<Question>) -> io::Result<Control> {
+    serve_in(Path::new(DIRECTORY), questions)
 }
 
-fn serve_in(directory: &Path) -> io::Result<(Control, mpsc::Receiver<Question>)> {
+fn serve_in(directory: &Path, questions: mpsc::Sender<Question>) -> io::Result<Control> {
     place::make(directory)?;
     place::remove_dead(directory)?;
     let place = Place {
@@ -72,7 +72,6 @@ fn serve_in(directory: &Path) -> io::Result<(Control, mpsc::Receiver<Question>)>
     let listener = UnixListener::bind(&path)?;
     let control = Control { path };
     fs::set_permissions(&control.path, fs::Permissions::from_mode(0o600))?;
-    let (questions, asked) = mpsc::channel(1);
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         Server {
             questions,
@@ -80,7 +79,7 @@ fn serve_in(directory: &Path) -> io::Result<(Control, mpsc::Receiver<Question>)>
         }
         .listen(&listener);
     })?;
-    Ok((control, asked))
+    Ok(control)
 }
 
 struct Server {
@@ -242,7 +241,8 @@ mod tests {
     fn a_client_of_the_same_namespace_is_told_how_things_are() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("agents");
-        let (control, asked) = serve_in(&directory).unwrap();
+        let (questions, asked) = mpsc::channel(1);
+        let control = serve_in(&directory, questions).unwrap();
         let known = summary(&[association(1, &[])]);
         let told = answer(asked, known.clone());
         let agents = agents_in(&directory).unwrap();
@@ -265,7 +265,8 @@ mod tests {
     fn a_request_that_is_no_request_is_refused_and_the_next_client_is_served() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("agents");
-        let (control, asked) = serve_in(&directory).unwrap();
+        let (questions, asked) = mpsc::channel(1);
+        let control = serve_in(&directory, questions).unwrap();
         answer(asked, summary(&[]));
         for request in [
             &b"\n"[..],
@@ -289,7 +290,8 @@ mod tests {
     fn an_agent_that_ends_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("agents");
-        let (_control, asked) = serve_in(&directory).unwrap();
+        let (questions, asked) = mpsc::channel(1);
+        let _control = serve_in(&directory, questions).unwrap();
         drop(asked);
         let agents = agents_in(&directory).unwrap();
         let error = agents[0].summary().unwrap_err();

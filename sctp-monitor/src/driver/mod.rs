@@ -30,7 +30,7 @@ use tracing::{debug, warn};
 use crate::{
     blind::Blindness,
     clock::Clock,
-    control::{self, SteerAnswer, SteerRequest},
+    control::{self, Question, SteerAnswer, SteerRequest},
     flows::KernelFlows,
     kernel::{Attachment, HookChoice},
     lag::LagGauge,
@@ -96,6 +96,9 @@ pub struct Driver {
     blindness: Blindness,
     /// What the operator asks of steering, and is answered when routes and neighbours were looked at.
     held: Vec<(SteerRequest, oneshot::Sender<SteerAnswer>)>,
+    /// What clients ask.
+    asked: mpsc::Receiver<Question>,
+    questions: mpsc::Sender<Question>,
 }
 
 impl Driver {
@@ -110,6 +113,7 @@ impl Driver {
         reports: Writers,
         log: Log,
     ) -> anyhow::Result<Self> {
+        let (questions, asked) = mpsc::channel(QUESTIONS);
         Ok(Self {
             flows,
             session,
@@ -133,7 +137,15 @@ impl Driver {
             pressure: PressureGauge::default(),
             blindness: Blindness::default(),
             held: Vec::new(),
+            asked,
+            questions,
         })
+    }
+
+    /// By which clients ask.
+    #[must_use]
+    pub fn questions(&self) -> mpsc::Sender<Question> {
+        self.questions.clone()
     }
 
     /// Attaches to the NICs and runs until SIGINT, SIGTERM, the end of the duration, or until nobody is left who reads a
@@ -159,7 +171,7 @@ impl Driver {
             .map(|watched| watched.interface)
             .collect();
         service::ready(&watched);
-        let mut control = self.listen();
+        let _control = self.listen();
         let mut next_hops = NextHops::open().context("cannot open a netlink socket to look up neighbours")?;
         let mut ways = Ways::open().context("cannot open a netlink socket to look up routes")?;
         let ring = self.flows.kernel.ring_signal()?;
@@ -196,7 +208,7 @@ impl Driver {
                     self.refresh()?;
                     next_hops.ask(self.session.take_paths_in_question());
                 }
-                question = next_question(control.as_mut()) => self.answer(question)?,
+                Some(question) = self.asked.recv() => self.answer(question)?,
                 () = self.reports.all_gone() => break,
                 () = &mut ended => break,
                 _ = interrupt.recv() => break,
@@ -208,11 +220,11 @@ impl Driver {
     }
 
     /// Lets other commands ask, if the host allows it. The watch does not depend on it.
-    fn listen(&self) -> Option<(control::Control, mpsc::Receiver<control::Question>)> {
+    fn listen(&self) -> Option<control::Control> {
         if !self.watch.answers {
             return None;
         }
-        control::serve()
+        control::serve(self.questions())
             .inspect_err(|error| warn!("`sctp-monitor audit` and `steer` cannot ask this agent: {error}"))
             .ok()
     }
@@ -354,18 +366,6 @@ impl Driver {
     }
 }
 
-/// What a client asks; nothing ever if nobody can.
-async fn next_question(
-    control: Option<&mut (control::Control, mpsc::Receiver<control::Question>)>,
-) -> control::Question {
-    if let Some((_, questions)) = control
-        && let Some(question) = questions.recv().await
-    {
-        return question;
-    }
-    std::future::pending().await
-}
-
 /// Waits until a turn is due. One that is due at once still lets the others have their say, so that an agent that never
 /// catches up hears signals too.
 async fn pause(until_turn: Duration) {
@@ -375,3 +375,6 @@ async fn pause(until_turn: Duration) {
         tokio::time::sleep(until_turn).await;
     }
 }
+
+/// Questions that wait at a time: the control socket asks one after the other, and so does the HTTP server.
+const QUESTIONS: usize = 2;

@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 pub use self::document::{Document, FindingOf, PathOf, Status};
+pub(crate) use self::pick::{active, pick, rank, used};
 use crate::{
     cli::{AskArgs, ListArgs},
     control,
@@ -47,7 +48,7 @@ pub fn show(question: &Question<'_>) -> anyhow::Result<ExitCode> {
     };
     let agent = control::the_agent(how.agent)?;
     let summary = agent.summary().context("the running agent was not heard")?;
-    let document = pick::pick(question, summary, agent.process());
+    let document = pick(question, summary, agent.process());
     if let Question::Explain(id, _) = question
         && document.associations.is_none()
     {

@@ -8,7 +8,7 @@ use super::{Document, FindingOf, PathOf, Question, Status};
 use crate::{cli::ListArgs, report::Summary};
 
 /// What was asked for, of an agent's summary.
-pub(super) fn pick(question: &Question<'_>, summary: Summary, agent: u32) -> Document {
+pub(crate) fn pick(question: &Question<'_>, summary: Summary, agent: u32) -> Document {
     let mut document = Document {
         schema: Schema,
         agent,
@@ -155,18 +155,18 @@ fn is_between(path: &PathView, address: Option<IpAddr>) -> bool {
 }
 
 /// How many paths of an association are active.
-pub(super) fn active(association: &AssociationView) -> usize {
+pub(crate) fn active(association: &AssociationView) -> usize {
     let is_active = |path: &&PathView| path.state == PathState::Active;
     used(association).filter(is_active).count()
 }
 
 /// The paths on which packets were seen.
-pub(super) fn used(association: &AssociationView) -> impl Iterator<Item = &PathView> {
+pub(crate) fn used(association: &AssociationView) -> impl Iterator<Item = &PathView> {
     association.paths.iter().filter(|path| path.is_used())
 }
 
 /// The worst association comes first: none of its paths is active, then by its worst path.
-fn rank(association: &AssociationView) -> (bool, u8) {
+pub(crate) fn rank(association: &AssociationView) -> (bool, u8) {
     let worst = worst(association).map_or(u8::MAX, |path| badness(path.state));
     (active(association) > 0, worst)
 }

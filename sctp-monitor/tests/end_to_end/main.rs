@@ -34,3 +34,4 @@ mod steering;
 mod support;
 mod trouble;
 mod two_cpus;
+mod web;

@@ -32,6 +32,7 @@ const ENGINE: &[&str] = &["sctp-monitor/engine/src"];
 const COMMON: &[&str] = &["sctp-monitor-common/src"];
 const CAPTURE: &[&str] = &["sctp-monitor/capture/src"];
 const REPORT: &[&str] = &["sctp-monitor/src/report"];
+const WEB: &[&str] = &["sctp-monitor/src/web"];
 const PCAP: &[&str] = &["sctp-monitor/src/pcap"];
 const AGENT: &[&str] = &["sctp-monitor/src"];
 
@@ -39,7 +40,7 @@ const ENGINE_MANIFEST: Option<&str> = Some("sctp-monitor/engine/Cargo.toml");
 const COMMON_MANIFEST: &str = "sctp-monitor-common/Cargo.toml";
 const CAPTURE_MANIFEST: Option<&str> = Some("sctp-monitor/capture/Cargo.toml");
 
-const DIRECTIONS: [Direction; 11] = [
+const DIRECTIONS: [Direction; 14] = [
     Direction {
         name: "engine -> kernel",
         folders: ENGINE,
@@ -93,6 +94,27 @@ const DIRECTIONS: [Direction; 11] = [
     Direction {
         name: "report -> ABI",
         folders: REPORT,
+        except: &[],
+        forbidden: &["sctp_monitor_common::abi"],
+        manifest: None,
+    },
+    Direction {
+        name: "web -> kernel",
+        folders: WEB,
+        except: &[],
+        forbidden: &["crate::kernel", "aya"],
+        manifest: None,
+    },
+    Direction {
+        name: "web -> driver",
+        folders: WEB,
+        except: &[],
+        forbidden: &["crate::driver"],
+        manifest: None,
+    },
+    Direction {
+        name: "web -> ABI",
+        folders: WEB,
         except: &[],
         forbidden: &["sctp_monitor_common::abi"],
         manifest: None,

@@ -41,6 +41,7 @@ fn house(files: &[(&str, &str)]) -> TempDir {
         "sctp-monitor/engine/src/lib.rs",
         "sctp-monitor/capture/src/lib.rs",
         "sctp-monitor/src/report/mod.rs",
+        "sctp-monitor/src/web/mod.rs",
         "sctp-monitor/src/pcap/mod.rs",
         "sctp-monitor/src/kernel/mod.rs",
         "sctp-monitor/src/driver.rs",
@@ -93,6 +94,11 @@ fn each_forbidden_direction_is_found() {
             "sctp-monitor/engine/src/a.rs",
             "use std::net::{IpAddr, UdpSocket};",
             "sctp-monitor/engine/src/a.rs:1: engine -> I/O: std::net::UdpSocket",
+        ),
+        (
+            "sctp-monitor/src/web/api.rs",
+            "use crate::driver::Driver;",
+            "sctp-monitor/src/web/api.rs:1: web -> driver: crate::driver::Driver",
         ),
         (
             "sctp-monitor/src/report/json.rs",

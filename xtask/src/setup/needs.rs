@@ -74,7 +74,7 @@ pub(crate) struct Package {
 }
 
 /// All of them. `bpf-linker` needs some more to be built, see [`super`].
-pub(crate) const PACKAGES: [Package; 18] = [
+pub(crate) const PACKAGES: [Package; 19] = [
     Package {
         name: "libusrsctp-dev",
         file: "include/usrsctp.h",
@@ -142,6 +142,12 @@ pub(crate) const PACKAGES: [Package; 18] = [
         file: "lib/frr/bfdd",
         what_for: "BFD: the peer of `bench probing`",
         needed_by: &[Need::BenchProbing],
+    },
+    Package {
+        name: "prometheus",
+        file: "bin/prometheus",
+        what_for: "reads the agent's metrics; promtool checks them",
+        needed_by: &[Need::Test],
     },
     Package {
         name: "chromium",

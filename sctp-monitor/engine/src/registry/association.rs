@@ -326,6 +326,16 @@ impl Association {
         }
     }
 
+    /// The tag that packets in this direction carry is not known any more.
+    pub(super) fn forget_tag(&mut self, direction: Direction) {
+        match direction {
+            Direction::Forward => self.remote_tag = None,
+            Direction::Return => self.local_tag = None,
+        }
+        self.sayable[direction as usize] = false;
+        self.vouched[direction as usize] = false;
+    }
+
     /// The slots of its flows in a direction, in the order in which they joined.
     pub(crate) fn flows(&self, direction: Direction) -> &[u32] {
         &self.flows[direction as usize]

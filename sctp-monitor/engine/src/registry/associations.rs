@@ -22,7 +22,7 @@ use crate::{
         asconf::AddressesChanged,
         association::{Association, Phase},
         change::Change,
-        links::{relink, remove_tags, set_tag, tell_tag},
+        links::{forget_tag, relink, remove_tags, set_tag, tell_tag},
         tags::TagIndex,
     },
 };
@@ -163,6 +163,14 @@ impl Associations {
             && association.tag(direction) != Some(tag)
         {
             set_tag(&mut self.tags, association, direction, tag);
+            relink(&mut self.changes, flows, association);
+        }
+    }
+
+    /// The tag of one direction is another association's: nothing is known of it any more.
+    pub(super) fn forget_tag(&mut self, flows: &mut Flows, id: AssociationId, direction: Direction) {
+        if let Some(association) = self.by_id.get_mut(&id) {
+            forget_tag(&mut self.tags, association, direction);
             relink(&mut self.changes, flows, association);
         }
     }

@@ -20,6 +20,14 @@ pub(super) fn set_tag(tags: &mut TagIndex, association: &mut Association, direct
     tags.insert(ports, tag, association.id, direction);
 }
 
+/// The tag of one direction is not known any more: its flows will not be found by it.
+pub(super) fn forget_tag(tags: &mut TagIndex, association: &mut Association, direction: Direction) {
+    if let Some(before) = association.tag(direction) {
+        tags.remove(association.ports(direction), before, association.id, direction);
+    }
+    association.forget_tag(direction);
+}
+
 /// Its flows will not be found by its tags any more.
 pub(super) fn remove_tags(tags: &mut TagIndex, association: &Association) {
     for direction in Direction::BOTH {

@@ -33,6 +33,11 @@ impl Registry {
             self.look_at_primary(flows, member, now);
         }
         self.vouch(flows, slot, member);
+        self.meet_reverse(flows, slot, now);
+        let id = flows
+            .get(slot)
+            .and_then(|flow| flow.member)
+            .map_or(id, |member| member.association);
         self.establish_if_known(flows, id, now);
         // The endpoints may have changed their names with that.
         let flow = flows.get(slot);

@@ -49,6 +49,11 @@ impl Registry {
             ..
         }) = flow.member
         else {
+            // Nor is what ICMP errors with the other tag said of it.
+            if flow.links.tag == 0 && ![0, tag].contains(&flow.view.tag) {
+                flow.view.tag = tag;
+                flow.begin_association(now);
+            }
             return;
         };
         let is_other = |known: &Association| {
@@ -99,12 +104,79 @@ impl Registry {
         }
     }
 
+    /// Both directions of an address pair are of one association. Forged packets may have put them into two, before their tags were
+    /// proved: then the one of them whose opposite direction was forged parts from its flows.
+    pub(crate) fn meet_reverse(&mut self, flows: &mut Flows, slot: u32, now: Timestamp) {
+        let Some(own) = self.proved(flows, slot) else {
+            return;
+        };
+        let reverse = flows
+            .get(slot)
+            .and_then(|flow| flows.slot_of(&flow.view.key.reversed()));
+        let other = reverse.and_then(|reverse| self.proved(flows, reverse));
+        let Some(other) = other.filter(|other| other.id != own.id) else {
+            return;
+        };
+        // Two that have proved tags are two associations.
+        let lacks = |known: &Proved, tag| known.opposite.is_none_or(|opposite| opposite == tag);
+        if !lacks(&own, other.tag) || !lacks(&other, own.tag) {
+            return;
+        }
+        let (whole, part) = if (own.is_opening, own.id) < (other.is_opening, other.id) {
+            (own, other)
+        } else {
+            (other, own)
+        };
+        let known = self.associations.get(part.id);
+        let slots = known.map_or(&[][..], |known| known.flows(part.direction));
+        let has_tag = |slot: &u32| flows.get(*slot).is_some_and(|flow| flow.view.tag == part.tag);
+        let slots: Vec<_> = slots.iter().copied().filter(has_tag).collect();
+        let direction = whole.direction.reversed();
+        self.associations
+            .replace_tag(flows, whole.id, direction, part.tag);
+        for slot in slots {
+            self.associations.join(flows, slot, whole.id, direction, now);
+        }
+        self.associations.part_from_strangers(flows, whole.id, direction);
+        self.associations.forget_tag(flows, part.id, part.direction);
+        self.end_if_empty(part.id, now);
+    }
+
+    /// The association of a flow whose tag is proved, if that is its own.
+    fn proved(&self, flows: &Flows, slot: u32) -> Option<Proved> {
+        let flow = flows.get(slot).filter(|flow| flow.proofs() > 0)?;
+        let Membership {
+            association,
+            direction,
+            ..
+        } = flow.member?;
+        let known = self.associations.get(association)?;
+        let tag = known.said_tag(direction)?;
+        (tag == flow.view.tag && !known.is_ended()).then(|| Proved {
+            id: association,
+            direction,
+            tag,
+            opposite: known.said_tag(direction.reversed()),
+            is_opening: known.is_opening(),
+        })
+    }
+
     /// Ends an association of which no flow is left: what it was known by was forged, or of one before.
     fn end_if_empty(&mut self, id: AssociationId, now: Timestamp) {
         if self.associations.get(id).is_some_and(|known| !known.has_flows()) {
             self.associations.end(id, EndReason::Replaced, now);
         }
     }
+}
+
+/// One direction of an association whose tag is proved.
+struct Proved {
+    id: AssociationId,
+    direction: Direction,
+    tag: u32,
+    /// The tag of the other direction, if that is proved.
+    opposite: Option<u32>,
+    is_opening: bool,
 }
 
 /// Proofs without another one in between that make a tag certain. A blind sender hits one of 4,096 TSNs that may be under way by

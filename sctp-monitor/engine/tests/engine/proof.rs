@@ -2,11 +2,11 @@
 
 use sctp_monitor_engine::{
     config::Vantage,
-    model::{EventKind, PathState},
+    model::{EventKind, PathState, Side},
 };
 use sctp_monitor_testkit::{
     choices::{Choices as _, Random},
-    frames,
+    frames::{self, Packet},
     world::{LOCAL_TAG, REMOTE_TAG, World, downs, kinds, ms, ups},
 };
 
@@ -324,4 +324,100 @@ fn control_chunks_with_an_unproved_tag_say_nothing() {
             assert!(ups.all(|one_sided| one_sided), "{what}");
         }
     }
+}
+
+/// DATA and its SACK over path 1, with the association's own tags, for three seconds: it is the only one, and the path works.
+fn assert_known_with_path_1(world: &mut World, mut tsn: u32) {
+    for _ in 0..60 {
+        world.data(1, tsn);
+        world.advance(ms(49));
+        world.sack(1, tsn);
+        world.advance(ms(1));
+        tsn += 1;
+    }
+    assert_no_forged_tag_was_said(world, "joined");
+    assert_eq!(
+        (ups(world).len(), downs(world)),
+        (1, vec![]),
+        "{:?}",
+        world.events
+    );
+    let mut established = world
+        .engine()
+        .associations()
+        .filter(|known| known.is_established());
+    let known = established.next().expect("it is known");
+    let mut paths = known.paths();
+    let path = paths.find(|(id, _)| **id == World::path_id(1));
+    assert_eq!(path.expect("its path").1.state(), PathState::Active);
+    assert!(established.next().is_none(), "{:?}", world.events);
+    let failed = kinds(world).into_iter().any(|kind| {
+        matches!(
+            kind,
+            EventKind::PathStateChanged {
+                to: PathState::Inactive,
+                ..
+            }
+        )
+    });
+    assert!(!failed, "{:?}", world.events);
+}
+
+/// A SACK with a tag that nobody proved, in the name of the local endpoint or to it; the other one is in no list.
+fn forge_beside(world: &mut World, leaves: bool) {
+    let packet = Packet::v4(FORGED, vec![frames::sack(9, &[])]).between("10.1.0.1", "10.1.0.66");
+    let packet = if leaves { packet } else { packet.reversed() };
+    world.packet(&packet, 1, leaves);
+}
+
+#[test]
+fn what_came_before_a_flows_tag_was_proved_says_nothing_of_it() {
+    let mut world = World::new(Vantage::Gateway);
+    // An INIT never carries a tag: it makes no association, but the flow has its tag until another one is proved.
+    world.received(1, FORGED, vec![frames::init(5, &[])]);
+    world.sweep();
+    let quoted = Packet::v4(FORGED, vec![frames::data(1, 8)]).between("10.1.0.2", "10.1.0.1");
+    world.frame(&quoted.icmp_error("10.66.0.1", [3, 1], 0), 1, true);
+    world.sweep();
+    assert_known_with_path_1(&mut world, 1);
+}
+
+#[test]
+fn forged_packets_between_its_addresses_keep_no_path_from_its_association() {
+    let mut world = World::new(Vantage::Gateway);
+    world.data(2, 1);
+    world.advance(ms(1));
+    world.sack(2, 1);
+    world.advance(ms(1));
+    assert_eq!(ups(&world).len(), 1);
+    forge_beside(&mut world, true);
+    world.sent(1, FORGED, vec![frames::sack(9, &[])]);
+    forge_beside(&mut world, false);
+    world.sweep();
+    assert_known_with_path_1(&mut world, 2);
+    // Nor are they what a new address of its joins.
+    let sent = Packet::v4(REMOTE_TAG, vec![frames::data(62, 8)]).between("10.1.0.1", "10.3.0.2");
+    world.packet(&sent, 1, true);
+    world.sweep();
+    let mut known = world.engine().associations();
+    let known = known.find(|known| known.is_established()).unwrap();
+    let mut remote: Vec<_> = known
+        .addresses(Side::Remote)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    remote.sort_unstable();
+    assert_eq!(remote, ["10.1.0.2", "10.2.0.2", "10.3.0.2"]);
+}
+
+#[test]
+fn forged_packets_keep_the_directions_of_an_address_pair_not_apart() {
+    let mut world = World::new(Vantage::Gateway);
+    world.received(1, FORGED + 1, vec![frames::sack(9, &[])]);
+    forge_beside(&mut world, false);
+    forge_beside(&mut world, true);
+    world.sweep();
+    world.sent(1, FORGED, vec![frames::sack(9, &[])]);
+    world.sweep();
+    assert_known_with_path_1(&mut world, 1);
 }

@@ -1,0 +1,26 @@
+//! Options of the HTTP server, named as Prometheus' exporters name theirs.
+
+use clap::Args;
+
+use crate::web::ListenAddress;
+
+/// Options of the HTTP server of `run`.
+#[derive(Debug, Default, Args)]
+pub struct WebArgs {
+    /// Serve metrics, a read-only API and events by HTTP (docs/web.md), at this address and port; `:9143` is that port of the
+    /// loopback address. May be repeated. Default: no server.
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        env = "SCTP_MONITOR_WEB_LISTEN_ADDRESS",
+        value_delimiter = ','
+    )]
+    pub listen_address: Vec<ListenAddress>,
+    /// Series of single associations and paths in /metrics, at most; the other associations are summed. Default: 2000.
+    #[arg(
+        long = "web.max-series",
+        value_name = "SERIES",
+        env = "SCTP_MONITOR_WEB_MAX_SERIES"
+    )]
+    pub max_series: Option<usize>,
+}

@@ -1,0 +1,119 @@
+//! What holds for every request and every answer: it is read-only, it ends in time, and nothing keeps or embeds it.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+
+use super::{
+    answer::refusal,
+    connections::{Activity, Answering},
+};
+
+/// Says of an answer that it is a stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Endless;
+
+/// Stands around all that is served.
+pub(super) async fn guard(
+    Extension(activity): Extension<Arc<Activity>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let answering = activity.answer();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut response = if is_read {
+        match tokio::time::timeout(PATIENCE, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE, "this took too long"),
+        }
+    } else {
+        let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "nothing can be changed here");
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(header::ALLOW, allowed);
+        response
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if response.extensions().get::<Endless>().is_some() {
+        answering.listens();
+        return response.map(|body| {
+            Body::new(Held {
+                body,
+                _answering: answering,
+            })
+        });
+    }
+    held(response, answering).await
+}
+
+/// An answer that counts as being given until its last byte was handed to the system.
+async fn held(response: Response, answering: Answering) -> Response {
+    let (parts, body) = response.into_parts();
+    // All answers but streams are made as a whole.
+    match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(bytes) => {
+            let bytes = Bytes::from_owner(Owned {
+                bytes,
+                _answering: answering,
+            });
+            Response::from_parts(parts, Body::from(bytes))
+        }
+        Err(error) => {
+            tracing::debug!("an answer was not made: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+struct Owned {
+    bytes: Bytes,
+    _answering: Answering,
+}
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// A stream, and that it is being given.
+struct Held {
+    body: Body,
+    _answering: Answering,
+}
+
+impl hyper::body::Body for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+}
+
+/// How long an answer may take to be made.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const HEADERS: [(header::HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];

@@ -1,0 +1,180 @@
+//! The HTTP server of `run`: metrics, a read-only API, and events as they are reported.
+//!
+//! It runs on a thread and a runtime of its own, and knows the watch only by owned copies: it asks the loop for a summary by the
+//! queue that the control socket uses, once a second at most for all its readers together, and gets events as one more writer of
+//! reports. Readers that are slow, many or hostile cost this thread's time, and never the loop's.
+
+mod answer;
+mod api;
+mod connections;
+mod counts;
+mod events;
+mod guard;
+mod health;
+mod home;
+mod known;
+mod metrics;
+mod openapi;
+mod server;
+mod settings;
+mod stream;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use axum::{Router, http::StatusCode, middleware, response::Response, routing::get};
+use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc};
+
+pub use self::metrics::page as metrics_page;
+pub use self::settings::{ListenAddress, NoListenAddress, WebSettings};
+use self::{
+    answer::refusal,
+    counts::Counts,
+    events::Events,
+    known::Source,
+    metrics::{Exposition, Metrics},
+};
+use crate::{
+    control::Question,
+    report::{Line, Outlet, Summary},
+};
+
+/// A server that holds its sockets and does not serve yet.
+#[derive(Debug)]
+pub struct Web {
+    listeners: Vec<TcpListener>,
+    events: Arc<Events>,
+    max_series: usize,
+}
+
+/// Why there cannot be a server.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody can be served by HTTP at {address}")]
+pub struct WebError {
+    /// Where it was to listen.
+    address: SocketAddr,
+    /// What the system says.
+    source: io::Error,
+}
+
+impl Web {
+    /// Opens the sockets; `None` if no address is set.
+    ///
+    /// # Errors
+    /// If an address is not this host's, or taken.
+    pub fn open(settings: &WebSettings) -> Result<Option<Self>, WebError> {
+        if settings.listen_address.is_empty() {
+            return Ok(None);
+        }
+        let addresses = settings.listen_address.iter().map(|address| address.0);
+        let listeners =
+            addresses.map(|address| server::bind(address).map_err(|source| WebError { address, source }));
+        Ok(Some(Self {
+            listeners: listeners.collect::<Result<_, _>>()?,
+            events: Events::new(),
+            max_series: settings.max_series,
+        }))
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+
+    /// The writer by which it gets events.
+    #[must_use]
+    pub fn outlet(&self) -> Outlet<Line, Summary> {
+        self.events.outlet()
+    }
+
+    /// Serves until the process ends; summaries are asked for by this queue.
+    ///
+    /// # Errors
+    /// If the system has no thread left.
+    pub fn start(self, questions: mpsc::Sender<Question>) -> io::Result<()> {
+        let counts = Arc::new(Counts::default());
+        let app = App::new(questions, self.events, Arc::clone(&counts), self.max_series);
+        server::start(self.listeners, counts, move || router(Arc::new(app)))
+    }
+}
+
+/// What all requests share.
+struct App {
+    source: Source<Known>,
+    events: Arc<Events>,
+    counts: Arc<Counts>,
+    /// Documents that are being made or read at a time.
+    documents: Arc<Semaphore>,
+}
+
+/// How things are, and what was made of it so far.
+struct Known {
+    summary: Summary,
+    exposition: Exposition,
+    open_metrics: OnceLock<Option<Bytes>>,
+    prometheus: OnceLock<Option<Bytes>>,
+}
+
+impl App {
+    fn new(
+        questions: mpsc::Sender<Question>,
+        events: Arc<Events>,
+        counts: Arc<Counts>,
+        max_series: usize,
+    ) -> Self {
+        let metrics = Mutex::new(Metrics::new(max_series));
+        let of_web = Arc::clone(&counts);
+        let make = move |summary: Summary| {
+            let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+            Known {
+                exposition: metrics.of(&summary, of_web.figures()),
+                summary,
+                open_metrics: OnceLock::new(),
+                prometheus: OnceLock::new(),
+            }
+        };
+        Self {
+            source: Source::new(questions, make),
+            events,
+            counts,
+            documents: Arc::new(Semaphore::new(DOCUMENTS)),
+        }
+    }
+}
+
+fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(home::home))
+        .route("/metrics", get(health::metrics))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/api/v1/status", get(api::status))
+        .route("/api/v1/associations", get(api::associations))
+        .route("/api/v1/associations/{number}", get(api::association))
+        .route("/api/v1/paths", get(api::paths))
+        .route("/api/v1/findings", get(api::findings))
+        .route("/api/v1/incidents", get(api::incidents))
+        .route("/api/v1/events", get(api::events))
+        .route("/api/v1/events/stream", get(stream::events))
+        .route("/api/v1/openapi.json", get(openapi::openapi))
+        .fallback(nothing)
+        .layer(middleware::from_fn(guard::guard))
+        .with_state(app)
+}
+
+async fn nothing() -> Response {
+    refusal(StatusCode::NOT_FOUND, "there is nothing here; / lists what is")
+}
+
+#[cfg(test)]
+mod tests;
+
+/// Documents at a time: each holds a copy of all that is asked for.
+const DOCUMENTS: usize = 4;

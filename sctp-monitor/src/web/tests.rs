@@ -1,0 +1,319 @@
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    thread,
+    time::Duration,
+};
+
+use sctp_monitor_engine::model::PathState;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::report::samples::{FIRST, SECOND, association, summary};
+
+/// A server, and a loop that answers it.
+struct Served {
+    address: SocketAddr,
+    events: Arc<Events>,
+}
+
+fn serve(known: Summary) -> Served {
+    let settings = WebSettings {
+        listen_address: vec![":0".parse().unwrap()],
+        ..WebSettings::default()
+    };
+    let web = Web::open(&settings).unwrap().unwrap();
+    let address = web.addresses().unwrap()[0];
+    let events = Arc::clone(&web.events);
+    let (questions, mut asked) = mpsc::channel(1);
+    thread::spawn(move || {
+        while let Some(Question::Summary(to)) = asked.blocking_recv() {
+            let _ = to.send(known.clone());
+        }
+    });
+    web.start(questions).unwrap();
+    Served { address, events }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+impl Served {
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
+        let mut stream = self.connect();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("{path}: {text}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer {
+            status,
+            head: head.to_lowercase(),
+            body: body.to_owned(),
+        }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, "")
+    }
+}
+
+fn known() -> Summary {
+    let paths = [(FIRST, PathState::Active), (SECOND, PathState::Active)];
+    summary(&[association(1, &paths), association(2, &paths)])
+}
+
+#[test]
+fn the_interface_answers_as_its_document_says() {
+    let served = serve(known());
+    served.events.push(json!({ "event": "x" }).to_string());
+    let document = served.get("/api/v1/openapi.json").json();
+    assert!(
+        document["openapi"].as_str().unwrap().starts_with("3.1"),
+        "{document}"
+    );
+    let mut ids = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let operation = &operations["get"];
+        assert!(
+            ids.insert(operation["operationId"].as_str().unwrap()),
+            "{operation}"
+        );
+        if path == "/api/v1/events/stream" {
+            continue;
+        }
+        let answer = served.get(&path.replace("{number}", "1"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        let content = operation["responses"]["200"]["content"].as_object().unwrap();
+        let (kind, content) = content.iter().next().unwrap();
+        assert!(
+            answer.head.contains(&format!("content-type: {kind}")),
+            "{path}: {}",
+            answer.head
+        );
+        if kind == "application/json" && path != "/api/v1/openapi.json" {
+            // The line of this test is none of the agent's.
+            if path != "/api/v1/events" {
+                assert_fits(&document, &content["schema"], &answer.json());
+            }
+            for code in operation["responses"].as_object().unwrap().keys() {
+                let bad = match code.as_str() {
+                    "400" => served.get(&format!("{}?no=1", path.replace("{number}", "x"))),
+                    "404" => served.get(&path.replace("{number}", "77")),
+                    _ => continue,
+                };
+                assert_eq!(bad.status.to_string(), *code, "{path}: {}", bad.body);
+                let schema = &operation["responses"][code]["content"]["application/json"]["schema"];
+                assert_fits(&document, schema, &bad.json());
+            }
+        }
+    }
+}
+
+fn assert_fits(document: &Value, schema: &Value, answer: &Value) {
+    let mut schema = schema.clone();
+    assert!(schema["$ref"].is_string(), "{schema} for {answer}");
+    schema["components"] = document["components"].clone();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator
+        .iter_errors(answer)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?} in {answer}");
+}
+
+#[test]
+fn all_that_is_linked_is_there_and_documented() {
+    let served = serve(known());
+    let page = served.get("/");
+    let document = served.get("/api/v1/openapi.json").json();
+    let links: Vec<_> = page
+        .body
+        .split("href=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    assert!(links.len() > 9, "{}", page.body);
+    for link in links {
+        assert!(document["paths"][link].is_object(), "{link} is not documented");
+        if !link.ends_with("stream") {
+            assert_eq!(served.get(link).status, 200, "{link}");
+        }
+    }
+}
+
+#[test]
+fn nothing_can_be_changed_kept_or_embedded() {
+    let served = serve(known());
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
+        assert_eq!(served.ask(method, "/metrics", "").status, 405, "{method}");
+    }
+    for (path, status) in [
+        ("/", 200),
+        ("/metrics", 200),
+        ("/no", 404),
+        ("/api/v1/paths?state=no", 400),
+    ] {
+        let answer = served.get(path);
+        assert_eq!(answer.status, status, "{path}");
+        for header in [
+            "cache-control: no-store",
+            "x-content-type-options: nosniff",
+            "content-security-policy: default-src 'none'",
+        ] {
+            assert!(answer.head.contains(header), "{path}: {header}: {}", answer.head);
+        }
+    }
+}
+
+#[test]
+fn filters_are_those_of_the_commands() {
+    let served = serve(known());
+    let ids = |path: &str| {
+        let document = served.get(path).json();
+        let all = document["associations"].as_array().unwrap();
+        all.iter()
+            .map(|known| known["association"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids("/api/v1/associations"), [1, 2]);
+    assert_eq!(ids("/api/v1/associations?port=40002"), [2]);
+    assert_eq!(ids("/api/v1/associations?address=192.0.2.1"), [0; 0]);
+    assert_eq!(ids("/api/v1/associations?state=potentially_failed"), [0; 0]);
+    assert_eq!(ids("/api/v1/associations/2"), [2]);
+    let error = served.get("/api/v1/associations?prot=1").json();
+    assert!(error["error"].as_str().unwrap().contains("prot"), "{error}");
+}
+
+#[test]
+fn events_are_read_from_where_they_were_left() {
+    let served = serve(known());
+    let push = |number: u32| served.events.push(json!({ "event": number }).to_string());
+    (0..3).for_each(push);
+    let first = served.get("/api/v1/events?limit=2").json();
+    assert_eq!(first["events"], json!([{ "event": 1 }, { "event": 2 }]));
+    push(3);
+    let path = format!("/api/v1/events?after={}", first["last"].as_str().unwrap());
+    assert_eq!(served.get(&path).json()["events"], json!([{ "event": 3 }]));
+    assert_eq!(
+        served.get("/api/v1/events?after=1-1").json()["events"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    // The same as a stream.
+    let mut stream = served.connect();
+    let request = format!(
+        "GET /api/v1/events/stream HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {}\r\n\r\n",
+        first["last"].as_str().unwrap()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let read_until = |stream: &mut TcpStream, end: &str| {
+        let mut text = String::new();
+        let mut bytes = [0; 4_096];
+        while !text.contains(end) {
+            let count = stream.read(&mut bytes).unwrap();
+            assert!(count > 0, "{text}");
+            text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+        }
+        text
+    };
+    let text = read_until(&mut stream, "{\"event\":3}");
+    assert!(
+        text.contains("text/event-stream") && !text.contains("{\"event\":2}"),
+        "{text}"
+    );
+    push(4);
+    read_until(&mut stream, "data: {\"event\":4}");
+    let metrics = served.get("/metrics").body;
+    assert!(metrics.contains("sctp_monitor_web_event_readers 1"), "{metrics}");
+}
+
+#[test]
+fn those_who_connect_and_say_nothing_keep_nobody_out() {
+    let served = serve(known());
+    let silent: Vec<_> = (0..200).map(|_| served.connect()).collect();
+    assert_eq!(served.get("/healthz").status, 200);
+    let metrics = served.get("/metrics").body;
+    let refused = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("sctp_monitor_web_connections_refused_total "))
+        .unwrap();
+    assert!(refused.parse::<u64>().unwrap() >= 136, "{refused}");
+    drop(silent);
+}
+
+#[test]
+fn a_request_that_is_too_long_or_none_is_refused() {
+    let served = serve(known());
+    let long = format!("X: {}\r\n", "x".repeat(20_000));
+    assert_eq!(served.ask("GET", "/", &long).status, 431);
+    let mut stream = served.connect();
+    stream.write_all(b"\x16\x03\x01 no HTTP\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 400"), "{text}");
+    assert_eq!(served.get("/healthz").status, 200);
+}
+
+#[test]
+fn an_agent_that_ends_is_told_of() {
+    let settings = WebSettings {
+        listen_address: vec![":0".parse().unwrap()],
+        ..WebSettings::default()
+    };
+    let web = Web::open(&settings).unwrap().unwrap();
+    let served = Served {
+        address: web.addresses().unwrap()[0],
+        events: Arc::clone(&web.events),
+    };
+    let (questions, asked) = mpsc::channel(1);
+    drop(asked);
+    web.start(questions).unwrap();
+    for path in ["/healthz", "/readyz", "/metrics", "/api/v1/paths"] {
+        assert_eq!(served.get(path).status, 503, "{path}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error_that_names_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let settings = WebSettings {
+        listen_address: vec![ListenAddress(address)],
+        ..WebSettings::default()
+    };
+    let error = Web::open(&settings).unwrap_err();
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[test]
+fn what_is_reported_is_an_event() {
+    let served = serve(known());
+    let line = Line::Summary(Box::new(known()));
+    let mut outlet = served.events.outlet();
+    outlet.report.event(&line).unwrap();
+    let events = served.get("/api/v1/events").json();
+    assert_eq!(events["events"][0], serde_json::to_value(&line).unwrap());
+}
