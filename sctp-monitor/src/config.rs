@@ -97,12 +97,21 @@ fn parse_file(path: &Path) -> Result<(Config, Settings), FileError> {
 
 /// Root follows no file that others may write.
 fn trust(path: &Path) -> Result<(), Problem> {
-    let found = fs::metadata(path).map_err(Problem::Unreadable)?;
-    let is_others = found.uid() != 0 || found.mode() & 0o022 != 0;
-    if geteuid().is_root() && found.is_file() && is_others {
-        return Err(Problem::NotTrusted);
+    match is_trusted(path) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::NotTrusted),
+        Err(error) => Err(Problem::Unreadable(error)),
     }
-    Ok(())
+}
+
+/// Whether this process may follow a file: if it is root, nobody else may write it.
+///
+/// # Errors
+/// If the file is not there.
+pub(crate) fn is_trusted(path: &Path) -> io::Result<bool> {
+    let found = fs::metadata(path)?;
+    let is_others = found.uid() != 0 || found.mode() & 0o022 != 0;
+    Ok(!(geteuid().is_root() && found.is_file() && is_others))
 }
 
 /// `sctp-monitor config`: says what `run` makes of a file, or prints one.

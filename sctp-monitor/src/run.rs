@@ -76,9 +76,10 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
         let addresses = web
             .addresses()
             .context("the HTTP server does not know its address")?;
+        let scheme = if web.is_encrypted() { "https" } else { "http" };
         let list: Vec<_> = addresses
             .iter()
-            .map(|address| format!("http://{address}/"))
+            .map(|address| format!("{scheme}://{address}/"))
             .collect();
         log.say(&format!("serving {}", list.join(" ")));
         outlets.push(web.outlet());

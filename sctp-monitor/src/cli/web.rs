@@ -1,5 +1,7 @@
 //! Options of the HTTP server, named as Prometheus' exporters name theirs.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::web::ListenAddress;
@@ -16,6 +18,14 @@ pub struct WebArgs {
         value_delimiter = ','
     )]
     pub listen_address: Vec<ListenAddress>,
+    /// Encryption and passwords of the HTTP server: a file in the form of Prometheus' exporters (docs/web.md), read anew each time.
+    /// Default: none.
+    #[arg(
+        long = "web.config.file",
+        value_name = "FILE",
+        env = "SCTP_MONITOR_WEB_CONFIG_FILE"
+    )]
+    pub config_file: Option<PathBuf>,
     /// Series of single associations and paths in /metrics, at most; the other associations are summed. Default: 2000.
     #[arg(
         long = "web.max-series",

@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension,
     body::Body,
-    extract::Request,
-    http::{HeaderValue, Method, StatusCode, header},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
 
 use super::{
+    access::Access,
     answer::refusal,
     connections::{Activity, Answering},
 };
@@ -23,13 +24,19 @@ pub(super) struct Endless;
 
 /// Stands around all that is served.
 pub(super) async fn guard(
+    State(access): State<Option<Arc<Access>>>,
     Extension(activity): Extension<Arc<Activity>>,
     request: Request,
     next: Next,
 ) -> Response {
     let answering = activity.answer();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if is_read {
+    let mut response = if !may_read(access.as_deref(), request.headers().clone()).await {
+        let mut response = refusal(StatusCode::UNAUTHORIZED, "a name and a password are needed");
+        let wanted = HeaderValue::from_static("Basic realm=\"sctp-monitor\", charset=\"UTF-8\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, wanted);
+        response
+    } else if is_read {
         match tokio::time::timeout(PATIENCE, next.run(request)).await {
             Ok(response) => response,
             Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE, "this took too long"),
@@ -54,6 +61,18 @@ pub(super) async fn guard(
         });
     }
     held(response, answering).await
+}
+
+/// Whether somebody may read who says this of itself.
+async fn may_read(access: Option<&Access>, headers: HeaderMap) -> bool {
+    let Some(access) = access else {
+        return true;
+    };
+    let authorization = headers.get(header::AUTHORIZATION);
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    tokio::time::timeout(PATIENCE, access.lets_in(authorization))
+        .await
+        .unwrap_or(false)
 }
 
 /// An answer that counts as being given until its last byte was handed to the system.

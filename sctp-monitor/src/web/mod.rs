@@ -4,6 +4,7 @@
 //! queue that the control socket uses, once a second at most for all its readers together, and gets events as one more writer of
 //! reports. Readers that are slow, many or hostile cost this thread's time, and never the loop's.
 
+mod access;
 mod answer;
 mod api;
 mod connections;
@@ -29,9 +30,11 @@ use axum::{Router, http::StatusCode, middleware, response::Response, routing::ge
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
+pub use self::access::AccessError;
 pub use self::metrics::page as metrics_page;
 pub use self::settings::{ListenAddress, NoListenAddress, WebSettings};
 use self::{
+    access::Access,
     answer::refusal,
     counts::Counts,
     events::Events,
@@ -49,35 +52,52 @@ pub struct Web {
     listeners: Vec<TcpListener>,
     events: Arc<Events>,
     max_series: usize,
+    access: Option<Arc<Access>>,
 }
 
 /// Why there cannot be a server.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody can be served by HTTP at {address}")]
-pub struct WebError {
-    /// Where it was to listen.
-    address: SocketAddr,
-    /// What the system says.
-    source: io::Error,
+pub enum WebError {
+    /// It cannot listen there.
+    #[error("nobody can be served by HTTP at {address}")]
+    Address {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Who may read is not clear.
+    #[error(transparent)]
+    Access(#[from] AccessError),
 }
 
 impl Web {
     /// Opens the sockets; `None` if no address is set.
     ///
     /// # Errors
-    /// If an address is not this host's, or taken.
+    /// If an address is not this host's, or taken; if the file of `--web.config.file` cannot be used.
     pub fn open(settings: &WebSettings) -> Result<Option<Self>, WebError> {
         if settings.listen_address.is_empty() {
             return Ok(None);
         }
+        let file = Some(settings.config_file.as_path()).filter(|file| !file.as_os_str().is_empty());
+        let access = file.map(Access::open).transpose()?.map(Arc::new);
         let addresses = settings.listen_address.iter().map(|address| address.0);
-        let listeners =
-            addresses.map(|address| server::bind(address).map_err(|source| WebError { address, source }));
+        let listeners = addresses
+            .map(|address| server::bind(address).map_err(|source| WebError::Address { address, source }));
         Ok(Some(Self {
             listeners: listeners.collect::<Result<_, _>>()?,
             events: Events::new(),
             max_series: settings.max_series,
+            access,
         }))
+    }
+
+    /// Whether it speaks TLS now.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        let access = self.access.as_ref();
+        access.is_some_and(|access| access.now().tls.is_some())
     }
 
     /// Where it listens.
@@ -101,7 +121,9 @@ impl Web {
     pub fn start(self, questions: mpsc::Sender<Question>) -> io::Result<()> {
         let counts = Arc::new(Counts::default());
         let app = App::new(questions, self.events, Arc::clone(&counts), self.max_series);
-        server::start(self.listeners, counts, move || router(Arc::new(app)))
+        server::start(self.listeners, counts, self.access.clone(), move || {
+            router(Arc::new(app), self.access)
+        })
     }
 }
 
@@ -149,7 +171,7 @@ impl App {
     }
 }
 
-fn router(app: Arc<App>) -> Router {
+fn router(app: Arc<App>, access: Option<Arc<Access>>) -> Router {
     Router::new()
         .route("/", get(home::home))
         .route("/metrics", get(health::metrics))
@@ -165,7 +187,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/events/stream", get(stream::events))
         .route("/api/v1/openapi.json", get(openapi::openapi))
         .fallback(nothing)
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(access, guard::guard))
         .with_state(app)
 }
 

@@ -16,14 +16,17 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use rustix::process::setpriority_process;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net,
 };
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::{
+    access::Access,
     connections::{Activity, Connections, Place},
     counts::Counts,
 };
@@ -35,13 +38,18 @@ use super::{
 pub(super) fn start(
     listeners: Vec<TcpListener>,
     counts: Arc<Counts>,
+    access: Option<Arc<Access>>,
     app: impl FnOnce() -> Router + Send + 'static,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     thread::Builder::new().name("web".to_owned()).spawn(move || {
-        runtime.block_on(serve(listeners, counts, app()));
+        // The watch comes first where CPUs are few. Threads that this one starts are like it.
+        if let Err(error) = setpriority_process(None, NICE) {
+            debug!("the HTTP server has the same priority as the watch: {error}");
+        }
+        runtime.block_on(serve(listeners, counts, access, app()));
     })?;
     Ok(())
 }
@@ -56,11 +64,12 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-async fn serve(listeners: Vec<TcpListener>, counts: Arc<Counts>, app: Router) {
+async fn serve(listeners: Vec<TcpListener>, counts: Arc<Counts>, access: Option<Arc<Access>>, app: Router) {
     let connections = Connections::new(MOST_CONNECTIONS, counts);
     let all = listeners.into_iter().map(|listener| {
         let server = Server {
             connections: Arc::clone(&connections),
+            access: access.clone(),
             app: app.clone(),
         };
         tokio::spawn(async move {
@@ -76,6 +85,7 @@ async fn serve(listeners: Vec<TcpListener>, counts: Arc<Counts>, app: Router) {
 #[derive(Clone)]
 struct Server {
     connections: Arc<Connections>,
+    access: Option<Arc<Access>>,
     app: Router,
 }
 
@@ -107,7 +117,15 @@ impl Server {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE));
         let activity = Arc::clone(place.activity());
-        self.speak(Box::pin(stream), activity).await;
+        let stream = Box::pin(stream);
+        let Some(tls) = self.access.as_ref().and_then(|access| access.now().tls.clone()) else {
+            return self.speak(stream, activity).await;
+        };
+        match tokio::time::timeout(HEADERS, TlsAcceptor::from(tls).accept(stream)).await {
+            Ok(Ok(stream)) => self.speak(stream, activity).await,
+            Ok(Err(error)) => debug!("a client does not speak TLS with us: {error}"),
+            Err(_) => debug!("a client is too slow to speak TLS"),
+        }
     }
 
     async fn speak(
@@ -126,6 +144,9 @@ impl Server {
         }
     }
 }
+
+/// Below the watch, which has 0, and above what nobody waits for.
+const NICE: i32 = 10;
 
 /// Connections at a time.
 pub(super) const MOST_CONNECTIONS: usize = 64;

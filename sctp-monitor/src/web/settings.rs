@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     str::FromStr,
 };
 
@@ -16,6 +17,8 @@ use crate::cli::WebArgs;
 pub struct WebSettings {
     /// Addresses at which the server listens; there is none without any.
     pub listen_address: Vec<ListenAddress>,
+    /// A file with the certificate and the users; empty for none.
+    pub config_file: PathBuf,
     /// Series of single associations and paths, at most.
     pub max_series: usize,
 }
@@ -24,6 +27,7 @@ impl Default for WebSettings {
     fn default() -> Self {
         Self {
             listen_address: Vec::new(),
+            config_file: PathBuf::new(),
             max_series: 2_000,
         }
     }
@@ -36,6 +40,9 @@ impl WebArgs {
         let mut settings = file.clone();
         if !self.listen_address.is_empty() {
             settings.listen_address.clone_from(&self.listen_address);
+        }
+        if let Some(file) = &self.config_file {
+            settings.config_file.clone_from(file);
         }
         settings.max_series = self.max_series.unwrap_or(settings.max_series);
         settings
@@ -119,16 +126,20 @@ mod tests {
         let file = WebSettings {
             listen_address: vec![":1".parse().unwrap()],
             max_series: 7,
+            config_file: "a".into(),
         };
         assert_eq!(WebArgs::default().over(&file), file);
         let args = WebArgs {
             listen_address: vec![":2".parse().unwrap()],
             max_series: Some(8),
+            config_file: Some("b".into()),
         };
         let both = args.over(&file);
-        assert_eq!(
-            (both.listen_address[0].to_string().as_str(), both.max_series),
-            ("127.0.0.1:2", 8)
-        );
+        let expected = WebSettings {
+            listen_address: args.listen_address,
+            max_series: 8,
+            config_file: "b".into(),
+        };
+        assert_eq!(both, expected);
     }
 }

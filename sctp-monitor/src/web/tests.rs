@@ -2,12 +2,14 @@ use std::{
     collections::BTreeSet,
     io::{Read as _, Write as _},
     net::TcpStream,
+    path::Path,
     thread,
     time::Duration,
 };
 
 use sctp_monitor_engine::model::PathState;
 use serde_json::{Value, json};
+use tokio_rustls::rustls::{self, pki_types::CertificateDer};
 
 use super::*;
 use crate::report::samples::{FIRST, SECOND, association, summary};
@@ -23,7 +25,11 @@ fn serve(known: Summary) -> Served {
         listen_address: vec![":0".parse().unwrap()],
         ..WebSettings::default()
     };
-    let web = Web::open(&settings).unwrap().unwrap();
+    serve_by(&settings, known)
+}
+
+fn serve_by(settings: &WebSettings, known: Summary) -> Served {
+    let web = Web::open(settings).unwrap().unwrap();
     let address = web.addresses().unwrap()[0];
     let events = Arc::clone(&web.events);
     let (questions, mut asked) = mpsc::channel(1);
@@ -168,6 +174,7 @@ fn nothing_can_be_changed_kept_or_embedded() {
     for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
         assert_eq!(served.ask(method, "/metrics", "").status, 405, "{method}");
     }
+    assert_eq!(served.ask("POST", "/no", "").status, 405);
     for (path, status) in [
         ("/", 200),
         ("/metrics", 200),
@@ -316,4 +323,79 @@ fn what_is_reported_is_an_event() {
     outlet.report.event(&line).unwrap();
     let events = served.get("/api/v1/events").json();
     assert_eq!(events["events"][0], serde_json::to_value(&line).unwrap());
+}
+
+/// A certificate of its own, in `server.crt` and `server.key`.
+fn certify(folder: &Path) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("server.crt"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("server.key"), made.signing_key.serialize_pem()).unwrap();
+    made.cert.der().clone()
+}
+
+/// The status of an answer to a client that trusts this certificate.
+fn ask_by_tls(address: SocketAddr, trusted: CertificateDer<'static>, headers: &str) -> io::Result<u16> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted).unwrap();
+    let config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut stream = rustls::StreamOwned::new(client, stream);
+    write!(
+        stream,
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
+    )?;
+    let mut bytes = [0; 12];
+    stream.read_exact(&mut bytes)?;
+    Ok(std::str::from_utf8(&bytes[9..]).unwrap().parse().unwrap())
+}
+
+#[test]
+fn it_is_known_by_its_certificate_and_readers_by_their_passwords() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = certify(folder.path());
+    let file = folder.path().join("web.yml");
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let text = format!(
+        "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\nbasic_auth_users:\n  alice: {hash}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let settings = WebSettings {
+        listen_address: vec![":0".parse().unwrap()],
+        config_file: file,
+        ..WebSettings::default()
+    };
+    let served = serve_by(&settings, known());
+    // alice:secret
+    let authorization = "Authorization: Basic YWxpY2U6c2VjcmV0\r\n";
+    assert_eq!(ask_by_tls(served.address, first.clone(), "").unwrap(), 401);
+    assert_eq!(
+        ask_by_tls(served.address, first.clone(), authorization).unwrap(),
+        200
+    );
+    let second = certify(folder.path());
+    assert!(
+        ask_by_tls(served.address, first, authorization).is_err(),
+        "the old certificate"
+    );
+    assert_eq!(
+        ask_by_tls(served.address, second.clone(), authorization).unwrap(),
+        200
+    );
+    // One that does not speak TLS gets nothing, and keeps nobody out.
+    let mut plain = served.connect();
+    plain
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let mut bytes = Vec::new();
+    let _ = plain.read_to_end(&mut bytes);
+    assert!(!String::from_utf8_lossy(&bytes).contains("sctp_"));
+    assert_eq!(ask_by_tls(served.address, second, authorization).unwrap(), 200);
 }
