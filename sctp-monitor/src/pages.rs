@@ -82,10 +82,13 @@ mod tests {
             }
             let page = read(&format!("man/sctp-monitor-{name}.8"));
             assert!(page.contains(&format!(".TH sctp-monitor-{name} 8")), "{page}");
-            assert!(program.contains(&format!("sctp\\-monitor\\-{name}(8)")), "{name}: {program}");
+            assert!(
+                program.contains(&format!("sctp\\-monitor\\-{name}(8)")),
+                "{name}: {program}"
+            );
             assert!(bash.contains(&format!("sctp__monitor__subcmd__{name}")), "{name}");
         }
-        assert!(read("man/sctp-monitor-run.8").contains("SCTP_MONITOR_IFACE"));
+        assert!(read("man/sctp-monitor-run.8").contains("NIC to watch, or a pattern"));
         assert!(read("completions/_sctp-monitor").starts_with("#compdef sctp-monitor"));
         assert!(read("completions/sctp-monitor.fish").contains("explain"));
     }

@@ -44,6 +44,7 @@ pub(super) fn build(sources: &Path, target: &Path, commit_time: u64) -> anyhow::
         .current_dir(&sources)
         .env("CARGO_TARGET_DIR", &target)
         .env("SOURCE_DATE_EPOCH", commit_time.to_string())
+        .env("CC_x86_64_unknown_linux_musl", "musl-gcc")
         .env("RUSTC_WRAPPER", &wrapper)
         .env("DIST_ROOT", &sources)
         .env("DIST_TARGET", &target)

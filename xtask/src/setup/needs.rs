@@ -74,7 +74,7 @@ pub(crate) struct Package {
 }
 
 /// All of them. `bpf-linker` needs some more to be built, see [`super`].
-pub(crate) const PACKAGES: [Package; 19] = [
+pub(crate) const PACKAGES: [Package; 20] = [
     Package {
         name: "libusrsctp-dev",
         file: "include/usrsctp.h",
@@ -178,6 +178,12 @@ pub(crate) const PACKAGES: [Package; 19] = [
         file: "sbin/modprobe",
         what_for: "modules of User Mode Linux and of the guests",
         needed_by: &[Need::Test, Need::Vm, Need::BenchPeers],
+    },
+    Package {
+        name: "musl-tools",
+        file: "bin/musl-gcc",
+        what_for: "the C in a crate, for the static binary",
+        needed_by: &[Need::Dist],
     },
     Package {
         name: "lintian",
