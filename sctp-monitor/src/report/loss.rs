@@ -42,7 +42,7 @@ impl Loss {
 /// A writer lost lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportLost {
-    /// The writer: `stdout`, or the path of a file.
+    /// The writer: `stdout`, `web`, or the path of a file.
     pub writer: String,
     /// The lost lines.
     #[serde(flatten)]

@@ -44,7 +44,7 @@ pub trait Report<E, S>: Send {
 
 /// What a writer is called, how it reports, and how often it is shown a snapshot.
 pub struct Outlet<E, S> {
-    /// `stdout`, or the path of a file.
+    /// `stdout`, `web`, or the path of a file.
     pub name: String,
     /// What it does.
     pub report: Box<dyn Report<E, S>>,

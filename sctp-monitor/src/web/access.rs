@@ -56,7 +56,7 @@ enum Problem {
     )]
     NotTrusted,
     #[error(
-        "it is not understood: {0}; only `tls_server_config` with `cert_file` and `key_file`, and `basic_auth_users` are known"
+        "it is not understood (`tls_server_config` with `cert_file` and `key_file`, and `basic_auth_users`, are known): {0}"
     )]
     NotUnderstood(String),
     #[error("the password of `{0}` is not one that bcrypt has written (`htpasswd -nBC 10 \"\"` writes one)")]
@@ -241,7 +241,8 @@ fn read(path: &Path, before: Option<&Rules>) -> Result<Option<Rules>, AccessErro
         File::default()
     } else {
         serde_saphyr::from_str(&text)
-            .map_err(|wrong| Problem::NotUnderstood(wrong.to_string()))
+            // Passwords are not shown, not even as bcrypt wrote them.
+            .map_err(|wrong| Problem::NotUnderstood(wrong.without_snippet().to_string()))
             .map_err(error(path))?
     };
     let mut texts = BTreeMap::from([(path.to_owned(), text.into_bytes())]);

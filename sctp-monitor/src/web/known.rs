@@ -19,13 +19,16 @@ use crate::{clock::Clock, control::Question, report::Summary};
 pub(super) struct Source<T> {
     questions: mpsc::Sender<Question>,
     make: Arc<dyn Fn(Summary) -> T + Send + Sync>,
-    last: Mutex<Option<(Timestamp, Asked<T>)>>,
+    last: Arc<Mutex<Last<T>>>,
 }
 
 /// The loop did not answer: the agent is about to end, or stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the agent does not answer: it is about to end, or it is far behind")]
 pub(super) struct NoAnswer;
+
+/// The last answer, and when it was asked for.
+type Last<T> = Option<(Timestamp, Asked<T>)>;
 
 type Asked<T> = Shared<BoxFuture<'static, Result<Arc<T>, NoAnswer>>>;
 
@@ -38,7 +41,7 @@ impl<T: Send + Sync + 'static> Source<T> {
         Self {
             questions,
             make: Arc::new(make),
-            last: Mutex::new(None),
+            last: Arc::default(),
         }
     }
 
@@ -75,9 +78,19 @@ impl<T: Send + Sync + 'static> Source<T> {
         }
         .boxed()
         .shared();
-        tokio::spawn(asked.clone());
+        tokio::spawn(forget(asked.clone(), now, Arc::clone(&self.last)));
         *last = Some((now, asked.clone()));
         asked
+    }
+}
+
+/// Waits for an answer, and lets go of it when it is too old for anybody: one of ten thousand associations takes many megabytes.
+async fn forget<T>(asked: Asked<T>, asked_at: Timestamp, last: Arc<Mutex<Last<T>>>) {
+    drop(asked.await);
+    tokio::time::sleep(APART).await;
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.as_ref().is_some_and(|(at, _)| *at == asked_at) {
+        *last = None;
     }
 }
 
@@ -115,6 +128,25 @@ mod tests {
         assert!(asked.try_recv().is_err(), "the loop was asked again");
         drop(source.asked(at(1_000)));
         assert!(asked.recv().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_old_is_let_go() {
+        let (questions, mut asked) = mpsc::channel(1);
+        let source = Source::new(questions, |summary| summary);
+        let waiting = source.asked(at(0));
+        let Some(Question::Summary(to)) = asked.recv().await else {
+            panic!("nothing was asked");
+        };
+        to.send(summary(&[])).unwrap();
+        let answer = Arc::downgrade(&waiting.await.unwrap());
+        assert!(answer.upgrade().is_some());
+        let is_gone = async {
+            while answer.upgrade().is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(tokio::time::timeout(10 * APART, is_gone).await.is_ok());
     }
 
     #[tokio::test]

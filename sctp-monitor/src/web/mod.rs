@@ -40,6 +40,7 @@ use self::{
     events::Events,
     known::Source,
     metrics::{Exposition, Metrics},
+    server::Patience,
 };
 use crate::{
     control::Question,
@@ -119,9 +120,13 @@ impl Web {
     /// # Errors
     /// If the system has no thread left.
     pub fn start(self, questions: mpsc::Sender<Question>) -> io::Result<()> {
+        self.start_with(questions, Patience::USUAL)
+    }
+
+    fn start_with(self, questions: mpsc::Sender<Question>, patience: Patience) -> io::Result<()> {
         let counts = Arc::new(Counts::default());
         let app = App::new(questions, self.events, Arc::clone(&counts), self.max_series);
-        server::start(self.listeners, counts, self.access.clone(), move || {
+        server::start(self.listeners, counts, self.access.clone(), patience, move || {
             router(Arc::new(app), self.access)
         })
     }

@@ -39,6 +39,7 @@ pub(super) fn start(
     listeners: Vec<TcpListener>,
     counts: Arc<Counts>,
     access: Option<Arc<Access>>,
+    patience: Patience,
     app: impl FnOnce() -> Router + Send + 'static,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -49,7 +50,7 @@ pub(super) fn start(
         if let Err(error) = setpriority_process(None, NICE) {
             debug!("the HTTP server has the same priority as the watch: {error}");
         }
-        runtime.block_on(serve(listeners, counts, access, app()));
+        runtime.block_on(serve(listeners, counts, access, patience, app()));
     })?;
     Ok(())
 }
@@ -64,12 +65,19 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-async fn serve(listeners: Vec<TcpListener>, counts: Arc<Counts>, access: Option<Arc<Access>>, app: Router) {
+async fn serve(
+    listeners: Vec<TcpListener>,
+    counts: Arc<Counts>,
+    access: Option<Arc<Access>>,
+    patience: Patience,
+    app: Router,
+) {
     let connections = Connections::new(MOST_CONNECTIONS, counts);
     let all = listeners.into_iter().map(|listener| {
         let server = Server {
             connections: Arc::clone(&connections),
             access: access.clone(),
+            patience,
             app: app.clone(),
         };
         tokio::spawn(async move {
@@ -86,6 +94,7 @@ async fn serve(listeners: Vec<TcpListener>, counts: Arc<Counts>, access: Option<
 struct Server {
     connections: Arc<Connections>,
     access: Option<Arc<Access>>,
+    patience: Patience,
     app: Router,
 }
 
@@ -115,13 +124,13 @@ impl Server {
 
     async fn attend(self, stream: net::TcpStream, place: Place) {
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(WRITE));
+        stream.set_write_timeout(Some(self.patience.reading));
         let activity = Arc::clone(place.activity());
         let stream = Box::pin(stream);
         let Some(tls) = self.access.as_ref().and_then(|access| access.now().tls.clone()) else {
             return self.speak(stream, activity).await;
         };
-        match tokio::time::timeout(HEADERS, TlsAcceptor::from(tls).accept(stream)).await {
+        match tokio::time::timeout(self.patience.asking, TlsAcceptor::from(tls).accept(stream)).await {
             Ok(Ok(stream)) => self.speak(stream, activity).await,
             Ok(Err(error)) => debug!("a client does not speak TLS with us: {error}"),
             Err(_) => debug!("a client is too slow to speak TLS"),
@@ -136,7 +145,7 @@ impl Server {
         let app = self.app.layer(axum::Extension(activity));
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS)
+            .header_read_timeout(self.patience.asking)
             .max_buf_size(MOST_HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
         if let Err(error) = served.await {
@@ -151,11 +160,21 @@ const NICE: i32 = 10;
 /// Connections at a time.
 pub(super) const MOST_CONNECTIONS: usize = 64;
 
-/// How long a client may take to ask, also between two questions.
-const HEADERS: Duration = Duration::from_secs(20);
+/// How long a client may stand still.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Until it has asked, also between two questions.
+    pub(super) asking: Duration,
+    /// While it reads nothing of what is written.
+    pub(super) reading: Duration,
+}
 
-/// How long a client may read nothing.
-const WRITE: Duration = Duration::from_secs(10);
+impl Patience {
+    pub(super) const USUAL: Self = Self {
+        asking: Duration::from_secs(20),
+        reading: Duration::from_secs(10),
+    };
+}
 
 /// Bytes of a request, at most.
 const MOST_HEADER_BYTES: usize = 16 * 1024;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use sctp_monitor_engine::model::PathState;
+use sctp_monitor_lab::wait;
 use serde_json::{Value, json};
 use tokio_rustls::rustls::{self, pki_types::CertificateDer};
 
@@ -38,7 +39,12 @@ fn serve_by(settings: &WebSettings, known: Summary) -> Served {
             let _ = to.send(known.clone());
         }
     });
-    web.start(questions).unwrap();
+    // Nobody who does what it should is that slow, not even on a loaded machine.
+    let patience = Patience {
+        asking: Duration::from_secs(2),
+        reading: Duration::from_secs(1),
+    };
+    web.start_with(questions, patience).unwrap();
     Served { address, events }
 }
 
@@ -269,6 +275,53 @@ fn those_who_connect_and_say_nothing_keep_nobody_out() {
         .unwrap();
     assert!(refused.parse::<u64>().unwrap() >= 136, "{refused}");
     drop(silent);
+}
+
+#[test]
+fn who_says_nothing_is_disconnected_before_and_after_a_question() {
+    let served = serve(known());
+    let mut silent = served.connect();
+    let mut asking = served.connect();
+    asking
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let mut slow = served.connect();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: loc").unwrap();
+    let mut text = String::new();
+    asking.read_to_string(&mut text).unwrap();
+    assert!(
+        text.starts_with("HTTP/1.1 200") && text.ends_with("the agent lives\n"),
+        "{text}"
+    );
+    for stream in [&mut silent, &mut slow] {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("200"));
+    }
+}
+
+#[test]
+fn who_listens_to_events_and_reads_none_is_disconnected_and_counted() {
+    let served = serve(known());
+    let mut deaf = served.connect();
+    deaf.write_all(b"GET /api/v1/events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let count = |name: &str| {
+        let metrics = served.get("/metrics").body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let within = Duration::from_secs(10);
+    let listens = || (count("sctp_monitor_web_event_readers ") == 1).then_some(());
+    wait::until(within, listens).unwrap();
+    // More than the system holds for a reader.
+    let long = json!({ "event": "x".repeat(32_000) }).to_string();
+    for _ in 0..1_000 {
+        served.events.push(long.clone());
+    }
+    let is_gone = || (count("sctp_monitor_web_event_readers ") == 0).then_some(());
+    wait::until(within, is_gone).unwrap();
+    assert_eq!(count("sctp_monitor_web_event_readers_dropped_total "), 1);
 }
 
 #[test]

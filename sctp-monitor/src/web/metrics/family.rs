@@ -153,6 +153,12 @@ impl From<bool> for Figure {
     }
 }
 
+impl From<f64> for Figure {
+    fn from(real: f64) -> Self {
+        Self::Real(real)
+    }
+}
+
 impl From<std::time::Duration> for Figure {
     fn from(time: std::time::Duration) -> Self {
         Self::Real(time.as_secs_f64())

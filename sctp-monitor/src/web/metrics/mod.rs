@@ -6,6 +6,7 @@
 
 mod agent;
 mod family;
+mod others;
 mod page;
 mod paths;
 
@@ -18,10 +19,7 @@ use prometheus_client::{
 use sctp_monitor_engine::model::{AssociationId, AssociationView};
 
 pub use self::page::page;
-use self::{
-    family::Samples,
-    paths::{Name, Others},
-};
+use self::{family::Samples, others::Others, paths::Name};
 use super::counts::Figures;
 use crate::{report::Summary, show};
 

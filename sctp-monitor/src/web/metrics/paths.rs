@@ -1,13 +1,10 @@
-//! What is told of one association and its paths, and of many of them in sum.
+//! What is told of one association and its paths.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use sctp_monitor_engine::model::{
-    AssociationId, AssociationView, Direction, Finding, FlowView, Object, PathId, PathState, PathView,
-    RttView, Side,
+    AssociationView, Direction, Evidence, Finding, FlowView, Object, PathState, PathView, RttView, Side,
+    SteeringCounts, SteeringMode,
 };
 
 use super::family::{Family, Samples, Unit, Value, label};
@@ -33,8 +30,11 @@ pub(super) const FAMILIES: &[&Family] = &[
     &HEARTBEAT_RTT_VARIATION,
     &DATA_TO_SACK,
     &DATA_TO_SACK_MIN,
+    &LOSS,
     &PROBES_SENT,
     &PROBES_ANSWERED,
+    &STEERED,
+    &STEERED_PACKETS,
 ];
 
 /// Which association this is.
@@ -58,6 +58,15 @@ const FLOW: &[&str] = &[
     "remote",
     "direction",
 ];
+const STEERING: &[&str] = &[
+    "endpoint",
+    "peer",
+    "local_port",
+    "remote_port",
+    "local",
+    "remote",
+    "mode",
+];
 const FOUND: &[&str] = &[
     "endpoint",
     "peer",
@@ -69,22 +78,22 @@ const FOUND: &[&str] = &[
     "severity",
 ];
 
-static PATH_STATE: Family = Family::gauge(
+pub(super) static PATH_STATE: Family = Family::gauge(
     "sctp_path_state",
     STATE,
     "Whether the path is in this state (RFC 6458, RFC 7829): 1 for the state that it is in, 0 for the others",
 );
-static PATHS: Family = Family::gauge(
+pub(super) static PATHS: Family = Family::gauge(
     "sctp_association_paths",
     ASSOCIATION,
     "Paths of the association on which packets were seen",
 );
-static PATHS_ACTIVE: Family = Family::gauge(
+pub(super) static PATHS_ACTIVE: Family = Family::gauge(
     "sctp_association_paths_active",
     ASSOCIATION,
     "Paths of the association that are active",
 );
-static WITHOUT_REDUNDANCY: Family = Family::gauge(
+pub(super) static WITHOUT_REDUNDANCY: Family = Family::gauge(
     "sctp_association_without_redundancy",
     ASSOCIATION,
     "1 if the association has more than one path, and fewer than two of them are active",
@@ -165,10 +174,26 @@ static PROBES_ANSWERED: Family = Family::counter(
     "HEARTBEATs of the agent that were answered on the path",
 );
 
-type Count = fn(&FlowView) -> u64;
+static LOSS: Family = Family::gauge(
+    "sctp_path_loss_ratio",
+    FLOW,
+    "Share of DATA that is lost, while the finding grey_loss is open",
+);
+static STEERED: Family = Family::gauge(
+    "sctp_path_steered",
+    STEERING,
+    "1 while DATA and SACKs of the path leave on another one (docs/steering.md), or would in a dry run; 0 when they no longer do",
+);
+static STEERED_PACKETS: Family = Family::counter(
+    "sctp_path_steered_packets",
+    STEERING,
+    "Packets of the path that left on another one, or would have in a dry run",
+);
+
+pub(super) type Count = fn(&FlowView) -> u64;
 
 /// What is counted of each direction of a path.
-const COUNTED: [(&Family, Count); 8] = [
+pub(super) const COUNTED: [(&Family, Count); 8] = [
     (&PACKETS, |flow| flow.packets),
     (&BYTES, |flow| flow.bytes),
     (&DATA_CHUNKS, |flow| flow.data_chunks),
@@ -179,7 +204,7 @@ const COUNTED: [(&Family, Count); 8] = [
     (&TAG_MISMATCHES, |flow| flow.tag_mismatches),
 ];
 
-const STATES: [PathState; 4] = [
+pub(super) const STATES: [PathState; 4] = [
     PathState::Unconfirmed,
     PathState::Active,
     PathState::PotentiallyFailed,
@@ -209,11 +234,12 @@ impl Name {
     }
 
     /// That of all which have no series of their own.
-    fn other() -> Self {
-        Self([String::new(), OTHER.to_owned(), String::new(), String::new()])
+    pub(super) fn other() -> Self {
+        Self([String::new(), "other".to_owned(), String::new(), String::new()])
     }
 
-    fn with<const N: usize>(&self, more: [Value; N]) -> Vec<Value> {
+    /// With values for the labels that follow.
+    pub(super) fn with<const N: usize>(&self, more: [Value; N]) -> Vec<Value> {
         self.0.iter().cloned().chain(more).collect()
     }
 }
@@ -272,78 +298,32 @@ fn of_path(name: &Name, path: &PathView, samples: &mut Samples) {
         push(&DATA_TO_SACK, flow.data_to_sack, |rtt| rtt.srtt);
         push(&DATA_TO_SACK_MIN, flow.data_to_sack, |rtt| rtt.min);
     }
+    for finding in &path.findings {
+        if let Evidence::GreyLoss(loss) = &finding.evidence {
+            let ratio = f64::from(loss.rate.percent) / 100.0;
+            samples.push(&LOSS, labels(loss.direction.to_string()), ratio);
+        }
+    }
+    if let Some(steering) = &path.steering {
+        let SteeringCounts {
+            packets,
+            would_have_packets,
+            ..
+        } = steering.counts;
+        for (mode, packets) in [
+            (SteeringMode::Move, packets),
+            (SteeringMode::DryRun, would_have_packets),
+        ] {
+            let is_now = steering.onto.is_some() && steering.mode == mode;
+            if is_now || packets > 0 {
+                samples.push(&STEERED, labels(mode.to_string()), is_now);
+                samples.push(&STEERED_PACKETS, labels(mode.to_string()), packets);
+            }
+        }
+    }
     if let Some(probes) = &path.probes {
         samples.push(&PROBES_SENT, name.with(ends()), probes.sent);
         samples.push(&PROBES_ANSWERED, name.with(ends()), probes.answered);
-    }
-}
-
-/// The sums of those that have no series of their own. Gauges are summed as they are. What is counted is what was counted while they
-/// had none: sums of counters would fall when an association leaves them, and a counter that falls has been reset.
-#[derive(Debug, Default)]
-pub(super) struct Others {
-    /// The last counts of every flow.
-    seen: HashMap<(AssociationId, PathId, Direction), [u64; COUNTED.len()]>,
-    /// What was counted, by direction.
-    sums: [[u64; COUNTED.len()]; 2],
-}
-
-impl Others {
-    /// Adds what was counted since the last time, of those at `others`; the rest is kept in mind. Says the sums.
-    pub(super) fn take(&mut self, all: &[&AssociationView], is_other: impl Fn(usize) -> bool) -> Samples {
-        let before = std::mem::take(&mut self.seen);
-        let mut states = [0_u64; STATES.len()];
-        let (mut paths, mut active, mut without_redundancy, mut count) = (0, 0, 0_u64, 0);
-        for (index, association) in all.iter().enumerate() {
-            let is_other = is_other(index);
-            for path in show::used(association) {
-                for (direction, sums) in Direction::BOTH.into_iter().zip(&mut self.sums) {
-                    let Some(flow) = path.flow(direction) else {
-                        continue;
-                    };
-                    let key = (association.reference.id, path.id, direction);
-                    let counts = COUNTED.map(|(_, figure)| figure(flow));
-                    if is_other {
-                        let before = before.get(&key).copied().unwrap_or_default();
-                        for ((sum, now), before) in sums.iter_mut().zip(counts).zip(before) {
-                            // A flow that was forgotten and came back counts from zero.
-                            *sum += now.checked_sub(before).unwrap_or(now);
-                        }
-                    }
-                    self.seen.insert(key, counts);
-                }
-                if is_other {
-                    for (state, count) in STATES.into_iter().zip(&mut states) {
-                        *count += u64::from(state == path.state);
-                    }
-                }
-            }
-            if is_other {
-                count += 1;
-                paths += show::used(association).count();
-                active += show::active(association);
-                without_redundancy += u64::from(is_without_redundancy(association));
-            }
-        }
-        let mut samples = Samples::default();
-        let were_there = self.sums != <[[u64; COUNTED.len()]; 2]>::default();
-        if count == 0 && !were_there {
-            return samples;
-        }
-        let name = Name::other();
-        let nowhere = |more: Value| name.with([String::new(), String::new(), more]);
-        samples.push(&PATHS, name.with([]), paths);
-        samples.push(&PATHS_ACTIVE, name.with([]), active);
-        samples.push(&WITHOUT_REDUNDANCY, name.with([]), without_redundancy);
-        for (state, count) in STATES.into_iter().zip(states) {
-            samples.push(&PATH_STATE, nowhere(state.to_string()), count);
-        }
-        for (direction, sums) in Direction::BOTH.into_iter().zip(self.sums) {
-            for ((family, _), sum) in COUNTED.into_iter().zip(sums) {
-                samples.push(family, nowhere(direction.to_string()), sum);
-            }
-        }
-        samples
     }
 }
 
@@ -367,6 +347,3 @@ fn addresses(object: Object) -> (Value, Value) {
     };
     (label(local), label(remote))
 }
-
-/// The peer of all that have no series of their own.
-pub(super) const OTHER: &str = "other";

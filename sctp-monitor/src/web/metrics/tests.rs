@@ -5,7 +5,8 @@ use std::{
 };
 
 use sctp_monitor_engine::model::{
-    AddressSource, AddressView, AssociationView, FlowView, PathState, RttView, Timestamp,
+    AddressSource, AddressView, AssociationView, Direction, Evidence, Finding, FlowView, GreyLoss, Object,
+    PathState, Rate, RttView, Severity, SteeringCounts, SteeringMode, SteeringView, Timestamp,
 };
 
 use super::*;
@@ -116,6 +117,50 @@ fn a_path_is_in_one_state_and_has_its_figures() {
         ),
     ] {
         assert_eq!(all.get(series.as_str()), Some(&value), "{series} in\n{text}");
+    }
+}
+
+#[test]
+fn loss_and_steering_are_told_while_there_are_any() {
+    let mut association = healthy(1);
+    let path = &mut association.paths[0];
+    path.findings.push(Finding {
+        evidence: Evidence::GreyLoss(GreyLoss {
+            direction: Direction::Return,
+            rate: Rate {
+                percent: 12.5,
+                chunks: 400,
+            },
+        }),
+        severity: Severity::Warning,
+        object: Object::Path(path.id),
+        since: now(),
+        incident: None,
+        text: String::new(),
+        check: String::new(),
+    });
+    path.steering = Some(SteeringView {
+        onto: Some(path.id),
+        mode: SteeringMode::Move,
+        since: now(),
+        counts: SteeringCounts {
+            packets: 7,
+            ..SteeringCounts::default()
+        },
+    });
+    let text = metrics_of(&summary(&[association]), 1_000);
+    for (name, label, value) in [
+        (
+            "sctp_path_loss_ratio",
+            "remote=\"10.1.1.2\",direction=\"return\"",
+            0.125,
+        ),
+        ("sctp_path_steered", "mode=\"move\"", 1.0),
+        ("sctp_path_steered_packets_total", "", 7.0),
+        ("sctp_finding", "finding=\"grey_loss\",severity=\"warning\"", 1.0),
+        ("sctp_findings", "finding=\"grey_loss\",severity=\"warning\"", 1.0),
+    ] {
+        assert_eq!(sum(&text, name, label), value, "{name} in\n{text}");
     }
 }
 
