@@ -4,6 +4,7 @@
 //! writer hangs or fails is never seen in the loop. The ring buffer wakes the loop for what is urgent; the session says when
 //! its next turn is due.
 
+mod gathering;
 mod nics;
 mod steer;
 mod summary;
@@ -27,6 +28,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
+use self::gathering::Gathering;
 use crate::{
     blind::Blindness,
     clock::Clock,
@@ -39,7 +41,7 @@ use crate::{
     next_hops::{Look, LookError, NextHops},
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
-    report::{Line, NoSctp, NoticeKind, Writers},
+    report::{Line, NoSctp, NoticeKind, Summary, Writers},
     service,
     wanted::{self, Wanted},
     ways::Ways,
@@ -96,6 +98,8 @@ pub struct Driver {
     blindness: Blindness,
     /// What the operator asks of steering, and is answered when routes and neighbours were looked at.
     held: Vec<(SteerRequest, oneshot::Sender<SteerAnswer>)>,
+    /// The summary that is being put together for those who asked, and they.
+    gathering: Option<(Gathering, oneshot::Sender<Summary>)>,
     /// What clients ask.
     asked: mpsc::Receiver<Question>,
     questions: mpsc::Sender<Question>,
@@ -137,6 +141,7 @@ impl Driver {
             pressure: PressureGauge::default(),
             blindness: Blindness::default(),
             held: Vec::new(),
+            gathering: None,
             asked,
             questions,
         })
@@ -208,7 +213,9 @@ impl Driver {
                     self.refresh()?;
                     next_hops.ask(self.session.take_paths_in_question());
                 }
-                Some(question) = self.asked.recv() => self.answer(question)?,
+                // Whoever asks meanwhile waits: the answer is to be newer than the question.
+                Some(question) = self.asked.recv(), if self.gathering.is_none() => self.answer(question)?,
+                () = tokio::task::yield_now(), if self.gathering.is_some() => self.gather()?,
                 () = self.reports.all_gone() => break,
                 () = &mut ended => break,
                 _ = interrupt.recv() => break,

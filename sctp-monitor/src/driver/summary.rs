@@ -1,11 +1,13 @@
 //! How things are: for those who look every second, for those who ask, and for the end.
 
+use std::collections::HashSet;
+
 use sctp_monitor_common::abi::Counters;
 use sctp_monitor_engine::model::{Event, Snapshot};
 
 use tokio::sync::oneshot;
 
-use super::Driver;
+use super::{Driver, gathering::Gathering};
 use crate::{
     clock::Clock,
     control::Question,
@@ -36,25 +38,36 @@ impl Driver {
         }
     }
 
-    /// Tells a client how things are. The engine's own figures are new enough; only the end reads all records.
-    fn tell_summary(&self, to: oneshot::Sender<Summary>) -> anyhow::Result<()> {
-        let mut known = self.session.engine().snapshot(Clock::now()?, |_| None);
-        let is_known = |id| {
-            known
-                .associations
-                .iter()
-                .any(|association| association.reference.id == id)
+    /// Begins to tell a client how things are. The engine's own figures are new enough; only the end reads all records.
+    fn tell_summary(&mut self, to: oneshot::Sender<Summary>) -> anyhow::Result<()> {
+        let all = self.session.engine().associations();
+        let ids = all.map(|association| association.reference().id).collect();
+        self.gathering = Some((Gathering::of(ids), to));
+        self.gather()
+    }
+
+    /// Goes on with it.
+    pub(super) fn gather(&mut self) -> anyhow::Result<()> {
+        let Some((mut gathering, to)) = self.gathering.take() else {
+            return Ok(());
         };
-        let ended: Vec<_> = self
+        let engine = self.session.engine();
+        let view = |id| Some(engine.association_view(id, |_| None)?.dated(&self.clock));
+        let Some(mut associations) = gathering.step(view) else {
+            self.gathering = Some((gathering, to));
+            return Ok(());
+        };
+        let known: HashSet<_> = associations.iter().map(|known| known.reference.id).collect();
+        let ended = self
             .ended
             .iter()
-            .filter(|ended| !is_known(ended.reference.id))
-            .cloned()
-            .collect();
-        known.associations.extend(ended);
+            .filter(|ended| !known.contains(&ended.reference.id));
+        associations.extend(ended.map(|ended| ended.clone().dated(&self.clock)));
         let counters = self.flows.kernel.counters()?;
+        let mut summary = self.summary(engine.overview(Clock::now()?), &counters, self.watched());
+        summary.snapshot.associations = associations;
         // Who has left needs no answer.
-        let _ = to.send(self.summary(known, &counters, self.watched()));
+        let _ = to.send(summary);
         Ok(())
     }
 

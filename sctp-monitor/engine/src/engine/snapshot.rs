@@ -23,12 +23,21 @@ impl Engine {
     #[must_use]
     pub fn snapshot(&self, now: Timestamp, record: impl Fn(u32) -> Option<FlowRecord>) -> Snapshot {
         Snapshot {
-            schema: Schema,
-            time: now,
             associations: self
                 .associations()
                 .map(|association| self.view(association, &record))
                 .collect(),
+            ..self.overview(now)
+        }
+    }
+
+    /// The snapshot without associations, for who takes them by [`Self::association_view`], a few at a time.
+    #[must_use]
+    pub fn overview(&self, now: Timestamp) -> Snapshot {
+        Snapshot {
+            schema: Schema,
+            time: now,
+            associations: Vec::new(),
             incidents: self.incidents().cloned().collect(),
             findings: self.findings_apart().collect(),
         }
