@@ -28,8 +28,12 @@ pub(super) fn build(sources: &Path, target: &Path, commit_time: u64) -> anyhow::
     let sources = sources.canonicalize()?;
     let target = target.canonicalize()?;
     let wrapper = target.join("remap.sh");
-    fs::write(&wrapper, include_str!("remap.sh"))?;
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+    let script = include_str!("remap.sh");
+    // One that is newer than what was built might lead cargo to build all of it again.
+    if fs::read_to_string(&wrapper).ok().as_deref() != Some(script) {
+        fs::write(&wrapper, script)?;
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+    }
     let mut command = cargo(&[
         "auditable",
         "build",

@@ -73,6 +73,7 @@ impl Scratch {
             "usr/bin",
             "var/lib/dpkg/info",
             "var/lib/dpkg/updates",
+            UNITS,
         ] {
             fs::create_dir_all(folder.join(made))?;
         }
@@ -80,6 +81,13 @@ impl Scratch {
         for tool in ["sh", "rm", "true"] {
             symlink("busybox", folder.join("bin").join(tool))?;
         }
+        for unit in ["sysinit", "basic", "shutdown", "network-pre", "multi-user"] {
+            fs::write(folder.join(UNITS).join(unit).with_extension("target"), "[Unit]\n")?;
+        }
+        // The scratch machine has no users to make.
+        let sysusers = folder.join("bin/systemd-sysusers");
+        fs::write(&sysusers, "#!/bin/sh\n")?;
+        fs::set_permissions(&sysusers, fs::Permissions::from_mode(0o755))?;
         fs::write(folder.join("var/lib/dpkg/status"), "")?;
         Ok(Self(folder.canonicalize()?))
     }
@@ -135,6 +143,13 @@ fn try_deb(folder: &Scratch, deb: &Path) -> anyhow::Result<()> {
     };
     dpkg("--install", deb)?;
     folder.is_installed()?;
+    let verified = ["verify", "--man=no", "sctp-monitor.service"];
+    said(
+        Command::new("systemd-analyze")
+            .arg(format!("--root={}", folder.0.display()))
+            .args(verified),
+    )?;
+    println!("systemd-analyze verify: nothing to say");
     let config = folder.0.join(CONFIG);
     fs::write(&config, "[run]\nformat = \"json\"\n")?;
     dpkg("--install", deb)?;
@@ -200,6 +215,8 @@ fn said(command: &mut Command) -> anyhow::Result<String> {
     }
     Ok(text)
 }
+
+const UNITS: &str = "usr/lib/systemd/system";
 
 const CONFIG: &str = "etc/sctp-monitor/config.toml";
 
