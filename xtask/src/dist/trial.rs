@@ -99,7 +99,7 @@ impl Scratch {
     /// Calls the installed program, with this folder as its root.
     fn call(&self, arguments: &[&str]) -> anyhow::Result<String> {
         said(
-            alone("chroot")
+            alone(&self.0, "chroot")
                 .arg(&self.0)
                 .arg("/usr/bin/sctp-monitor")
                 .args(arguments),
@@ -135,7 +135,7 @@ impl Scratch {
 
 fn try_deb(folder: &Scratch, deb: &Path) -> anyhow::Result<()> {
     let dpkg = |action: &str, what: &Path| {
-        let mut command = alone("dpkg");
+        let mut command = alone(&folder.0, "dpkg");
         command
             .arg(format!("--root={}", folder.0.display()))
             .arg("--force-depends");
@@ -176,7 +176,7 @@ fn try_deb(folder: &Scratch, deb: &Path) -> anyhow::Result<()> {
 
 fn try_rpm(folder: &Scratch, rpm: &Path) -> anyhow::Result<()> {
     let call = |arguments: &[&str], what: &Path| {
-        let mut command = alone("rpm");
+        let mut command = alone(&folder.0, "rpm");
         command.arg("--root").arg(&folder.0).args(["--nodeps"]);
         said(command.args(arguments).arg(what))
     };
@@ -190,13 +190,19 @@ fn try_rpm(folder: &Scratch, rpm: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A command without this machine's NICs.
-fn alone(program: &str) -> Command {
+/// A command without this machine's NICs, and with its processes in the scratch folder.
+fn alone(folder: &Path, program: &str) -> Command {
     let mut command = Command::new("unshare");
     command
-        .args(["--net", "--mount"])
-        .arg(program)
-        .env("DEBIAN_FRONTEND", "noninteractive");
+        .args([
+            "--net",
+            "--mount",
+            "sh",
+            "-c",
+            "mount --bind /proc \"$0/proc\" && exec \"$@\"",
+        ])
+        .arg(folder)
+        .arg(program);
     command
 }
 

@@ -173,7 +173,7 @@ impl CargoTool {
     /// # Errors
     /// If it cannot be built here, with the step to do by hand.
     pub(crate) fn install(&self) -> anyhow::Result<()> {
-        let found = version(self.name);
+        let found = installed(self.name);
         if found.as_deref() == Some(self.version) {
             return Ok(());
         }
@@ -200,6 +200,15 @@ impl CargoTool {
             )
         })
     }
+}
+
+/// The version of what cargo has installed. Not all of its subcommands tell it.
+fn installed(name: &str) -> Option<String> {
+    let output = Command::new("cargo").args(["install", "--list"]).output().ok()?;
+    let list = String::from_utf8(output.stdout).ok()?;
+    let before = format!("{name} v");
+    let line = list.lines().find_map(|line| line.strip_prefix(&before))?;
+    line.split([':', ' ']).next().map(str::to_owned)
 }
 
 const BPF_LINKER_VERSION: &str = "0.13.0";
