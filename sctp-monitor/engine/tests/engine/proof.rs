@@ -421,3 +421,18 @@ fn forged_packets_keep_the_directions_of_an_address_pair_not_apart() {
     world.sweep();
     assert_known_with_path_1(&mut world, 1);
 }
+
+#[test]
+fn an_answer_proves_both_tags_though_forged_ones_have_parted_them() {
+    let mut world = World::new(Vantage::Gateway);
+    world.sent(1, FORGED + 1, vec![frames::sack(9, &[])]);
+    world.sweep();
+    // By its tag the opposite direction is taken for one of somebody else's.
+    for leaves in [false, true] {
+        forge_beside(&mut world, leaves);
+        world.sweep();
+    }
+    world.received(1, FORGED, vec![frames::sack(9, &[])]);
+    world.sweep();
+    assert_known_with_path_1(&mut world, 1);
+}

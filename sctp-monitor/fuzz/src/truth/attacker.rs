@@ -73,8 +73,8 @@ impl Attacker {
         match input.below(18) {
             0..=2 => frames::sack(tsn, &[]),
             3 => frames::sack(tsn, &[(2, 2 + input.below(9) as u16)]),
-            // Not where his SACKs are.
-            4 => frames::data(tsn | 0x8000_0000, 10 + input.below(1_300) as usize),
+            // Beyond his SACKs, and so far that none of them is an answer: one of a TSN up to 4,095 below would be.
+            4 => frames::data(tsn | BEYOND_SACKS, 10 + input.below(1_300) as usize),
             5 => frames::heartbeat(&[[1; 8], input.u64().to_be_bytes()].concat()),
             6 | 7 => {
                 let info = if self.sees {
@@ -114,6 +114,9 @@ impl Attacker {
 
 /// A tag that no endpoint has.
 const FORGED: u32 = 0x0bad_0bad;
+
+/// These bits are set in the TSNs of his DATA. Those that he acknowledges are below 2^31, or few more by a gap.
+const BEYOND_SACKS: u32 = 0x8001_0000;
 
 /// The tags that his INITs give. Nothing of his carries one.
 const INITIATE: u32 = 0x0bad_1000;
