@@ -47,7 +47,7 @@ pub(super) fn packages(out: &Path, commit_time: u64) -> anyhow::Result<Vec<PathB
     Ok(vec![of_kind(out, "deb")?, of_kind(out, "rpm")?, bill])
 }
 
-/// What the binary is made of (CycloneDX). The tool writes it beside the manifest.
+/// What the binary is made of (CycloneDX). The tool writes one beside the manifest of each member.
 fn bill(out: &Path, commit_time: u64) -> anyhow::Result<PathBuf> {
     const NAME: &str = "sctp-monitor.cdx";
     run(tool(
@@ -62,6 +62,10 @@ fn bill(out: &Path, commit_time: u64) -> anyhow::Result<PathBuf> {
         "sctp-monitor-ebpf",
         "sctp-monitor/capture",
         "sctp-monitor/engine",
+        "sctp-monitor/fuzz",
+        "sctp-monitor/lab",
+        "sctp-monitor/testkit",
+        "xtask",
     ] {
         let written = root().join(package).join(NAME).with_extension("cdx.json");
         if package == "sctp-monitor" {
