@@ -6,6 +6,8 @@
 //! - [`steer`] says which packets may leave on another path, and what changes in them.
 //! - [`abi`] holds the shapes that cross the kernel boundary: map keys and values, ring records, counters.
 //! - [`memory`] (feature `std`) is a flow table in ordinary memory.
+//!
+//! With the feature `serde` what the agent keeps of them can be saved.
 
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![forbid(unsafe_code)]
@@ -13,6 +15,8 @@
 pub mod abi;
 #[cfg(any(test, feature = "std"))]
 pub mod memory;
+#[cfg(feature = "serde")]
+mod saved;
 pub mod steer;
 pub mod track;
 pub mod wire;

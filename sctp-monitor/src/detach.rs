@@ -10,7 +10,8 @@ use anyhow::{Context as _, bail};
 use crate::{
     cli::DetachArgs,
     control,
-    kernel::{self, Trace},
+    kernel::{self, Pins, Trace},
+    state,
 };
 
 /// Removes the traces, and says what they were.
@@ -57,8 +58,23 @@ fn remove(traces: &[Trace], all: bool) -> anyhow::Result<()> {
     for process in &sockets {
         writeln!(out, "removed the socket of agent {process}, which runs no longer")?;
     }
-    if traces.is_empty() && sockets.is_empty() {
+    let table = all && remove_table()?;
+    if table {
+        writeln!(out, "removed the flow table that an agent left for the next one")?;
+    }
+    if traces.is_empty() && sockets.is_empty() && !table {
         writeln!(out, "nothing to remove: no agent has left anything here")?;
     }
     Ok(())
+}
+
+/// What agents leave for the one that follows; `true` if there was anything.
+fn remove_table() -> anyhow::Result<bool> {
+    let Some(pins) = Pins::left().context("/sys/fs/bpf/sctp-monitor was not looked at")? else {
+        return Ok(false);
+    };
+    pins.remove()
+        .context("the flow table under /sys/fs/bpf/sctp-monitor was not removed")?;
+    state::remove(&control::directory()?, &pins.namespace()).context("what an agent knew was not removed")?;
+    Ok(true)
 }

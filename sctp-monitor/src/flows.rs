@@ -13,7 +13,7 @@ use sctp_monitor_engine::{
 use tracing::{debug, warn};
 
 use crate::{
-    kernel::{Kernel, KernelError},
+    kernel::{Kernel, KernelError, Origin},
     probe::Sender,
     slots::Slots,
 };
@@ -39,6 +39,21 @@ impl KernelFlows {
             sender: None,
             not_sent: None,
         }
+    }
+
+    /// Of the table that an earlier agent left, if that is what the programs were opened over.
+    ///
+    /// # Errors
+    /// If a map cannot be read.
+    pub fn adopted(mut kernel: Kernel, now: Timestamp) -> Result<Self, KernelError> {
+        let slots = match kernel.origin() {
+            Origin::Adopted => Slots::found(&kernel.find_slots()?, now),
+            _ => Slots::new(kernel.max_flows()),
+        };
+        Ok(Self {
+            slots,
+            ..Self::new(kernel)
+        })
     }
 
     /// The same, with probes that leave by this.

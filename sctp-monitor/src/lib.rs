@@ -29,6 +29,7 @@ pub mod service;
 pub mod settings;
 pub mod show;
 pub mod slots;
+pub mod state;
 pub mod steer;
 pub mod wanted;
 pub mod ways;

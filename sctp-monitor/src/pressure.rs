@@ -16,6 +16,14 @@ pub struct PressureGauge {
 }
 
 impl PressureGauge {
+    /// Of what is counted from here on.
+    pub fn since(before: &Counters) -> Self {
+        Self {
+            reported: refused(before),
+            reported_at: None,
+        }
+    }
+
     /// What is to be reported now, if anything: at once when it begins, then every ten seconds while it lasts.
     pub fn read(
         &mut self,
@@ -23,10 +31,7 @@ impl PressureGauge {
         (in_use, max_flows): (u32, u32),
         now: Timestamp,
     ) -> Option<Pressure> {
-        let (table_full, limited) = (
-            counters.value(Counter::FlowTableFull),
-            counters.value(Counter::NewFlowsLimited),
-        );
+        let (table_full, limited) = refused(counters);
         let since_last = self.reported_at.map(|at| now.since(at));
         let pressed = (table_full, limited) != self.reported
             || u64::from(in_use) * 100 >= u64::from(max_flows) * u64::from(CROWDED_PERCENT);
@@ -44,6 +49,14 @@ impl PressureGauge {
         self.reported_at = Some(now);
         Some(pressure)
     }
+}
+
+/// Packets for want of a slot, and beyond the rate.
+fn refused(counters: &Counters) -> (u64, u64) {
+    (
+        counters.value(Counter::FlowTableFull),
+        counters.value(Counter::NewFlowsLimited),
+    )
 }
 
 /// A line now and then is enough.

@@ -17,11 +17,12 @@ use sctp_monitor_engine::{
 use tracing::warn;
 
 use crate::{
-    cli::{Format, RunArgs, VantageArg},
-    clock, config,
+    cli::{Format, PinArg, RunArgs, VantageArg},
+    clock::{self, Clock},
+    config, control,
     driver::{Driver, Watch},
     flows::KernelFlows,
-    kernel::{Kernel, LoadOptions},
+    kernel::{Kernel, LoadOptions, Origin, PinError, Pins},
     log::Log,
     probe::Sender,
     report::{
@@ -30,7 +31,9 @@ use crate::{
         outlet::{self, Descriptor, WholeLines},
         table::Tables,
     },
+    service,
     settings::Watching,
+    state::StateFile,
     wanted::{self, Wanted},
     web::Web,
 };
@@ -87,6 +90,7 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     let manner = Manner {
         answers: true,
         strict: args.strict || settings.strict,
+        pin: args.pin.unwrap_or(settings.pin),
         web,
     };
     watch(wanted, watching, args.duration, manner, detector, outlets, log)
@@ -113,6 +117,8 @@ pub(crate) struct Manner {
     pub(crate) answers: bool,
     /// Whether a missing NIC is an error.
     pub(crate) strict: bool,
+    /// When the programs stay without the agent.
+    pub(crate) pin: PinArg,
     /// Who serves by HTTP meanwhile.
     pub(crate) web: Option<Web>,
 }
@@ -142,14 +148,18 @@ pub(crate) fn watch(
              HEARTBEATs on it; `--probe confirm` asks once a second"
         );
     }
-    let kernel = Kernel::load(&LoadOptions {
+    let options = LoadOptions {
         max_flows: watching.max_flows,
         steered_flows: if steers { MOST_STEERED } else { 0 },
         udp_port: watching.udp_port,
         new_flows_per_second: new_flows_per_second(watching.max_flows),
         probed_paths: probed_paths(&detector, watching.max_flows),
         ..LoadOptions::default()
-    })?;
+    };
+    let kernel = match pins(manner.pin) {
+        Some(pins) => Kernel::load_pinned(&options, pins)?,
+        None => Kernel::load(&options)?,
+    };
     let sender = detector
         .probe
         .is_on()
@@ -169,12 +179,14 @@ pub(crate) fn watch(
         steering: detector.steering.mode,
         answers: manner.answers,
         strict: manner.strict,
+        stays: manner.pin == PinArg::Yes || manner.pin == PinArg::Auto && service::is_one(),
         duration,
     };
-    let session = Session::new(detector, clock::tick()?, Pace::LIVE);
     let reports = Writers::start(outlets).context("cannot start a thread for the reports")?;
-    let flows = KernelFlows::new(kernel).with_probes(sender);
-    let driver = Driver::new(flows, session, watch, reports, log.clone())?;
+    let state = state_file(&kernel);
+    let flows = KernelFlows::adopted(kernel, Clock::now()?)?.with_probes(sender);
+    let session = session(detector, &flows, state.as_ref(), log)?;
+    let driver = Driver::new(flows, session, watch, reports, log.clone(), state)?;
     if let Some(web) = manner.web {
         web.start(driver.questions())
             .context("the HTTP server cannot be started")?;
@@ -183,6 +195,84 @@ pub(crate) fn watch(
         .enable_all()
         .build()?;
     runtime.block_on(driver.run(wanted))
+}
+
+/// Where what is known stays without the agent, if programs and flow table do.
+fn state_file(kernel: &Kernel) -> Option<StateFile> {
+    let pins = kernel.pins()?;
+    let directory = control::directory()
+        .inspect_err(|error| warn!("the next agent begins anew: /run/sctp-monitor cannot be used: {error}"));
+    Some(StateFile::of(&directory.ok()?, &pins.namespace(), kernel.table()))
+}
+
+/// A session that goes on from what the agent before this one knew, if it was one, over the same flow table.
+fn session(
+    detector: Config,
+    flows: &KernelFlows,
+    state: Option<&StateFile>,
+    log: &Log,
+) -> anyhow::Result<Session> {
+    let tick = clock::tick()?;
+    let fresh = |detector| Session::new(detector, tick, Pace::LIVE);
+    if let Origin::Replaced(why) = flows.kernel.origin() {
+        log.say(&format!(
+            "an agent before this one left a flow table that is not used: {why}; all counts begin anew"
+        ));
+    }
+    if *flows.kernel.origin() != Origin::Adopted {
+        return Ok(fresh(detector));
+    }
+    let counted = format!(
+        "took over from an agent before this one: {} flows, counted all the time",
+        flows.slots.in_use()
+    );
+    match state.map_or(Ok(None), StateFile::read) {
+        Ok(Some(saved)) => {
+            let session = Session::resume(detector, tick, Pace::LIVE, saved, flows, Clock::now()?);
+            log.say(&format!(
+                "{counted}; {} associations and {} incidents are known",
+                session.engine().associations().count(),
+                session.engine().incidents().count()
+            ));
+            Ok(session)
+        }
+        Ok(None) => {
+            log.say(&format!("{counted}; what they belong to is found out anew"));
+            Ok(fresh(detector))
+        }
+        Err(error) => {
+            log.say(&format!(
+                "{counted}; what it knew of them is not used: {:#}",
+                anyhow::Error::from(error)
+            ));
+            Ok(fresh(detector))
+        }
+    }
+}
+
+/// Where programs and flow table stay without the agent; nowhere if that is not wanted, or cannot be.
+fn pins(wanted: PinArg) -> Option<Pins> {
+    if wanted == PinArg::No {
+        return None;
+    }
+    let opened = Pins::open();
+    match &opened {
+        Err(PinError::Taken { .. }) => {}
+        _ => return told(opened),
+    }
+    // It may be about to end.
+    clock::wait(HANDOVER);
+    told(Pins::open())
+}
+
+fn told(opened: Result<Pins, PinError>) -> Option<Pins> {
+    let say = |error| {
+        warn!(
+            "nothing stays on the NICs without this agent: {:#}",
+            anyhow::Error::from(error)
+        );
+    };
+    opened.map_err(say).ok()
 }
 
 /// Places in the map of probes; 0 if none are sent.
@@ -234,3 +324,6 @@ fn events_file(path: &Path) -> anyhow::Result<Outlet<Line, Summary>> {
         ends_with_reader: false,
     })
 }
+
+/// How long the agent before this one may take to end.
+const HANDOVER: Duration = Duration::from_secs(2);

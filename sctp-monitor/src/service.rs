@@ -5,6 +5,11 @@
 use sd_notify::NotifyState;
 use tracing::debug;
 
+/// Whether a service manager has started the agent, and waits to be told.
+pub fn is_one() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
 /// The NICs are watched from now on.
 pub fn ready(interfaces: &[String]) {
     let status = format!("watching {}", interfaces.join(", "));

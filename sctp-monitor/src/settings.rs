@@ -9,7 +9,7 @@ use sctp_monitor_common::{
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
-    cli::{Format, HookArg, VantageArg, WatchArgs},
+    cli::{Format, HookArg, PinArg, VantageArg, WatchArgs},
     web::WebSettings,
 };
 
@@ -21,6 +21,8 @@ pub struct Settings {
     pub interfaces: Vec<String>,
     /// Whether a missing NIC is an error.
     pub strict: bool,
+    /// When the programs stay on the NICs without the agent.
+    pub pin: PinArg,
     /// Where the NICs are.
     pub vantage: VantageArg,
     /// The hook for incoming packets.
@@ -44,6 +46,7 @@ impl Default for Settings {
         Self {
             interfaces: Vec::new(),
             strict: false,
+            pin: PinArg::Auto,
             vantage: VantageArg::Endpoint,
             hook: HookArg::Auto,
             udp_port: UDP_ENCAPSULATION_PORT,

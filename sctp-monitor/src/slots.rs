@@ -8,12 +8,16 @@ use std::{collections::VecDeque, time::Duration};
 use sctp_monitor_common::abi::limits::unproved_share;
 use sctp_monitor_engine::model::Timestamp;
 
+use crate::kernel::Found;
+
 /// The agent's side of the flow table.
 #[derive(Debug)]
 pub struct Slots {
     /// By slot, up to the highest one ever used.
     used: Vec<Slot>,
     released: VecDeque<(u32, Timestamp)>,
+    /// Neither offered nor used when the table was found; a program may have been about to open a flow there.
+    nobodys: VecDeque<(u32, Timestamp)>,
     /// Whom each slot was offered to last, and whether its flow was proved since.
     offers: Vec<Offer>,
     /// Slots that flows may take which nothing proves, and those that are offered to them or taken by them.
@@ -60,12 +64,42 @@ impl Slots {
         Self {
             used: Vec::new(),
             released: VecDeque::new(),
+            nobodys: VecDeque::new(),
             offers: (0..slots).map(|slot| Offer::of(slot, share)).collect(),
             share,
             unproved: share,
             opened: 0,
             in_use: 0,
         }
+    }
+
+    /// The slots of a table that an earlier agent made.
+    #[must_use]
+    pub fn found(found: &[Found], now: Timestamp) -> Self {
+        let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
+        let mut slots = Self {
+            offers: vec![Offer::Genuine; found.len()],
+            unproved: 0,
+            ..Self::new(count)
+        };
+        for (slot, found) in (0..count).zip(found) {
+            match found {
+                Found::Offered(Offer::Genuine) => {}
+                Found::Offered(Offer::Any) => slots.change(slot, Offer::Any),
+                Found::Used { is_proved } => {
+                    slots.take(slot);
+                    if !is_proved {
+                        slots.change(slot, Offer::Any);
+                    }
+                }
+                Found::Forgotten => {
+                    slots.take(slot);
+                    slots.release(slot, now);
+                }
+                Found::Nobodys => slots.nobodys.push_back((slot, now)),
+            }
+        }
+        slots
     }
 
     /// A flow got this slot.
@@ -150,20 +184,31 @@ impl Slots {
 
     /// A slot that no program can hold any more, and whom to offer it to.
     pub fn poll_free(&mut self, now: Timestamp) -> Option<(u32, Offer)> {
-        let (slot, released_at) = self.released.front().copied()?;
-        if now.since(released_at) < GRACE {
-            return None;
-        }
-        self.released.pop_front();
-        if let Some(state) = self.used.get_mut(slot as usize) {
-            *state = Slot::Free;
-            self.in_use -= 1;
-        }
+        let slot = self.poll_released(now).or_else(|| self.poll_nobodys(now))?;
         if self.lacks_unproved() {
             self.change(slot, Offer::Any);
         }
         let to = self.offers.get(slot as usize).copied()?;
         Some((slot, to))
+    }
+
+    fn poll_released(&mut self, now: Timestamp) -> Option<u32> {
+        let (slot, _) = self.released.pop_front_if(|(_, at)| now.since(*at) >= GRACE)?;
+        if let Some(state) = self.used.get_mut(slot as usize) {
+            *state = Slot::Free;
+            self.in_use -= 1;
+        }
+        Some(slot)
+    }
+
+    /// One in which no flow was opened meanwhile.
+    fn poll_nobodys(&mut self, now: Timestamp) -> Option<u32> {
+        while let Some((slot, _)) = self.nobodys.pop_front_if(|(_, at)| now.since(*at) >= GRACE) {
+            if self.is_free(slot) {
+                return Some(slot);
+            }
+        }
+        None
     }
 }
 
@@ -218,6 +263,31 @@ mod tests {
         slots.release(0, at(1));
         assert_eq!(slots.poll_free(at(9)), Some((0, Offer::Any)));
         assert_eq!(slots.poll_free(at(9)), None);
+    }
+
+    #[test]
+    fn the_slots_of_an_earlier_agent_are_found_as_they_are() {
+        let found = [
+            Found::Offered(Offer::Any),
+            Found::Used { is_proved: true },
+            Found::Used { is_proved: false },
+            Found::Forgotten,
+            Found::Nobodys,
+            Found::Nobodys,
+            Found::Offered(Offer::Genuine),
+            Found::Offered(Offer::Genuine),
+        ];
+        let mut slots = Slots::found(&found, at(10));
+        assert_eq!((slots.in_use(), slots.opened()), (3, 3));
+        assert_eq!(changed(&mut slots, |_| 5), [1, 2]);
+        assert!(slots.lacks_unproved(), "two of four");
+        // A program was about to open a flow in the fourth.
+        slots.take(4);
+        assert_eq!(slots.poll_free(at(10)), None);
+        assert_eq!(slots.poll_free(at(11)), Some((3, Offer::Any)));
+        assert_eq!(slots.poll_free(at(11)), Some((5, Offer::Any)));
+        assert_eq!(slots.poll_free(at(11)), None);
+        assert_eq!(changed(&mut slots, |_| 5), [4]);
     }
 
     #[test]

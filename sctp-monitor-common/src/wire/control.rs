@@ -51,6 +51,7 @@ pub fn asconf_serial<R: ReadPacket>(reader: &R, chunk: &Chunk) -> Option<u32> {
 
 /// One request of an ASCONF chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AddressChange {
     /// The change that is requested.
     pub kind: AddressChangeKind,
@@ -62,6 +63,7 @@ pub struct AddressChange {
 
 /// What an ASCONF request asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum AddressChangeKind {
     /// The sender has one address more.
     Add,

@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Timestamp;
 
 /// The stalls so far, and what they excuse.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Grace {
     accuse_from: Timestamp,
     /// The first of the stalls that follow each other closely.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Timestamp;
 
 /// The rounds of housekeeping.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Housekeeping {
     next_at: Option<Timestamp>,
     slice: Slice,
@@ -36,7 +38,7 @@ impl Housekeeping {
 
 /// What housekeeping looks at in one round. With many flows it takes several rounds to see all: the driver must not be kept
 /// from its sweeps.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Slice {
     round: u64,
     of: u64,

@@ -13,7 +13,7 @@ use sctp_monitor_engine::{
 };
 
 use crate::{
-    cli::AuditArgs,
+    cli::{AuditArgs, PinArg},
     config, kernel,
     log::Log,
     report::{Line, NoticeKind, Outlet, Report, Summary, outlet::Progress},
@@ -59,6 +59,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
         run::Manner {
             answers: false,
             strict: true,
+            pin: PinArg::No,
             web: None,
         },
         in_time(detector, args.duration),

@@ -90,6 +90,10 @@ pub struct RunArgs {
     /// as soon as it can be.
     #[arg(long)]
     pub strict: bool,
+    /// When the programs stay on the NICs without the agent, so that the one that follows takes them over and no packet passes
+    /// uncounted (`sctp-monitor detach` takes them off). Default: auto.
+    #[arg(long, value_enum, value_name = "WHEN", env = "SCTP_MONITOR_PIN")]
+    pub pin: Option<PinArg>,
     /// Options of watching.
     #[command(flatten)]
     pub watch: WatchArgs,
@@ -113,6 +117,18 @@ pub struct RunArgs {
     /// Options of the HTTP server.
     #[command(flatten)]
     pub web: WebArgs,
+}
+
+/// When the programs stay on the NICs without the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PinArg {
+    /// When it is killed, and when a service manager ends it by SIGTERM.
+    Auto,
+    /// When it is killed, and whenever it is ended by SIGTERM.
+    Yes,
+    /// Never.
+    No,
 }
 
 /// Whether probes are sent.

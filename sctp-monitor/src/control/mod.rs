@@ -9,6 +9,11 @@ mod place;
 mod server;
 mod steering;
 
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -16,6 +21,16 @@ pub use self::{
     server::{Control, Question, serve},
     steering::{SteerAnswer, SteerRequest},
 };
+
+/// The directory of the agents of this host, which is made if it is not there.
+///
+/// # Errors
+/// If it cannot be made, or others may enter it.
+pub fn directory() -> io::Result<PathBuf> {
+    let directory = Path::new(place::DIRECTORY);
+    place::make(directory)?;
+    Ok(directory.to_owned())
+}
 
 /// What a client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

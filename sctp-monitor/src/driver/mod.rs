@@ -43,6 +43,7 @@ use crate::{
     pressure::PressureGauge,
     report::{Line, NoSctp, NoticeKind, Summary, Writers},
     service,
+    state::StateFile,
     wanted::{self, Wanted},
     ways::Ways,
 };
@@ -62,6 +63,8 @@ pub struct Watch {
     pub answers: bool,
     /// Whether a missing NIC is an error.
     pub strict: bool,
+    /// Whether the programs stay on the NICs when the agent is told to end by SIGTERM.
+    pub stays: bool,
     /// Stop after this time.
     pub duration: Option<Duration>,
 }
@@ -96,6 +99,8 @@ pub struct Driver {
     ring_records_lost: u64,
     pressure: PressureGauge,
     blindness: Blindness,
+    /// Where what is known stays for the agent that follows, if programs and flow table do.
+    state: Option<StateFile>,
     /// What the operator asks of steering, and is answered when routes and neighbours were looked at.
     held: Vec<(SteerRequest, oneshot::Sender<SteerAnswer>)>,
     /// The summary that is being put together for those who asked, and they.
@@ -116,7 +121,10 @@ impl Driver {
         watch: Watch,
         reports: Writers,
         log: Log,
+        state: Option<StateFile>,
     ) -> anyhow::Result<Self> {
+        // Of a table that another agent made, what was lost before is not this one's affair.
+        let before = flows.kernel.counters()?;
         let (questions, asked) = mpsc::channel(QUESTIONS);
         Ok(Self {
             flows,
@@ -137,9 +145,10 @@ impl Driver {
             turned_at: None,
             associations_ended: 0,
             ended: VecDeque::new(),
-            ring_records_lost: 0,
-            pressure: PressureGauge::default(),
+            ring_records_lost: before.value(Counter::RingFull),
+            pressure: PressureGauge::since(&before),
             blindness: Blindness::default(),
+            state,
             held: Vec::new(),
             gathering: None,
             asked,
@@ -168,6 +177,7 @@ impl Driver {
             .await
             .context("the kernel did not list the interfaces")?;
         self.begin(&known)?;
+        self.keep_own_links();
         self.began_at = Clock::now()?;
         self.on_all_nics(known, self.began_at);
         let watched: Vec<_> = self
@@ -190,6 +200,7 @@ impl Driver {
             }
         };
         tokio::pin!(ended);
+        let mut stays = false;
         loop {
             self.look_at_ways(&mut ways)?;
             let now = Clock::now()?;
@@ -219,11 +230,14 @@ impl Driver {
                 () = self.reports.all_gone() => break,
                 () = &mut ended => break,
                 _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
+                _ = terminate.recv() => {
+                    stays = self.watch.stays;
+                    break;
+                }
             }
         }
         drop(ring);
-        self.stop()
+        self.stop(stays)
     }
 
     /// Lets other commands ask, if the host allows it. The watch does not depend on it.
@@ -243,15 +257,19 @@ impl Driver {
         self.look_at_hooks(began)?;
         self.session.take_ring(&mut self.flows);
         self.session.turn(&mut self.flows, began)?;
-        self.tell();
+        let told = self.tell();
+        if let Some(state) = &mut self.state {
+            state.keep(&self.session, told, Clock::now()?);
+        }
         let due = self.turned_at.map_or(began, |last| last + Pace::LIVE.sweep);
         self.turned_at = Some(began);
         self.lag.on_turn(due, began, Clock::now()?);
         Ok(())
     }
 
-    /// Reports what the engine found out.
-    fn tell(&mut self) {
+    /// Reports what the engine found out; `true` if there was anything.
+    fn tell(&mut self) -> bool {
+        let mut told = false;
         while let Some(event) = self.session.poll_event() {
             if let EventKind::AssociationDown { end } = &event.kind
                 && !matches!(end.reason, EndReason::PartOf { .. })
@@ -260,7 +278,9 @@ impl Driver {
                 self.keep_ended(&event);
             }
             self.reports.event(Line::Event(event.dated(&self.clock)));
+            told = true;
         }
+        told
     }
 
     /// Next hops of paths in question were looked up.
@@ -330,20 +350,67 @@ impl Driver {
         }
     }
 
+    /// What stands on NICs that are not watched any more is taken off.
+    fn keep_own_links(&self) {
+        let Some(pins) = self.flows.kernel.pins() else {
+            return;
+        };
+        let in_use: Vec<_> = self
+            .attachments
+            .values()
+            .flat_map(Attachment::pinned_as)
+            .collect();
+        if let Err(error) = pins.keep_links(&in_use) {
+            warn!("what agents before this one left could not be taken off: {error}");
+        }
+    }
+
+    /// Takes the programs off, or leaves them to the agent that follows.
+    fn detach(&mut self, stays: bool) {
+        let Some(pins) = self.flows.kernel.pins() else {
+            return self.attachments.clear();
+        };
+        if stays {
+            let names: Vec<_> = self.attachments.values().map(Attachment::interface).collect();
+            self.log.say(&format!(
+                "the programs stay on {} for the agent that follows; `sctp-monitor detach` takes them off",
+                names.join(", ")
+            ));
+            std::mem::take(&mut self.attachments)
+                .into_values()
+                .for_each(Attachment::leave);
+            return;
+        }
+        self.attachments.clear();
+        if let Err(error) = pins.remove() {
+            warn!("the flow table stays under /sys/fs/bpf/sctp-monitor: {error}");
+        }
+    }
+
     /// Takes the programs off before anything waits for a writer.
-    fn stop(mut self) -> anyhow::Result<()> {
+    fn stop(mut self, stays: bool) -> anyhow::Result<()> {
         service::stopping();
         let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
         self.session.take_ring(&mut self.flows);
-        self.session.finish(&mut self.flows, Clock::now()?)?;
+        let stays = stays && self.flows.kernel.pins().is_some();
+        if stays {
+            self.session.pause(&mut self.flows, Clock::now()?)?;
+        } else {
+            self.session.finish(&mut self.flows, Clock::now()?)?;
+        }
         self.tell();
+        match &mut self.state {
+            Some(state) if stays => state.write(&self.session, Clock::now()?),
+            Some(state) => state.remove(),
+            None => {}
+        }
         let watched = self.watched();
         let now = Clock::now()?;
         let counters = self.flows.kernel.counters()?;
-        self.attachments.clear();
+        self.detach(stays);
         let names: Vec<_> = watched.iter().map(|watched| watched.interface.as_str()).collect();
-        debug!(interfaces = names.join(","), "detached");
+        debug!(interfaces = names.join(","), stays, "done");
         self.reports.settle();
         let kernel = &self.flows.kernel;
         let mut known = self.session.engine().snapshot(now, |slot| kernel.record(slot));

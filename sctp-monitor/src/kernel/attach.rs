@@ -4,7 +4,7 @@
 //! the NIC, too large an MTU), TC ingress sees the same packets a little later. Generic XDP is slower than TC and
 //! linearises every packet, so it is only used on request.
 
-use std::{fmt, io};
+use std::{fmt, io, path::PathBuf};
 
 use aya::programs::{
     LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
@@ -16,7 +16,7 @@ use nix::net::if_::if_nametoindex;
 use super::{
     Kernel, KernelError, XDP_FRAGS_SINCE,
     attachment::{Attachment, Ingress, Missing},
-    held::Held,
+    held::{Held, told},
 };
 
 /// The hook that the operator asks for.
@@ -112,8 +112,7 @@ impl Kernel {
         choice: HookChoice,
         egress: bool,
     ) -> Result<Attachment, AttachError> {
-        let if_index =
-            if_nametoindex(interface).map_err(|_| AttachError::NoInterface(interface.to_owned()))?;
+        let if_index = index_of(interface)?;
         let egress = egress
             .then(|| self.attach_tc(interface, TcAttachType::Egress, TC_EGRESS))
             .transpose()?;
@@ -212,17 +211,35 @@ impl Kernel {
     }
 
     fn attach_xdp(&mut self, interface: &str, mode: XdpMode) -> Result<Held, AttachError> {
-        let program = self.xdp(xdp_program())?;
-        let hook = if matches!(mode, XdpMode::Skb) {
-            "generic XDP"
-        } else {
-            "native XDP"
+        let (hook, file) = match mode {
+            XdpMode::Skb => ("generic XDP", "xdp-generic"),
+            _ => ("native XDP", "xdp-native"),
         };
-        program
+        let if_index = index_of(interface)?;
+        let files = self.files(if_index, file);
+        let program = self.xdp(xdp_program())?;
+        let taken_over = Held::left_by_another(&files, if_index, |link| {
+            let link = program.attach_to_link(link.try_into().map_err(told)?)?;
+            program.take_link(link).and_then(Held::xdp)
+        });
+        if let Some(held) = taken_over {
+            return Ok(held);
+        }
+        let attached = program
             .attach(interface, mode)
             .and_then(|link| program.take_link(link))
-            .and_then(Held::xdp)
-            .map_err(|source| refused(interface, hook, source))
+            .and_then(Held::xdp);
+        let mut held = attached.map_err(|source| refused(interface, hook, source))?;
+        if let Some(file) = files.first() {
+            held.pin_or_warn(file);
+        }
+        Ok(held)
+    }
+
+    /// Where this agent leaves the link of a hook, if anywhere, and where others may have left it.
+    fn files(&self, if_index: u32, hook: &str) -> Vec<PathBuf> {
+        let pins = self.pins.as_ref();
+        pins.map_or_else(Vec::new, |pins| pins.links_of_all(&format!("{if_index}-{hook}")))
     }
 
     fn attach_tc(
@@ -247,12 +264,28 @@ impl Kernel {
         } else {
             TcAttachOptions::Netlink(NlOptions::default())
         };
+        let if_index = index_of(interface)?;
+        let files = match file_of(name) {
+            Some(file) if has_tcx() => self.files(if_index, file),
+            _ => Vec::new(),
+        };
         let program = self.classifier(name)?;
-        program
+        let taken_over = Held::left_by_another(&files, if_index, |link| {
+            let link = program.attach_to_link(link.try_into().map_err(told)?)?;
+            program.take_link(link).and_then(|link| Held::tc(link, true))
+        });
+        if let Some(held) = taken_over {
+            return Ok(held);
+        }
+        let attached = program
             .attach_with_options(interface, side, place)
             .and_then(|link| program.take_link(link))
-            .and_then(|link| Held::tc(link, has_tcx()))
-            .map_err(|source| refused(interface, hook_of(name), source))
+            .and_then(|link| Held::tc(link, has_tcx()));
+        let mut held = attached.map_err(|source| refused(interface, hook_of(name), source))?;
+        if let Some(file) = files.first() {
+            held.pin_or_warn(file);
+        }
+        Ok(held)
     }
 
     /// An XDP program, loaded.
@@ -279,6 +312,19 @@ impl Kernel {
             program.load().map_err(program_error(name))?;
         }
         Ok(program)
+    }
+}
+
+fn index_of(interface: &str) -> Result<u32, AttachError> {
+    if_nametoindex(interface).map_err(|_| AttachError::NoInterface(interface.to_owned()))
+}
+
+/// The end of the name of the file that holds a TC program; the one that moves packets has none.
+fn file_of(program: &str) -> Option<&'static str> {
+    match program {
+        TC_INGRESS => Some("tc-ingress"),
+        TC_EGRESS => Some("tc-egress"),
+        _ => None,
     }
 }
 

@@ -109,6 +109,22 @@ impl Attachment {
         self.egress.is_some()
     }
 
+    /// The names of the files that hold the programs.
+    #[must_use]
+    pub fn pinned_as(&self) -> Vec<String> {
+        let held = [Some(&self.ingress.link), self.egress.as_ref()];
+        let names = held.into_iter().flatten().filter_map(Held::pinned_as);
+        names.map(str::to_owned).collect()
+    }
+
+    /// The programs stay on the NIC for the agent that follows, as far as files hold them; what moves packets does not.
+    pub fn leave(mut self) {
+        self.ingress.link.leave();
+        if let Some(egress) = &mut self.egress {
+            egress.leave();
+        }
+    }
+
     /// The hooks from which somebody else has taken the programs.
     ///
     /// # Errors

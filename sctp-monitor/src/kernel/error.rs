@@ -37,6 +37,9 @@ pub enum KernelError {
     /// More flows are to be steered than the programs have room for.
     #[error("no more flows can be steered at a time")]
     TooManyOrders,
+    /// What an earlier agent left could not be taken away.
+    #[error("what an earlier agent left under /sys/fs/bpf/sctp-monitor cannot be removed")]
+    Pins(#[source] io::Error),
     /// The flow records could not be mapped into memory.
     #[error("the flow records could not be mapped into memory")]
     Mmap(#[source] io::Error),

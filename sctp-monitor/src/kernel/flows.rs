@@ -62,6 +62,13 @@ impl Flows {
         unsafe { (&raw const (*place).record.packets).read_volatile() }
     }
 
+    /// What was said of the flow in a slot; `None` past the end.
+    pub(super) fn links(&self, slot: u32) -> Option<FlowLinks> {
+        let place = self.pointer(slot)?;
+        // SAFETY: `pointer` checked the slot; only the agent writes the links.
+        Some(unsafe { (&raw const (*place).links).read_volatile() })
+    }
+
     /// Writes what is said of the flow in a slot. What a program sees meanwhile is each reference old or new.
     pub(super) fn link(&mut self, slot: u32, links: &FlowLinks) {
         let Some(place) = self.pointer(slot) else {

@@ -1,23 +1,32 @@
 //! What holds a program on its hook, and whether it still does.
 //!
 //! Whoever may load programs may take ours off: the kernel tells nobody. A link stays open then, and leads nowhere.
+//!
+//! A link that has a file holds the program when the agent is gone; the one that follows puts its own program in the place of this one,
+//! and no packet passes between the two.
 
 use std::{
+    ffi::CString,
     fs, io,
-    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    os::{
+        fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::{Path, PathBuf},
 };
 
 use aya::{
     programs::{
         ProgramError,
-        links::{FdLink, LinkError},
+        links::{FdLink, LinkError, PinnedLink},
         tc::SchedClassifierLink,
         xdp::XdpLink,
     },
     sys::SyscallError,
 };
+use tracing::{debug, warn};
 
-/// A program on its hook; it leaves when this is dropped.
+/// A program on its hook; it leaves when this is dropped, unless [`Held::leave`] was called before.
 #[derive(Debug)]
 pub(super) enum Held {
     /// By a link of the kernel.
@@ -26,6 +35,8 @@ pub(super) enum Held {
         asked: OwnedFd,
         /// Keeps it there.
         _link: FdLink,
+        /// The file that keeps it there without this process.
+        pin: Option<PathBuf>,
     },
     /// By a filter of clsact, before TCX (Linux 6.6).
     Filter(#[expect(dead_code, reason = "dropping it detaches")] SchedClassifierLink),
@@ -46,13 +57,89 @@ impl Held {
         }
     }
 
+    /// The link that an earlier agent left in one of these files, for a NIC, after `replace` has put a program of this agent in the
+    /// place of the other one's. It keeps the first of the files. Files that lead nowhere are removed.
+    pub(super) fn left_by_another(
+        files: &[PathBuf],
+        if_index: u32,
+        mut replace: impl FnMut(FdLink) -> Result<Self, ProgramError>,
+    ) -> Option<Self> {
+        let own = files.first()?;
+        files.iter().filter(|file| file.exists()).find_map(|file| {
+            let link = PinnedLink::from_pin(file).ok()?;
+            let held = replace(link.into()).ok();
+            let mut held = held.filter(|held| held.if_index().is_ok_and(|of| of == Some(if_index)));
+            match &mut held {
+                Some(Self::Link { pin, .. }) if file == own => *pin = Some(file.clone()),
+                Some(held) => held.pin_or_warn(own),
+                None => debug!(file = %file.display(), "a link that leads nowhere"),
+            }
+            if file != own || held.is_none() {
+                // If it stays, it is one of those that nobody asks for.
+                let _ = fs::remove_file(file);
+            }
+            held
+        })
+    }
+
+    /// Whether the link of a file leads to a NIC; who cannot tell says yes.
+    pub(super) fn leads_anywhere(file: &Path) -> bool {
+        PinnedLink::from_pin(file)
+            .ok()
+            .and_then(|link| Self::link(link.into()).ok())
+            .is_none_or(|held| held.is_there().unwrap_or(true))
+    }
+
+    /// From now on this file holds the program as well; without one it leaves with the agent.
+    pub(super) fn pin_or_warn(&mut self, file: &Path) {
+        if let Err(error) = self.pin(file) {
+            let file = file.display();
+            warn!("{file} was not made, so that this program leaves with the agent: {error}");
+        }
+    }
+
     fn link(link: FdLink) -> Result<Self, ProgramError> {
         let id = link.info().map_err(told)?.id();
         let asked = own_descriptor(id).map_err(|io_error| SyscallError {
             call: "fcntl",
             io_error,
         })?;
-        Ok(Self::Link { asked, _link: link })
+        Ok(Self::Link {
+            asked,
+            _link: link,
+            pin: None,
+        })
+    }
+
+    /// A filter stays without a file.
+    fn pin(&mut self, file: &Path) -> io::Result<()> {
+        let Self::Link { asked, pin, .. } = self else {
+            return Ok(());
+        };
+        let path = CString::new(file.as_os_str().as_bytes())?;
+        let mut request = Pin {
+            pathname: path.as_ptr() as u64,
+            bpf_fd: asked.as_raw_fd().cast_unsigned(),
+            file_flags: 0,
+        };
+        bpf(BPF_OBJ_PIN, &mut request)?;
+        *pin = Some(file.to_owned());
+        Ok(())
+    }
+
+    /// The name of its file.
+    pub(super) fn pinned_as(&self) -> Option<&str> {
+        match self {
+            Self::Link { pin, .. } => pin.as_ref()?.file_name()?.to_str(),
+            Self::Filter(_) => None,
+        }
+    }
+
+    /// The program stays on its hook when this is dropped, if a file holds it.
+    pub(super) fn leave(&mut self) {
+        if let Self::Link { pin, .. } = self {
+            *pin = None;
+        }
     }
 
     /// Whether the program is still on its hook. Of a filter the kernel tells nothing here.
@@ -61,13 +148,30 @@ impl Held {
     /// If the kernel does not answer.
     pub(super) fn is_there(&self) -> io::Result<bool> {
         match self {
-            Self::Link { asked, .. } => leads_somewhere(asked),
+            Self::Link { asked, .. } => leads_to(asked).map(|if_index| if_index != 0),
             Self::Filter(_) => Ok(true),
+        }
+    }
+
+    /// The NIC that a link leads to: 0 if to none any more. A filter does not tell.
+    fn if_index(&self) -> io::Result<Option<u32>> {
+        match self {
+            Self::Link { asked, .. } => leads_to(asked).map(Some),
+            Self::Filter(_) => Ok(None),
         }
     }
 }
 
-fn told(error: LinkError) -> ProgramError {
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Self::Link { pin: Some(file), .. } = self {
+            // Somebody may have removed it.
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+pub(super) fn told(error: LinkError) -> ProgramError {
     match error {
         LinkError::SyscallError(error) => error.into(),
         LinkError::InvalidLink | LinkError::UnknownLinkType(_) => ProgramError::NotAttached,
@@ -80,6 +184,14 @@ struct GetInfo {
     bpf_fd: u32,
     info_len: u32,
     info: u64,
+}
+
+/// `struct { __aligned_u64 pathname; __u32 bpf_fd; __u32 file_flags; }` of `union bpf_attr`.
+#[repr(C)]
+struct Pin {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
 }
 
 /// The beginning of `struct bpf_link_info`: of XDP and of TCX, the union begins with the interface index, which is 0 when the link
@@ -131,8 +243,8 @@ fn by_id(mut link: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-fn leads_somewhere(link: &OwnedFd) -> io::Result<bool> {
-    info(link).map(|info| info.if_index != 0)
+fn leads_to(link: &OwnedFd) -> io::Result<u32> {
+    info(link).map(|info| info.if_index)
 }
 
 fn info(link: &OwnedFd) -> io::Result<LinkInfo> {
@@ -157,6 +269,7 @@ fn bpf<T>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_int> {
     libc::c_int::try_from(answer).map_err(io::Error::other)
 }
 
+const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 
 const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;

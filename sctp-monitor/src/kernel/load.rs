@@ -13,7 +13,7 @@ use sctp_monitor_common::{
     wire::sctp::UDP_ENCAPSULATION_PORT,
 };
 
-use super::{Kernel, KernelError, maps::Maps, shared::Shared, steer::Steering};
+use super::{Kernel, KernelError, adopt, maps::Maps, pins::Pins, shared::Shared, steer::Steering};
 
 /// The programs as [`aya_build`] left them.
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sctp-monitor-ebpf"));
@@ -57,23 +57,54 @@ impl Kernel {
     /// # Errors
     /// [`KernelError`]: usually a missing privilege or a kernel without a feature.
     pub fn load(options: &LoadOptions) -> Result<Self, KernelError> {
-        let facts = new_table(options.max_flows);
+        Self::load_over(options, None)
+    }
+
+    /// The same, over the maps that an earlier agent left, if they fit; what is made stays when this agent is gone.
+    ///
+    /// # Errors
+    /// [`KernelError`]
+    pub fn load_pinned(options: &LoadOptions, pins: Pins) -> Result<Self, KernelError> {
+        Self::load_over(options, Some(pins))
+    }
+
+    fn load_over(options: &LoadOptions, pins: Option<Pins>) -> Result<Self, KernelError> {
+        let (left, origin) = match &pins {
+            Some(pins) => adopt::what_is_left(pins, options)?,
+            None => (None, Origin::New),
+        };
+        let facts = left.unwrap_or_else(|| new_table(options.max_flows));
         let probe_key = if options.probed_paths == 0 {
             [0; 2]
         } else {
             secret()
         };
-        let mut ebpf = open(options, &facts, probe_key)?;
+        let mut ebpf = open(options, &facts, probe_key, pins.as_ref())?;
         let mut maps = Maps::take(&mut ebpf, facts.flows, options.probed_paths.max(1))?;
-        maps.fill(&facts)?;
+        if left.is_none() {
+            maps.fill(&facts)?;
+        }
         Ok(Self {
             facts: maps.facts()?,
+            origin,
+            pins,
             probe_key,
             steering: Steering::take(&mut ebpf, options.steered_flows.max(1))?,
             ebpf,
             maps,
         })
     }
+}
+
+/// Where the flow table comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It is new.
+    New,
+    /// An earlier agent made it.
+    Adopted,
+    /// An earlier agent left one that does not fit, for this reason: it is new.
+    Replaced(String),
 }
 
 /// A table that no agent has made yet, under a seed of its own.
@@ -91,8 +122,19 @@ fn secret() -> [u64; 2] {
 }
 
 /// Opens the programs over the maps of a table.
-fn open(options: &LoadOptions, table: &TableFacts, probe_key: [u64; 2]) -> Result<Ebpf, KernelError> {
-    EbpfLoader::new()
+fn open(
+    options: &LoadOptions,
+    table: &TableFacts,
+    probe_key: [u64; 2],
+    pins: Option<&Pins>,
+) -> Result<Ebpf, KernelError> {
+    let mut loader = EbpfLoader::new();
+    for map in pins.map_or(&[][..], |_| &adopt::KEPT) {
+        if let Some(pins) = pins {
+            loader.map_pin_path(map, pins.map(map));
+        }
+    }
+    loader
         .override_global("INDEX_SEED", &Shared(table.index_seed), true)
         .override_global("UDP_PORT", &options.udp_port, true)
         .override_global("NEW_FLOWS_PER_SECOND", &options.new_flows_per_second, true)

@@ -45,9 +45,37 @@ impl Maps {
 
     /// Makes a table of maps that nobody has used: says what it is, and offers every slot.
     pub(super) fn fill(&mut self, facts: &TableFacts) -> Result<(), KernelError> {
-        self.table.set(0, Shared(*facts), 0).map_err(map_error("TABLE"))?;
         let share = unproved_share(facts.flows);
-        (0..facts.flows).try_for_each(|slot| self.push_slot(slot, Offer::of(slot, share)))
+        (0..facts.flows).try_for_each(|slot| self.push_slot(slot, Offer::of(slot, share)))?;
+        // What has no facts is no table: whoever finds it begins anew.
+        self.table.set(0, Shared(*facts), 0).map_err(map_error("TABLE"))
+    }
+
+    /// The slots that are offered, and to whom. Programs go on taking some meanwhile: each goes back at once.
+    pub(super) fn offered(&mut self, flows: u32) -> Result<Vec<(u32, Offer)>, KernelError> {
+        let mut found = Vec::new();
+        for to in [Offer::Genuine, Offer::Any] {
+            let mut seen = vec![false; flows as usize];
+            while let Some(slot) = self.pop_slot(to)? {
+                self.push_slot(slot, to)?;
+                match seen.get_mut(slot as usize) {
+                    Some(seen) if !*seen => *seen = true,
+                    // Once around.
+                    _ => break,
+                }
+                found.push((slot, to));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The slot of a flow, by the index.
+    pub(super) fn slot_of(&self, key: IndexKey) -> Result<Option<u32>, KernelError> {
+        match self.index.get(&Shared(key), 0) {
+            Ok(slot) => Ok(Some(slot)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(source) => Err(map_error("FLOW_INDEX")(source)),
+        }
     }
 
     /// What the table was made with.
@@ -98,20 +126,31 @@ impl Maps {
 
     /// Takes a slot from those for genuine flows, and offers it to any; `None` if there is none.
     pub(super) fn offer_one_more(&mut self) -> Result<Option<u32>, KernelError> {
-        let slot = match self.free_slots.pop(0) {
-            Ok(slot) => slot,
-            Err(MapError::ElementNotFound) => return Ok(None),
-            Err(source) => return Err(map_error("FREE_SLOTS")(source)),
+        let Some(slot) = self.pop_slot(Offer::Genuine)? else {
+            return Ok(None);
         };
         self.push_slot(slot, Offer::Any).map(|()| Some(slot))
     }
 
+    fn pop_slot(&mut self, from: Offer) -> Result<Option<u32>, KernelError> {
+        let (queue, name) = self.queue(from);
+        match queue.pop(0) {
+            Ok(slot) => Ok(Some(slot)),
+            Err(MapError::ElementNotFound) => Ok(None),
+            Err(source) => Err(map_error(name)(source)),
+        }
+    }
+
     fn push_slot(&mut self, slot: u32, to: Offer) -> Result<(), KernelError> {
-        let (queue, name) = match to {
+        let (queue, name) = self.queue(to);
+        queue.push(slot, 0).map_err(map_error(name))
+    }
+
+    fn queue(&mut self, of: Offer) -> (&mut Queue<MapData, u32>, &'static str) {
+        match of {
             Offer::Genuine => (&mut self.free_slots, "FREE_SLOTS"),
             Offer::Any => (&mut self.unproved_slots, "UNPROVED_SLOTS"),
-        };
-        queue.push(slot, 0).map_err(map_error(name))
+        }
     }
 }
 

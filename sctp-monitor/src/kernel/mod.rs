@@ -3,6 +3,7 @@
 //! [`Kernel`] opens the programs and owns the maps. It hands out what the engine eats (ring records, flow records,
 //! counters) and carries out what the engine decides (links of flows, slots to free).
 
+mod adopt;
 mod attach;
 mod attachment;
 mod error;
@@ -11,6 +12,7 @@ mod held;
 mod holder;
 mod load;
 mod maps;
+mod pins;
 mod probes;
 mod shared;
 mod steer;
@@ -26,12 +28,14 @@ use sctp_monitor_engine::model::Timestamp;
 use tokio::io::{Interest, unix::AsyncFd};
 
 pub use self::{
+    adopt::Found,
     attach::{AttachError, Hook, HookChoice, PAIR, has_tcx, is_pair, xdp_program},
     attachment::{Attachment, Missing},
     error::KernelError,
     flows::Flows,
     holder::holder,
-    load::LoadOptions,
+    load::{LoadOptions, Origin},
+    pins::{PinError, Pins},
     steer::LEASE,
     traces::{Trace, TraceError, traces},
 };
@@ -45,6 +49,9 @@ pub struct Kernel {
     steering: Steering,
     /// As the maps themselves say.
     facts: TableFacts,
+    origin: Origin,
+    /// Where maps and links stay when the agent is gone; nowhere if there is none.
+    pins: Option<Pins>,
     probe_key: [u64; 2],
 }
 
@@ -59,6 +66,18 @@ impl Kernel {
     #[must_use]
     pub fn table(&self) -> &TableFacts {
         &self.facts
+    }
+
+    /// Where the flow table comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Where maps and links stay when the agent is gone, if anywhere.
+    #[must_use]
+    pub fn pins(&self) -> Option<&Pins> {
+        self.pins.as_ref()
     }
 
     /// A copy of the record in a slot; `None` past the end of the table.

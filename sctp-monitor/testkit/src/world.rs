@@ -24,8 +24,9 @@ use sctp_monitor_engine::{
         EndReason, Event, EventKind, Neighbour, NextHop, Origin, PathId, PathState, Reason,
         ReversePathFilter, Timestamp, Way, WayQuestion,
     },
-    session::Pace,
+    session::{Pace, Saved},
 };
+use serde::{Deserialize as _, Serialize as _};
 
 /// The local endpoint's tag, in packets to it.
 pub const LOCAL_TAG: u32 = 0x10ca_1000;
@@ -44,6 +45,9 @@ pub const PACE: Pace = Pace {
     stall: None,
     ..Pace::LIVE
 };
+
+/// One tick of the flow records' coarse clock.
+const TICK: Duration = Duration::from_nanos(1);
 
 /// Milliseconds.
 #[must_use]
@@ -112,6 +116,12 @@ pub struct World {
     pub host: Host,
     vantage: Vantage,
     next_info: u8,
+    config: Config,
+    /// The NICs, as they were told of.
+    nics: BTreeMap<u32, (String, NicState)>,
+    /// The agent is another one at each so-many-th look.
+    restarts_every: Option<u32>,
+    looks: u32,
 }
 
 impl World {
@@ -152,13 +162,19 @@ impl World {
         let vantage = config.vantage;
         Self {
             store: Store::default(),
-            session: Session::new(config, Duration::from_nanos(1), PACE),
+            session: Session::new(config.clone(), TICK, PACE),
             now: Timestamp::from_nanos(1_000_000_000_000),
             events: Vec::new(),
             one_next_hop: false,
             host: Host::default(),
             vantage,
             next_info: 1,
+            config,
+            nics: BTreeMap::new(),
+            restarts_every: std::env::var("SCTP_MONITOR_RESTARTS")
+                .ok()
+                .and_then(|every| every.parse().ok()),
+            looks: 0,
         }
     }
 
@@ -360,8 +376,43 @@ impl World {
         self.sweep();
     }
 
+    /// Another agent takes the place of this one: it goes on from what this one has saved.
+    ///
+    /// # Panics
+    /// If that cannot be saved, or not be read.
+    pub fn restart(&mut self) {
+        self.events
+            .extend(std::iter::from_fn(|| self.session.poll_event()));
+        let mut saved = Vec::new();
+        let mut writer = rmp_serde::Serializer::new(&mut saved)
+            .with_struct_map()
+            .with_human_readable();
+        self.session
+            .state()
+            .serialize(&mut writer)
+            .expect("what it knows can be saved");
+        let mut reader = rmp_serde::Deserializer::new(saved.as_slice()).with_human_readable();
+        let saved = Saved::deserialize(&mut reader).expect("what was saved can be read");
+        self.session = Session::resume(self.config.clone(), TICK, PACE, saved, &self.store, self.now);
+        for (if_index, (name, state)) in &self.nics {
+            self.session.handle_nic(*if_index, name, *state, self.now);
+        }
+    }
+
+    /// The same at each so-many-th look from now on. SCTP_MONITOR_RESTARTS does so in all worlds.
+    pub fn restart_every(&mut self, looks: u32) {
+        self.restarts_every = Some(looks);
+    }
+
     /// What the agent's loop does.
     pub fn sweep(&mut self) {
+        self.looks += 1;
+        if self
+            .restarts_every
+            .is_some_and(|every| self.looks.is_multiple_of(every))
+        {
+            self.restart();
+        }
         let Ok(()) = self.session.turn(&mut self.store, self.now);
         let questions = self.session.take_way_questions(self.now);
         if !questions.is_empty() && self.host.answers {
@@ -386,6 +437,7 @@ impl World {
 
     /// The state of a NIC.
     pub fn nic(&mut self, if_index: u32, name: &str, state: NicState) {
+        self.nics.insert(if_index, (name.to_owned(), state));
         self.session.handle_nic(if_index, name, state, self.now);
     }
 

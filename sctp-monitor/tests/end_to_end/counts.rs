@@ -7,7 +7,7 @@ use sctp_monitor_lab::{Capture, EventKind, Lab, wait};
 use sctp_monitor_testkit::dissect::{self, Flow};
 use serde_json::Value;
 
-use crate::setup::{PORT, Pair, SOON, chunk_name, monitor, path};
+use crate::setup::{PORT, Pair, SOON, chunk_name, monitor, path, sent};
 
 #[test]
 fn counts_are_those_of_a_capture_by_every_hook() {
@@ -114,19 +114,6 @@ pub(crate) fn assert_counts_are_those_of(captures: [Capture; 2], summary: &Value
             "{what} {flow:?}"
         );
     }
-}
-
-fn sent(pair: &Pair) -> u64 {
-    let stats = |event: sctp_monitor_lab::Event| match event.kind {
-        EventKind::Stats(traffic) => Some(traffic.sent),
-        _ => None,
-    };
-    pair.client
-        .events()
-        .into_iter()
-        .filter_map(stats)
-        .next_back()
-        .unwrap_or(0)
 }
 
 fn stats(pair: &Pair) -> usize {

@@ -79,7 +79,7 @@ fn a_killed_agent_leaves_its_filters_where_tc_has_no_links_and_the_next_one_remo
     for (hook, expected, filters) in [("xdp-native", (2, 2), 2), ("tc", (0, 4), 4)] {
         let lab = Lab::two_hosts_two_paths().unwrap();
         let host = lab.host("mme");
-        let agent = monitor(host, &NICS, &["--hook", hook]);
+        let agent = monitor(host, &NICS, &["--hook", hook, "--pin", "no"]);
         assert_eq!(attached(host), expected, "{hook}");
         agent.stop(Signal::SIGKILL).unwrap();
         let left = if has_tcx() { 0 } else { filters };
@@ -309,7 +309,7 @@ fn socket(process: u32) -> Option<PathBuf> {
 fn detach_touches_nothing_while_an_agent_runs_and_then_removes_its_socket() {
     let lab = Lab::two_hosts_two_paths().unwrap();
     let host = lab.host("mme");
-    let agent = monitor(host, &["path1"], &[]);
+    let agent = monitor(host, &["path1"], &["--pin", "no"]);
     let process = agent.pid().to_string();
     let before = attached(host);
     let refused = || {

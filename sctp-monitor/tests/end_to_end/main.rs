@@ -15,6 +15,7 @@ mod diagnosis;
 mod flood;
 mod forged;
 mod gateway;
+mod handover;
 mod handshakes;
 mod icmp;
 mod incidents;

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::Path, time::Duration};
 
-use sctp_monitor_lab::{Backend, Endpoint, EndpointConfig, Lab, Monitor, Namespace, Timers};
+use sctp_monitor_lab::{Backend, Endpoint, EndpointConfig, EventKind, Lab, Monitor, Namespace, Timers};
 use sctp_monitor_testkit::dissect::ChunkType;
 use serde_json::Value;
 
@@ -72,6 +72,20 @@ pub(crate) fn monitor(namespace: &Namespace, interfaces: &[&str], more: &[&str])
 
 pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_sctp-monitor"))
+}
+
+/// Messages that the client has sent, by its own words.
+pub(crate) fn sent(pair: &Pair) -> u64 {
+    let stats = |event: sctp_monitor_lab::Event| match event.kind {
+        EventKind::Stats(traffic) => Some(traffic.sent),
+        _ => None,
+    };
+    pair.client
+        .events()
+        .into_iter()
+        .filter_map(stats)
+        .next_back()
+        .unwrap_or(0)
 }
 
 /// State changes of one path, as (from, to), in order.

@@ -7,15 +7,16 @@ use sctp_monitor_common::{
     abi::{ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent, IcmpErrorSeen, RingRecord},
     wire::ChunkKind,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::registry::packet::ControlPacket;
 
 /// What waits, the oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Held(pub(super) VecDeque<Owned>);
 
 /// A ring record with its packet.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Owned {
     FlowOpened(FlowOpened),
     HeartbeatSent(HeartbeatSent),

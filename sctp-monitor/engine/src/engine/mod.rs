@@ -12,6 +12,7 @@ mod held;
 mod next_hops;
 mod probing;
 mod ring;
+pub(crate) mod saved;
 mod sight;
 mod snapshot;
 mod steer;
@@ -206,6 +207,11 @@ impl Engine {
         self.registry.establish_rest(&mut self.flows, now);
         self.registry.on_end(&self.flows, now);
         self.route(now);
+        self.end_steering(now);
+    }
+
+    /// Another engine goes on from here.
+    pub(crate) fn handle_pause(&mut self, now: Timestamp) {
         self.end_steering(now);
     }
 

@@ -6,6 +6,8 @@
 
 use std::{fmt, net::IpAddr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     config::HEARTBEAT_WITHIN,
     model::{AddressListSuspect, AddressSource, Evidence, ListProblem, Severity, Timestamp, words::list},
@@ -143,7 +145,7 @@ fn problems(association: &Association, list: &AddressList, now: Timestamp) -> Ve
 }
 
 /// What kind of address one is (IANA's registries of special-purpose addresses, RFC 6890).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Range {
     Public,
     /// Of a network that is not routed beyond its owner: RFC 1918, RFC 4193, and RFC 6598 for providers.

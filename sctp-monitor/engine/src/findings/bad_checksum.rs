@@ -10,6 +10,7 @@ use std::{collections::HashMap, fmt};
 
 use foldhash::fast::RandomState;
 use sctp_monitor_common::abi::FlowKey;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     findings::seen::NO_NAMES,
@@ -47,14 +48,14 @@ impl fmt::Display for BadChecksum {
 }
 
 /// The checksums of all flows.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Checksums {
     flows: HashMap<FlowKey, Count, RandomState>,
     /// Flows of which no packet was right or answered so far.
     bad: Vec<FlowKey>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Count {
     right: u32,
     wrong: u32,

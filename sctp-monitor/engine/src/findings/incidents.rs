@@ -11,13 +11,15 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     AssociationId, Cause, FindingKind, IncidentId, IncidentView, PeerDown, Scope, ScopeKind, Severity, Sides,
     SilentEndpoint, Timestamp,
 };
 
 /// What a path has that others may share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Keys {
     /// Neither endpoint is this host: which of them is local says nothing.
     pub(crate) between_hosts: bool,
@@ -69,7 +71,7 @@ impl Keys {
 }
 
 /// A finding that may be part of an incident.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Member {
     pub(crate) association: AssociationId,
     pub(crate) cause: Cause,
@@ -85,13 +87,13 @@ pub(crate) struct Member {
 }
 
 /// All open incidents.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Incidents {
     open: BTreeMap<IncidentId, Incident>,
     next_id: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Incident {
     cause: Cause,
     view: IncidentView,

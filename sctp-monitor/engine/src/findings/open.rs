@@ -11,6 +11,7 @@ use std::{
 };
 
 use sctp_monitor_common::abi::FlowKey;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
@@ -31,8 +32,9 @@ use crate::{
 };
 
 /// All that is wrong.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Findings {
+    #[serde(skip)]
     config: Arc<Config>,
     by_association: BTreeMap<AssociationId, Known>,
     incidents: Incidents,
@@ -42,7 +44,7 @@ pub(crate) struct Findings {
 }
 
 /// What is wrong with one association.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Known {
     /// With it as a whole, or with one address of the peer.
     whole: Vec<Finding>,
@@ -67,6 +69,11 @@ impl Known {
 }
 
 impl Findings {
+    /// The same, under another configuration.
+    pub(crate) fn under(self, config: Arc<Config>) -> Self {
+        Self { config, ..self }
+    }
+
     pub(crate) fn new(config: Arc<Config>) -> Self {
         Self {
             config,

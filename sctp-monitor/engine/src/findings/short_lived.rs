@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     config::Config,
     findings::seen::NO_NAMES,
@@ -67,13 +69,13 @@ impl fmt::Display for ShortLived {
 }
 
 /// What did not last, by the two hosts.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Rows {
     rows: BTreeMap<PathId, Row>,
 }
 
 /// What did not last between two hosts, one after the other.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Row {
     seen: ShortLived,
     began: Timestamp,

@@ -2,6 +2,8 @@
 //!
 //! Critical: HEARTBEATs are answered, so that nobody else notices.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     config::{Config, Vantage},
     findings::seen::Surroundings,
@@ -55,7 +57,7 @@ fn whose(sides: Sides, side: Side) -> String {
 }
 
 /// Since when endpoints advertise no window, by side. It is kept from look to look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ZeroWindows([Option<Timestamp>; 2]);
 
 impl ZeroWindows {

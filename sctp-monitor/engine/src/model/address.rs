@@ -25,7 +25,7 @@ impl fmt::Display for AddressSource {
 }
 
 /// An address that NAT between two watched NICs replaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Translation {
     /// The endpoint's own address.
     pub address: IpAddr,

@@ -2,6 +2,8 @@
 
 use std::mem::discriminant;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Evidence, FindingKind, ShortLived, Zombie};
 
 impl Evidence {
@@ -120,7 +122,7 @@ impl ShortLived {
 }
 
 /// What failures of one kind have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Cause {
     Failure,
     BlackHole,

@@ -6,11 +6,12 @@ use sctp_monitor_common::{
     abi::{FlowKey, FlowRecord, Interface, Rtt},
     wire::ChunkKind,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::model::{RttView, Throughput, Timestamp};
 
 /// What is known of a flow, from its last record.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FlowFacts {
     /// Addresses and ports.
     pub(crate) key: FlowKey,

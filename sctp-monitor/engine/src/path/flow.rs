@@ -7,6 +7,7 @@ use sctp_monitor_common::{
     abi::{FlowLinks, FlowRecord, IcmpErrorSeen},
     wire::ChunkKind,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// The association and path that a flow belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Membership {
     pub(crate) association: AssociationId,
     pub(crate) path: PathId,
@@ -34,7 +35,7 @@ pub(crate) struct Membership {
 }
 
 /// A flow as the engine keeps it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Flow {
     pub(crate) view: FlowFacts,
     pub(crate) member: Option<Membership>,
@@ -96,7 +97,7 @@ pub(crate) struct Flow {
 }
 
 /// How much of a flow's record is of associations before its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum Inherited {
     /// Nothing.
     Nothing,
@@ -485,7 +486,7 @@ fn too_soon(record: &FlowRecord, new: Growth) -> News {
 }
 
 /// Which losses on a flow are the network's, seen from where the monitor stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Counted {
     /// What this host sends is lost further on: it is retransmitted.
     Retransmitted,
@@ -496,7 +497,7 @@ pub(crate) enum Counted {
 }
 
 /// Counters of a record.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Counters {
     acknowledged: u32,
     lost: u32,
@@ -511,7 +512,7 @@ struct Counters {
 }
 
 /// What counters have grown by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Growth {
     acknowledged: u32,
     lost: u32,

@@ -10,6 +10,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 use sctp_monitor_common::abi::{FlowKey, FlowRecord};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// The flows of all slots in use.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Flows {
     /// One tick of the coarse clock in flow records.
     tick: Duration,
@@ -46,6 +47,11 @@ impl Flows {
             patience: BTreeSet::new(),
             recorder: Recorder::default(),
         }
+    }
+
+    /// The slots of all flows, in no order.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.by_slot.keys().copied()
     }
 
     /// The number of flows.

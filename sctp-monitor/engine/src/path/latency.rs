@@ -11,6 +11,8 @@
 //! of the path. It is known by what it has under way, and by either of two signs: the queue drops some of it, or it carries more
 //! than it did while the path was fast. A longer way gives neither: the same window carries less.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Slow;
 
 use std::time::Duration;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use crate::{config::Config, model::Timestamp};
 
 /// Round-trip times of one flow.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Latency {
     began: Timestamp,
     fastest: Option<Duration>,
@@ -42,7 +44,7 @@ pub(crate) struct Latency {
 }
 
 /// What a flow's sender did when a round-trip time was taken.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Sender {
     /// Bytes that the flow has carried.
     pub(crate) carried: u64,

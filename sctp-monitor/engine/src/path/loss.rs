@@ -11,6 +11,8 @@
 //! the lost one (RFC 9260 section 7.2.4). So such a sender, known by full packets and several of them under way, may
 //! lose a tenth.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Rate;
 
 use std::collections::VecDeque;
@@ -18,7 +20,7 @@ use std::collections::VecDeque;
 use crate::{config::Config, model::Timestamp};
 
 /// Losses of one flow, by the second.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Losses {
     /// Empty as long as nothing is lost.
     seconds: VecDeque<Second>,
@@ -31,7 +33,7 @@ pub(crate) struct Losses {
 }
 
 /// How much a sender has under way.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Load {
     acknowledgements: u32,
     /// Packets under way at each of them, all together.
@@ -41,7 +43,7 @@ struct Load {
     bytes: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Second {
     number: u64,
     sent: u32,

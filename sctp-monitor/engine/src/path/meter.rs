@@ -3,15 +3,17 @@
 //! The mean over the last round of housekeeping, a second or a little more: a record that does not change is not
 //! handed in, so the time since the last change would make silence look like traffic.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Throughput, Timestamp};
 
 /// Turns the counters of one flow into their [`Throughput`].
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Meter {
     last: Option<Reading>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Reading {
     at: Timestamp,
     packets: u64,

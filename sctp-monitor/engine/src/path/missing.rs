@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use sctp_monitor_common::abi::SenderState;
+use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
 
 /// The TSN that is missing on a flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MissingTsn {
     /// The lowest TSN that has not arrived.
     pub(crate) tsn: u32,

@@ -5,6 +5,8 @@
 //! path that loses nothing is called dead after two missing answers, one that loses 1 % after five: both are wrong
 //! equally rarely.
 
+use serde::{Deserialize, Serialize};
+
 /// Packets of which the path's loss is remembered; what lies further back counts half. At 20 messages a second that is
 /// a quarter of an hour.
 const MEMORY: f32 = 20_000.0;
@@ -23,7 +25,7 @@ const FEWEST: u32 = 2;
 const MOST: u32 = 64;
 
 /// Loss as it was while the path worked.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Odds {
     sent: f32,
     lost: f32,

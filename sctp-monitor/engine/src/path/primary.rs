@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{PathId, Timestamp};
 
 /// The path of one direction's new DATA.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Primary {
     current: Option<PathId>,
     /// When DATA on it was last acknowledged.
@@ -17,7 +19,7 @@ pub(crate) struct Primary {
     candidate: Option<Candidate>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Candidate {
     path: PathId,
     first_at: Timestamp,
@@ -25,7 +27,7 @@ struct Candidate {
 }
 
 /// DATA has moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moved {
     pub(crate) from: PathId,
     pub(crate) to: PathId,

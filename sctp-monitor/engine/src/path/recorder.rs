@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Timestamp;
 
 /// When packets were captured.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Recorder {
     last: Option<Timestamp>,
     /// The longest time from a packet to the next.
@@ -17,7 +19,7 @@ pub(crate) struct Recorder {
 }
 
 /// A time in which nothing was captured, though something may have passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gap {
     from: Timestamp,
     to: Timestamp,

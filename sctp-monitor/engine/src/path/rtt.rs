@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use sctp_monitor_common::abi::Rtt;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
 /// Estimate over the samples of one flow.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct NetRtt {
     /// Smoothed as the programs smooth theirs.
     smoothed: Rtt,
@@ -22,7 +23,7 @@ pub(crate) struct NetRtt {
 }
 
 /// What a sample tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Sample {
     /// A round-trip time.
     Fits,

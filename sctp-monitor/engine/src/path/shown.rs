@@ -7,11 +7,12 @@ use sctp_monitor_common::{
     abi::{FlowLinks, FlowRecord, SenderState},
     wire::ChunkKind,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{model::Timestamp, path::under_way};
 
 /// What a flow's records have shown.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Shown {
     /// When DATA was last found on it, retransmitted or not.
     pub(crate) data_at: Option<Timestamp>,
@@ -33,7 +34,7 @@ pub(crate) struct Shown {
 }
 
 /// Of a record.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Counts {
     packets: u64,
     data_chunks: u64,

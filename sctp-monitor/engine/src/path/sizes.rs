@@ -9,11 +9,12 @@
 use std::time::Duration;
 
 use sctp_monitor_common::abi::tsn_at_or_before;
+use serde::{Deserialize, Serialize};
 
 use crate::{config::RFC_RTO_MAX, model::Timestamp};
 
 /// What was lost and what passed since a series of losses began.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sizes {
     lost: u32,
     smallest_lost: u32,

@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     config::{Config, Vantage},
     model::{Direction, PathState, Reason, Timestamp},
@@ -9,7 +11,7 @@ use crate::{
 };
 
 /// One (local address, remote address) pair of an association.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Path {
     state: PathState,
     since: Timestamp,

@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How often chunks of one flow are retransmitted too soon.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct TooSoon {
     /// Chunks that were sent the first time, those that were retransmitted, and those that the peer had twice.
     sent: u32,
@@ -21,7 +23,7 @@ pub(crate) struct TooSoon {
 }
 
 /// What a look at the record tells of it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct News {
     pub(crate) sent: u32,
     pub(crate) retransmitted: u32,
@@ -31,7 +33,7 @@ pub(crate) struct News {
 }
 
 /// The figures of a time-out that is too short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Timeouts {
     pub(crate) rto: Duration,
     pub(crate) sack_delay: Option<Duration>,

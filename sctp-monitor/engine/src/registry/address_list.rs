@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     model::{AssociationId, Side},
     registry::handshake::Endpoint,
 };
 
 /// The list of one endpoint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AddressList {
     pub(crate) side: Side,
     /// Where the packet with the list came from.
@@ -22,7 +24,7 @@ pub(crate) struct AddressList {
 }
 
 /// An endpoint that claims another one's addresses.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OtherEndpoint {
     pub(crate) association: AssociationId,
     pub(crate) source: IpAddr,

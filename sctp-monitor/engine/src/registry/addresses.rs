@@ -3,6 +3,8 @@
 //! What an endpoint lists of itself (INIT, INIT ACK, ASCONF) is better than what traffic shows, and outlives it. An
 //! address that was given up stays in mind: late packets from it must not bring it back.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{AddressSource, Translation};
 
 use std::{net::IpAddr, time::Duration};
@@ -10,7 +12,7 @@ use std::{net::IpAddr, time::Duration};
 use crate::{config::RFC_RTO_MAX, model::Timestamp};
 
 /// The addresses of one endpoint.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Addresses {
     known: Vec<(IpAddr, AddressSource)>,
     /// Addresses that were given up, with the time when they were.

@@ -6,6 +6,7 @@ use sctp_monitor_common::{
     abi::{FlowKey, FlowOpened, HeartbeatSent},
     wire::ChunkKind,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Answered, ErrorCause, Timestamp},
@@ -79,7 +80,7 @@ impl Registry {
 }
 
 /// Whether an error cause is about a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum About {
     Certainly,
     /// As well as about any other.

@@ -8,6 +8,7 @@ use sctp_monitor_common::wire::{
         AddressAnswer, AddressChange, AddressChangeKind, address_answers, address_changes, asconf_serial,
     },
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Side, Timestamp},
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// An ASCONF whose ASCONF ACK has not been seen. An endpoint has one at a time (RFC 5061 section 5.1).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AddressRequest {
     by: Side,
     serial: u32,
@@ -25,7 +26,7 @@ pub(crate) struct AddressRequest {
 }
 
 /// What became of one endpoint's addresses.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct AddressesChanged {
     pub(super) added: Vec<IpAddr>,
     pub(super) removed: Vec<IpAddr>,

@@ -6,6 +6,7 @@ use std::{
 };
 
 use sctp_monitor_common::{abi::FlowKey, wire::ChunkKind};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// An association as the engine knows it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Association {
     pub(super) id: AssociationId,
     pub(super) local_port: u16,
@@ -73,7 +74,7 @@ pub struct Association {
 }
 
 /// Where an association is in its life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
     /// Not yet reported.
     Opening,
@@ -94,7 +95,7 @@ pub(crate) enum Phase {
 }
 
 /// What was seen of a shutdown.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShutdownAccount {
     /// SHUTDOWNs.
     pub(super) shutdowns: u64,
@@ -107,7 +108,7 @@ pub(crate) struct ShutdownAccount {
 }
 
 /// DATA that was retransmitted since a SACK last acknowledged anything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct InVain {
     pub(super) retransmissions: u64,
     /// When the first retransmission was noticed.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use sctp_monitor_common::abi::FlowKey;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{AssociationId, Direction, End, EndReason, Event, EventKind, PathId, Schema, Side, Timestamp},
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// All associations that are known.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Associations {
     pub(super) by_id: BTreeMap<AssociationId, Association>,
     pub(super) tags: TagIndex,

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use sctp_monitor_common::abi::{FlowKey, FlowLinks};
+use serde::{Deserialize, Serialize};
 
 use crate::model::{AssociationId, AssociationRef, Event, PathId};
 
 /// One decision.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Change {
     /// An event to report.
     Report(Box<Event>),

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{ErrorCause, Side, Timestamp};
 
 /// What was reported lately of one association, with how often it came since.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Repeats<T> {
     reported: Vec<Reported<T>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Reported<T> {
     what: T,
     at: Timestamp,

@@ -10,6 +10,7 @@
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use sctp_monitor_common::wire::{Chunk, ChunkKind};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Direction, Forgery, Timestamp},
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// What is strange about one association, and what is suspected.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Suspicions {
     /// Not yet known to be more than a restart. By the direction in which the sender must go on.
     strange: BTreeMap<(Forgery, Direction), Account>,
@@ -25,7 +26,7 @@ pub(crate) struct Suspicions {
 }
 
 /// Packets that are strange in one way.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) packets: u64,
     first: Timestamp,

@@ -9,6 +9,7 @@ use std::{collections::HashMap, net::IpAddr};
 
 use foldhash::fast::RandomState;
 use sctp_monitor_common::abi::HeartbeatAcked;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::HEARTBEAT_WITHIN,
@@ -199,7 +200,7 @@ impl Registry {
 }
 
 /// One end of a flow: its address and port, the port of the other end, and whether it sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct End {
     address: IpAddr,
     ports: (u16, u16),

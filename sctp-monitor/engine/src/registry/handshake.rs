@@ -6,6 +6,7 @@ use sctp_monitor_common::{
     abi::FlowKey,
     wire::{Address, Chunk, init::Init},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{HandshakeTimes, Offer, Reply, Timestamp, UnfinishedHandshake},
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// A handshake under way.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Pending {
     /// The INIT's addresses and ports.
     pub(super) key: FlowKey,
@@ -39,7 +40,7 @@ pub(super) struct Pending {
 }
 
 /// What one endpoint said of itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Endpoint {
     pub(crate) tag: u32,
     /// The packet's source, and those that it lists.
@@ -50,7 +51,7 @@ pub(crate) struct Endpoint {
 }
 
 /// A handshake with both endpoints known.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Answered {
     pub(crate) initiator_sent: bool,
     pub(crate) initiator: Endpoint,
@@ -68,7 +69,7 @@ pub(crate) struct Answered {
 }
 
 /// A handshake that came to nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Failed {
     /// The INIT's addresses and ports.
     pub(crate) key: FlowKey,

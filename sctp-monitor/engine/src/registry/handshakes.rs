@@ -11,6 +11,7 @@ use sctp_monitor_common::{
     abi::{FlowKey, IcmpErrorSeen},
     wire::Chunk,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Vantage,
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// Those that are remembered.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Handshakes {
     pending: VecDeque<Pending>,
     /// Those that came to nothing, until somebody takes them.

@@ -42,6 +42,7 @@ mod unfinished;
 use std::{collections::VecDeque, sync::Arc};
 
 use sctp_monitor_common::{abi::HeartbeatAcked, wire::Address};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
@@ -53,8 +54,9 @@ use crate::{
 };
 
 /// All that is known of associations.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Registry {
+    #[serde(skip)]
     config: Arc<Config>,
     associations: Associations,
     handshakes: Handshakes,
@@ -80,6 +82,11 @@ impl Registry {
             explained: 0,
             early_acks: VecDeque::new(),
         }
+    }
+
+    /// The same, under another configuration.
+    pub(crate) fn under(self, config: Arc<Config>) -> Self {
+        Self { config, ..self }
     }
 
     /// The oldest decision that nobody has taken yet.

@@ -6,6 +6,7 @@ use sctp_monitor_common::{
     abi::FlowKey,
     wire::{Chunk, ChunkKind},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Answered, Timestamp},
@@ -14,14 +15,14 @@ use crate::{
 };
 
 /// The last few of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Recent {
     seen: VecDeque<Seen>,
     /// Flows that began lately, by slot: nothing else is known of them yet.
     opened: VecDeque<(u32, FlowKey)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Seen {
     key: FlowKey,
     chunk: ChunkKind,

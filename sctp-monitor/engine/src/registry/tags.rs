@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use sctp_monitor_common::abi::FlowKey;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{AssociationId, Direction};
 
 /// Associations by source port, destination port and tag of their packets.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct TagIndex {
     candidates: HashMap<(u16, u16, u32), Claims, RandomState>,
 }

@@ -5,18 +5,20 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     model::{Timestamp, UnfinishedHandshake},
     registry::errors::QUIET,
 };
 
 /// All that is known of them, by their addresses.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Unfinished {
     accounts: VecDeque<Account>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Account {
     /// What was reported last.
     reported: Option<(UnfinishedHandshake, Timestamp)>,

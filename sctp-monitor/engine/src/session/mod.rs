@@ -23,17 +23,37 @@ pub use self::{
 };
 
 use sctp_monitor_common::abi::FlowKey;
+use serde::{Deserialize, Serialize};
 
 use self::look::Look;
 use crate::{
     config::Config,
-    engine::{Engine, Output},
+    engine::{
+        Engine, Output,
+        saved::{Knowledge, Remembered},
+    },
     model::{
         AssociationId, Event, NextHop, NicTies, PathId, ReversePathFilter, SteeringObstacle, Timestamp, Way,
         WayQuestion,
     },
     nics::NicState,
 };
+
+/// What a session knows, by reference.
+#[derive(Debug, Serialize)]
+pub struct State<'a> {
+    engine: Knowledge<'a>,
+    reported_at: Timestamp,
+    turned_at: Option<Timestamp>,
+}
+
+/// What a session knew when it was saved. Only a session of the same version can go on from it.
+#[derive(Debug, Deserialize)]
+pub struct Saved {
+    engine: Remembered,
+    reported_at: Timestamp,
+    turned_at: Option<Timestamp>,
+}
 
 /// An engine, and what is to be looked at when.
 #[derive(Debug)]
@@ -71,6 +91,44 @@ impl Session {
             turned_at: None,
             ring_was_taken: false,
             engine_due: None,
+        }
+    }
+
+    /// A session that goes on where another one was [saved](Self::state), on the same table of flows.
+    #[must_use]
+    pub fn resume(
+        config: Config,
+        tick: Duration,
+        pace: Pace,
+        saved: Saved,
+        store: &impl FlowStore,
+        now: Timestamp,
+    ) -> Self {
+        let mut session = Self {
+            engine: Engine::remembering(config, tick, saved.engine),
+            reported_at: saved.reported_at,
+            turned_at: saved.turned_at,
+            ..Self::new(Config::default(), tick, pace)
+        };
+        session
+            .engine
+            .forget_missing(|slot| store.record(slot).is_some(), now);
+        session.sort_outputs();
+        for slot in session.engine.slots() {
+            if session.has_news(slot) {
+                session.due.push(slot);
+            }
+        }
+        session
+    }
+
+    /// What it knows, to be saved between two turns.
+    #[must_use]
+    pub fn state(&self) -> State<'_> {
+        State {
+            engine: self.engine.knowledge(),
+            reported_at: self.reported_at,
+            turned_at: self.turned_at,
         }
     }
 
@@ -140,6 +198,20 @@ impl Session {
     pub fn finish<S: FlowStore>(&mut self, store: &mut S, now: Timestamp) -> Result<(), S::Error> {
         self.turn(store, now)?;
         self.engine.handle_end(now);
+        self.let_go(store, now)
+    }
+
+    /// The last turn of a session from which another one goes on: nothing is concluded, but nothing is steered meanwhile.
+    ///
+    /// # Errors
+    /// Errors of the store.
+    pub fn pause<S: FlowStore>(&mut self, store: &mut S, now: Timestamp) -> Result<(), S::Error> {
+        self.turn(store, now)?;
+        self.engine.handle_pause(now);
+        self.let_go(store, now)
+    }
+
+    fn let_go<S: FlowStore>(&mut self, store: &mut S, now: Timestamp) -> Result<(), S::Error> {
         self.sort_outputs();
         // What is told of flows and slots is left as it was, for those who still read. Packets must not go on being moved.
         let decisions = std::mem::take(&mut self.decisions);
@@ -278,16 +350,21 @@ impl Session {
         let mut kept = known;
         for at in known..self.due.len() {
             let slot = self.due[at];
-            let index = slot as usize;
-            if index >= self.looks.len() {
-                self.looks.resize(index + 1, Look::default());
-            }
-            if self.looks[index].on_news() {
+            if self.has_news(slot) {
                 self.due[kept] = slot;
                 kept += 1;
             }
         }
         self.due.truncate(kept);
+    }
+
+    /// `true` if the slot is to be entered among those that are due.
+    fn has_news(&mut self, slot: u32) -> bool {
+        let index = slot as usize;
+        if index >= self.looks.len() {
+            self.looks.resize(index + 1, Look::default());
+        }
+        self.looks[index].on_news()
     }
 
     fn take_steered(&mut self, store: &impl FlowStore) {

@@ -1,25 +1,23 @@
 //! A flow table that fills up: who must go, and who never does.
 
 use sctp_monitor_engine::{
-    Session,
     config::{Config, Vantage},
     model::{EndReason, Origin, PathState},
 };
 use sctp_monitor_testkit::{
     frames::{self, Packet},
-    world::{PACE, World, downs, kinds, ms, ups},
+    world::{World, downs, kinds, ms, ups},
 };
 
 const MAX_FLOWS: u32 = 512;
 
 /// A world with an association, and a small flow table.
 fn crowded() -> World {
-    let mut world = World::new(Vantage::Endpoint);
-    let config = Config {
+    let mut world = World::with(Config {
+        vantage: Vantage::Endpoint,
         max_flows: MAX_FLOWS,
         ..Config::default()
-    };
-    world.session = Session::new(config, std::time::Duration::from_nanos(1), PACE);
+    });
     world.handshake();
     for path in [1, 2] {
         world.heartbeat_answered(path, ms(1));

@@ -30,6 +30,7 @@ mod quality;
 mod receiver;
 mod redundancy;
 mod reports;
+mod restart;
 mod session;
 mod short_lived;
 mod sides;

@@ -1,5 +1,7 @@
 //! What a flow is judged by beside its own record.
 
+use serde::{Deserialize, Serialize};
+
 use super::received::Elsewhere;
 use crate::{
     model::Timestamp,
@@ -7,7 +9,7 @@ use crate::{
 };
 
 /// What the flow's association tells of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Context {
     /// Packets of the opposite direction are seen: an answer that is missing would have been seen too.
     pub(crate) answers_are_seen: bool,
@@ -36,7 +38,7 @@ pub(crate) struct Context {
 }
 
 /// What a file may lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Unseen {
     /// SACKs: none without DATA was seen, or packets are missing.
     pub(crate) sacks: bool,

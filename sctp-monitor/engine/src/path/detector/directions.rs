@@ -1,9 +1,11 @@
 //! What is known of the two directions of a path that does not work.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Timestamp;
 
 /// Which direction works, as far as is known.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Directions {
     /// DATA that may have been under way when the path broke.
     pub(super) under_way: Option<UnderWay>,
@@ -19,7 +21,7 @@ pub(super) struct Directions {
 }
 
 /// The DATA chunks from the first one without a SACK on, up to when the break is certain if none has come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct UnderWay {
     /// The last one.
     pub(super) tsn: u32,

@@ -1,9 +1,10 @@
 //! What the record held at the last look: what has grown since is news.
 
 use sctp_monitor_common::abi::FlowRecord;
+use serde::{Deserialize, Serialize};
 
 /// Counters of the last record.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct LastRecord {
     pub(super) acknowledged: u32,
     pub(super) acknowledged_here: u32,

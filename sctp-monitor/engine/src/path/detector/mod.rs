@@ -26,6 +26,7 @@ mod weigh;
 use std::{mem::discriminant, time::Duration};
 
 use sctp_monitor_common::abi::{FlowRecord, HEARTBEAT_SLOTS};
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     context::{Context, Unseen},
@@ -43,7 +44,7 @@ use crate::{
 };
 
 /// The evidence about one flow.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Detector {
     verdict: Verdict,
     /// When that was shown first since the verdict was another.
@@ -69,7 +70,7 @@ pub(crate) struct Detector {
 }
 
 /// Heartbeats without an answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Heartbeats {
     /// In a row.
     missed: u32,
@@ -86,7 +87,7 @@ struct Heartbeats {
 }
 
 /// DATA without a SACK.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Data {
     wait: Option<Wait>,
     /// SACKs missed in waits that ended without an acknowledgement, since the last one.
@@ -125,7 +126,7 @@ struct Data {
 }
 
 /// Chunks that arrived twice since a packet last came back on this path.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct TwiceInSilence {
     chunks: u32,
     /// When the first and the last of them were noticed.

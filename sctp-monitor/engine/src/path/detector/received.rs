@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use sctp_monitor_common::abi::FlowRecord;
+use serde::{Deserialize, Serialize};
 
 use super::last::LastRecord;
 use crate::model::Timestamp;
 
 /// What is known besides of the peer's direction of a path; of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Elsewhere {
     /// When the peer's DATA last came over another path.
     pub(crate) data_at: Option<Timestamp>,
@@ -21,7 +22,7 @@ pub(crate) struct Elsewhere {
 }
 
 /// What was received, and what was not.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Received {
     /// When DATA last came on the path.
     pub(super) data_at: Option<Timestamp>,

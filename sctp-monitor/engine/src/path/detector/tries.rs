@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Timestamp;
 
 /// The retransmissions over one flow since the chunk that waits was sent.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Tries {
     /// When the chunk was sent that waits, on this path or another one.
     stuck_since: Option<Timestamp>,

@@ -1,9 +1,11 @@
 //! What is thought of a flow.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Reason, Timestamp};
 
 /// What is thought of a flow.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
     /// Nothing that could be answered was seen yet.
     #[default]

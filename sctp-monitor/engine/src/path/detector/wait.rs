@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use sctp_monitor_common::abi::{FlowRecord, tsn_after};
+use serde::{Deserialize, Serialize};
 
 use crate::{config::Config, model::Timestamp};
 
 /// The wait for one timed chunk.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Wait {
     pub(super) sent_at: Timestamp,
     pub(super) tsn: u32,
@@ -30,7 +31,7 @@ pub(super) struct Wait {
 }
 
 /// So many packets had been sent at that time.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Noticed {
     packets: u32,
     /// Milliseconds since the wait began.
