@@ -18,6 +18,7 @@ pub mod log;
 pub mod lost;
 pub mod next_hops;
 pub mod nic;
+pub mod pages;
 pub mod pcap;
 pub mod pressure;
 pub mod probe;

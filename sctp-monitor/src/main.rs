@@ -13,7 +13,7 @@ use sctp_monitor::{
     cli::{AuditArgs, Cli, Command},
     config, detach,
     log::Log,
-    pcap, run,
+    pages, pcap, run,
     show::{self, Question},
     steer,
 };
@@ -37,6 +37,9 @@ fn main() -> ExitCode {
             let result = detach::detach(args);
             done(result.map(|()| ExitCode::SUCCESS), |line| eprintln!("{line}"))
         }
+        Command::Pages { folder } => done(pages::write(folder).map(|()| ExitCode::SUCCESS), |line| {
+            eprintln!("{line}");
+        }),
         Command::Config(args) => done(config::config(args), |line| eprintln!("{line}")),
         Command::Status(how) => ask(&Question::Status(how), cli.verbose),
         Command::Associations(list) => ask(&Question::Associations(list), cli.verbose),

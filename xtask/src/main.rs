@@ -5,6 +5,7 @@ mod build;
 mod cargo;
 mod counts;
 mod demo;
+mod dist;
 mod fuzz;
 mod house;
 mod lint;
@@ -53,6 +54,8 @@ enum Command {
     Bench(bench::Args),
     /// Measure detection time and false reports in simulated worlds.
     Simulate(simulate::Args),
+    /// Build what users install: a static binary, a .deb, an .rpm and the list of what they are made of.
+    Dist(dist::Args),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Vm(args) => vm::vm(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Dist(args) => dist::dist(&args),
         Command::Simulate(args) => simulate::simulate(&args),
     }
 }
@@ -93,5 +97,6 @@ fn needs(command: &Command) -> Vec<Need> {
         Command::Fuzz(_) => vec![Need::Fuzz],
         Command::Bench(args) => bench::needs(args),
         Command::Simulate(_) => vec![Need::Simulate],
+        Command::Dist(args) => dist::needs(args),
     }
 }

@@ -65,6 +65,13 @@ pub enum Command {
     Steer(SteerArgs),
     /// Take off what an agent that was killed has left on this host: its programs on NICs, and its socket. Needs root.
     Detach(DetachArgs),
+    /// Write the man pages and the completions of shells into a folder, for packages.
+    #[command(hide = true)]
+    Pages {
+        /// The folder; it is made.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
 }
 
 /// Arguments of `run`.
@@ -390,7 +397,7 @@ mod tests {
         cli.build();
         let helps: Vec<_> = cli
             .get_subcommands_mut()
-            .filter(|command| command.get_name() != "help")
+            .filter(|command| command.get_name() != "help" && !command.is_hide_set())
             .map(|command| command.render_long_help().to_string())
             .collect();
         insta::assert_snapshot!(helps.join("\n---\n\n"));

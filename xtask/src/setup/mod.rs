@@ -113,7 +113,59 @@ pub(crate) const CARGO_DENY: CargoTool = CargoTool {
     needed_by: Need::Lint,
 };
 
-const CARGO_TOOLS: [CargoTool; 2] = [CARGO_FUZZ, CARGO_DENY];
+/// Puts the list of dependencies into the binary.
+pub(crate) const CARGO_AUDITABLE: CargoTool = CargoTool {
+    name: "cargo-auditable",
+    version: "0.7.7",
+    takes: "half a minute",
+    needed_by: Need::Dist,
+};
+
+/// Makes the .deb.
+pub(crate) const CARGO_DEB: CargoTool = CargoTool {
+    name: "cargo-deb",
+    version: "3.8.0",
+    takes: "two minutes",
+    needed_by: Need::Dist,
+};
+
+/// Makes the .rpm.
+pub(crate) const CARGO_GENERATE_RPM: CargoTool = CargoTool {
+    name: "cargo-generate-rpm",
+    version: "0.21.1",
+    takes: "two minutes",
+    needed_by: Need::Dist,
+};
+
+/// Lists what a binary is made of.
+pub(crate) const CARGO_CYCLONEDX: CargoTool = CargoTool {
+    name: "cargo-cyclonedx",
+    version: "0.5.9",
+    takes: "a minute",
+    needed_by: Need::Dist,
+};
+
+const CARGO_TOOLS: [CargoTool; 6] = [
+    CARGO_FUZZ,
+    CARGO_DENY,
+    CARGO_AUDITABLE,
+    CARGO_DEB,
+    CARGO_GENERATE_RPM,
+    CARGO_CYCLONEDX,
+];
+
+/// Adds the standard library of another target to the toolchain of this workspace.
+///
+/// # Errors
+/// If rustup cannot install it.
+pub(crate) fn install_target(target: &str) -> anyhow::Result<()> {
+    run(Command::new("rustup")
+        .args(["--quiet", "target", "add", target])
+        .current_dir(crate::cargo::root()))
+    .with_context(|| {
+        format!("rustup could not install the standard library of {target} (is the machine offline?)")
+    })
+}
 
 impl CargoTool {
     /// Builds it if it is missing.
@@ -121,7 +173,7 @@ impl CargoTool {
     /// # Errors
     /// If it cannot be built here, with the step to do by hand.
     pub(crate) fn install(&self) -> anyhow::Result<()> {
-        let found = version(self.name);
+        let found = installed(self.name);
         if found.as_deref() == Some(self.version) {
             return Ok(());
         }
@@ -148,6 +200,15 @@ impl CargoTool {
             )
         })
     }
+}
+
+/// The version of what cargo has installed. Not all of its subcommands tell it.
+fn installed(name: &str) -> Option<String> {
+    let output = Command::new("cargo").args(["install", "--list"]).output().ok()?;
+    let list = String::from_utf8(output.stdout).ok()?;
+    let before = format!("{name} v");
+    let line = list.lines().find_map(|line| line.strip_prefix(&before))?;
+    line.split([':', ' ']).next().map(str::to_owned)
 }
 
 const BPF_LINKER_VERSION: &str = "0.13.0";

@@ -34,6 +34,10 @@ pub(crate) enum Need {
     BenchProbing,
     /// `simulate`.
     Simulate,
+    /// `dist`.
+    Dist,
+    /// `dist --test`.
+    DistTest,
 }
 
 impl Need {
@@ -49,8 +53,9 @@ impl Need {
 
     /// As on the command line.
     fn name(self) -> String {
+        let separator = if self == Self::DistTest { " --" } else { " " };
         self.to_possible_value()
-            .map(|value| value.get_name().replacen('-', " ", 1))
+            .map(|value| value.get_name().replacen('-', separator, 1))
             .unwrap_or_default()
     }
 }
@@ -69,7 +74,7 @@ pub(crate) struct Package {
 }
 
 /// All of them. `bpf-linker` needs some more to be built, see [`super`].
-pub(crate) const PACKAGES: [Package; 17] = [
+pub(crate) const PACKAGES: [Package; 20] = [
     Package {
         name: "libusrsctp-dev",
         file: "include/usrsctp.h",
@@ -165,14 +170,32 @@ pub(crate) const PACKAGES: [Package; 17] = [
     Package {
         name: "busybox-static",
         file: "bin/busybox",
-        what_for: "a guest's first process",
-        needed_by: &[Need::Vm],
+        what_for: "a guest's first process; the shell of a scratch folder",
+        needed_by: &[Need::Vm, Need::DistTest],
     },
     Package {
         name: "kmod",
         file: "sbin/modprobe",
         what_for: "modules of User Mode Linux and of the guests",
         needed_by: &[Need::Test, Need::Vm, Need::BenchPeers],
+    },
+    Package {
+        name: "musl-tools",
+        file: "bin/musl-gcc",
+        what_for: "the C in a crate, for the static binary",
+        needed_by: &[Need::Dist],
+    },
+    Package {
+        name: "lintian",
+        file: "bin/lintian",
+        what_for: "judges the .deb",
+        needed_by: &[Need::DistTest],
+    },
+    Package {
+        name: "rpm",
+        file: "bin/rpm",
+        what_for: "installs the .rpm into a scratch root",
+        needed_by: &[Need::DistTest],
     },
     Package {
         name: "xz-utils",
