@@ -12,8 +12,8 @@ pub struct Blindness {
 
 impl Blindness {
     /// Whether it is time to say that nothing was seen.
-    pub fn is_due(&mut self, flows_ever: u64, began_at: Timestamp, now: Timestamp) -> bool {
-        if self.is_over || flows_ever > 0 {
+    pub fn is_due(&mut self, is_used: bool, began_at: Timestamp, now: Timestamp) -> bool {
+        if self.is_over || is_used {
             self.is_over = true;
             return false;
         }
@@ -37,13 +37,13 @@ mod tests {
     fn it_is_told_once_and_only_if_nothing_was_ever_seen() {
         let mut blind = Blindness::default();
         let told: Vec<_> = (0..200)
-            .filter(|second| blind.is_due(0, at(0), at(*second)))
+            .filter(|second| blind.is_due(false, at(0), at(*second)))
             .collect();
         assert_eq!(told, [45]);
         let mut sees = Blindness::default();
-        assert!(!sees.is_due(1, at(0), at(10)));
+        assert!(!sees.is_due(true, at(0), at(10)));
         assert!(
-            !sees.is_due(0, at(0), at(100)),
+            !sees.is_due(false, at(0), at(100)),
             "the counter is not that of another table"
         );
     }

@@ -35,6 +35,12 @@ pub fn time_of_day() -> Timestamp {
     nanoseconds(ClockId::CLOCK_REALTIME).map_or(Timestamp::default(), Timestamp::from_nanos)
 }
 
+/// The time that this thread has had of a CPU.
+#[must_use]
+pub fn thread_time() -> Duration {
+    nanoseconds(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from_nanos)
+}
+
 /// Lets time pass.
 #[expect(clippy::disallowed_methods, reason = "this is the module for it")]
 pub fn wait(time: Duration) {

@@ -25,8 +25,7 @@ pub fn detach(args: &DetachArgs) -> anyhow::Result<()> {
     {
         let process = agent.process();
         bail!(
-            "agent {process} runs in this network namespace. Stop it, and it takes its programs off itself: `systemctl stop \
-             sctp-monitor`, or `kill {process}`"
+            "agent {process} runs in this network namespace. Stop it first: `systemctl stop sctp-monitor`, or `kill {process}`"
         );
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -114,8 +114,11 @@ impl FlowStore for KernelFlows {
     }
 
     fn release(&mut self, slot: u32, key: &FlowKey, now: Timestamp) -> Result<(), KernelError> {
-        self.kernel.forget(key)?;
-        self.slots.release(slot, now);
+        // A slot that has another flow by now stays with that one.
+        if self.kernel.record(slot).is_some_and(|record| record.key == *key) {
+            self.kernel.forget(key)?;
+            self.slots.release(slot, now);
+        }
         Ok(())
     }
 
@@ -160,7 +163,11 @@ impl FlowStore for KernelFlows {
     /// Orders remain in force as long as there are turns. Slots that no program can hold any more are offered to new flows, and flows that nothing proves get back their share.
     fn end_turn(&mut self, now: Timestamp) -> Result<(), KernelError> {
         self.kernel.renew_orders(now);
-        while let Some((slot, to)) = self.slots.poll_free(now) {
+        loop {
+            let records = self.kernel.records();
+            let Some((slot, to)) = self.slots.poll_free(|slot| records.packets(slot), now) else {
+                break;
+            };
             self.kernel.offer_slot(slot, to)?;
         }
         while self.slots.lacks_unproved() {

@@ -11,7 +11,7 @@ use sctp_monitor_common::abi::{MOST_STEERED, limits};
 use sctp_monitor_engine::{
     Session,
     config::{Config, Vantage},
-    session::Pace,
+    session::{Pace, Saved},
 };
 
 use tracing::warn;
@@ -156,10 +156,8 @@ pub(crate) fn watch(
         probed_paths: probed_paths(&detector, watching.max_flows),
         ..LoadOptions::default()
     };
-    let kernel = match pins(manner.pin) {
-        Some(pins) => Kernel::load_pinned(&options, pins)?,
-        None => Kernel::load(&options)?,
-    };
+    let how = format!("{:?} {}", watching.vantage, watching.udp_port);
+    let (kernel, saved) = load(&options, manner.pin, &how, log)?;
     let sender = detector
         .probe
         .is_on()
@@ -183,9 +181,21 @@ pub(crate) fn watch(
         duration,
     };
     let reports = Writers::start(outlets).context("cannot start a thread for the reports")?;
-    let state = state_file(&kernel);
+    let state = state_file(&kernel, &how);
     let flows = KernelFlows::adopted(kernel, Clock::now()?)?.with_probes(sender);
-    let session = session(detector, &flows, state.as_ref(), log)?;
+    let tick = clock::tick()?;
+    let session = match saved {
+        Some(saved) => Session::resume(detector, tick, Pace::LIVE, saved, &flows, Clock::now()?),
+        None => Session::new(detector, tick, Pace::LIVE),
+    };
+    if *flows.kernel.origin() == Origin::Adopted {
+        log.say(&format!(
+            "took over from an agent before this one: {} flows, counted all the time; {} associations and {} incidents are known",
+            flows.slots.in_use(),
+            session.engine().associations().count(),
+            session.engine().incidents().count()
+        ));
+    }
     let driver = Driver::new(flows, session, watch, reports, log.clone(), state)?;
     if let Some(web) = manner.web {
         web.start(driver.questions())
@@ -197,57 +207,51 @@ pub(crate) fn watch(
     runtime.block_on(driver.run(wanted))
 }
 
-/// Where what is known stays without the agent, if programs and flow table do.
-fn state_file(kernel: &Kernel) -> Option<StateFile> {
-    let pins = kernel.pins()?;
-    let directory = control::directory()
-        .inspect_err(|error| warn!("the next agent begins anew: /run/sctp-monitor cannot be used: {error}"));
-    Some(StateFile::of(&directory.ok()?, &pins.namespace(), kernel.table()))
-}
-
-/// A session that goes on from what the agent before this one knew, if it was one, over the same flow table.
-fn session(
-    detector: Config,
-    flows: &KernelFlows,
-    state: Option<&StateFile>,
-    log: &Log,
-) -> anyhow::Result<Session> {
-    let tick = clock::tick()?;
-    let fresh = |detector| Session::new(detector, tick, Pace::LIVE);
-    if let Origin::Replaced(why) = flows.kernel.origin() {
+/// The programs, and what the agent before this one knew, if there was one and its flow table can be used. A table of which nothing is
+/// known any more would be taken for associations that have just been found, and what ended long ago for what is broken now.
+fn load(options: &LoadOptions, pin: PinArg, how: &str, log: &Log) -> anyhow::Result<(Kernel, Option<Saved>)> {
+    let Some(pins) = pins(pin) else {
+        return Ok((Kernel::load(options)?, None));
+    };
+    let anew = |why: &str| {
         log.say(&format!(
             "an agent before this one left a flow table that is not used: {why}; all counts begin anew"
         ));
+    };
+    let kernel = Kernel::load_pinned(options, pins)?;
+    if let Origin::Replaced(why) = kernel.origin() {
+        anew(why);
     }
-    if *flows.kernel.origin() != Origin::Adopted {
-        return Ok(fresh(detector));
+    if *kernel.origin() != Origin::Adopted {
+        return Ok((kernel, None));
     }
-    let counted = format!(
-        "took over from an agent before this one: {} flows, counted all the time",
-        flows.slots.in_use()
-    );
-    match state.map_or(Ok(None), StateFile::read) {
-        Ok(Some(saved)) => {
-            let session = Session::resume(detector, tick, Pace::LIVE, saved, flows, Clock::now()?);
-            log.say(&format!(
-                "{counted}; {} associations and {} incidents are known",
-                session.engine().associations().count(),
-                session.engine().incidents().count()
-            ));
-            Ok(session)
-        }
-        Ok(None) => {
-            log.say(&format!("{counted}; what they belong to is found out anew"));
-            Ok(fresh(detector))
-        }
-        Err(error) => {
-            log.say(&format!(
-                "{counted}; what it knew of them is not used: {:#}",
-                anyhow::Error::from(error)
-            ));
-            Ok(fresh(detector))
-        }
-    }
+    let read = match state_file(&kernel, how) {
+        Some(state) => state.read(),
+        None => Ok(None),
+    };
+    let why = match read {
+        Ok(Some(saved)) => return Ok((kernel, Some(saved))),
+        Ok(None) => "what it knew of the flows was not saved".to_owned(),
+        Err(error) => format!(
+            "what it knew of the flows cannot be used: {:#}",
+            anyhow::Error::from(error)
+        ),
+    };
+    anew(&why);
+    Ok((kernel.begin_anew(options)?, None))
+}
+
+/// Where what is known stays without the agent, if programs and flow table do.
+fn state_file(kernel: &Kernel, how: &str) -> Option<StateFile> {
+    let pins = kernel.pins()?;
+    let directory = control::directory()
+        .inspect_err(|error| warn!("the next agent begins anew: /run/sctp-monitor cannot be used: {error}"));
+    Some(StateFile::of(
+        &directory.ok()?,
+        &pins.namespace(),
+        kernel.table(),
+        how,
+    ))
 }
 
 /// Where programs and flow table stay without the agent; nowhere if that is not wanted, or cannot be.

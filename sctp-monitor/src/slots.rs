@@ -23,8 +23,10 @@ pub struct Slots {
     /// Slots that flows may take which nothing proves, and those that are offered to them or taken by them.
     share: u32,
     unproved: u32,
-    /// Flows that ever got a slot.
+    /// Flows that ever got a slot from here on.
     opened: u64,
+    /// A flow was seen to go on.
+    moved: bool,
     in_use: u32,
 }
 
@@ -69,6 +71,7 @@ impl Slots {
             share,
             unproved: share,
             opened: 0,
+            moved: false,
             in_use: 0,
         }
     }
@@ -99,6 +102,7 @@ impl Slots {
                 Found::Nobodys => slots.nobodys.push_back((slot, now)),
             }
         }
+        slots.opened = 0;
         slots
     }
 
@@ -115,10 +119,16 @@ impl Slots {
         }
     }
 
-    /// Flows that ever got a slot.
+    /// Flows that ever got a slot, but those that were found.
     #[must_use]
     pub fn opened(&self) -> u64 {
         self.opened
+    }
+
+    /// Whether any packet was seen.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.opened > 0 || self.moved
     }
 
     /// Slots that no new flow can get now.
@@ -140,8 +150,10 @@ impl Slots {
         for (state, slot) in self.used.iter_mut().zip(0_u32..) {
             if let Slot::Used { packets } = state {
                 let now = packets_now(slot);
-                if std::mem::replace(packets, now) != now {
+                let before = std::mem::replace(packets, now);
+                if before != now {
                     changed.push(slot);
+                    self.moved |= before != 0;
                 }
             }
         }
@@ -183,8 +195,10 @@ impl Slots {
     }
 
     /// A slot that no program can hold any more, and whom to offer it to.
-    pub fn poll_free(&mut self, now: Timestamp) -> Option<(u32, Offer)> {
-        let slot = self.poll_released(now).or_else(|| self.poll_nobodys(now))?;
+    pub fn poll_free(&mut self, packets_now: impl Fn(u32) -> u64, now: Timestamp) -> Option<(u32, Offer)> {
+        let slot = self
+            .poll_released(now)
+            .or_else(|| self.poll_nobodys(packets_now, now))?;
         if self.lacks_unproved() {
             self.change(slot, Offer::Any);
         }
@@ -202,9 +216,11 @@ impl Slots {
     }
 
     /// One in which no flow was opened meanwhile.
-    fn poll_nobodys(&mut self, now: Timestamp) -> Option<u32> {
+    fn poll_nobodys(&mut self, packets_now: impl Fn(u32) -> u64, now: Timestamp) -> Option<u32> {
         while let Some((slot, _)) = self.nobodys.pop_front_if(|(_, at)| now.since(*at) >= GRACE) {
-            if self.is_free(slot) {
+            if packets_now(slot) > 0 {
+                self.take(slot);
+            } else if self.is_free(slot) {
                 return Some(slot);
             }
         }
@@ -246,11 +262,11 @@ mod tests {
         slots.take(1);
         slots.release(1, at(10));
         assert!(!slots.is_free(1));
-        assert_eq!(slots.poll_free(at(10)), None);
+        assert_eq!(slots.poll_free(|_| 0, at(10)), None);
         assert!(changed(&mut slots, |_| 9).is_empty(), "nobody reads it");
-        assert_eq!(slots.poll_free(at(11)), Some((1, Offer::Any)));
+        assert_eq!(slots.poll_free(|_| 0, at(11)), Some((1, Offer::Any)));
         assert!(slots.is_free(1));
-        assert_eq!(slots.poll_free(at(12)), None);
+        assert_eq!(slots.poll_free(|_| 0, at(12)), None);
         slots.take(1);
         assert_eq!((slots.opened(), slots.in_use()), (2, 1));
     }
@@ -261,8 +277,8 @@ mod tests {
         slots.take(0);
         slots.release(0, at(1));
         slots.release(0, at(1));
-        assert_eq!(slots.poll_free(at(9)), Some((0, Offer::Any)));
-        assert_eq!(slots.poll_free(at(9)), None);
+        assert_eq!(slots.poll_free(|_| 0, at(9)), Some((0, Offer::Any)));
+        assert_eq!(slots.poll_free(|_| 0, at(9)), None);
     }
 
     #[test]
@@ -278,16 +294,20 @@ mod tests {
             Found::Offered(Offer::Genuine),
         ];
         let mut slots = Slots::found(&found, at(10));
-        assert_eq!((slots.in_use(), slots.opened()), (3, 3));
+        assert_eq!((slots.in_use(), slots.is_used()), (3, false));
         assert_eq!(changed(&mut slots, |_| 5), [1, 2]);
+        assert!(!slots.is_used(), "these packets others have seen");
+        assert_eq!(changed(&mut slots, |slot| u64::from(slot) + 4), [2]);
+        assert!(slots.is_used());
+        assert_eq!(changed(&mut slots, |_| 5), [2]);
         assert!(slots.lacks_unproved(), "two of four");
         // A program was about to open a flow in the fourth.
         slots.take(4);
-        assert_eq!(slots.poll_free(at(10)), None);
-        assert_eq!(slots.poll_free(at(11)), Some((3, Offer::Any)));
-        assert_eq!(slots.poll_free(at(11)), Some((5, Offer::Any)));
-        assert_eq!(slots.poll_free(at(11)), None);
-        assert_eq!(changed(&mut slots, |_| 5), [4]);
+        assert_eq!(slots.poll_free(|_| 0, at(10)), None);
+        assert_eq!(slots.poll_free(|_| 0, at(11)), Some((3, Offer::Any)));
+        // And has opened one in the fifth, of which nobody told.
+        assert_eq!(slots.poll_free(|_| 1, at(11)), None);
+        assert_eq!(changed(&mut slots, |_| 5), [4, 5]);
     }
 
     #[test]
@@ -305,7 +325,7 @@ mod tests {
         // What is given back goes to whoever has less than his share.
         slots.release(1, at(1));
         slots.release(0, at(1));
-        assert_eq!(slots.poll_free(at(9)), Some((1, Offer::Genuine)));
-        assert_eq!(slots.poll_free(at(9)), Some((0, Offer::Any)));
+        assert_eq!(slots.poll_free(|_| 0, at(9)), Some((1, Offer::Genuine)));
+        assert_eq!(slots.poll_free(|_| 0, at(9)), Some((0, Offer::Any)));
     }
 }

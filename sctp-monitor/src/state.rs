@@ -2,7 +2,8 @@
 //! findings and incidents with their numbers.
 //!
 //! The file is written again and again, so that an agent that is killed leaves one that is new; a write may take a hundredth of the
-//! time, and not so long that the loop is late. It is bound to the table: slots mean nothing in another one.
+//! time, and not so long that the loop is late. One that cannot be renewed is removed: what it says is true no longer. It is bound to
+//! the table, for slots mean nothing in another one, and to the way in which directions were told apart.
 
 use std::{
     fs::{self, OpenOptions},
@@ -18,7 +19,7 @@ use sctp_monitor_engine::{Session, model::Timestamp, session::Saved};
 use serde::{Deserialize as _, Serialize as _};
 use tracing::warn;
 
-use crate::clock::Clock;
+use crate::clock;
 
 /// Where the state is kept, and when it was written last.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct StateFile {
     path: PathBuf,
     heading: String,
     written_at: Option<Timestamp>,
+    /// Of a CPU's time, the last time.
     took: Duration,
     /// It was said why nothing is written.
     told: bool,
@@ -37,8 +39,8 @@ pub enum StateError {
     /// The file cannot be read.
     #[error("it cannot be read")]
     Io(#[from] io::Error),
-    /// It was written by another version, or over another flow table.
-    #[error("it is of another version, or of another flow table")]
+    /// It was written by another version, over another flow table, or by an agent with another vantage.
+    #[error("it is of another version, or of an agent with another vantage")]
     Other,
     /// It is damaged.
     #[error("it is damaged")]
@@ -46,17 +48,16 @@ pub enum StateError {
 }
 
 impl StateFile {
-    /// The file for a flow table of the network namespace that is told by this name.
+    /// The file for a flow table of the network namespace that is told by this name, as an agent sees it with these options.
     #[must_use]
-    pub fn of(directory: &Path, namespace: &str, table: &TableFacts) -> Self {
+    pub fn of(directory: &Path, namespace: &str, table: &TableFacts, options: &str) -> Self {
         let mut hash = DefaultHasher::new();
         // Nobody can conclude the seed from it.
         (table.index_seed, table.flows, table.layout).hash(&mut hash);
         Self {
             path: path(directory, namespace),
             heading: format!(
-                "sctp-monitor state {} of table {:016x}\n",
-                env!("CARGO_PKG_VERSION"),
+                "sctp-monitor state {STATE_LAYOUT} of table {:016x} {options}\n",
                 hash.finish()
             ),
             written_at: None,
@@ -91,35 +92,43 @@ impl StateFile {
 
     /// Writes what is known, if it is time. `at_once` if something has been reported since.
     pub fn keep(&mut self, session: &Session, at_once: bool, now: Timestamp) {
-        let pause = if at_once { Duration::ZERO } else { INTERVAL };
+        let pause = match at_once {
+            _ if self.took > LONGEST => SLOW,
+            true => Duration::ZERO,
+            false => INTERVAL,
+        };
         let is_due = self
             .written_at
             .is_none_or(|at| now.since(at) >= pause.max(self.took * SHARE));
         if !is_due {
             return;
         }
+        self.write(session, now);
         if self.took > LONGEST {
-            if !self.told {
-                self.told = true;
+            // It would be out of date before the next one.
+            self.remove();
+            if !std::mem::replace(&mut self.told, true) {
                 warn!(
-                    "so much is known that it is saved only when the agent is told to end, not when it is killed"
+                    "saving what is known takes {} ms, too long for the watch: it is tried again each minute, and until then only an \
+                     agent that is told to end leaves it to the next one",
+                    self.took.as_millis()
                 );
             }
-            return;
         }
-        self.write(session, now);
     }
 
     /// Writes what is known now.
     pub fn write(&mut self, session: &Session, now: Timestamp) {
-        if let Err(error) = self.try_write(session)
-            && !std::mem::replace(&mut self.told, true)
-        {
-            let path = self.path.display();
-            warn!("{path} was not written, so that the next agent begins anew: {error}");
+        let began = clock::thread_time();
+        if let Err(error) = self.try_write(session) {
+            self.remove();
+            if !std::mem::replace(&mut self.told, true) {
+                let path = self.path.display();
+                warn!("{path} was not written, so that the next agent begins anew: {error}");
+            }
         }
         self.written_at = Some(now);
-        self.took = Clock::now().map_or(Duration::ZERO, |end| end.since(now));
+        self.took = clock::thread_time().saturating_sub(began);
     }
 
     fn try_write(&self, session: &Session) -> io::Result<()> {
@@ -170,6 +179,10 @@ fn path(directory: &Path, namespace: &str) -> PathBuf {
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Writing takes one of so many parts of the time at most.
 const SHARE: u32 = 100;
+/// Between two tries if one takes too long.
+const SLOW: Duration = Duration::from_mins(1);
+/// The layout of what is saved. Raise it when what a field means changes; one that is new or gone is noticed.
+const STATE_LAYOUT: u32 = 1;
 /// A write that takes longer makes the loop late.
 const LONGEST: Duration = Duration::from_millis(20);
 
@@ -188,7 +201,7 @@ mod tests {
     };
 
     fn file(folder: &Path, table: &TableFacts) -> StateFile {
-        StateFile::of(folder, "7", table)
+        StateFile::of(folder, "7", table, "endpoint")
     }
 
     #[test]
@@ -249,5 +262,8 @@ mod tests {
         state.remove();
         state.keep(&world.session, true, world.now + ms(60_000));
         assert!(!state.path.exists(), "the loop must not be late");
+        state.written_at = Some(world.now);
+        state.keep(&world.session, false, world.now + ms(60_000));
+        assert!(state.path.exists(), "it was for once");
     }
 }

@@ -123,8 +123,10 @@ impl Driver {
         log: Log,
         state: Option<StateFile>,
     ) -> anyhow::Result<Self> {
-        // Of a table that another agent made, what was lost before is not this one's affair.
+        // Of a table that another agent made, what was lost before is not this one's affair. What was lost since it was read is.
         let before = flows.kernel.counters()?;
+        let mut flows = flows;
+        flows.find_unannounced();
         let (questions, asked) = mpsc::channel(QUESTIONS);
         Ok(Self {
             flows,
@@ -180,6 +182,7 @@ impl Driver {
         self.keep_own_links();
         self.began_at = Clock::now()?;
         self.on_all_nics(known, self.began_at);
+        self.hold_unwatched(self.began_at);
         let watched: Vec<_> = self
             .watched()
             .into_iter()
@@ -307,7 +310,7 @@ impl Driver {
         }
         if self
             .blindness
-            .is_due(self.flows.slots.opened(), self.began_at, now)
+            .is_due(self.flows.slots.is_used(), self.began_at, now)
         {
             self.tell_blindness(now);
         }

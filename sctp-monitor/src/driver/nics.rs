@@ -412,6 +412,20 @@ impl Driver {
     }
 
     /// It is there and cannot be watched: what passes it is not seen, be it of flows of the NIC that had its name before.
+    /// What an agent before this one knew may cross NICs that are gone, or not watched by this one: it is judged by nothing that is
+    /// not seen.
+    pub(super) fn hold_unwatched(&mut self, now: Timestamp) {
+        for if_index in self.session.interfaces() {
+            if !self.nics.contains_key(&if_index) {
+                let name = format!("number {if_index}");
+                self.session.handle_nic(if_index, &name, NicState::Gone, now);
+            } else if !self.attachments.contains_key(&if_index) {
+                self.session.handle_watch(if_index, false, now);
+            }
+        }
+        self.tell();
+    }
+
     fn hold(&mut self, interface: &str, now: Timestamp) {
         let name = self.lost.first_name(interface).unwrap_or(interface).to_owned();
         let index = self

@@ -113,6 +113,9 @@ impl Kernel {
         egress: bool,
     ) -> Result<Attachment, AttachError> {
         let if_index = index_of(interface)?;
+        if !egress {
+            self.take_off(interface, if_index, FILE_TC_EGRESS);
+        }
         let egress = egress
             .then(|| self.attach_tc(interface, TcAttachType::Egress, TC_EGRESS))
             .transpose()?;
@@ -212,28 +215,58 @@ impl Kernel {
 
     fn attach_xdp(&mut self, interface: &str, mode: XdpMode) -> Result<Held, AttachError> {
         let (hook, file) = match mode {
-            XdpMode::Skb => ("generic XDP", "xdp-generic"),
-            _ => ("native XDP", "xdp-native"),
+            XdpMode::Skb => ("generic XDP", FILE_XDP_GENERIC),
+            _ => ("native XDP", FILE_XDP_NATIVE),
         };
         let if_index = index_of(interface)?;
+        // A NIC has one XDP program.
+        for other in [FILE_XDP_NATIVE, FILE_XDP_GENERIC] {
+            if other != file {
+                self.take_off(interface, if_index, other);
+            }
+        }
         let files = self.files(if_index, file);
         let program = self.xdp(xdp_program())?;
         let taken_over = Held::left_by_another(&files, if_index, |link| {
             let link = program.attach_to_link(link.try_into().map_err(told)?)?;
             program.take_link(link).and_then(Held::xdp)
         });
-        if let Some(held) = taken_over {
-            return Ok(held);
-        }
-        let attached = program
-            .attach(interface, mode)
-            .and_then(|link| program.take_link(link))
-            .and_then(Held::xdp);
-        let mut held = attached.map_err(|source| refused(interface, hook, source))?;
-        if let Some(file) = files.first() {
-            held.pin_or_warn(file);
-        }
+        let held = match taken_over {
+            Some(held) => held,
+            None => {
+                let attached = program
+                    .attach(interface, mode)
+                    .and_then(|link| program.take_link(link))
+                    .and_then(Held::xdp);
+                let mut held = attached.map_err(|source| refused(interface, hook, source))?;
+                if let Some(file) = files.first() {
+                    held.pin_or_warn(file);
+                }
+                held
+            }
+        };
+        // A packet is counted once.
+        self.take_off(interface, if_index, FILE_TC_INGRESS);
         Ok(held)
+    }
+
+    /// Takes off what an agent before this one left on a hook of a NIC, if it left anything.
+    fn take_off(&self, interface: &str, if_index: u32, hook: &str) {
+        if self.pins.is_none() {
+            return;
+        }
+        for file in self.files(if_index, hook) {
+            Held::take_off(&file);
+        }
+        if has_tcx() {
+            return;
+        }
+        // There is none as a rule.
+        let _ = match hook {
+            FILE_TC_INGRESS => tc::qdisc_detach_program(interface, TcAttachType::Ingress, TC_INGRESS),
+            FILE_TC_EGRESS => tc::qdisc_detach_program(interface, TcAttachType::Egress, TC_EGRESS),
+            _ => Ok(()),
+        };
     }
 
     /// Where this agent leaves the link of a hook, if anywhere, and where others may have left it.
@@ -265,6 +298,11 @@ impl Kernel {
             TcAttachOptions::Netlink(NlOptions::default())
         };
         let if_index = index_of(interface)?;
+        if name == TC_INGRESS {
+            for xdp in [FILE_XDP_NATIVE, FILE_XDP_GENERIC] {
+                self.take_off(interface, if_index, xdp);
+            }
+        }
         let files = match file_of(name) {
             Some(file) if has_tcx() => self.files(if_index, file),
             _ => Vec::new(),
@@ -322,8 +360,8 @@ fn index_of(interface: &str) -> Result<u32, AttachError> {
 /// The end of the name of the file that holds a TC program; the one that moves packets has none.
 fn file_of(program: &str) -> Option<&'static str> {
     match program {
-        TC_INGRESS => Some("tc-ingress"),
-        TC_EGRESS => Some("tc-egress"),
+        TC_INGRESS => Some(FILE_TC_INGRESS),
+        TC_EGRESS => Some(FILE_TC_EGRESS),
         _ => None,
     }
 }
@@ -336,6 +374,12 @@ fn hook_of(program: &str) -> &'static str {
         _ => "TC egress",
     }
 }
+
+/// The ends of the names of the files that hold programs.
+const FILE_XDP_NATIVE: &str = "xdp-native";
+const FILE_XDP_GENERIC: &str = "xdp-generic";
+const FILE_TC_INGRESS: &str = "tc-ingress";
+const FILE_TC_EGRESS: &str = "tc-egress";
 
 const TC_INGRESS: &str = "tc_ingress";
 const TC_EGRESS: &str = "tc_egress";

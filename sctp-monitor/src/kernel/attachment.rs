@@ -118,9 +118,9 @@ impl Attachment {
     }
 
     /// The programs stay on the NIC for the agent that follows, as far as files hold them; what moves packets does not.
-    pub fn leave(mut self) {
+    pub fn leave(self) {
         self.ingress.link.leave();
-        if let Some(egress) = &mut self.egress {
+        if let Some(egress) = self.egress {
             egress.leave();
         }
     }

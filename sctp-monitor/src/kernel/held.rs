@@ -82,6 +82,18 @@ impl Held {
         })
     }
 
+    /// Takes the program of a file off its hook at once, if there is such a file.
+    pub(super) fn take_off(file: &Path) {
+        let Ok(link) = PinnedLink::from_pin(file) else {
+            return;
+        };
+        if let Ok(Self::Link { asked, .. }) = &Self::link(link.into()) {
+            // It may lead nowhere.
+            let _ = bpf(BPF_LINK_DETACH, &mut asked.as_raw_fd().cast_unsigned());
+        }
+        let _ = fs::remove_file(file);
+    }
+
     /// Whether the link of a file leads to a NIC; who cannot tell says yes.
     pub(super) fn leads_anywhere(file: &Path) -> bool {
         PinnedLink::from_pin(file)
@@ -135,10 +147,11 @@ impl Held {
         }
     }
 
-    /// The program stays on its hook when this is dropped, if a file holds it.
-    pub(super) fn leave(&mut self) {
-        if let Self::Link { pin, .. } = self {
-            *pin = None;
+    /// The program stays on its hook, if a file holds it or it is a filter.
+    pub(super) fn leave(mut self) {
+        match &mut self {
+            Self::Link { pin, .. } => *pin = None,
+            Self::Filter(_) => std::mem::forget(self),
         }
     }
 

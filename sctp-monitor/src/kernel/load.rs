@@ -68,6 +68,17 @@ impl Kernel {
         Self::load_over(options, Some(pins))
     }
 
+    /// The same over a new table, in place of the one that an earlier agent left.
+    ///
+    /// # Errors
+    /// [`KernelError`]
+    pub fn begin_anew(self, options: &LoadOptions) -> Result<Self, KernelError> {
+        if let Some(pins) = &self.pins {
+            pins.forget_maps().map_err(KernelError::Pins)?;
+        }
+        Self::load_over(options, self.pins)
+    }
+
     fn load_over(options: &LoadOptions, pins: Option<Pins>) -> Result<Self, KernelError> {
         let (left, origin) = match &pins {
             Some(pins) => adopt::what_is_left(pins, options)?,

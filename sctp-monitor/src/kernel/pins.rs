@@ -1,7 +1,9 @@
 //! What stays in the kernel when the agent is gone, for the one that follows: the maps of the flow table, and the links that hold
 //! the programs, each a file of the BPF file system.
 //!
-//!     /sys/fs/bpf/sctp-monitor/v<layout of the table>/{maps,links}/<network namespace>/
+//! ```text
+//! /sys/fs/bpf/sctp-monitor/v<layout of the table>/{maps,links}/<network namespace>/
+//! ```
 //!
 //! The namespace is told by its cookie, which no later one gets (SO_NETNS_COOKIE). Whoever holds the lock owns what is there: a
 //! second agent of the namespace leaves nothing behind, and takes nothing over. The program that moves packets is not among what
@@ -27,7 +29,7 @@ use nix::{
 use sctp_monitor_common::abi::TABLE_LAYOUT;
 use tracing::debug;
 
-use super::held::Held;
+use super::{attach::has_tcx, held::Held};
 
 /// The place of one network namespace, locked.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ pub struct Pins {
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
     /// There is no BPF file system, and none could be mounted.
-    #[error("there is no BPF file system at {FILE_SYSTEM} (`mount -t bpf bpf {FILE_SYSTEM}`)")]
+    #[error("there is no BPF file system at {FILE_SYSTEM} (`mount -t bpf -o mode=0700 bpf {FILE_SYSTEM}`)")]
     NoFileSystem(#[source] io::Error),
     /// Another agent watches this network namespace.
     #[error("another agent watches this network namespace{}", holder.map_or_else(String::new, |pid| format!(" (pid {pid})")))]
@@ -95,26 +97,41 @@ impl Pins {
     /// What an agent of this network namespace left, locked; `None` if nothing.
     ///
     /// # Errors
-    /// If it cannot be locked.
+    /// If it cannot be locked, or is not this user's own.
     pub fn left() -> Result<Option<Self>, PinError> {
         let root = Path::new(FILE_SYSTEM).join("sctp-monitor");
-        if !root.exists() {
-            return Ok(None);
-        }
         let cookie = namespace_cookie()?;
         let place = root.join("agents").join(cookie.to_string());
         if !place.exists() {
             return Ok(None);
         }
-        Ok(Some(Self {
+        for folder in [&root, &root.join("agents"), &place] {
+            check_own(folder)?;
+        }
+        let pins = Self {
             _lock: lock(&place)?,
             root,
             cookie,
-        }))
+        };
+        let has_anything = pins.folders().iter().any(|folder| folder.exists());
+        Ok(has_anything.then_some(pins))
+    }
+
+    /// Where files of this namespace may be, of all versions.
+    fn folders(&self) -> Vec<PathBuf> {
+        let own = self.version(TABLE_LAYOUT);
+        let versions = self.other_versions().into_iter().chain([own]);
+        let of =
+            |version: PathBuf| [LINKS, MAPS].map(|kind| version.join(kind).join(self.cookie.to_string()));
+        versions.flat_map(of).collect()
     }
 
     /// What agents left in network namespaces that are gone: nobody holds the lock, and no link leads to a NIC.
     fn remove_of_gone_namespaces(&self) {
+        if !has_tcx() {
+            // Filters have no files: whether any is there cannot be told.
+            return;
+        }
         let places = fs::read_dir(self.root.join("agents"))
             .into_iter()
             .flatten()
@@ -142,16 +159,11 @@ impl Pins {
 
     /// Whether a link of this namespace leads to a NIC, as far as can be told.
     fn leads_anywhere(&self) -> bool {
-        let own = self.version(TABLE_LAYOUT);
-        let versions = self.other_versions();
-        let folders = versions.iter().chain([&own]);
-        let links = folders.flat_map(|version| {
-            fs::read_dir(version.join(LINKS).join(self.cookie.to_string()))
-                .into_iter()
-                .flatten()
-                .flatten()
-        });
-        links.into_iter().any(|link| Held::leads_anywhere(&link.path()))
+        let folders = self.folders().into_iter();
+        let mut links = folders
+            .filter(|folder| folder.parent().is_some_and(|kind| kind.ends_with(LINKS)))
+            .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+        links.any(|link| Held::leads_anywhere(&link.path()))
     }
 
     /// The network namespace, by a name that no later one gets.
@@ -208,19 +220,11 @@ impl Pins {
     /// # Errors
     /// If a file cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
-        self.forget_maps()?;
-        self.keep_links(&[])?;
-        let own = self.version(TABLE_LAYOUT);
-        for version in self.other_versions().iter().chain([&own]) {
-            for kind in [LINKS, MAPS] {
-                remove_empty(&version.join(kind).join(self.cookie.to_string()));
-                remove_empty(&version.join(kind));
-            }
-            remove_empty(version);
+        // The folder of the lock stays: another agent may be about to lock it.
+        for folder in self.folders() {
+            clear(&folder, |_| true)?;
+            remove_empty(&folder);
         }
-        remove_empty(&self.root.join("agents").join(self.cookie.to_string()));
-        remove_empty(&self.root.join("agents"));
-        remove_empty(&self.root);
         Ok(())
     }
 
@@ -267,7 +271,15 @@ fn make(folder: &Path) -> Result<(), PinError> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => {}
     }
-    let found = fs::symlink_metadata(folder).map_err(failed)?;
+    check_own(folder)
+}
+
+/// That a folder is this user's own, and no way to another one.
+fn check_own(folder: &Path) -> Result<(), PinError> {
+    let found = fs::symlink_metadata(folder).map_err(|source| PinError::Io {
+        path: folder.to_owned(),
+        source,
+    })?;
     if !found.is_dir() || found.uid() != geteuid().as_raw() || found.mode() & 0o022 != 0 {
         return Err(PinError::NotOurs(folder.to_owned()));
     }
@@ -302,11 +314,14 @@ fn holder(inode: u64) -> Option<u32> {
 
 /// Removes files of a folder, if there is one.
 fn clear(folder: &Path, is_to_go: impl Fn(&str) -> bool) -> io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
+    // Each down to this one may be another user's, or lead elsewhere.
+    for part in folder.ancestors().take(3) {
+        match check_own(part) {
+            Err(PinError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
+            checked => checked.map_err(io::Error::other)?,
+        }
+    }
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().to_str().is_none_or(&is_to_go) {
             fs::remove_file(entry.path())?;

@@ -7,8 +7,8 @@ use sctp_monitor_lab::{Capture, Lab, Monitor, Namespace, wait};
 use crate::{
     counts::assert_counts_are_those_of,
     detach::attached,
-    scene::{PRIMARY, Scene},
-    setup::{Pair, SOON, binary, monitor, sent},
+    scene::{PRIMARY, SECONDARY, Scene},
+    setup::{Pair, SOON, binary, monitor, path, sent},
 };
 
 const NICS: [&str; 2] = ["path1", "path2"];
@@ -187,4 +187,57 @@ fn what_is_known_goes_on_with_its_numbers() {
         "{events:?}"
     );
     third.stop(Signal::SIGINT).unwrap();
+}
+
+#[test]
+fn a_hook_that_changes_leaves_nothing_of_the_one_before() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    for (hook, expected) in [
+        ("xdp-native", (2, 2)),
+        ("xdp-generic", (2, 2)),
+        ("tc", (0, 4)),
+        ("xdp-native", (2, 2)),
+    ] {
+        let agent = monitor(host, &NICS, &["--hook", hook]);
+        let hooks: Vec<_> = agent
+            .events()
+            .iter()
+            .filter(|event| event["event"] == "watch_started")
+            .map(|event| event["hook"].clone())
+            .collect();
+        assert_eq!(hooks, [hook, hook]);
+        wait::until(SOON, || (attached(host) == expected).then_some(()))
+            .unwrap_or_else(|_| panic!("{hook}: {:?}", attached(host)));
+        agent.stop(Signal::SIGKILL).unwrap();
+    }
+    let output = host.command(binary()).arg("detach").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(attached(host), (0, 0));
+}
+
+#[test]
+fn what_is_not_watched_any_more_is_not_judged() {
+    let Scene { pair, agent, lab } = Scene::watched_by(&[]);
+    let host = lab.host("mme");
+    let before = sent(&pair);
+    // What is known is saved once a second.
+    wait::until(SOON, || (sent(&pair) >= before + 40).then_some(())).unwrap();
+    agent.stop(Signal::SIGKILL).unwrap();
+    let next = monitor(host, &["path1"], &[]);
+    said(&next, "1 associations and 0 incidents are known");
+    // HEARTBEATs pass on the other path twice a second, and are not seen.
+    wait::until(SOON, || (sent(&pair) >= before + 250).then_some(())).unwrap();
+    let (_, summary) = next.stop(Signal::SIGTERM).unwrap();
+    let summary = summary.unwrap();
+    assert_eq!(
+        summary["incidents"].as_array().map_or(0, Vec::len),
+        0,
+        "{summary}"
+    );
+    assert_eq!(
+        path(&summary, "10.1.2.1", SECONDARY)["state"],
+        "active",
+        "{summary}"
+    );
 }

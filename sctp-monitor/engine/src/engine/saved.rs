@@ -5,9 +5,10 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use sctp_monitor_common::abi::FlowKey;
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, held::Held};
+use super::{Engine, Output, held::Held};
 use crate::{
     config::Config,
     findings::Findings,
@@ -77,11 +78,28 @@ impl Engine {
         self.flows.slots().collect()
     }
 
-    /// Forgets the flows whose slots hold them no longer.
-    pub(crate) fn forget_missing(&mut self, holds: impl Fn(u32) -> bool, now: Timestamp) {
-        for slot in self.slots().into_iter().filter(|slot| !holds(*slot)) {
+    /// The NICs that its flows cross.
+    pub(crate) fn interfaces(&self) -> BTreeSet<u32> {
+        let slots = self.flows.slots();
+        let flows = slots.filter_map(|slot| self.flows.get(slot));
+        flows
+            .map(|flow| flow.view.interface.if_index())
+            .filter(|index| *index != 0)
+            .collect()
+    }
+
+    /// Forgets the flows whose slots hold them no longer. The slots are others' already: nothing is to be released.
+    pub(crate) fn forget_missing(&mut self, holds: impl Fn(u32, &FlowKey, u64) -> bool, now: Timestamp) {
+        let is_held = |slot: &u32| {
+            let flow = self.flows.get(*slot);
+            flow.is_some_and(|flow| holds(*slot, &flow.view.key, flow.view.packets))
+        };
+        let missing: Vec<_> = self.slots().into_iter().filter(|slot| !is_held(slot)).collect();
+        for slot in missing {
             self.registry.forget_flow(&mut self.flows, slot, now);
         }
         self.route(now);
+        self.outputs
+            .retain(|output| !matches!(output, Output::Release { .. }));
     }
 }

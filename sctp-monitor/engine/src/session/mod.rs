@@ -110,9 +110,13 @@ impl Session {
             turned_at: saved.turned_at,
             ..Self::new(Config::default(), tick, pace)
         };
-        session
-            .engine
-            .forget_missing(|slot| store.record(slot).is_some(), now);
+        let holds = |slot: u32, key: &FlowKey, packets: u64| {
+            store.record(slot).is_some_and(|record| {
+                let record = record.borrow();
+                record.key == *key && record.packets >= packets
+            })
+        };
+        session.engine.forget_missing(holds, now);
         session.sort_outputs();
         for slot in session.engine.slots() {
             if session.has_news(slot) {
@@ -244,6 +248,12 @@ impl Session {
         self.engine.handle_watch(if_index, is_watched, now);
         self.engine_due = self.engine.poll_timeout();
         self.sort_outputs();
+    }
+
+    /// The NICs that what is known crosses.
+    #[must_use]
+    pub fn interfaces(&self) -> BTreeSet<u32> {
+        self.engine.interfaces()
     }
 
     /// Takes the MTU of a NIC, whenever it changes.
