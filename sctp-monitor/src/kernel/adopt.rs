@@ -8,6 +8,7 @@ use sctp_monitor_common::abi::{Counters, FlowSlot, IndexKey, TABLE_LAYOUT, Table
 
 use super::{
     Kernel, KernelError,
+    attach::has_tcx,
     load::{LoadOptions, Origin},
     pins::Pins,
     shared::Shared,
@@ -61,6 +62,10 @@ pub(super) fn what_is_left(
 
 /// The facts of the table that is left, or why it does not fit.
 fn fitting(pins: &Pins, options: &LoadOptions) -> Result<TableFacts, String> {
+    // An agent that ended by an error took its programs along. Filters, before TCX, have no files.
+    if has_tcx() && !pins.leads_anywhere() {
+        return Err("no program has counted into it since".to_owned());
+    }
     let flows = options.max_flows;
     let expected = [
         ("FLOWS", 4, size_of::<FlowSlot>(), flows),

@@ -158,7 +158,7 @@ impl Pins {
     }
 
     /// Whether a link of this namespace leads to a NIC, as far as can be told.
-    fn leads_anywhere(&self) -> bool {
+    pub(super) fn leads_anywhere(&self) -> bool {
         let folders = self.folders().into_iter();
         let mut links = folders
             .filter(|folder| folder.parent().is_some_and(|kind| kind.ends_with(LINKS)))

@@ -106,6 +106,29 @@ fn detach_removes_all_that_a_killed_agent_left() {
 }
 
 #[test]
+fn a_table_into_which_nobody_counted_is_not_taken_over() {
+    let lab = Lab::two_hosts_two_paths().unwrap();
+    let host = lab.host("mme");
+    monitor(host, &NICS, &[]).stop(Signal::SIGKILL).unwrap();
+    if has_tcx() {
+        for nic in NICS {
+            let output = host
+                .command(binary())
+                .args(["detach", "--iface", nic])
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
+        let next = monitor(host, &NICS, &[]);
+        said(
+            &next,
+            "no program has counted into it since; all counts begin anew",
+        );
+        next.stop(Signal::SIGTERM).unwrap();
+    }
+}
+
+#[test]
 fn a_second_agent_takes_nothing_over() {
     let lab = Lab::two_hosts_two_paths().unwrap();
     let host = lab.host("mme");
