@@ -26,6 +26,7 @@ mod nics;
 mod paths;
 mod preflight;
 mod probing;
+mod reload;
 mod reports;
 mod scene;
 mod schema;
