@@ -1,4 +1,5 @@
-//! The configuration file: TOML, with what is watched in the table `run`, the HTTP server in `web`, the detector's constants in `detector`, how paths are probed
+//! The configuration file: TOML, with what is watched in the table `run`, the HTTP server in `web`, what is kept of what was in
+//! `history`, the detector's constants in `detector`, how paths are probed
 //! in `probe`, and what is done with the packets of failed paths in `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
@@ -20,6 +21,7 @@ use toml::{Spanned, de::DeTable};
 
 use crate::{
     cli::{ConfigArgs, ConfigVerb},
+    history::HistorySettings,
     settings::Settings,
     web::WebSettings,
 };
@@ -154,6 +156,8 @@ struct File {
     run: Settings,
     /// The HTTP server.
     web: WebSettings,
+    /// What is kept of the past.
+    history: HistorySettings,
     /// How paths and associations are judged.
     detector: Config,
     /// How paths are probed.
@@ -166,6 +170,7 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
     let File {
         run,
         web,
+        history,
         detector,
         probe,
         steering,
@@ -185,7 +190,7 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
         steering,
         ..detector
     };
-    Ok((config, Settings { web, ..run }))
+    Ok((config, Settings { web, history, ..run }))
 }
 
 /// The line of a key of a table; `None` if the file leaves it at its default.

@@ -116,6 +116,11 @@ fn between(now: &Effective, read: &Effective) -> Change {
     };
     after_restart.extend(rest);
     after_restart.extend(differences("web", &now.settings.web, &read.settings.web));
+    after_restart.extend(differences(
+        "history",
+        &now.settings.history,
+        &read.settings.history,
+    ));
     Change {
         detector,
         interfaces,

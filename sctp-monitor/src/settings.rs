@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     cli::{Format, HookArg, PinArg, RunArgs, VantageArg, WatchArgs},
+    history::HistorySettings,
     web::WebSettings,
 };
 
@@ -40,6 +41,9 @@ pub struct Settings {
     /// The HTTP server, which has a table of its own.
     #[serde(skip)]
     pub web: WebSettings,
+    /// What is kept of what was, which has a table of its own.
+    #[serde(skip)]
+    pub history: HistorySettings,
 }
 
 impl Default for Settings {
@@ -55,6 +59,7 @@ impl Default for Settings {
             format: Format::Table,
             events: PathBuf::new(),
             web: WebSettings::default(),
+            history: HistorySettings::default(),
         }
     }
 }
@@ -93,6 +98,7 @@ impl RunArgs {
             format: self.format.unwrap_or(file.format),
             events: self.events.clone().unwrap_or(file.events),
             web: self.web.over(&file.web),
+            history: file.history,
         }
     }
 }
