@@ -329,6 +329,8 @@ mod tests {
             assert!(error.contains(words), "{words}: {error}");
         }
         assert!(refused("[run]\nhook = \"magic\"\n").contains("xdp-native"));
+        let error = refused("[run]\ninterfaces = [\"a[\"]\n");
+        assert!(error.contains("line 2") && error.contains("pattern"), "{error}");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! given to the kernel or to another thread when the agent began is named, and so is all that concerns steering: an order that is in
 //! force keeps to the rules by which it was given. A file that `run` would not take changes nothing.
 
+use std::path::{Path, PathBuf};
+
 use sctp_monitor_engine::config::Config;
 use toml::{Table, Value};
 
@@ -44,6 +46,8 @@ impl Effective {
 #[derive(Debug)]
 pub struct Reload {
     args: RunArgs,
+    /// The file that was read; if there was none, there may be one by now.
+    file: Option<PathBuf>,
     now: Effective,
 }
 
@@ -52,9 +56,9 @@ pub struct Reload {
 pub struct Change {
     /// How is judged from now on.
     pub detector: Config,
-    /// The names and patterns of the NICs that are watched from now on, if they are others and there are any.
+    /// The names and patterns of the NICs that are to be watched, if they are others and there are any.
     pub interfaces: Option<Vec<String>>,
-    /// Keys that hold from now on.
+    /// Other keys that hold from now on.
     pub changed: Vec<String>,
     /// Keys that were changed, and hold after a restart only.
     pub after_restart: Vec<String>,
@@ -64,23 +68,47 @@ impl Reload {
     pub(crate) fn new(args: &RunArgs, now: Effective) -> Self {
         Self {
             args: args.clone(),
+            file: args
+                .watch
+                .config
+                .clone()
+                .or_else(|| config::of_this_host().map(Path::to_owned)),
             now,
         }
     }
 
-    /// Reads the file anew.
+    /// Reads the file anew. It must be a file, as one that waits for its writer would hold up the watch.
     ///
     /// # Errors
-    /// [`FileError`]; what held before still holds.
-    pub fn read(&mut self) -> Result<Change, FileError> {
+    /// [`ReloadError`]; what held before still holds.
+    pub fn read(&mut self) -> Result<Change, ReloadError> {
+        if self.file.is_none() {
+            self.file = config::of_this_host().map(Path::to_owned);
+        }
+        if let Some(file) = self.file.as_ref().filter(|file| !file.is_file()) {
+            return Err(ReloadError::NoFile(file.clone()));
+        }
         let read = Effective::read(&self.args)?;
         let change = between(&self.now, &read);
         self.now.detector.clone_from(&change.detector);
-        if let Some(interfaces) = &change.interfaces {
-            self.now.settings.interfaces.clone_from(interfaces);
-        }
         Ok(change)
     }
+
+    /// These NICs are watched from now on.
+    pub fn on_watched(&mut self, interfaces: Vec<String>) {
+        self.now.settings.interfaces = interfaces;
+    }
+}
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// It is gone, or is a pipe.
+    #[error("{}: there is no such file any more", .0.display())]
+    NoFile(PathBuf),
+    /// `run` would not take it.
+    #[error(transparent)]
+    Wrong(#[from] FileError),
 }
 
 fn between(now: &Effective, read: &Effective) -> Change {
@@ -109,10 +137,7 @@ fn between(now: &Effective, read: &Effective) -> Change {
             after_restart.push(INTERFACES.to_owned());
             None
         }
-        false => {
-            changed.push(INTERFACES.to_owned());
-            Some(read.settings.interfaces.clone())
-        }
+        false => Some(read.settings.interfaces.clone()),
     };
     after_restart.extend(rest);
     after_restart.extend(differences("web", &now.settings.web, &read.settings.web));
@@ -148,7 +173,8 @@ fn differences<T: serde::Serialize + Clone>(table: &str, before: &T, after: &T) 
     keys.into_iter().map(|key| format!("{table}.{key}")).collect()
 }
 
-const INTERFACES: &str = "run.interfaces";
+/// The key of the NICs.
+pub const INTERFACES: &str = "run.interfaces";
 
 #[cfg(test)]
 mod tests {
@@ -170,7 +196,7 @@ mod tests {
     }
 
     /// What is read of `after` by an agent that began with `before` and `options`.
-    fn read(before: &str, after: &str, options: &[&str]) -> (Reload, Result<Change, FileError>) {
+    fn read(before: &str, after: &str, options: &[&str]) -> (Reload, Result<Change, ReloadError>) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
         fs::write(&file, before).unwrap();
@@ -230,7 +256,6 @@ mod tests {
         );
         let change = change.unwrap();
         assert_eq!(change.interfaces.unwrap(), ["b*"]);
-        assert_eq!(change.changed, [INTERFACES]);
         for (before, after) in [
             ("", "[run]\ninterfaces = [\"a\"]\n"),
             ("[run]\ninterfaces = [\"a\"]\n", ""),
@@ -259,7 +284,8 @@ mod tests {
             assert!(change.unwrap_err().to_string().contains("config.toml"));
             assert_eq!(reload.now.detector.rto_min, Duration::from_millis(80));
             // The folder is gone by now.
-            assert!(reload.read().is_err());
+            assert!(matches!(reload.read(), Err(ReloadError::NoFile(_))));
+            assert_eq!(reload.now.detector.rto_min, Duration::from_millis(80));
         }
     }
 }

@@ -85,9 +85,14 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
         strict: settings.strict,
         pin: settings.pin,
         web,
-        reload: Some(Reload::new(args, effective)),
+        reload: (!is_on_terminal()).then(|| Reload::new(args, effective)),
     };
     watch(wanted, watching, args.duration, manner, detector, outlets, log)
+}
+
+/// Whether somebody has started it by hand, and looks at it: then SIGHUP says that the terminal is gone.
+fn is_on_terminal() -> bool {
+    io::stdout().is_terminal() || io::stderr().is_terminal()
 }
 
 /// The NICs that carry SCTP, which nobody has named.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use crate::{
     cli::{Format, HookArg, PinArg, RunArgs, VantageArg, WatchArgs},
     history::HistorySettings,
+    wanted::Wanted,
     web::WebSettings,
 };
 
@@ -20,6 +21,7 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// NICs to watch, or patterns; those that carry SCTP if there are none.
+    #[serde(deserialize_with = "interfaces")]
     pub interfaces: Vec<String>,
     /// Whether a missing NIC is an error.
     pub strict: bool,
@@ -61,6 +63,16 @@ impl Default for Settings {
             web: WebSettings::default(),
             history: HistorySettings::default(),
         }
+    }
+}
+
+fn interfaces<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let asked = Vec::<String>::deserialize(deserializer)?;
+    match Wanted::parse(&asked) {
+        Ok(_) => Ok(asked),
+        Err(error) => Err(D::Error::custom(format!(
+            "a pattern for interfaces is none: {error}"
+        ))),
     }
 }
 

@@ -24,7 +24,7 @@ use sctp_monitor_engine::{
     session::Pace,
 };
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot},
     time::{MissedTickBehavior, interval},
 };
@@ -180,12 +180,7 @@ impl Driver {
         self.wanted = wanted;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        // Without a configuration to read, it ends the process as ever.
-        let mut hang_up = self
-            .reload
-            .as_ref()
-            .map(|_| signal(SignalKind::hangup()))
-            .transpose()?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         let mut nics = NicWatch::start().context("cannot open a netlink socket to watch the interfaces")?;
         let known = nics
             .all()
@@ -240,7 +235,11 @@ impl Driver {
                 () = tokio::task::yield_now(), if self.gathering.is_some() => self.gather()?,
                 () = self.reports.all_gone() => break,
                 () = &mut ended => break,
-                () = hung_up(&mut hang_up) => self.reload(Clock::now()?),
+                // The terminal is gone on which it was started, unless it was started on none.
+                _ = hang_up.recv() => match self.reload {
+                    Some(_) => self.reload(Clock::now()?),
+                    None => break,
+                },
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => {
                     stays = self.watch.stays;
@@ -447,14 +446,6 @@ impl Driver {
 
     fn notice(&self, notice: NoticeKind, time: Timestamp) {
         self.reports.event(notice.at(self.clock.date(time)));
-    }
-}
-
-/// Waits for SIGHUP, if anybody listens to it.
-async fn hung_up(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
     }
 }
 

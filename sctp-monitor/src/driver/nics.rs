@@ -147,7 +147,7 @@ impl Driver {
         self.attachments.contains_key(&nic.if_index) || self.is_asked_for(nic) || self.lost.has(&nic.name)
     }
 
-    fn is_asked_for(&self, nic: &NicChange) -> bool {
+    pub(super) fn is_asked_for(&self, nic: &NicChange) -> bool {
         self.wanted.names.contains(&nic.name) || nic.ethernet && self.wanted.matches(&nic.name)
     }
 
@@ -420,7 +420,13 @@ impl Driver {
                 let name = format!("number {if_index}");
                 self.session.handle_nic(if_index, &name, NicState::Gone, now);
             } else if !self.attachments.contains_key(&if_index) {
-                self.session.handle_watch(if_index, false, now);
+                let is_awaited =
+                    |nic: &NicChange| self.lost.has(&nic.name) || self.left_out.contains(&nic.name);
+                if self.nics.get(&if_index).is_some_and(is_awaited) {
+                    self.session.handle_watch(if_index, false, now);
+                } else {
+                    self.session.handle_left_out(if_index, now);
+                }
             }
         }
         self.tell();

@@ -43,6 +43,18 @@ impl Engine {
         }
     }
 
+    /// A NIC is left out of what is watched: of what crosses it nothing is known any more.
+    pub(crate) fn handle_left_out(&mut self, if_index: u32, now: Timestamp) {
+        let interface = self
+            .nics
+            .name(if_index)
+            .unwrap_or_else(|| format!("interface {if_index}"));
+        self.nics.set_watched(if_index, true);
+        self.registry
+            .leave_out(&mut self.flows, if_index, &interface, now);
+        self.route(now);
+    }
+
     /// Nothing that was sent until now counts as unanswered any more.
     fn forgive(&mut self, id: AssociationId, now: Timestamp) {
         let Some(association) = self.registry.get(id) else {

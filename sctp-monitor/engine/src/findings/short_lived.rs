@@ -139,7 +139,10 @@ impl Rows {
                 seen.restarts += 1;
                 seen.longest = seen.longest.max(lived);
             }),
-            EndReason::PartOf { .. } | EndReason::Silent { .. } | EndReason::CrowdedOut { .. } => None,
+            EndReason::PartOf { .. }
+            | EndReason::Silent { .. }
+            | EndReason::NotWatched { .. }
+            | EndReason::CrowdedOut { .. } => None,
         }
     }
 

@@ -57,6 +57,11 @@ pub enum EndReason {
         #[schemars(with = "f64")]
         silent_for: Duration,
     },
+    /// The agent was told not to watch the last NIC any more that its packets cross.
+    NotWatched {
+        /// The NIC.
+        interface: String,
+    },
     /// It was removed because the flow table fills up; it was silent and never confirmed.
     CrowdedOut {
         /// Time since the last packet.

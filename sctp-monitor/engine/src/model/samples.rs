@@ -299,6 +299,9 @@ pub(crate) fn ends() -> Vec<EndReason> {
         EndReason::Silent {
             silent_for: ms(300_000),
         },
+        EndReason::NotWatched {
+            interface: "eth0".to_owned(),
+        },
         EndReason::CrowdedOut {
             silent_for: ms(12_000),
         },

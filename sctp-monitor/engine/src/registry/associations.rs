@@ -397,6 +397,25 @@ impl Associations {
         })));
     }
 
+    /// Nothing is known of a path any more, unless a flow of it is.
+    pub(super) fn begin_path_anew(&mut self, id: AssociationId, path: PathId, now: Timestamp) {
+        let Some(association) = self.by_id.get_mut(&id).filter(|known| !known.is_ended()) else {
+            return;
+        };
+        if association
+            .path(&path)
+            .is_none_or(|path| path.any_flow().is_some())
+        {
+            return;
+        }
+        association.paths.remove(&path);
+        self.changes
+            .push_back(Change::PathRemoved(association.reference(), path));
+        if association.is_established() {
+            association.list_paths(now);
+        }
+    }
+
     /// The addresses of one endpoint have changed: lists new paths, and removes those of addresses that are gone.
     pub(super) fn on_addresses_changed(
         &mut self,

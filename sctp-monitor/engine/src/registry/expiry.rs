@@ -51,6 +51,26 @@ impl Registry {
         }
     }
 
+    /// Forgets the flows that cross a NIC which is left out of what is watched. Paths of which nothing else is seen begin anew: what was
+    /// known of them is nothing that is known now.
+    pub(crate) fn leave_out(&mut self, flows: &mut Flows, if_index: u32, interface: &str, now: Timestamp) {
+        let crossing = flows
+            .iter()
+            .filter(|(_, flow)| flow.view.interface.if_index() == if_index);
+        let mut crossing: Vec<_> = crossing.map(|(slot, flow)| (slot, flow.member)).collect();
+        crossing.sort_unstable_by_key(|(slot, _)| *slot);
+        for (slot, member) in crossing {
+            if let Some(id) = self.associations.forget_flow(flows, slot) {
+                let interface = interface.to_owned();
+                self.associations
+                    .end(id, EndReason::NotWatched { interface }, now);
+            } else if let Some(member) = member {
+                self.associations
+                    .begin_path_anew(member.association, member.path, now);
+            }
+        }
+    }
+
     /// Forgets the flows of a slice that have nothing more to tell.
     /// What crosses a NIC whose packets are not seen is silent for that reason.
     pub(crate) fn forget_silent(

@@ -250,6 +250,13 @@ impl Session {
         self.sort_outputs();
     }
 
+    /// Takes that a NIC is left out of what is watched, on purpose: what crosses it is forgotten.
+    pub fn handle_left_out(&mut self, if_index: u32, now: Timestamp) {
+        self.engine.handle_left_out(if_index, now);
+        self.engine_due = self.engine.poll_timeout();
+        self.sort_outputs();
+    }
+
     /// The NICs that what is known crosses.
     #[must_use]
     pub fn interfaces(&self) -> BTreeSet<u32> {

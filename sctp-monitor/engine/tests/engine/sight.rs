@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sctp_monitor_engine::{config::Config, model::PathState};
+use sctp_monitor_engine::{
+    config::Config,
+    model::{EndReason, EventKind, PathState},
+};
 use sctp_monitor_testkit::{
     frames,
     world::{LOCAL_TAG, NIC, REMOTE_TAG, World, ms},
@@ -179,6 +182,37 @@ fn what_is_seen_of_other_paths_is_judged() {
     watch(&mut world, true);
     world.advance(ms(5_000));
     assert_eq!(world.engine().associations().count(), 1);
+}
+
+/// On purpose: what is known of its paths is nothing that is known now, and what is seen elsewhere goes on.
+#[test]
+fn what_crosses_a_nic_that_is_left_out_is_forgotten() {
+    for is_broken in [false, true] {
+        let (mut world, mut next) = in_use();
+        if is_broken {
+            send(&mut world, &mut next, 10, Seen::Egress);
+            assert_eq!(world.state(1), Inactive);
+        }
+        world.session.handle_left_out(NIC, world.now);
+        world.advance(ms(100));
+        assert_eq!(world.state(1), PathState::Unconfirmed);
+        assert_eq!(world.state(2), Active);
+        assert_eq!(world.engine().incidents().count(), 0, "{is_broken}");
+        world.events.clear();
+        world.heartbeat(2);
+        world.advance(ms(3_000));
+        assert_eq!(states(&mut world), [PotentiallyFailed], "it is judged as ever");
+        world.session.handle_left_out(NIC + 1, world.now);
+        world.advance(ms(100));
+        let ends = world.events.iter().filter_map(|event| match &event.kind {
+            EventKind::AssociationDown { end } => Some(end.reason.clone()),
+            _ => None,
+        });
+        let ends: Vec<_> = ends.collect();
+        assert!(matches!(&ends[..], [EndReason::NotWatched { .. }]), "{ends:?}");
+        world.advance(ms(20_000));
+        assert_eq!(world.engine().associations().count(), 0);
+    }
 }
 
 /// Nothing speaks against it any more once the peer's packets are forgotten; that is no proof.

@@ -21,6 +21,9 @@ impl EndReason {
             Self::PartOf { association } => format!("found to be part of association {association}"),
             Self::Replaced => "replaced by a new association on the same ports".to_owned(),
             Self::Silent { silent_for } => format!("no packet for {}", Short(*silent_for)),
+            Self::NotWatched { interface } => {
+                format!("not watched any more: {interface} was left out of what is watched")
+            }
             Self::CrowdedOut { silent_for } => format!(
                 "removed because the flow table fills up: never confirmed, no packet for {}",
                 Short(*silent_for)
