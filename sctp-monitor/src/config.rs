@@ -1,5 +1,5 @@
 //! The configuration file: TOML, with what is watched in the table `run`, the HTTP server in `web`, what is kept of what was in
-//! `history`, the detector's constants in `detector`, how paths are probed
+//! `history`, who is told in `hooks`, the detector's constants in `detector`, how paths are probed
 //! in `probe`, and what is done with the packets of failed paths in `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
@@ -21,6 +21,7 @@ use toml::{Spanned, de::DeTable};
 use crate::{
     cli::{ConfigArgs, ConfigVerb},
     history::HistorySettings,
+    hooks::HooksSettings,
     settings::Settings,
     web::WebSettings,
 };
@@ -152,6 +153,7 @@ struct File {
     run: Settings,
     web: WebSettings,
     history: HistorySettings,
+    hooks: HooksSettings,
     detector: Config,
     probe: ProbeConfig,
     steering: Steering,
@@ -162,6 +164,7 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
         run,
         web,
         history,
+        hooks,
         detector,
         probe,
         steering,
@@ -181,7 +184,15 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
         steering,
         ..detector
     };
-    Ok((config, Settings { web, history, ..run }))
+    Ok((
+        config,
+        Settings {
+            web,
+            history,
+            hooks,
+            ..run
+        },
+    ))
 }
 
 /// The line of a key of a table; `None` if the file leaves it at its default.

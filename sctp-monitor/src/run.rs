@@ -24,6 +24,7 @@ use crate::{
     driver::{Driver, Watch},
     flows::KernelFlows,
     history::History,
+    hooks,
     kernel::{Kernel, LoadOptions, Origin, PinError, Pins},
     log::Log,
     probe::Sender,
@@ -76,6 +77,7 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     } else {
         Wanted::parse(named).context("a pattern for NICs is none")?
     };
+    outlets.extend(hooks::outlets(&settings.hooks)?);
     let history = History::new(&settings.history);
     let web = Web::open(&args.web.over(&settings.web), &history)?;
     outlets.push(history.outlet(web.is_some()));

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use crate::{
     cli::{Format, HookArg, PinArg, VantageArg, WatchArgs},
     history::HistorySettings,
+    hooks::HooksSettings,
     web::WebSettings,
 };
 
@@ -43,6 +44,9 @@ pub struct Settings {
     /// What is kept of what was, which has a table of its own.
     #[serde(skip)]
     pub history: HistorySettings,
+    /// Who is told of incidents, which has a table of its own.
+    #[serde(skip)]
+    pub hooks: HooksSettings,
 }
 
 impl Default for Settings {
@@ -59,6 +63,7 @@ impl Default for Settings {
             events: PathBuf::new(),
             web: WebSettings::default(),
             history: HistorySettings::default(),
+            hooks: HooksSettings::default(),
         }
     }
 }
