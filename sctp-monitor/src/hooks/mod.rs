@@ -12,6 +12,7 @@ mod webhook;
 
 use std::{io, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::{exec::Exec, journal::Journal, spool::Spool, syslog::Syslog, webhook::Webhook};
@@ -19,7 +20,7 @@ pub use self::{notice::Notice, syslog::NoServer, webhook::NoUrl};
 use crate::report::{Line, Outlet, Report, Summary, outlet::Progress};
 
 /// The table `hooks` of the configuration file.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HooksSettings {
     /// A program and its arguments; empty for none.

@@ -28,6 +28,7 @@ mod page;
 mod paths;
 mod preflight;
 mod probing;
+mod reload;
 mod reports;
 mod scene;
 mod schema;
