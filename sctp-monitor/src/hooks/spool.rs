@@ -11,8 +11,9 @@ use std::{
     time::Duration,
 };
 
+use caps::CapSet;
 use sctp_monitor_engine::model::Timestamp;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Deliver, Notice};
 use crate::clock::{self, Clock};
@@ -81,6 +82,10 @@ struct Teller {
 
 impl Teller {
     fn run(mut self, notices: &Receiver<Notice>) {
+        // Capabilities are a thread's own: a program that it starts needs none of those that a service manager gave the agent.
+        if let Err(error) = caps::clear(None, CapSet::Ambient) {
+            debug!("{}: programs may inherit capabilities: {error}", self.name);
+        }
         while let Ok(notice) = notices.recv() {
             self.tell(&notice);
             self.waiting.fetch_sub(1, Ordering::Relaxed);
