@@ -5,6 +5,7 @@
 mod ask;
 mod attacks;
 mod audit;
+mod browser;
 mod budgets;
 mod bulk;
 mod company;
@@ -25,6 +26,7 @@ mod linux;
 mod mid_life;
 mod neighbours;
 mod nics;
+mod page;
 mod paths;
 mod played;
 mod preflight;
@@ -36,6 +38,7 @@ mod setup;
 mod steering;
 #[path = "../support/schema.rs"]
 mod support;
+mod top;
 mod trouble;
 mod two_cpus;
 mod web;
