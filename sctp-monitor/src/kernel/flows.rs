@@ -106,6 +106,7 @@ const _: () = {
     assert!(offset_of!(FlowRecord, timed) < offset_of!(FlowRecord, acknowledgements));
     assert!(offset_of!(FlowRecord, timed) < offset_of!(FlowRecord, acknowledged_here));
     assert!(offset_of!(FlowRecord, timed) < offset_of!(FlowRecord, is_timed));
+    assert!(offset_of!(FlowRecord, acknowledgements) < offset_of!(FlowRecord, acknowledged_here));
     assert!(offset_of!(FlowRecord, outstanding) < offset_of!(FlowRecord, heartbeats_answered));
     assert!(offset_of!(FlowRecord, outstanding) < offset_of!(FlowRecord, answered_at_ns));
 };

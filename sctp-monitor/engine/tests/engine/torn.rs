@@ -47,7 +47,10 @@ fn answers() -> [usize; 6] {
 fn may_be_read(before: &Words, after: &Words, new: &BTreeSet<usize>) -> bool {
     let changes = |at: &usize| before[*at] != after[*at];
     let waits_differ = waits().iter().any(|at| changes(at) && new.contains(at));
-    !waits_differ || answers().iter().all(|at| !changes(at) || new.contains(at))
+    let acknowledged = word(offset_of!(FlowRecord, acknowledgements));
+    let here = word(offset_of!(FlowRecord, acknowledged_here));
+    let knows_where = !new.contains(&acknowledged) || !changes(&here) || new.contains(&here);
+    knows_where && (!waits_differ || answers().iter().all(|at| !changes(at) || new.contains(at)))
 }
 
 fn records(world: &World) -> Vec<Words> {
