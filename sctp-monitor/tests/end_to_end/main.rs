@@ -31,6 +31,7 @@ mod paths;
 mod played;
 mod preflight;
 mod probing;
+mod reload;
 mod reports;
 mod scene;
 mod schema;
