@@ -2,10 +2,23 @@
 
 use std::process::Command;
 
+use clap::Args as ClapArgs;
+
 use crate::cargo::{cargo, require_root, run, target};
 
+/// Arguments of `demo`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Args {
+    /// Open the terminal view on the lab; a path breaks and heals by itself.
+    #[arg(long, conflicts_with = "web")]
+    top: bool,
+    /// Serve the page about the lab on this host; a path breaks and heals by keys.
+    #[arg(long)]
+    web: bool,
+}
+
 /// Builds everything, and shows the agent at work in a lab of two hosts.
-pub(crate) fn demo() -> anyhow::Result<()> {
+pub(crate) fn demo(args: &Args) -> anyhow::Result<()> {
     require_root("cargo xtask demo")?;
     run(&mut cargo(&[
         "build",
@@ -17,7 +30,13 @@ pub(crate) fn demo() -> anyhow::Result<()> {
         "--bins",
     ]))?;
     let built = target("release");
-    run(Command::new(built.join("sctp-lab-demo"))
-        .arg("--monitor")
-        .arg(built.join("sctp-monitor")))
+    let mut demo = Command::new(built.join("sctp-lab-demo"));
+    demo.arg("--monitor").arg(built.join("sctp-monitor"));
+    if args.top {
+        demo.arg("--top");
+    }
+    if args.web {
+        demo.arg("--web");
+    }
+    run(&mut demo)
 }

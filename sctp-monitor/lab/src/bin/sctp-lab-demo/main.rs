@@ -4,6 +4,7 @@
 //! agent reported both the break and the recovery.
 
 mod agent;
+mod live;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,10 +24,24 @@ struct Cli {
     /// The sctp-monitor binary.
     #[arg(long)]
     monitor: PathBuf,
+    /// Open the terminal view on the lab.
+    #[arg(long, conflicts_with = "web")]
+    top: bool,
+    /// Serve the page about the lab.
+    #[arg(long)]
+    web: bool,
 }
 
 fn main() -> ExitCode {
-    match show(&Cli::parse()) {
+    let cli = Cli::parse();
+    let shown = if cli.top {
+        live::top(&cli.monitor)
+    } else if cli.web {
+        live::web(&cli.monitor)
+    } else {
+        show(&cli)
+    };
+    match shown {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
