@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod blind;
 pub mod check;
+pub mod checksums;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -18,7 +18,8 @@ use sctp_monitor_engine::{
 use tracing::warn;
 
 use crate::{
-    cli::{Format, PinArg, RunArgs, VantageArg},
+    checksums::Checksums,
+    cli::{ChecksumsArg, Format, PinArg, RunArgs, VantageArg},
     clock::{self, Clock},
     config, control,
     driver::{Driver, Watch},
@@ -86,6 +87,7 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
         answers: Some(history),
         strict: settings.strict,
         pin: settings.pin,
+        checksums: settings.checksums,
         web,
         reload: (!is_on_terminal()).then(|| Reload::new(args, effective)),
     };
@@ -120,6 +122,8 @@ pub(crate) struct Manner {
     pub(crate) strict: bool,
     /// When the programs stay without the agent.
     pub(crate) pin: PinArg,
+    /// Whether checksums are looked at.
+    pub(crate) checksums: ChecksumsArg,
     /// Who serves by HTTP meanwhile.
     pub(crate) web: Option<Web>,
     /// Where its configuration is read anew.
@@ -167,6 +171,10 @@ pub(crate) fn watch(
         .then(|| Sender::open(kernel.probe_key()))
         .transpose()
         .context("probes cannot be sent (it takes root, or CAP_NET_RAW)")?;
+    let checksums = (manner.checksums == ChecksumsArg::Sample)
+        .then(Checksums::open)
+        .transpose()
+        .context("checksums cannot be looked at (it takes root, or CAP_NET_RAW)")?;
     let vantage = match watching.vantage {
         VantageArg::Endpoint => Vantage::Endpoint,
         VantageArg::Gateway => Vantage::Gateway,
@@ -199,7 +207,9 @@ pub(crate) fn watch(
             session.engine().incidents().count()
         ));
     }
-    let driver = Driver::new(flows, session, watch, reports, log.clone(), state)?.with_reload(manner.reload);
+    let driver = Driver::new(flows, session, watch, reports, log.clone(), state)?
+        .with_reload(manner.reload)
+        .with_checksums(checksums);
     if let Some(history) = manner.answers {
         history
             .start(driver.questions())

@@ -10,7 +10,7 @@ use sctp_monitor_common::{
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
-    cli::{Format, HookArg, PinArg, RunArgs, VantageArg, WatchArgs},
+    cli::{ChecksumsArg, Format, HookArg, PinArg, RunArgs, VantageArg, WatchArgs},
     history::HistorySettings,
     hooks::HooksSettings,
     wanted::Wanted,
@@ -28,6 +28,8 @@ pub struct Settings {
     pub strict: bool,
     /// When the programs stay on the NICs without the agent.
     pub pin: PinArg,
+    /// Whether checksums of incoming packets are looked at.
+    pub checksums: ChecksumsArg,
     /// Where the NICs are.
     pub vantage: VantageArg,
     /// The hook for incoming packets.
@@ -58,6 +60,7 @@ impl Default for Settings {
             interfaces: Vec::new(),
             strict: false,
             pin: PinArg::Auto,
+            checksums: ChecksumsArg::Off,
             vantage: VantageArg::Endpoint,
             hook: HookArg::Auto,
             udp_port: UDP_ENCAPSULATION_PORT,
@@ -108,6 +111,7 @@ impl RunArgs {
             },
             strict: self.strict || file.strict,
             pin: self.pin.unwrap_or(file.pin),
+            checksums: self.checksums.unwrap_or(file.checksums),
             vantage,
             hook,
             udp_port,

@@ -11,7 +11,8 @@ pub fn is_right(layers: &Layers<'_>) -> Option<bool> {
 }
 
 /// The same of a packet's bytes, from the common header on; `None` if there is no whole header.
-fn bytes_are_right(bytes: &[u8]) -> Option<bool> {
+#[must_use]
+pub fn bytes_are_right(bytes: &[u8]) -> Option<bool> {
     let (before, rest) = bytes.split_at_checked(CHECKSUM_AT)?;
     let (stored, behind) = rest.split_first_chunk::<4>()?;
     // It is computed with the field zero, and stored with the lowest byte first.

@@ -13,7 +13,7 @@ use sctp_monitor_engine::{
 };
 
 use crate::{
-    cli::{AuditArgs, PinArg},
+    cli::{AuditArgs, ChecksumsArg, PinArg},
     config, kernel,
     log::Log,
     report::{Line, NoticeKind, Outlet, Report, Summary, outlet::Progress},
@@ -60,6 +60,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
             answers: None,
             strict: true,
             pin: PinArg::No,
+            checksums: ChecksumsArg::Off,
             web: None,
             reload: None,
         },

@@ -119,6 +119,10 @@ pub struct RunArgs {
     /// file says, else off.
     #[arg(long, value_enum, value_name = "MODE", env = "SCTP_MONITOR_PROBE")]
     pub probe: Option<ProbeArg>,
+    /// Look at the CRC32c of some of the packets that come in, to find a sender whose packets are spoiled on the way. Default: off; it
+    /// costs every packet of the host some time (docs/manual.md).
+    #[arg(long, value_enum, value_name = "MODE", env = "SCTP_MONITOR_CHECKSUMS")]
+    pub checksums: Option<ChecksumsArg>,
     /// Options of the HTTP server.
     #[command(flatten)]
     pub web: WebArgs,
@@ -134,6 +138,16 @@ pub enum PinArg {
     Yes,
     /// Never.
     No,
+}
+
+/// Whether checksums are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChecksumsArg {
+    /// None.
+    Off,
+    /// Those of the handshake, and of some other packets.
+    Sample,
 }
 
 /// Whether probes are sent.

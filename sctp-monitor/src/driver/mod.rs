@@ -33,6 +33,7 @@ use tracing::{debug, warn};
 use self::gathering::Gathering;
 use crate::{
     blind::Blindness,
+    checksums::Checksums,
     clock::Clock,
     control::{self, Question, SteerAnswer, SteerRequest},
     flows::KernelFlows,
@@ -103,6 +104,10 @@ pub struct Driver {
     ring_records_lost: u64,
     pressure: PressureGauge,
     blindness: Blindness,
+    /// Where packets come from whose checksums are looked at.
+    checksums: Option<Checksums>,
+    /// When they were looked at last.
+    checked_at: Timestamp,
     /// Where what is known stays for the agent that follows, if programs and flow table do.
     state: Option<StateFile>,
     /// Where the configuration is read anew.
@@ -150,6 +155,8 @@ impl Driver {
             clock: Clock::read()?,
             lag: LagGauge::default(),
             began_at: Clock::now()?,
+            checksums: None,
+            checked_at: Clock::now()?,
             turned_at: None,
             associations_ended: 0,
             ended: VecDeque::new(),
@@ -163,6 +170,12 @@ impl Driver {
             asked,
             questions,
         })
+    }
+
+    /// The same, which looks at checksums of packets that come from there.
+    #[must_use]
+    pub fn with_checksums(self, checksums: Option<Checksums>) -> Self {
+        Self { checksums, ..self }
     }
 
     /// By which clients ask.
@@ -307,6 +320,7 @@ impl Driver {
         service::alive();
         self.clock = Clock::read()?;
         self.try_lost_nics(Clock::now()?);
+        self.look_at_checksums(Clock::now()?);
         let counters = self.flows.kernel.counters()?;
         self.find_lost(&counters);
         let now = Clock::now()?;
@@ -332,6 +346,25 @@ impl Driver {
             self.reports.show(summary, is_empty, now);
         }
         Ok(())
+    }
+
+    /// Packets that have come in since the last look, by a NIC that is watched.
+    fn look_at_checksums(&mut self, now: Timestamp) {
+        let Some(checksums) = &mut self.checksums else {
+            return;
+        };
+        // When each came in is not known: what answers it may have come by then.
+        let since = std::mem::replace(&mut self.checked_at, now);
+        let looked = checksums.take(|packet| {
+            if self.attachments.contains_key(&packet.if_index) {
+                self.session
+                    .handle_checksum(&packet.key, packet.tag, packet.is_right, since);
+            }
+        });
+        if let Err(error) = looked {
+            warn!("checksums are not looked at any more: {error}");
+            self.checksums = None;
+        }
     }
 
     /// Nothing was seen: there is no SCTP, or it is elsewhere.

@@ -181,7 +181,7 @@ impl Analysis {
         } else {
             self.track(&frame, Ok(*packet));
             if let Some(is_right) = checksum::is_right(layers) {
-                self.session.handle_checksum(&key, is_right, self.now);
+                self.session.handle_checksum(&key, packet.tag, is_right, self.now);
             }
         }
         let slot = self.table.find(&key);

@@ -8,6 +8,7 @@ mod audit;
 mod browser;
 mod budgets;
 mod bulk;
+mod checksums;
 mod company;
 mod conntrack;
 mod counts;

@@ -199,16 +199,19 @@ impl Engine {
         }
     }
 
-    /// The CRC32c of a packet was looked at.
-    pub(crate) fn handle_checksum(&mut self, key: &FlowKey, is_right: bool, now: Timestamp) {
-        self.findings.on_checksum(key, is_right, now);
-        self.take_events();
+    /// The CRC32c of a packet was looked at, which has this verification tag.
+    pub(crate) fn handle_checksum(&mut self, key: &FlowKey, tag: u32, is_right: bool, now: Timestamp) {
+        let flow = self.flows.by_key(key).filter(|flow| flow.member.is_some());
+        let is_foreign = flow.is_some_and(|flow| flow.view.tag != tag && flow.view.tag != 0);
+        if !is_foreign {
+            self.findings.on_checksum(key, is_right, now);
+        }
     }
 
     /// Does what time alone brings about.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
         self.flows.drop_deadlines(now);
-        self.findings.handle_timeout(now);
+        self.findings.handle_timeout(&self.flows, now);
         self.take_events();
         self.time_steering(now);
         if self.housekeeping.is_due(now) {

@@ -28,6 +28,7 @@ use crate::{
         AssociationId, AssociationRef, Cause, Event, EventKind, Evidence, Finding, Forgery, IncidentId,
         IncidentView, Object, PathId, Schema, Status, Timestamp,
     },
+    path::flows::Flows,
     registry::{association::Association, forgery::Account},
 };
 
@@ -126,13 +127,15 @@ impl Findings {
         self.incidents.views()
     }
 
-    /// When the next change of an incident is to be reported.
+    /// When the next change of an incident is to be reported, or checksums are to be judged.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.incidents.deadline()
+        let deadlines = [self.incidents.deadline(), self.checksums.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
-    /// Reports the incidents that have changed.
-    pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
+    /// Reports the incidents that have changed, and who sends wrong checksums.
+    pub(crate) fn handle_timeout(&mut self, flows: &Flows, now: Timestamp) {
+        self.events.extend(self.checksums.handle_timeout(flows, now));
         for view in self.incidents.due(now) {
             self.report_incident(Status::Updated, view, now);
         }
@@ -140,7 +143,7 @@ impl Findings {
 
     /// The checksum of a packet was looked at.
     pub(crate) fn on_checksum(&mut self, key: &FlowKey, is_right: bool, now: Timestamp) {
-        self.events.extend(self.checksums.on_packet(key, is_right, now));
+        self.checksums.on_packet(key, is_right, now);
     }
 
     /// Finds out what is wrong with a path of an established association; what has changed did so at that time.

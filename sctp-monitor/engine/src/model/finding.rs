@@ -257,10 +257,10 @@ pub struct RtoBelowSackDelay {
 /// about the address pair, and no association: local is the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BadChecksum {
-    /// Packets with a wrong CRC32c: all that were seen of the sender.
+    /// Packets with a wrong CRC32c: all that were looked at of the sender, or all since the last one that was right.
     pub packets: u32,
-    /// Another sender to the same address, whose packets are right and are answered.
-    pub other: IpAddr,
+    /// Another sender to the same address, whose packets are right and are answered; none if the sender itself was right before.
+    pub other: Option<IpAddr>,
 }
 
 /// No path to this address was ever confirmed.

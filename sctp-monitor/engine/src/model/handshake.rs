@@ -18,6 +18,8 @@ pub struct UnfinishedHandshake {
     pub responder: IpAddr,
     /// The port that they went to.
     pub port: u16,
+    /// Where its packets were seen.
+    pub seen_at: SeenAt,
     /// Different initiate tags: INITs that were not retransmissions.
     pub attempts: u64,
     /// INITs that were sent.
@@ -38,6 +40,19 @@ pub struct UnfinishedHandshake {
     pub last: Timestamp,
     /// All that came back, each kind once.
     pub answers: Vec<HandshakeAnswer>,
+}
+
+/// Where the packets of a handshake were seen. A filter of the host lies behind that place for what arrives there, and before it for what
+/// leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SeenAt {
+    /// On the initiator's host.
+    Initiator,
+    /// On the responder's host.
+    Responder,
+    /// Between the hosts, or on one of them that is not known: captures and gateways.
+    Between,
 }
 
 /// An answer in a handshake.

@@ -52,7 +52,7 @@ pub use self::{
         SecondaryUnconfirmed, Shared, ShortLived, SilentEndpoint, Zombie,
     },
     flow::{FlowView, RttView, Throughput},
-    handshake::{HandshakeAnswer, HandshakeTimes, Reply, UnfinishedHandshake},
+    handshake::{HandshakeAnswer, HandshakeTimes, Reply, SeenAt, UnfinishedHandshake},
     ids::{AssociationId, AssociationRef, IncidentId, PathId},
     incident::{IncidentView, Scope, ScopeKind},
     next_hop::{Neighbour, NextHop},

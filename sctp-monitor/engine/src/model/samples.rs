@@ -173,6 +173,7 @@ pub(crate) fn handshakes() -> Vec<UnfinishedHandshake> {
         initiator: path(1).local,
         responder: path(1).remote,
         port: 3868,
+        seen_at: SeenAt::Between,
         attempts: 1,
         inits: 3,
         init_bytes: 48,
@@ -232,8 +233,14 @@ pub(crate) fn handshakes() -> Vec<UnfinishedHandshake> {
         kind: 3,
         code: 2,
     };
+    let seen_at = |seen_at, handshake: &UnfinishedHandshake| UnfinishedHandshake {
+        seen_at,
+        ..handshake.clone()
+    };
     vec![
         unanswered.clone(),
+        seen_at(SeenAt::Initiator, &answered(path(1).remote)),
+        seen_at(SeenAt::Responder, &echoed),
         with(3, refused(Vec::new())),
         with(1, refused(vec![ErrorCause::OutOfResource])),
         with(

@@ -35,6 +35,8 @@ pub(crate) struct FlowFacts {
     pub(crate) heartbeats: u64,
     /// Those of them that were answered.
     pub(crate) heartbeats_answered: u64,
+    /// When the last of them was answered.
+    pub(crate) answered_at: Option<Timestamp>,
     /// Packets with another tag.
     pub(crate) tag_mismatches: u64,
     /// The last DATA chunk's payload protocol identifier.
@@ -88,6 +90,7 @@ impl FlowFacts {
             retransmissions: u64::from(record.retransmissions),
             heartbeats: record.chunk_count(ChunkKind::Heartbeat),
             heartbeats_answered: u64::from(record.heartbeats_answered),
+            answered_at: (record.answered_at_ns != 0).then(|| Timestamp::from_nanos(record.answered_at_ns)),
             tag_mismatches: u64::from(record.tag_mismatches),
             ppid: record.ppid,
             a_rwnd: record.a_rwnd(),

@@ -295,7 +295,7 @@ impl Flow {
         self.shown.take(record, &self.links, self.view.last_seen);
         let stuck = context.stuck_since.into_iter().chain(self.shown.stuck_since);
         context.stuck_since = stuck.min();
-        context.fills_queues = self.losses.fills_queues();
+        context.fills_queues = self.losses.fills_queues(now);
         if let Some(unseen) = &mut context.unseen {
             unseen.data_seen_at = unseen.data_seen_at.max(self.shown.data_at);
         }
@@ -379,7 +379,7 @@ impl Flow {
         let missing = record.sender.missing().or_else(still);
         let missing = missing.filter(|_| holds_tsn_state(record, &self.links));
         self.missing = MissingTsn::follow(known, missing, new.passed, u32::from(record.passed_bytes), now);
-        self.time(record, new, config, now);
+        self.time(record, new, counted, config, now);
     }
 
     /// What the capture lacks of what it carries, or of the answers.
@@ -407,7 +407,7 @@ impl Flow {
     }
 
     /// DATA tells of the round trip many times a second; heartbeats where there is none.
-    fn time(&mut self, record: &FlowRecord, new: Growth, config: &Config, now: Timestamp) {
+    fn time(&mut self, record: &FlowRecord, new: Growth, counted: Counted, config: &Config, now: Timestamp) {
         let by_data = new.acknowledged > 0 && record.is_timed != 0;
         if by_data != self.latency_by_data && by_data {
             self.latency = Latency::default();
@@ -415,7 +415,7 @@ impl Flow {
         }
         let sender = Sender {
             carried: self.view.bytes,
-            fills_queue: self.losses.fills_queues(),
+            fills_queue: self.losses.fills_queues(now),
             loses: self.losses.any(),
         };
         if by_data {
@@ -425,6 +425,11 @@ impl Flow {
             } else {
                 config.delayed_ack
             };
+            // What arrives here, or passes by, has its queue behind it.
+            if may_have_waited.is_zero() && counted == Counted::Retransmitted {
+                self.losses
+                    .on_round_trip(rtt, Duration::from_nanos(record.data_rtt.min_ns));
+            }
             self.latency.sample(rtt, may_have_waited, sender, config, now);
         } else if new.answers > 0 && !self.latency_by_data {
             let rtt = Duration::from_nanos(record.heartbeat_rtt.last_ns);

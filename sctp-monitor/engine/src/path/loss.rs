@@ -9,13 +9,14 @@
 //! path. With W packets under way that is 1.5 / W^2 of them (Mathis et al., "The macroscopic behavior of the TCP congestion
 //! avoidance algorithm", 1997; SCTP does as TCP does), and W is four at least: fast retransmission needs three packets behind
 //! the lost one (RFC 9260 section 7.2.4). So such a sender, known by full packets and several of them under way, may
-//! lose a tenth.
+//! lose a tenth. Random loss keeps its window as small as that, so the queue must show as well: packets wait in it, and several are
+//! dropped in a row.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Rate;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use crate::{config::Config, model::Timestamp};
 
@@ -30,6 +31,8 @@ pub(crate) struct Losses {
     load: Load,
     /// In the second of the last count.
     lately: (u64, Load),
+    /// The fastest round trip ever.
+    fastest: Duration,
 }
 
 /// How much a sender has under way.
@@ -41,6 +44,10 @@ struct Load {
     packets: u32,
     /// Of those packets.
     bytes: u64,
+    /// Round trips that were timed.
+    round_trips: u32,
+    /// How long they took, all together.
+    round_trips_us: u64,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -49,6 +56,8 @@ struct Second {
     sent: u32,
     lost: u32,
     load: Load,
+    /// Looks at which something was found lost.
+    episodes: u32,
 }
 
 impl Losses {
@@ -56,6 +65,14 @@ impl Losses {
     pub(crate) fn on_acknowledged(&mut self, under_way: u32) {
         self.load.acknowledgements += 1;
         self.load.under_way = self.load.under_way.saturating_add(under_way);
+    }
+
+    /// A round trip of DATA that did not wait for the peer's timer, and the fastest one ever.
+    pub(crate) fn on_round_trip(&mut self, rtt: Duration, fastest: Duration) {
+        let us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+        self.load.round_trips += 1;
+        self.load.round_trips_us = self.load.round_trips_us.saturating_add(us);
+        self.fastest = fastest;
     }
 
     /// So many packets passed by, of so many bytes.
@@ -81,6 +98,7 @@ impl Losses {
             Some(second) if second.number == number => {
                 second.sent = second.sent.saturating_add(sent);
                 second.lost = second.lost.saturating_add(lost);
+                second.episodes += u32::from(lost > 0);
                 second.load = second.load.and(load);
             }
             _ => self.seconds.push_back(Second {
@@ -88,6 +106,7 @@ impl Losses {
                 sent,
                 lost,
                 load,
+                episodes: u32::from(lost > 0),
             }),
         }
         let too_old = |second: &Second| number - second.number.min(number) >= SECONDS;
@@ -111,10 +130,20 @@ impl Losses {
     }
 
     /// Whether the sender has more under way than waits for its application, in full packets: it fills the network's queues, and
-    /// what they drop is lost in a row.
-    pub(crate) fn fills_queues(&self) -> bool {
+    /// what they drop is lost in a row. Once nothing was acknowledged for some time the queues are empty.
+    pub(crate) fn fills_queues(&self, now: Timestamp) -> bool {
+        let number = now.as_nanos() / 1_000_000_000;
+        let is_lately = |second: u64| number.saturating_sub(second) <= QUEUES_EMPTY;
         if self.seconds.is_empty() {
-            return self.load.and(self.lately.1).is_full();
+            let lately = if is_lately(self.lately.0) {
+                self.lately.1
+            } else {
+                Load::default()
+            };
+            return self.load.and(lately).is_full();
+        }
+        if self.seconds.back().is_some_and(|last| !is_lately(last.number)) {
+            return self.load.is_full();
         }
         let loads = self.seconds.iter().map(|second| second.load);
         loads.fold(self.load, Load::and).is_full()
@@ -139,7 +168,14 @@ impl Losses {
         }
         let (low, high) = wilson(lost.min(sent), sent);
         let loads = self.seconds.iter().map(|second| second.load);
-        let limit = if loads.fold(Load::default(), Load::and).is_full() {
+        let load = loads.fold(Load::default(), Load::and);
+        let episodes = sum(|second| second.episodes);
+        let is_scattered = lost as f32 <= episodes as f32 * SCATTERED;
+        // By then a round trip through an empty queue was timed, if any ever is.
+        let is_whole = self.seconds.len() as u64 >= SECONDS - 1;
+        let shows_none = is_whole && is_scattered && load.is_without_queue(self.fastest);
+        let is_own = load.is_full() && !shows_none;
+        let limit = if is_own {
             config.grey_loss_percent.max(MOST_OWN_PERCENT)
         } else {
             config.grey_loss_percent
@@ -168,7 +204,17 @@ impl Load {
             under_way: self.under_way.saturating_add(other.under_way),
             packets: self.packets.saturating_add(other.packets),
             bytes: self.bytes.saturating_add(other.bytes),
+            round_trips: self.round_trips.saturating_add(other.round_trips),
+            round_trips_us: self.round_trips_us.saturating_add(other.round_trips_us),
         }
+    }
+
+    /// Whether its packets hardly waited on their way: what is lost all the same no full queue has dropped.
+    fn is_without_queue(self, fastest: Duration) -> bool {
+        let average_us = self.round_trips_us as f32 / self.round_trips as f32;
+        let under_way = self.under_way as f32 / self.acknowledgements as f32;
+        let waiting = under_way * (1.0 - fastest.as_micros() as f32 / average_us);
+        self.round_trips >= FEWEST_ROUND_TRIPS && waiting <= MOST_WAITING
     }
 
     /// Whether the sender waits for acknowledgements, and not for its application.
@@ -203,6 +249,20 @@ const FEWEST_UNDER_WAY: f32 = 2.5;
 /// Bytes on average: half of an Ethernet packet. Messages that wait are bundled until a packet is full; SACKs in between
 /// are small.
 const FULL_PACKET: u64 = 750;
+
+/// Packets that wait in queues on average, by how much longer than the fastest ever a round trip takes. A queue that drops is full then,
+/// and who loses so much in it has more of his own in it.
+const MOST_WAITING: f32 = 0.8;
+
+/// Chunks that are lost at a time, at most: a queue that overflows drops several in a row.
+const SCATTERED: f32 = 1.4;
+
+/// Round trips that are timed in the time of a rate, at least.
+const FEWEST_ROUND_TRIPS: u32 = 10;
+
+/// Seconds without an acknowledgement, after which what was in queues has left them: three time-outs have passed, of 1, 2 and 4 s (RFC
+/// 9260 sections 6.3.3 and 16), and each left one packet under way.
+const QUEUES_EMPTY: u64 = 8;
 
 /// 1.5 / W^2 of such a window.
 const MOST_OWN_PERCENT: f32 = 10.0;
@@ -286,6 +346,48 @@ mod tests {
                 run(&mut losses, 100 + second, 1, one_in);
             }
             let what = format!("{under_way} of {bytes} bytes under way, one in {one_in}");
+            assert_eq!(losses.rate().is_some(), is_grey, "{what}");
+        }
+    }
+
+    #[test]
+    fn who_has_heard_nothing_for_long_fills_no_queue() {
+        for one_in in [0, 50] {
+            let mut losses = Losses::default();
+            for second in 100..130 {
+                for _ in 0..20 {
+                    losses.on_acknowledged(20);
+                    losses.on_packets(2, 2_800);
+                }
+                run(&mut losses, second, 1, one_in);
+            }
+            let fills = |second: u64| losses.fills_queues(Timestamp::from_nanos(second * 1_000_000_000));
+            assert_eq!([129, 133, 140].map(fills), [true, true, false], "one in {one_in}");
+        }
+    }
+
+    #[test]
+    fn scattered_losses_without_a_queue_are_told() {
+        for (rtt_us, lost_at_a_time, is_grey) in [
+            (20_500, 1, true),
+            // The queue holds some of what is under way.
+            (30_000, 1, false),
+            // It overflows.
+            (20_500, 3, false),
+        ] {
+            let mut losses = Losses::default();
+            for tick in 0..600_u64 {
+                for _ in 0..2 {
+                    losses.on_acknowledged(5);
+                    losses.on_packets(2, 2_800);
+                }
+                losses.on_round_trip(Duration::from_micros(rtt_us), Duration::from_millis(20));
+                let is_lost = tick % (7 * u64::from(lost_at_a_time)) == 0;
+                let lost = if is_lost { lost_at_a_time } else { 0 };
+                let now = Timestamp::from_nanos(100_000_000_000 + tick * 50_000_000);
+                losses.count(2, lost, &Config::default(), now);
+            }
+            let what = format!("{rtt_us} us, {lost_at_a_time} at a time");
             assert_eq!(losses.rate().is_some(), is_grey, "{what}");
         }
     }

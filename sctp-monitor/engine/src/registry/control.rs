@@ -41,7 +41,7 @@ impl Registry {
                 if let Some(init) = Init::read(frame, chunk) {
                     self.look_into_init(flows, packet, init.initiate_tag);
                 }
-                self.handshakes.on_init(packet, chunk);
+                self.handshakes.on_init(packet, chunk, vantage);
             }
             ChunkKind::InitAck => self.handshakes.on_init_ack(packet, chunk, vantage),
             ChunkKind::CookieEcho => self.on_cookie_echo(flows, packet),

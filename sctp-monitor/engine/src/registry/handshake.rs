@@ -9,7 +9,8 @@ use sctp_monitor_common::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{HandshakeTimes, Offer, Reply, Timestamp, UnfinishedHandshake},
+    config::Vantage,
+    model::{HandshakeTimes, Offer, Reply, SeenAt, Timestamp, UnfinishedHandshake},
     registry::{addresses::MAX_ADDRESSES, packet::ControlPacket},
 };
 
@@ -81,13 +82,19 @@ pub(crate) struct Failed {
 }
 
 impl Pending {
-    pub(super) fn new(packet: &ControlPacket<'_>, initiator: Endpoint) -> Self {
+    pub(super) fn new(packet: &ControlPacket<'_>, initiator: Endpoint, vantage: Vantage) -> Self {
         let key = *packet.key();
+        let initiator_sent = packet.header.interface.is_egress();
+        let seen_at = match vantage {
+            Vantage::Endpoint if initiator_sent => SeenAt::Initiator,
+            Vantage::Endpoint => SeenAt::Responder,
+            Vantage::Gateway => SeenAt::Between,
+        };
         Self {
             key,
             began: packet.time,
             gap: Duration::ZERO,
-            initiator_sent: packet.header.interface.is_egress(),
+            initiator_sent,
             initiator,
             responders: Vec::new(),
             seen_as: None,
@@ -98,6 +105,7 @@ impl Pending {
                 initiator: key.src.to_ip(),
                 responder: key.dst.to_ip(),
                 port: key.dst_port,
+                seen_at,
                 attempts: 1,
                 inits: 0,
                 init_bytes: 0,

@@ -31,7 +31,7 @@ pub(crate) struct Handshakes {
 }
 
 impl Handshakes {
-    pub(crate) fn on_init(&mut self, packet: &ControlPacket<'_>, chunk: &Chunk) {
+    pub(crate) fn on_init(&mut self, packet: &ControlPacket<'_>, chunk: &Chunk, vantage: Vantage) {
         let key = packet.key();
         let Some(initiator) = Endpoint::read(packet, chunk) else {
             return;
@@ -47,7 +47,7 @@ impl Handshakes {
                 let oldest = self.pending.iter().position(may_be_forged).unwrap_or(0);
                 self.failed.extend(self.pending.remove(oldest).map(Pending::fail));
             }
-            self.pending.push_back(Pending::new(packet, initiator));
+            self.pending.push_back(Pending::new(packet, initiator, vantage));
             self.pending.len() - 1
         });
         if let Some(pending) = self.pending.get_mut(index) {

@@ -342,11 +342,13 @@ impl Session {
         self.sort_outputs();
     }
 
-    /// The CRC32c of a packet was looked at, and is right or wrong. Who looks at some packets only must look at all of a sender, or
-    /// at none.
-    pub fn handle_checksum(&mut self, key: &FlowKey, is_right: bool, now: Timestamp) {
-        self.engine.handle_checksum(key, is_right, now);
-        self.sort_outputs();
+    /// The CRC32c of a packet was looked at, which has this verification tag, and is right or wrong. A sample will do, if it is drawn
+    /// without regard to that.
+    pub fn handle_checksum(&mut self, key: &FlowKey, tag: u32, is_right: bool, now: Timestamp) {
+        self.engine.handle_checksum(key, tag, is_right, now);
+        if !is_right {
+            self.engine_due = self.engine.poll_timeout();
+        }
     }
 
     /// Judges and probes by another configuration from now on. Where the monitor stands, how large its table is, and how packets are

@@ -6,6 +6,7 @@ mod address_lists;
 mod addresses;
 mod associations;
 mod broken;
+mod checksums;
 mod dates;
 mod direction;
 mod ends;

@@ -3,7 +3,7 @@
 use sctp_monitor_engine::{
     config::Vantage,
     model::{
-        ErrorCause, EventKind, Evidence, HandshakeAnswer, Origin, PathState, Reason, Reply, Status,
+        ErrorCause, EventKind, Evidence, HandshakeAnswer, Origin, PathState, Reason, Reply, SeenAt, Status,
         UnfinishedHandshake,
     },
 };
@@ -162,6 +162,36 @@ fn a_cookie_echo_that_nobody_acknowledges_brings_nothing_up() {
             );
             assert_eq!(handshake.cookie_echo_bytes, 12 + 8);
         }
+    }
+}
+
+#[test]
+fn what_to_check_lies_behind_the_place_where_the_packets_were_seen() {
+    for pair in pairs() {
+        let seen_at = match (pair.vantage, pair.we_begin) {
+            (Vantage::Gateway, _) => SeenAt::Between,
+            (Vantage::Endpoint, true) => SeenAt::Initiator,
+            (Vantage::Endpoint, false) => SeenAt::Responder,
+        };
+        let mut world = pair.world();
+        pair.until_cookie_echo(&mut world);
+        world.advance(ms(60_000));
+        let echoed = only(&mut world, &pair);
+        assert_eq!(echoed.seen_at, seen_at, "{pair:?}");
+        let check = echoed.check();
+        let arrived = check.contains("where the COOKIE ECHO arrived");
+        assert_eq!(arrived, seen_at == SeenAt::Responder, "{pair:?}: {check}");
+        if seen_at == SeenAt::Responder {
+            // Anyone can send it an INIT: one that comes to nothing is not told.
+            continue;
+        }
+        let mut world = pair.world();
+        pair.init(&mut world);
+        pair.init_ack(&mut world);
+        world.advance(ms(60_000));
+        let check = only(&mut world, &pair).check();
+        let arrived = check.contains("the INIT ACK, which arrived there");
+        assert_eq!(arrived, seen_at == SeenAt::Initiator, "{pair:?}: {check}");
     }
 }
 

@@ -88,7 +88,11 @@ pub(crate) fn evidence() -> Vec<(Object, Evidence)> {
         loss(Direction::Return),
         of_path(Evidence::BadChecksum(BadChecksum {
             packets: 6,
-            other: path(2).local,
+            other: Some(path(2).local),
+        })),
+        of_path(Evidence::BadChecksum(BadChecksum {
+            packets: 4,
+            other: None,
         })),
         of_path(Evidence::RtoBelowSackDelay(RtoBelowSackDelay {
             direction: Direction::Forward,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::model::{
-    ErrorCause, HandshakeTimes, Reply, Short, UnfinishedHandshake,
+    ErrorCause, HandshakeAnswer, HandshakeTimes, Reply, SeenAt, Short, UnfinishedHandshake,
     words::{causes::causes, ends::abort, plural},
 };
 
@@ -41,8 +41,12 @@ impl UnfinishedHandshake {
                 format!("answered by {}", answers.join(", "))
             }
         };
+        let acknowledged = |answer: &HandshakeAnswer| matches!(answer.what, Reply::CookieAck { .. });
         let lacks = match (self.init_acks, self.cookie_echoes) {
             (1.., 0) if !self.is_aborted() => "; no COOKIE ECHO was seen",
+            (_, 1..) if self.answers.iter().any(acknowledged) => {
+                "; no COOKIE ACK from an address in its list was seen"
+            }
             (_, 1..) => "; no COOKIE ACK was seen",
             _ => "",
         };
@@ -97,6 +101,12 @@ impl UnfinishedHandshake {
             Some(Reply::Icmp { reporter, .. }) => format!(
                 "SCTP on {responder} (kernel module sctp); filters and routes at {reporter}, which sent the ICMP error"
             ),
+            Some(Reply::InitAck { .. }) if self.cookie_echoes > 0 && self.seen_at == SeenAt::Responder => {
+                format!(
+                    "the log of the SCTP stack on {responder}, where the COOKIE ECHO arrived; its filters on SCTP chunks; the \
+                 CRC32c of what {initiator} sends (`run --checksums sample`)"
+                )
+            }
             Some(Reply::InitAck { .. }) if self.cookie_echoes > 0 => format!(
                 "whether packets of {} bytes pass from {initiator} to {responder}, and COOKIE ACK passes back: path MTU, \
                  filters on SCTP chunks",
@@ -108,13 +118,19 @@ impl UnfinishedHandshake {
                  stateful filters and {initiator} itself may drop that"
                 )
             }
+            Some(Reply::InitAck { .. } | Reply::CookieAck { .. }) if self.seen_at == SeenAt::Initiator => {
+                format!(
+                    "what {initiator} does with the INIT ACK, which arrived there: its filters, the log of its SCTP stack; the CRC32c \
+                 of the INIT ACK (`run --checksums sample`)"
+                )
+            }
             Some(Reply::InitAck { .. } | Reply::CookieAck { .. }) => {
                 format!("whether the INIT ACK reached {initiator}")
             }
         }
     }
 
-    fn answer(&self, answer: &crate::model::HandshakeAnswer) -> String {
+    fn answer(&self, answer: &HandshakeAnswer) -> String {
         let times = match answer.times {
             1 => String::new(),
             times => format!("{times} "),

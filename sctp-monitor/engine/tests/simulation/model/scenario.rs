@@ -263,6 +263,14 @@ impl Scenario {
         }
     }
 
+    /// The same kind over such a distance.
+    pub(crate) fn over(self, least: Duration, most: Duration) -> Self {
+        Self {
+            rtt: (least, most),
+            ..self
+        }
+    }
+
     /// The same kind with so many packets lost.
     pub(crate) fn losing(self, loss: f64) -> Self {
         Self { loss, ..self }
