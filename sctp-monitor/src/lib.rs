@@ -10,6 +10,7 @@ pub mod control;
 pub mod detach;
 pub mod driver;
 pub mod flows;
+pub mod kept;
 pub mod kernel;
 pub mod lag;
 pub mod layers;

@@ -182,7 +182,7 @@ const SHARE: u32 = 100;
 /// Between two tries if one takes too long.
 const SLOW: Duration = Duration::from_mins(1);
 /// The layout of what is saved. Raise it when what a field means changes; one that is new or gone is noticed.
-const STATE_LAYOUT: u32 = 1;
+const STATE_LAYOUT: u32 = 2;
 /// A write that takes longer makes the loop late.
 const LONGEST: Duration = Duration::from_millis(20);
 

@@ -40,8 +40,9 @@ enum Command {
     Build(build::Args),
     /// Build the agent and run it with the arguments after `--`.
     Run(run::Args),
-    /// Show the agent at work: two hosts, two paths; one path breaks and recovers. Needs root.
-    Demo,
+    /// Show the agent at work: two hosts, two paths; one path breaks and recovers, and breaks again while its packets are moved, or
+    /// leave on both. Needs root.
+    Demo(demo::Args),
     /// Check format, lints, documentation, the structure of the code and the dependencies.
     Lint,
     /// Run all tests. Needs root, for network namespaces.
@@ -74,7 +75,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Setup(args) => setup::run_setup(&args),
         Command::Build(args) => build::build(&args),
         Command::Run(args) => run::run_agent(&args),
-        Command::Demo => demo::demo(),
+        Command::Demo(args) => demo::demo(&args),
         Command::Lint => lint::lint(),
         Command::Test(args) => test::test(&args),
         Command::Vm(args) => vm::vm(&args),
@@ -90,7 +91,7 @@ fn needs(command: &Command) -> Vec<Need> {
     match command {
         Command::Setup(_) => Vec::new(),
         Command::Build(_) | Command::Run(_) => vec![Need::Build],
-        Command::Demo => vec![Need::Demo],
+        Command::Demo(_) => vec![Need::Demo],
         Command::Lint => vec![Need::Lint],
         Command::Test(args) => test::needs(args),
         Command::Vm(_) => vec![Need::Vm],

@@ -16,6 +16,6 @@ pub struct TableFacts {
 }
 
 /// The layout of records, links and keys. Raise it with every change to them: a table of another layout is not adopted.
-pub const TABLE_LAYOUT: u32 = 4;
+pub const TABLE_LAYOUT: u32 = 5;
 
 const _: () = assert!(size_of::<TableFacts>() == 24);

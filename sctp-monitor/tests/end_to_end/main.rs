@@ -4,6 +4,7 @@
 
 mod ask;
 mod audit;
+mod both;
 mod budgets;
 mod bulk;
 mod company;
