@@ -1,4 +1,5 @@
-//! The configuration file: TOML, with what is watched in the table `run`, the HTTP server in `web`, the detector's constants in `detector`, how paths are probed
+//! The configuration file: TOML, with what is watched in the table `run`, the HTTP server in `web`, what is kept of what was in
+//! `history`, the detector's constants in `detector`, how paths are probed
 //! in `probe`, and what is done with the packets of failed paths in `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
@@ -19,6 +20,7 @@ use toml::{Spanned, de::DeTable};
 
 use crate::{
     cli::{ConfigArgs, ConfigVerb},
+    history::HistorySettings,
     settings::Settings,
     web::WebSettings,
 };
@@ -149,6 +151,7 @@ const HOST: &str = "/etc/sctp-monitor/config.toml";
 struct File {
     run: Settings,
     web: WebSettings,
+    history: HistorySettings,
     detector: Config,
     probe: ProbeConfig,
     steering: Steering,
@@ -158,6 +161,7 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
     let File {
         run,
         web,
+        history,
         detector,
         probe,
         steering,
@@ -177,7 +181,7 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
         steering,
         ..detector
     };
-    Ok((config, Settings { web, ..run }))
+    Ok((config, Settings { web, history, ..run }))
 }
 
 /// The line of a key of a table; `None` if the file leaves it at its default.

@@ -45,6 +45,7 @@ impl Log {
             progress,
             every: None,
             ends_with_reader: false,
+            keeps_watch: true,
         };
         Reports::start(vec![outlet]).map(|reports| Self(Arc::new(reports)))
     }

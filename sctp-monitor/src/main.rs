@@ -15,7 +15,7 @@ use sctp_monitor::{
     log::Log,
     pages, pcap, run,
     show::{self, Question},
-    steer,
+    steer, top,
 };
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
@@ -47,6 +47,14 @@ fn main() -> ExitCode {
         Command::Findings(list) => ask(&Question::Findings(list), cli.verbose),
         Command::Incidents(how) => ask(&Question::Incidents(how), cli.verbose),
         Command::Explain(args) => ask(&Question::Explain(args.association, &args.how), cli.verbose),
+        Command::Top(args) => {
+            log_to(io::stderr, cli.verbose);
+            done(top::top(args), |line| eprintln!("{line}"))
+        }
+        Command::Report(args) => {
+            log_to(io::stderr, cli.verbose);
+            done(show::report(args), |line| eprintln!("{line}"))
+        }
         Command::Check(args) => {
             log_to(io::stderr, cli.verbose);
             let result = check::check(args, cli.verbose);

@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal as _},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,6 +23,7 @@ use crate::{
     config, control,
     driver::{Driver, Watch},
     flows::KernelFlows,
+    history::History,
     kernel::{Kernel, LoadOptions, Origin, PinError, Pins},
     log::Log,
     probe::Sender,
@@ -74,7 +76,9 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     } else {
         Wanted::parse(named).context("a pattern for NICs is none")?
     };
-    let web = Web::open(&args.web.over(&settings.web))?;
+    let history = History::new(&settings.history);
+    let web = Web::open(&args.web.over(&settings.web), &history)?;
+    outlets.push(history.outlet(web.is_some()));
     if let Some(web) = &web {
         let addresses = web
             .addresses()
@@ -85,10 +89,9 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
             .map(|address| format!("{scheme}://{address}/"))
             .collect();
         log.say(&format!("serving {}", list.join(" ")));
-        outlets.push(web.outlet());
     }
     let manner = Manner {
-        answers: true,
+        answers: Some(history),
         strict: args.strict || settings.strict,
         pin: args.pin.unwrap_or(settings.pin),
         web,
@@ -113,8 +116,8 @@ fn of_this_host(vantage: VantageArg, log: &Log) -> anyhow::Result<Wanted> {
 /// How NICs are watched by a command.
 #[derive(Debug)]
 pub(crate) struct Manner {
-    /// Whether other commands may ask meanwhile.
-    pub(crate) answers: bool,
+    /// What is kept for other commands, if they may ask meanwhile.
+    pub(crate) answers: Option<Arc<History>>,
     /// Whether a missing NIC is an error.
     pub(crate) strict: bool,
     /// When the programs stay without the agent.
@@ -181,7 +184,7 @@ pub(crate) fn watch(
         egress: vantage == Vantage::Endpoint,
         steers,
         steering: detector.steering.mode,
-        answers: manner.answers,
+        answers: manner.answers.clone(),
         strict: manner.strict,
         stays: manner.pin == PinArg::Yes || manner.pin == PinArg::Auto && service::is_one(),
         duration,
@@ -203,6 +206,11 @@ pub(crate) fn watch(
         ));
     }
     let driver = Driver::new(flows, session, watch, reports, log.clone(), state)?;
+    if let Some(history) = manner.answers {
+        history
+            .start(driver.questions())
+            .context("what paths do cannot be kept")?;
+    }
     if let Some(web) = manner.web {
         web.start(driver.questions())
             .context("the HTTP server cannot be started")?;
@@ -320,6 +328,7 @@ fn stdout(format: Format) -> anyhow::Result<Outlet<Line, Summary>> {
         progress,
         every,
         ends_with_reader: true,
+        keeps_watch: true,
     })
 }
 
@@ -332,6 +341,7 @@ fn events_file(path: &Path) -> anyhow::Result<Outlet<Line, Summary>> {
         report: Box::new(JsonLines::new(out)),
         every: None,
         ends_with_reader: false,
+        keeps_watch: true,
     })
 }
 

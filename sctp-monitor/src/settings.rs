@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     cli::{Format, HookArg, PinArg, VantageArg, WatchArgs},
+    history::HistorySettings,
     web::WebSettings,
 };
 
@@ -39,6 +40,9 @@ pub struct Settings {
     /// The HTTP server, which has a table of its own.
     #[serde(skip)]
     pub web: WebSettings,
+    /// What is kept of what was, which has a table of its own.
+    #[serde(skip)]
+    pub history: HistorySettings,
 }
 
 impl Default for Settings {
@@ -54,6 +58,7 @@ impl Default for Settings {
             format: Format::Table,
             events: PathBuf::new(),
             web: WebSettings::default(),
+            history: HistorySettings::default(),
         }
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
         args.watch.over(&Settings::default()),
         Some(args.duration),
         run::Manner {
-            answers: false,
+            answers: None,
             strict: true,
             pin: PinArg::No,
             web: None,
@@ -69,6 +69,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
             progress: Progress::default(),
             every: Some(PROGRESS),
             ends_with_reader: false,
+            keeps_watch: true,
         }],
         log,
     )?;

@@ -1,6 +1,6 @@
 //! Arguments of the commands that ask a running agent how things are.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use sctp_monitor_engine::model::PathState;
@@ -32,6 +32,31 @@ pub struct ListArgs {
     /// Only paths in this state, and what has one.
     #[arg(long, value_enum)]
     pub state: Option<StateArg>,
+}
+
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// The process of the agent, if several run in this network namespace.
+    #[arg(long, value_name = "PID")]
+    pub agent: Option<u32>,
+    /// Show only what has all of these words: an address, a port, a number, a state, a finding. `/` changes them.
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The process of the agent, if several run in this network namespace.
+    #[arg(long, value_name = "PID")]
+    pub agent: Option<u32>,
+    /// How far to go back, e.g. 30min or 2h, as far as the agent has kept it.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    pub since: Duration,
+    /// The file of the page.
+    #[arg(long, value_name = "FILE")]
+    pub html: PathBuf,
 }
 
 /// Arguments of `explain`.

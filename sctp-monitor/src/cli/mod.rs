@@ -16,7 +16,7 @@ use sctp_monitor_engine::{config::ProbeMode, model::SteeringMode};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    ask::{AskArgs, ExplainArgs, ListArgs, StateArg},
+    ask::{AskArgs, ExplainArgs, ListArgs, ReportArgs, StateArg, TopArgs},
     steer::{SteerArgs, SteerVerb},
     web::WebArgs,
 };
@@ -61,6 +61,10 @@ pub enum Command {
     Incidents(AskArgs),
     /// Show all that is known of one association.
     Explain(ExplainArgs),
+    /// Watch the running agent's associations on the terminal, the worst first: paths, round-trip times, findings, events. Needs root.
+    Top(TopArgs),
+    /// Write what the running agent knows and has kept as one HTML page: incidents, associations, paths over time, events. Needs root.
+    Report(ReportArgs),
     /// Ask the running agent what it moves to another path, or tell it what to move (docs/steering.md). Needs root.
     Steer(SteerArgs),
     /// Take off what an agent that was killed has left on this host: its programs on NICs, and its socket. Needs root.

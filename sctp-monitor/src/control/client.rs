@@ -14,7 +14,10 @@ use super::{
     Refusal, Request, SteerAnswer, SteerRequest,
     place::{self, DIRECTORY},
 };
-use crate::report::Summary;
+use crate::{
+    history::{Record, Wanted},
+    report::{Line, Summary},
+};
 
 /// An agent that may run.
 #[derive(Debug)]
@@ -113,6 +116,14 @@ impl Agent {
     /// [`AskError`].
     pub fn summary(&self) -> Result<Summary, AskError> {
         self.ask(&Request::Summary)
+    }
+
+    /// What was before, as far as it is kept.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub fn history(&self, wanted: Wanted) -> Result<Record<Line>, AskError> {
+        self.ask(&Request::History(wanted))
     }
 
     /// What it moves to another path, or is to.

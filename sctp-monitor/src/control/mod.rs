@@ -16,6 +16,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::history::Wanted;
+
 pub use self::{
     client::{Agent, AskError, agents, remove_dead, running, the_agent},
     server::{Control, Question, serve},
@@ -40,6 +42,8 @@ enum Request {
     Summary,
     /// What is moved to another path, and what is to be.
     Steer(SteerRequest),
+    /// What was before.
+    History(Wanted),
 }
 
 /// Said in place of an answer.

@@ -10,7 +10,9 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    process, thread,
+    process,
+    sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -28,6 +30,7 @@ use super::{
 };
 use crate::{
     clock::{self, Clock},
+    history::History,
     report::Summary,
 };
 
@@ -57,11 +60,15 @@ impl Drop for Control {
 ///
 /// # Errors
 /// If the directory is not this user's own, or the socket cannot be made.
-pub fn serve(questions: mpsc::Sender<Question>) -> io::Result<Control> {
-    serve_in(Path::new(DIRECTORY), questions)
+pub fn serve(questions: mpsc::Sender<Question>, history: Arc<History>) -> io::Result<Control> {
+    serve_in(Path::new(DIRECTORY), questions, history)
 }
 
-fn serve_in(directory: &Path, questions: mpsc::Sender<Question>) -> io::Result<Control> {
+fn serve_in(
+    directory: &Path,
+    questions: mpsc::Sender<Question>,
+    history: Arc<History>,
+) -> io::Result<Control> {
     place::make(directory)?;
     place::remove_dead(directory)?;
     let place = Place {
@@ -75,6 +82,7 @@ fn serve_in(directory: &Path, questions: mpsc::Sender<Question>) -> io::Result<C
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         Server {
             questions,
+            history,
             asked_at: None,
         }
         .listen(&listener);
@@ -84,6 +92,7 @@ fn serve_in(directory: &Path, questions: mpsc::Sender<Question>) -> io::Result<C
 
 struct Server {
     questions: mpsc::Sender<Question>,
+    history: Arc<History>,
     /// When the loop was asked last.
     asked_at: Option<Timestamp>,
 }
@@ -104,6 +113,7 @@ impl Server {
         let who = getsockopt(client, PeerCredentials)?;
         match read(client) {
             _ if !may_ask(who.uid()) => write(client, refusal(NOT_YOURS)?.as_bytes()),
+            Ok(Request::History(wanted)) => write(client, line(&self.history.record(&wanted))?.as_bytes()),
             Ok(Request::Summary) => write(client, self.summary()?.as_bytes()),
             Ok(Request::Steer(request)) => {
                 if request.changes_something() {
@@ -203,15 +213,18 @@ const ENDS: &str = "the agent is about to end";
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    };
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use sctp_monitor_engine::model::PathState;
 
     use super::*;
     use crate::{
         control::client::{AskError, agents_in},
-        report::samples::{association, summary},
+        history::{HistorySettings, Wanted},
+        report::{
+            NoticeKind,
+            samples::{FIRST, association, now, summary},
+        },
     };
 
     /// A loop that answers all questions; counts them.
@@ -229,6 +242,10 @@ mod tests {
         told
     }
 
+    fn kept() -> Arc<History> {
+        History::new(&HistorySettings::default())
+    }
+
     fn ask_raw(path: &Path, request: &[u8]) -> String {
         let mut client = UnixStream::connect(path).unwrap();
         client.write_all(request).unwrap();
@@ -242,7 +259,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("agents");
         let (questions, asked) = mpsc::channel(1);
-        let control = serve_in(&directory, questions).unwrap();
+        let control = serve_in(&directory, questions, kept()).unwrap();
         let known = summary(&[association(1, &[])]);
         let told = answer(asked, known.clone());
         let agents = agents_in(&directory).unwrap();
@@ -262,11 +279,43 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_told_what_was_without_a_question_to_the_loop() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("agents");
+        let (questions, _asked) = mpsc::channel(1);
+        let history = kept();
+        let known = summary(&[association(1, &[(FIRST, PathState::Active)])]);
+        history.on_summary(&known);
+        let event = NoticeKind::NotWatched {
+            interface: "path1".to_owned(),
+            reason: "it is gone".to_owned(),
+        }
+        .at(now());
+        let json = serde_json::to_string(&event).unwrap();
+        history.events().push(now(), json);
+        let _control = serve_in(&directory, questions, history).unwrap();
+        let agents = agents_in(&directory).unwrap();
+        let wanted = Wanted {
+            paths: true,
+            ..Wanted::default()
+        };
+        let record = agents[0].history(wanted).unwrap();
+        assert_eq!(record.events, [event]);
+        assert_eq!(record.paths.len(), 1);
+        assert_eq!(record.paths[0].samples[0].time, now());
+        let nothing = agents[0].history(Wanted {
+            after: record.last,
+            ..Wanted::default()
+        });
+        assert!(nothing.unwrap().events.is_empty());
+    }
+
+    #[test]
     fn a_request_that_is_no_request_is_refused_and_the_next_client_is_served() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("agents");
         let (questions, asked) = mpsc::channel(1);
-        let control = serve_in(&directory, questions).unwrap();
+        let control = serve_in(&directory, questions, kept()).unwrap();
         answer(asked, summary(&[]));
         for request in [
             &b"\n"[..],
@@ -291,7 +340,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("agents");
         let (questions, asked) = mpsc::channel(1);
-        let _control = serve_in(&directory, questions).unwrap();
+        let _control = serve_in(&directory, questions, kept()).unwrap();
         drop(asked);
         let agents = agents_in(&directory).unwrap();
         let error = agents[0].summary().unwrap_err();

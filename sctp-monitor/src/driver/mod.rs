@@ -11,6 +11,7 @@ mod summary;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -34,6 +35,7 @@ use crate::{
     clock::Clock,
     control::{self, Question, SteerAnswer, SteerRequest},
     flows::KernelFlows,
+    history::History,
     kept::KeptNeighbours,
     kernel::{Attachment, HookChoice},
     lag::LagGauge,
@@ -60,8 +62,8 @@ pub struct Watch {
     pub steers: bool,
     /// What is done with them, unless something else holds for a peer.
     pub steering: SteeringMode,
-    /// Whether other commands of this host may ask how things are.
-    pub answers: bool,
+    /// What is kept for other commands of this host, if they may ask.
+    pub answers: Option<Arc<History>>,
     /// Whether a missing NIC is an error.
     pub strict: bool,
     /// Whether the programs stay on the NICs when the agent is told to end by SIGTERM.
@@ -252,10 +254,8 @@ impl Driver {
 
     /// Lets other commands ask, if the host allows it. The watch does not depend on it.
     fn listen(&self) -> Option<control::Control> {
-        if !self.watch.answers {
-            return None;
-        }
-        control::serve(self.questions())
+        let history = Arc::clone(self.watch.answers.as_ref()?);
+        control::serve(self.questions(), history)
             .inspect_err(|error| warn!("`sctp-monitor audit` and `steer` cannot ask this agent: {error}"))
             .ok()
     }

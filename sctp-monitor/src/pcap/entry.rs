@@ -11,7 +11,8 @@ use sctp_monitor_common::{
     wire::{Chunk, ChunkKind, chunk::KIND_SLOTS, data::Data},
 };
 
-use super::{series::Series, tracked::Tracked};
+use super::tracked::Tracked;
+use crate::page::series::Series;
 
 /// Names an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

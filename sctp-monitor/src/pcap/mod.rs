@@ -15,7 +15,6 @@ mod html;
 mod json;
 mod ledger;
 mod progress;
-mod series;
 mod story;
 mod text;
 mod tracked;

@@ -30,6 +30,7 @@ struct Desk<E, S> {
     queue: Arc<Queue<E, S>>,
     progress: Progress,
     every: Option<Duration>,
+    keeps_watch: bool,
     shown_at: Option<Timestamp>,
     /// When the others were told of a loss.
     told_at: Option<Timestamp>,
@@ -101,7 +102,7 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
                 .filter(|(other, desk)| *other != index && desk.queue.status().is_well())
                 .map(|(_, desk)| desk)
                 .collect();
-            if !status.gone && (is_first || others.iter().all(|desk| desk.hangs(now))) {
+            if !status.gone && (is_first || others.iter().all(|desk| !desk.keeps_watch || desk.hangs(now))) {
                 warn!("{lost}");
             }
             let event = Arc::new(E::lost(lost));
@@ -113,7 +114,8 @@ impl<E: Message, S: Send + Sync + 'static> Reports<E, S> {
 
     /// Completes when nobody reads any report any more, and nobody will.
     pub async fn all_gone(&self) {
-        while self.desks.is_empty() || !self.desks.iter().all(|desk| desk.queue.status().gone) {
+        let keep = || self.desks.iter().filter(|desk| desk.keeps_watch);
+        while self.desks.is_empty() || !keep().all(|desk| desk.queue.status().gone) {
             self.left.notified().await;
         }
     }
@@ -182,6 +184,7 @@ impl<E: Message, S> Desk<E, S> {
             queue: Arc::clone(&queue),
             progress: outlet.progress.clone(),
             every: outlet.every,
+            keeps_watch: outlet.keeps_watch,
             shown_at: None,
             told_at: None,
             busy: None,
@@ -354,6 +357,7 @@ mod tests {
             progress: Progress::default(),
             every: Some(Duration::from_secs(10)),
             ends_with_reader: true,
+            keeps_watch: true,
         }
     }
 
@@ -506,6 +510,17 @@ mod tests {
         }
         assert_eq!(looks, [0, 1, 2, 12]);
         assert_eq!(said.try_iter().count(), 4);
+    }
+
+    #[tokio::test]
+    async fn nobody_watches_for_a_writer_that_nobody_waits_for() {
+        let (first, _) = outlet("first", Some(io::ErrorKind::BrokenPipe));
+        let (mut kept, _said) = outlet("kept", None);
+        kept.keeps_watch = false;
+        let reports = Reports::start(vec![first, kept]).unwrap();
+        reports.event(Said::Event(1));
+        reports.all_gone().await;
+        assert!(reports.statuses().any(|(_, status)| !status.gone));
     }
 
     #[tokio::test]

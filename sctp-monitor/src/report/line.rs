@@ -292,7 +292,7 @@ pub struct FlowTable {
 /// A writer's lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WriterStatus {
-    /// `stdout`, `web`, or the path of a file.
+    /// `stdout`, `history` (what the agent itself keeps), or the path of a file.
     pub writer: String,
     /// The number of lines that were written.
     pub written: u64,

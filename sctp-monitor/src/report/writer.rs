@@ -44,7 +44,7 @@ pub trait Report<E, S>: Send {
 
 /// What a writer is called, how it reports, and how often it is shown a snapshot.
 pub struct Outlet<E, S> {
-    /// `stdout`, `web`, or the path of a file.
+    /// `stdout`, `history`, or the path of a file.
     pub name: String,
     /// What it does.
     pub report: Box<dyn Report<E, S>>,
@@ -54,6 +54,8 @@ pub struct Outlet<E, S> {
     pub every: Option<Duration>,
     /// Whether a reader that closed its end is gone for good.
     pub ends_with_reader: bool,
+    /// Whether the watch goes on for it alone.
+    pub keeps_watch: bool,
 }
 
 /// One writer, with what it owes.

@@ -5,6 +5,7 @@
 mod document;
 mod pick;
 mod render;
+mod report;
 
 use std::{
     io::{self, Write as _},
@@ -14,7 +15,8 @@ use std::{
 use anyhow::{Context as _, bail};
 
 pub use self::document::{Document, FindingOf, PathOf, Status};
-pub(crate) use self::pick::{active, pick, rank, used};
+pub(crate) use self::pick::{active, pick, rank, used, worst};
+pub use self::report::report;
 use crate::{
     cli::{AskArgs, ListArgs},
     control,

@@ -172,7 +172,7 @@ pub(crate) fn rank(association: &AssociationView) -> (bool, u8) {
 }
 
 /// The worst path on which packets were seen.
-pub(super) fn worst(association: &AssociationView) -> Option<&PathView> {
+pub(crate) fn worst(association: &AssociationView) -> Option<&PathView> {
     used(association).min_by_key(|path| badness(path.state))
 }
 

@@ -131,6 +131,11 @@ impl Access {
         Arc::clone(&last.rules)
     }
 
+    /// Whether it asks for a password now.
+    pub(super) fn asks_for_password(&self) -> bool {
+        !self.now().users.is_empty()
+    }
+
     /// Whether somebody who says this in `Authorization` may read.
     pub(super) async fn lets_in(&self, authorization: Option<&str>) -> bool {
         let rules = self.now();

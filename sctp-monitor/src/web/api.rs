@@ -20,11 +20,11 @@ use utoipa::IntoParams;
 use super::{
     App,
     answer::{Refusal, json, refusal},
-    events::{KEPT, Kept, Next},
 };
 use crate::{
     cli::{AskArgs, ListArgs, StateArg},
     clock,
+    history::{Kept, Next},
     report::Line,
     show::{self, Question},
 };
@@ -151,7 +151,7 @@ pub(super) async fn incidents(State(app): State<Arc<App>>) -> Response {
     document(&app, &Question::Incidents(&HOW)).await
 }
 
-/// The last events of this run of the agent, the oldest first; the last 1,024 are kept.
+/// The last events of this run of the agent, the oldest first, as far as they are kept.
 #[utoipa::path(get, path = "/api/v1/events", params(EventFilter), responses(
     (status = 200, description = "The document", body = ref("#/components/schemas/EventsDocument")),
     (status = 400, description = "A parameter that is not understood", body = Refusal),
@@ -190,9 +190,9 @@ pub(super) async fn events(
 fn kept_after(app: &App, id: Option<&str>) -> (u64, Vec<Arc<Kept>>) {
     let oldest = app.events.before_oldest();
     let from = id.and_then(|id| app.events.number(id)).unwrap_or(oldest);
-    match app.events.after(from, KEPT) {
+    match app.events.after(from, usize::MAX) {
         Next::Events(events) => (0, events),
-        Next::Missed(missed) => match app.events.after(from + missed, KEPT) {
+        Next::Missed(missed) => match app.events.after(from + missed, usize::MAX) {
             Next::Events(events) => (missed, events),
             Next::Missed(more) => (missed + more, Vec::new()),
         },

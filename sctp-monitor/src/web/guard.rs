@@ -16,22 +16,31 @@ use super::{
     access::Access,
     answer::refusal,
     connections::{Activity, Answering},
+    host::{REFUSAL, Reached},
 };
 
 /// Says of an answer that it is a stream.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Endless;
 
+/// Says of an answer that it is a page for a browser, which loads its style and its script, and asks for more, from here only.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page;
+
 /// Stands around all that is served.
 pub(super) async fn guard(
     State(access): State<Option<Arc<Access>>>,
     Extension(activity): Extension<Arc<Activity>>,
+    Extension(reached): Extension<Reached>,
     request: Request,
     next: Next,
 ) -> Response {
     let answering = activity.answer();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if !may_read(access.as_deref(), request.headers().clone()).await {
+    let asks_for_password = access.as_ref().is_some_and(|access| access.asks_for_password());
+    let mut response = if !reached.is_meant(asks_for_password, request.uri(), request.headers()) {
+        refusal(StatusCode::MISDIRECTED_REQUEST, REFUSAL)
+    } else if !may_read(access.as_deref(), request.headers().clone()).await {
         let mut response = refusal(StatusCode::UNAUTHORIZED, "a name and a password are needed");
         let wanted = HeaderValue::from_static("Basic realm=\"sctp-monitor\", charset=\"UTF-8\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, wanted);
@@ -51,6 +60,9 @@ pub(super) async fn guard(
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    if response.extensions().get::<Page>().is_some() {
+        headers_of_page(&mut response);
+    }
     if response.extensions().get::<Endless>().is_some() {
         answering.listens();
         return response.map(|body| {
@@ -61,6 +73,13 @@ pub(super) async fn guard(
         });
     }
     held(response, answering).await
+}
+
+fn headers_of_page(response: &mut Response) {
+    let policy = HeaderValue::from_static(PAGE_POLICY);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
 }
 
 /// Whether somebody may read who says this of itself.
@@ -125,6 +144,9 @@ impl hyper::body::Body for Held {
 
 /// How long an answer may take to be made.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
+    form-action 'self'; frame-ancestors 'none'";
 
 const HEADERS: [(header::HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),

@@ -1,21 +1,20 @@
 //! The HTTP server of `run`: metrics, a read-only API, and events as they are reported.
 //!
 //! It runs on a thread and a runtime of its own, and knows the watch only by owned copies: it asks the loop for a summary by the
-//! queue that the control socket uses, once a second at most for all its readers together, and gets events as one more writer of
-//! reports. Readers that are slow, many or hostile cost this thread's time, and never the loop's.
+//! queue that the control socket uses, once a second at most for all its readers together, and reads events where they are kept. Readers that are slow, many or hostile cost this thread's time, and never the loop's.
 
 mod access;
 mod answer;
 mod api;
 mod connections;
 mod counts;
-mod events;
 mod guard;
 mod health;
-mod home;
+mod host;
 mod known;
 mod metrics;
 mod openapi;
+mod page;
 mod server;
 mod settings;
 mod stream;
@@ -37,21 +36,21 @@ use self::{
     access::Access,
     answer::refusal,
     counts::Counts,
-    events::Events,
     known::Source,
     metrics::{Exposition, Metrics},
     server::Patience,
 };
 use crate::{
     control::Question,
-    report::{Line, Outlet, Summary},
+    history::{Events, History},
+    report::Summary,
 };
 
 /// A server that holds its sockets and does not serve yet.
 #[derive(Debug)]
 pub struct Web {
     listeners: Vec<TcpListener>,
-    events: Arc<Events>,
+    history: Arc<History>,
     max_series: usize,
     access: Option<Arc<Access>>,
 }
@@ -77,7 +76,7 @@ impl Web {
     ///
     /// # Errors
     /// If an address is not this host's, or taken; if the file of `--web.config.file` cannot be used.
-    pub fn open(settings: &WebSettings) -> Result<Option<Self>, WebError> {
+    pub fn open(settings: &WebSettings, history: &Arc<History>) -> Result<Option<Self>, WebError> {
         if settings.listen_address.is_empty() {
             return Ok(None);
         }
@@ -88,7 +87,7 @@ impl Web {
             .map(|address| server::bind(address).map_err(|source| WebError::Address { address, source }));
         Ok(Some(Self {
             listeners: listeners.collect::<Result<_, _>>()?,
-            events: Events::new(),
+            history: Arc::clone(history),
             max_series: settings.max_series,
             access,
         }))
@@ -109,12 +108,6 @@ impl Web {
         self.listeners.iter().map(TcpListener::local_addr).collect()
     }
 
-    /// The writer by which it gets events.
-    #[must_use]
-    pub fn outlet(&self) -> Outlet<Line, Summary> {
-        self.events.outlet()
-    }
-
     /// Serves until the process ends; summaries are asked for by this queue.
     ///
     /// # Errors
@@ -125,7 +118,7 @@ impl Web {
 
     fn start_with(self, questions: mpsc::Sender<Question>, patience: Patience) -> io::Result<()> {
         let counts = Arc::new(Counts::default());
-        let app = App::new(questions, self.events, Arc::clone(&counts), self.max_series);
+        let app = App::new(questions, self.history, Arc::clone(&counts), self.max_series);
         server::start(self.listeners, counts, self.access.clone(), patience, move || {
             router(Arc::new(app), self.access)
         })
@@ -135,6 +128,7 @@ impl Web {
 /// What all requests share.
 struct App {
     source: Source<Known>,
+    history: Arc<History>,
     events: Arc<Events>,
     counts: Arc<Counts>,
     /// Documents that are being made or read at a time.
@@ -152,7 +146,7 @@ struct Known {
 impl App {
     fn new(
         questions: mpsc::Sender<Question>,
-        events: Arc<Events>,
+        history: Arc<History>,
         counts: Arc<Counts>,
         max_series: usize,
     ) -> Self {
@@ -169,7 +163,8 @@ impl App {
         };
         Self {
             source: Source::new(questions, make),
-            events,
+            events: Arc::clone(history.events()),
+            history,
             counts,
             documents: Arc::new(Semaphore::new(DOCUMENTS)),
         }
@@ -178,7 +173,10 @@ impl App {
 
 fn router(app: Arc<App>, access: Option<Arc<Access>>) -> Router {
     Router::new()
-        .route("/", get(home::home))
+        .route("/", get(page::overview))
+        .route("/associations/{number}", get(page::association))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
         .route("/metrics", get(health::metrics))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

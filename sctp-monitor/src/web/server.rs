@@ -29,6 +29,7 @@ use super::{
     access::Access,
     connections::{Activity, Connections, Place},
     counts::Counts,
+    host::Reached,
 };
 
 /// Serves on a thread of its own until the process ends.
@@ -123,15 +124,20 @@ impl Server {
     }
 
     async fn attend(self, stream: net::TcpStream, place: Place) {
+        // Without an address it has left.
+        let Ok(address) = stream.local_addr() else {
+            return;
+        };
+        let reached = Reached::at(address.ip());
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.patience.reading));
         let activity = Arc::clone(place.activity());
         let stream = Box::pin(stream);
         let Some(tls) = self.access.as_ref().and_then(|access| access.now().tls.clone()) else {
-            return self.speak(stream, activity).await;
+            return self.speak(stream, activity, reached).await;
         };
         match tokio::time::timeout(self.patience.asking, TlsAcceptor::from(tls).accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream, activity).await,
+            Ok(Ok(stream)) => self.speak(stream, activity, reached).await,
             Ok(Err(error)) => debug!("a client does not speak TLS with us: {error}"),
             Err(_) => debug!("a client is too slow to speak TLS"),
         }
@@ -141,8 +147,12 @@ impl Server {
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         activity: Arc<Activity>,
+        reached: Reached,
     ) {
-        let app = self.app.layer(axum::Extension(activity));
+        let app = self
+            .app
+            .layer(axum::Extension(activity))
+            .layer(axum::Extension(reached));
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.patience.asking)

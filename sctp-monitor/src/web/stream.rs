@@ -25,9 +25,9 @@ use super::{
     App,
     answer::refusal,
     counts::{Counts, EventReader},
-    events::{Events, Kept, Next},
     guard::Endless,
 };
+use crate::history::{Events, Kept, Next};
 
 /// Where a reader goes on.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -159,8 +159,9 @@ const AT_ONCE: usize = 64;
 mod tests {
     use futures_util::{FutureExt as _, StreamExt as _};
 
+    use sctp_monitor_engine::model::Timestamp;
+
     use super::*;
-    use crate::web::events::KEPT;
 
     fn listener(events: &Arc<Events>, counts: &Arc<Counts>, taken: u64) -> Listener {
         Listener {
@@ -174,15 +175,22 @@ mod tests {
         }
     }
 
+    /// Keeps [`KEPT`] of those that are pushed.
+    fn ring() -> Arc<Events> {
+        Events::new(100 * KEPT)
+    }
+
     fn push(events: &Events, count: usize) {
-        for number in 0..count {
-            events.push(number.to_string());
+        for _ in 0..count {
+            events.push(Timestamp::default(), "true".to_owned());
         }
     }
 
+    const KEPT: usize = 1_024;
+
     #[tokio::test]
     async fn each_event_is_given_once_and_awaited() {
-        let (events, counts) = (Events::new(), Arc::default());
+        let (events, counts) = (ring(), Arc::default());
         push(&events, 100);
         let mut stream = Box::pin(listener(&events, &counts, 0).stream());
         for _ in 0..100 {
@@ -198,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_too_slow_is_disconnected_and_counted() {
-        let (events, counts) = (Events::new(), Arc::default());
+        let (events, counts) = (ring(), Arc::default());
         push(&events, 1);
         let mut stream = Box::pin(listener(&events, &counts, 0).stream());
         assert!(stream.next().await.is_some());
@@ -211,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_back_late_is_told_what_it_missed_and_given_the_rest() {
-        let (events, counts) = (Events::new(), Arc::default());
+        let (events, counts) = (ring(), Arc::default());
         push(&events, KEPT + 7);
         let stream = listener(&events, &counts, 2).stream();
         let given: Vec<_> = stream.take(KEPT + 1).collect().await;

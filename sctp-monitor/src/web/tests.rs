@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
-use sctp_monitor_engine::model::PathState;
+use sctp_monitor_engine::model::{PathState, Timestamp};
 use sctp_monitor_lab::wait;
 use serde_json::{Value, json};
 use tokio_rustls::rustls::{self, pki_types::CertificateDer};
 
 use super::*;
 use crate::report::samples::{FIRST, SECOND, association, summary};
+use crate::{history::HistorySettings, report::Line};
 
 /// A server, and a loop that answers it.
 struct Served {
@@ -29,10 +30,14 @@ fn serve(known: Summary) -> Served {
     serve_by(&settings, known)
 }
 
+fn kept() -> Arc<History> {
+    History::new(&HistorySettings::default())
+}
+
 fn serve_by(settings: &WebSettings, known: Summary) -> Served {
-    let web = Web::open(settings).unwrap().unwrap();
+    let web = Web::open(settings, &kept()).unwrap().unwrap();
     let address = web.addresses().unwrap()[0];
-    let events = Arc::clone(&web.events);
+    let events = Arc::clone(web.history.events());
     let (questions, mut asked) = mpsc::channel(1);
     thread::spawn(move || {
         while let Some(Question::Summary(to)) = asked.blocking_recv() {
@@ -98,7 +103,9 @@ fn known() -> Summary {
 #[test]
 fn the_interface_answers_as_its_document_says() {
     let served = serve(known());
-    served.events.push(json!({ "event": "x" }).to_string());
+    served
+        .events
+        .push(Timestamp::default(), json!({ "event": "x" }).to_string());
     let document = served.get("/api/v1/openapi.json").json();
     assert!(
         document["openapi"].as_str().unwrap().starts_with("3.1"),
@@ -158,6 +165,11 @@ fn assert_fits(document: &Value, schema: &Value, answer: &Value) {
 fn all_that_is_linked_is_there_and_documented() {
     let served = serve(known());
     let page = served.get("/");
+    assert!(
+        page.body.contains("2 associations, 4 of 4 paths active"),
+        "{}",
+        page.body
+    );
     let document = served.get("/api/v1/openapi.json").json();
     let links: Vec<_> = page
         .body
@@ -167,11 +179,34 @@ fn all_that_is_linked_is_there_and_documented() {
         .collect();
     assert!(links.len() > 9, "{}", page.body);
     for link in links {
-        assert!(document["paths"][link].is_object(), "{link} is not documented");
-        if !link.ends_with("stream") {
-            assert_eq!(served.get(link).status, 200, "{link}");
-        }
+        let is_for_people = link == "/" || link.starts_with("/page.") || link.starts_with("/associations/");
+        assert!(
+            is_for_people || document["paths"][link].is_object(),
+            "{link} is not documented"
+        );
+        assert_eq!(served.get(link).status, 200, "{link}");
     }
+}
+
+#[test]
+fn a_page_elsewhere_cannot_read_through_somebodys_browser() {
+    let served = serve(known());
+    let ask = |host: &str| {
+        let mut stream = served.connect();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    assert!(ask("localhost:9143").starts_with("HTTP/1.1 200"));
+    assert!(ask(&served.address.to_string()).starts_with("HTTP/1.1 200"));
+    let refused = ask("evil.example:9143");
+    assert!(refused.starts_with("HTTP/1.1 421"), "{refused}");
+    assert!(
+        refused.contains("http://127.0.0.1:9143/") && !refused.contains("sctp_"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -183,6 +218,13 @@ fn nothing_can_be_changed_kept_or_embedded() {
     assert_eq!(served.ask("POST", "/no", "").status, 405);
     for (path, status) in [
         ("/", 200),
+        ("/?words=10.1.1.2+active", 200),
+        ("/?no=1", 400),
+        ("/associations/1?minutes=60", 200),
+        ("/associations/1?minutes=x", 400),
+        ("/associations/x", 400),
+        ("/associations/77", 404),
+        ("/page.js", 200),
         ("/metrics", 200),
         ("/no", 404),
         ("/api/v1/paths?state=no", 400),
@@ -221,7 +263,11 @@ fn filters_are_those_of_the_commands() {
 #[test]
 fn events_are_read_from_where_they_were_left() {
     let served = serve(known());
-    let push = |number: u32| served.events.push(json!({ "event": number }).to_string());
+    let push = |number: u32| {
+        served
+            .events
+            .push(Timestamp::default(), json!({ "event": number }).to_string());
+    };
     (0..3).for_each(push);
     let first = served.get("/api/v1/events?limit=2").json();
     assert_eq!(first["events"], json!([{ "event": 1 }, { "event": 2 }]));
@@ -317,7 +363,7 @@ fn who_listens_to_events_and_reads_none_is_disconnected_and_counted() {
     // More than the system holds for a reader.
     let long = json!({ "event": "x".repeat(32_000) }).to_string();
     for _ in 0..1_000 {
-        served.events.push(long.clone());
+        served.events.push(Timestamp::default(), long.clone());
     }
     let is_gone = || (count("sctp_monitor_web_event_readers ") == 0).then_some(());
     wait::until(within, is_gone).unwrap();
@@ -343,10 +389,10 @@ fn an_agent_that_ends_is_told_of() {
         listen_address: vec![":0".parse().unwrap()],
         ..WebSettings::default()
     };
-    let web = Web::open(&settings).unwrap().unwrap();
+    let web = Web::open(&settings, &kept()).unwrap().unwrap();
     let served = Served {
         address: web.addresses().unwrap()[0],
-        events: Arc::clone(&web.events),
+        events: Arc::clone(web.history.events()),
     };
     let (questions, asked) = mpsc::channel(1);
     drop(asked);
@@ -364,7 +410,7 @@ fn an_address_that_is_taken_is_an_error_that_names_it() {
         listen_address: vec![ListenAddress(address)],
         ..WebSettings::default()
     };
-    let error = Web::open(&settings).unwrap_err();
+    let error = Web::open(&settings, &kept()).unwrap_err();
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }
 
@@ -372,7 +418,7 @@ fn an_address_that_is_taken_is_an_error_that_names_it() {
 fn what_is_reported_is_an_event() {
     let served = serve(known());
     let line = Line::Summary(Box::new(known()));
-    let mut outlet = served.events.outlet();
+    let mut outlet = served.events.outlet(true);
     outlet.report.event(&line).unwrap();
     let events = served.get("/api/v1/events").json();
     assert_eq!(events["events"][0], serde_json::to_value(&line).unwrap());

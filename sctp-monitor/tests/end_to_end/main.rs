@@ -5,6 +5,7 @@
 mod ask;
 mod audit;
 mod both;
+mod browser;
 mod budgets;
 mod bulk;
 mod company;
@@ -24,6 +25,7 @@ mod linux;
 mod mid_life;
 mod neighbours;
 mod nics;
+mod page;
 mod paths;
 mod preflight;
 mod probing;
@@ -34,6 +36,7 @@ mod setup;
 mod steering;
 #[path = "../support/schema.rs"]
 mod support;
+mod top;
 mod trouble;
 mod two_cpus;
 mod web;

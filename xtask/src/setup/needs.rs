@@ -74,7 +74,7 @@ pub(crate) struct Package {
 }
 
 /// All of them. `bpf-linker` needs some more to be built, see [`super`].
-pub(crate) const PACKAGES: [Package; 20] = [
+pub(crate) const PACKAGES: [Package; 21] = [
     Package {
         name: "libusrsctp-dev",
         file: "include/usrsctp.h",
@@ -154,6 +154,12 @@ pub(crate) const PACKAGES: [Package; 20] = [
         file: "bin/chromium",
         what_for: "opens the HTML report",
         needed_by: &[Need::Test],
+    },
+    Package {
+        name: "tmux",
+        file: "bin/tmux",
+        what_for: "a terminal for `top`",
+        needed_by: &[Need::Test, Need::Vm],
     },
     Package {
         name: "g++",

@@ -11,10 +11,13 @@ use super::{
         figures::wall,
         story::{Found, PathNumbers, Story},
     },
-    matrix::{matrix, shown},
-    plots::{Scale, plots},
-    timeline::Timeline,
+    matrix::matrix,
+    plots,
     verdict::{Lasted, Verdict, in_short, object},
+};
+use crate::page::{
+    state::shown,
+    timeline::Timeline,
     words::{between, clean, date_time, how_known, length, list, plural, streams, tag},
 };
 
@@ -220,7 +223,7 @@ fn plotted(
     }
     let is_short = (extent.1 - extent.0) < (capture.1 - capture.0) / SHORT;
     let shown_ns = if is_short { extent } else { capture };
-    let scale = Scale::new(&used, shown_ns);
+    let scale = plots::scale(&used, shown_ns);
     html! {
         @if !used.is_empty() {
             h3 { "Over time" }
@@ -241,7 +244,7 @@ fn plotted(
                 section.path {
                     @let (class, sign, name) = shown(path.view.map(|known| known.state));
                     h4 { (path.id) " " span.state.(class) { (sign) " " (name) } }
-                    (plots(path, story, &scale, capture.1))
+                    (plots::of_path(path, story, &scale, capture.1))
                 }
             }
         }

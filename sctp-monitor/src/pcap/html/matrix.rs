@@ -12,7 +12,11 @@ use super::{
         figures::Rtts,
         story::{PathNumbers, Story},
     },
-    spans::{self, Span},
+    spans,
+};
+use crate::page::{
+    span::Span,
+    state::shown,
     words::{clean, length},
 };
 
@@ -90,17 +94,6 @@ fn cell(story: &Story, id: PathId, paths: &[PathNumbers<'_>], end_ns: u64) -> Ma
                 }
             }
         }
-    }
-}
-
-/// Class, sign and name of a state, as RFC 6458 and RFC 7829 name it.
-pub(crate) fn shown(state: Option<PathState>) -> (&'static str, &'static str, &'static str) {
-    match state {
-        Some(PathState::Active) => ("active", "\u{25cf}", "active"),
-        Some(PathState::PotentiallyFailed) => ("potentially_failed", "\u{25d0}", "potentially failed"),
-        Some(PathState::Inactive) => ("inactive", "\u{2715}", "inactive"),
-        Some(PathState::Unconfirmed) => ("unconfirmed", "\u{25cb}", "unconfirmed"),
-        None => ("unknown", "?", "not judged"),
     }
 }
 

@@ -5,33 +5,28 @@
 //! maud, and the page forbids the browser to load anything from anywhere.
 
 mod association;
-mod axis;
-mod frame;
-mod incidents;
 mod matrix;
 mod plots;
 mod rest;
 mod spans;
-mod target;
-mod timeline;
 mod verdict;
-mod words;
 
 use std::{cmp::Reverse, collections::HashMap, path::Path};
 
 use maud::{Markup, PreEscaped, html};
 use sctp_monitor_engine::model::Event;
 
-pub(crate) use self::target::TargetError;
 use self::{
     association::{Look, section},
-    incidents::Incidents,
-    target::{HEAD, Target},
-    timeline::Timeline,
     verdict::Verdict,
-    words::{between, clean, date_time, length, plural},
 };
 use super::{conclusion::Conclusion, story::Story};
+use crate::page::{
+    incidents::Incidents,
+    target::{HEAD, Target, TargetError},
+    timeline::Timeline,
+    words::{between, clean, date_time, length, plural},
+};
 
 /// A page in the making.
 #[derive(Debug)]
@@ -102,7 +97,7 @@ fn document(conclusion: &Conclusion<'_>, timeline: &Timeline, incidents: &Incide
                     // One association has told it already.
                     details open[conclusion.stories.len() != 1] {
                         summary { h2 { "Timeline of the capture" } span.quiet { (plural(timeline.len() as u64, "event")) } }
-                        (timeline.of_capture())
+                        (timeline.of_all())
                     }
                 }
                 (rest::apart(conclusion))
@@ -203,8 +198,8 @@ fn looks(stories: &[&Story], conclusion: &Conclusion<'_>) -> HashMap<u64, Look> 
 
 /// Nothing is loaded from anywhere, nothing is sent anywhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const STYLE: &str = crate::page::STYLE;
+const SCRIPT: &str = crate::page::SCRIPT;
 /// Associations that are shown; half a thousand are some two megabytes.
 const MOST_ASSOCIATIONS: usize = 500;
 /// Of so many associations all are unfolded, of more the worst.

@@ -7,8 +7,8 @@ use super::{
     super::conclusion::{Conclusion, Flow},
     association::cards,
     verdict::Lasted,
-    words::{clean, date_time, length, plural},
 };
+use crate::page::words::{clean, date_time, length, plural};
 
 /// INITs without an association.
 pub(crate) fn unfinished(conclusion: &Conclusion<'_>) -> Markup {

@@ -1,18 +1,9 @@
 //! In which state a path was, and when.
 
-use sctp_monitor_engine::model::{PathId, PathState, Reason};
+use sctp_monitor_engine::model::{PathId, PathState};
 
 use super::super::story::Story;
-
-/// A time in one state.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Span<'a> {
-    pub(crate) from_ns: u64,
-    pub(crate) to_ns: u64,
-    pub(crate) state: PathState,
-    /// Why it went into this state.
-    pub(crate) reason: Option<&'a Reason>,
-}
+use crate::page::span::Span;
 
 /// From the association's beginning to its end, or to the capture's.
 pub(crate) fn of_path(path: PathId, story: &Story, end_ns: u64) -> Vec<Span<'_>> {

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 use sctp_monitor_engine::model::{EndReason, Object, PathState, PathView, Short};
 
-use super::{
-    super::{
-        conclusion::Conclusion,
-        story::{Found, Story},
-    },
+use super::super::{
+    conclusion::Conclusion,
+    story::{Found, Story},
+};
+use crate::page::{
     incidents::Incidents,
     words::{between, clean, plural},
 };

@@ -1,7 +1,7 @@
 //! The last events, for those who ask and those who listen.
 //!
 //! One writer of reports puts each event here, as the text of its JSON line, once for all readers. A reader has a place in
-//! this ring and takes what is there when it can: what it has not taken before the ring has gone round, it has missed.
+//! this ring and takes what is there when it can: what it has not taken before it was dropped, it has missed.
 
 use std::{
     collections::VecDeque,
@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use sctp_monitor_engine::model::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
@@ -18,9 +19,11 @@ use crate::{
 
 /// The last events of this agent.
 #[derive(Debug)]
-pub(super) struct Events {
+pub(crate) struct Events {
     /// Makes numbers of one run of the agent differ from those of another.
     run: u64,
+    /// Bytes of lines that are kept, at most.
+    most_bytes: usize,
     ring: Mutex<Ring>,
     /// The number of the newest event; 0 before the first.
     newest: watch::Sender<u64>,
@@ -29,20 +32,23 @@ pub(super) struct Events {
 #[derive(Debug, Default)]
 struct Ring {
     kept: VecDeque<Arc<Kept>>,
+    bytes: usize,
 }
 
 /// One event.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// They are numbered from 1 on.
-    pub(super) number: u64,
+    pub(crate) number: u64,
+    /// When it was.
+    pub(crate) time: Timestamp,
     /// A line of JSON, without its end.
-    pub(super) json: String,
+    pub(crate) json: String,
 }
 
 /// What a reader gets next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// These, in their order.
     Events(Vec<Arc<Kept>>),
     /// So many are gone before it took them.
@@ -50,18 +56,20 @@ pub(super) enum Next {
 }
 
 impl Events {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new(most_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
+            most_bytes,
             run: clock::time_of_day().as_nanos(),
             ring: Mutex::default(),
             newest: watch::Sender::new(0),
         })
     }
 
-    /// The writer that puts events here.
-    pub(super) fn outlet(self: &Arc<Self>) -> Outlet<Line, Summary> {
+    /// The writer that puts events here. The watch goes on for it alone if somebody may come and read.
+    pub(crate) fn outlet(self: &Arc<Self>, keeps_watch: bool) -> Outlet<Line, Summary> {
         Outlet {
-            name: "web".to_owned(),
+            name: "history".to_owned(),
+            keeps_watch,
             report: Box::new(Into(Arc::clone(self))),
             progress: Progress::default(),
             every: None,
@@ -70,7 +78,7 @@ impl Events {
     }
 
     /// Those that are kept after this one, the oldest of them first, `most` at most.
-    pub(super) fn after(&self, number: u64, most: usize) -> Next {
+    pub(crate) fn after(&self, number: u64, most: usize) -> Next {
         let ring = self.lock();
         let Some(oldest) = ring.kept.front().map(|event| event.number) else {
             return Next::Events(Vec::new());
@@ -83,36 +91,38 @@ impl Events {
     }
 
     /// The number after which the oldest that is kept comes.
-    pub(super) fn before_oldest(&self) -> u64 {
+    pub(crate) fn before_oldest(&self) -> u64 {
         let ring = self.lock();
         ring.kept.front().map_or(0, |event| event.number - 1)
     }
 
     /// The number of the newest; changes are seen.
-    pub(super) fn newest(&self) -> watch::Receiver<u64> {
+    pub(crate) fn newest(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }
 
     /// How a reader names an event.
-    pub(super) fn id(&self, number: u64) -> String {
+    pub(crate) fn id(&self, number: u64) -> String {
         format!("{}-{number}", self.run)
     }
 
     /// The number of an event that a reader names; `None` if it is not one of this run of the agent.
-    pub(super) fn number(&self, id: &str) -> Option<u64> {
+    pub(crate) fn number(&self, id: &str) -> Option<u64> {
         let (run, number) = id.split_once('-')?;
         let number = number.parse().ok()?;
         (run.parse() == Ok(self.run) && number <= *self.newest.borrow()).then_some(number)
     }
 
     /// Takes one more.
-    pub(super) fn push(&self, json: String) {
+    pub(crate) fn push(&self, time: Timestamp, json: String) {
         let mut ring = self.lock();
         let number = *self.newest.borrow() + 1;
-        if ring.kept.len() == KEPT {
-            ring.kept.pop_front();
+        ring.bytes += size(&json);
+        ring.kept.push_back(Arc::new(Kept { number, time, json }));
+        while ring.bytes > self.most_bytes && ring.kept.len() > 1 {
+            let oldest = ring.kept.pop_front();
+            ring.bytes -= oldest.map_or(0, |oldest| size(&oldest.json));
         }
-        ring.kept.push_back(Arc::new(Kept { number, json }));
         self.newest.send_replace(number);
     }
 
@@ -126,7 +136,7 @@ struct Into(Arc<Events>);
 
 impl Report<Line, Summary> for Into {
     fn event(&mut self, event: &Line) -> io::Result<()> {
-        self.0.push(serde_json::to_string(event)?);
+        self.0.push(event.time(), serde_json::to_string(event)?);
         Ok(())
     }
 
@@ -143,8 +153,10 @@ impl Report<Line, Summary> for Into {
     }
 }
 
-/// Events that are kept: less than a kilobyte each.
-pub(super) const KEPT: usize = 1_024;
+/// What an event takes: its line, and its place.
+fn size(json: &str) -> usize {
+    json.len() + 96
+}
 
 #[cfg(test)]
 mod tests {
@@ -157,26 +169,39 @@ mod tests {
         }
     }
 
+    fn push(events: &Events, json: &str) {
+        events.push(Timestamp::default(), json.to_owned());
+    }
+
     #[test]
     fn who_is_late_is_told_how_much_it_missed() {
-        let events = Events::new();
-        assert_eq!(numbers(events.after(0, KEPT)), [0; 0]);
-        for number in 1..=KEPT + 3 {
-            events.push(number.to_string());
+        let events = Events::new(10 * size("1234"));
+        assert_eq!(numbers(events.after(0, 99)), [0; 0]);
+        for _ in 0..13 {
+            push(&events, "1234");
         }
         assert_eq!(events.after(0, 1), Next::Missed(3));
-        let all = numbers(events.after(events.before_oldest(), KEPT));
-        assert_eq!((all.len(), all[0]), (KEPT, 4));
+        let all = numbers(events.after(events.before_oldest(), 99));
+        assert_eq!((all.len(), all[0]), (10, 4));
         assert_eq!(numbers(events.after(10, 2)), [11, 12]);
-        let last = KEPT as u64 + 3;
-        assert_eq!(numbers(events.after(last - 1, KEPT)), [last]);
-        assert_eq!(numbers(events.after(last, KEPT)), [0; 0]);
+        assert_eq!(numbers(events.after(12, 99)), [13]);
+        assert_eq!(numbers(events.after(13, 99)), [0; 0]);
+    }
+
+    #[test]
+    fn long_lines_push_out_more_and_the_newest_stays() {
+        let events = Events::new(1_000);
+        (0..5).for_each(|_| push(&events, "short"));
+        push(&events, &"x".repeat(750));
+        assert_eq!(numbers(events.after(events.before_oldest(), 99)), [5, 6]);
+        push(&events, &"x".repeat(7_000));
+        assert_eq!(numbers(events.after(events.before_oldest(), 99)), [7]);
     }
 
     #[test]
     fn an_event_of_another_run_is_none_of_this() {
-        let events = Events::new();
-        events.push("1".to_owned());
+        let events = Events::new(1_000);
+        push(&events, "1");
         assert_eq!(events.number(&events.id(1)), Some(1));
         for id in ["", "1", "7-1", "x-1", &events.id(2)] {
             assert_eq!(events.number(id), None, "{id}");

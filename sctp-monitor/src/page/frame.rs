@@ -1,12 +1,12 @@
 //! What all plots have: the time axis, the states of the path as a ribbon below, and findings as shades in the background.
 
 use maud::{Markup, html};
+use sctp_monitor_engine::model::Timestamp;
 
 use super::{
-    super::{figures::wall, story::Found},
     axis::TimeAxis,
-    matrix::shown,
-    spans::Span,
+    span::{Shade, Span},
+    state::shown,
     words::{clean, time_of_day},
 };
 
@@ -26,7 +26,7 @@ const LABELS: f64 = 182.0;
 pub(crate) struct Frame<'a> {
     pub(crate) axis: TimeAxis,
     pub(crate) spans: &'a [Span<'a>],
-    pub(crate) findings: &'a [&'a Found],
+    pub(crate) shades: &'a [Shade<'a>],
 }
 
 impl Frame<'_> {
@@ -66,7 +66,7 @@ impl Frame<'_> {
                 format!(
                     "{} from {}",
                     shown(Some(span.state)).2,
-                    time_of_day(wall(span.from_ns))
+                    time_of_day(Timestamp::from_nanos(span.from_ns))
                 )
             })
             .collect();
@@ -76,7 +76,7 @@ impl Frame<'_> {
     /// Findings, as long as they held.
     fn shades(&self) -> Markup {
         html! {
-            @for finding in self.findings.iter().filter(|finding| !finding.finding.evidence.kind().is_weakness()).take(MOST_SHADES) {
+            @for finding in self.shades.iter().filter(|finding| !finding.finding.evidence.kind().is_weakness()).take(MOST_SHADES) {
                 @let from = self.axis.x(finding.finding.since.as_nanos());
                 @let to = finding.until.map_or(RIGHT, |until| self.axis.x(until.as_nanos()));
                 rect.shade data-finding=(finding.finding.evidence.name()) x=(place(from)) y=(TOP)
@@ -85,7 +85,7 @@ impl Frame<'_> {
                         (finding.finding.evidence.kind().to_string()) ", " (time_of_day(finding.finding.since))
                         @match finding.until {
                             Some(until) => { " to " (time_of_day(until)) }
-                            None => " to the end of the capture"
+                            None => " to the end"
                         }
                         ": " (clean(&finding.finding.text))
                     }
@@ -102,7 +102,7 @@ impl Frame<'_> {
                 @let (from, to) = (self.axis.x(span.from_ns), self.axis.x(span.to_ns));
                 g.ribbon.(class) data-state=(class) {
                     rect x=(place(from)) y=(RIBBON) width=(place((to - from).max(1.5))) height=(RIBBON_HEIGHT) {
-                        title { (name) " from " (time_of_day(wall(span.from_ns))) " to " (time_of_day(wall(span.to_ns)))
+                        title { (name) " from " (time_of_day(Timestamp::from_nanos(span.from_ns))) " to " (time_of_day(Timestamp::from_nanos(span.to_ns)))
                             @if let Some(reason) = span.reason { ": " (clean(&reason.to_string())) }
                         }
                     }

@@ -1,6 +1,6 @@
-//! The events, a line each: of one association, and of the whole capture.
+//! The events, a line each: of one association, and of all.
 //!
-//! A capture can hold any number of events, and a page cannot. Failures and ends are kept first; of the rest, the
+//! There can be any number of events, and a page cannot hold them. Failures and ends are kept first; of the rest, the
 //! first; and what was left out is counted.
 
 use maud::{Markup, html};
@@ -11,9 +11,20 @@ use super::words::{clean, date, date_time, plural, time_of_day};
 /// Everything that is kept of what happened.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
+    link: Link,
     grave: Kept,
     other: Kept,
     heard: u64,
+}
+
+/// Where associations are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Link {
+    /// On the same page.
+    #[default]
+    Here,
+    /// On a page of their own.
+    Elsewhere,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +100,27 @@ impl Mark {
 }
 
 impl Timeline {
+    /// Without any event yet.
+    pub(crate) fn new(link: Link) -> Self {
+        Self {
+            link,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in something that is of no association, and no failure.
+    pub(crate) fn on_note(&mut self, at: Timestamp, text: &str) {
+        self.heard += 1;
+        self.other.push(Line {
+            number: self.heard,
+            at,
+            mark: Mark::Note,
+            association: None,
+            is_told_by_incident: false,
+            text: clean(text),
+        });
+    }
+
     pub(crate) fn on_event(&mut self, event: &Event) {
         self.heard += 1;
         let mark = Mark::of(&event.kind);
@@ -102,11 +134,7 @@ impl Timeline {
         } else {
             &mut self.other
         };
-        if kept.lines.len() >= MOST_OF_EACH {
-            kept.left_out += 1;
-            return;
-        }
-        kept.lines.push(Line {
+        kept.push(Line {
             number: self.heard,
             at: event.time,
             mark,
@@ -123,26 +151,26 @@ impl Timeline {
             @if lines.is_empty() {
                 p.quiet { "No events." }
             } @else {
-                (table(&lines, true))
+                (self.table(&lines, true))
                 (self.left_out())
             }
         }
     }
 
     /// All lines, but those that an incident tells.
-    pub(crate) fn of_capture(&self) -> Markup {
+    pub(crate) fn of_all(&self) -> Markup {
         let lines = self.lines(|line| !line.is_told_by_incident);
         html! {
             @if lines.is_empty() {
-                p.quiet { "No events of any association." }
+                p.quiet { "No events." }
             } @else {
-                (table(&lines, false))
+                (self.table(&lines, false))
                 (self.left_out())
             }
         }
     }
 
-    /// How many lines [`Timeline::of_capture`] has.
+    /// How many lines [`Timeline::of_all`] has.
     pub(crate) fn len(&self) -> usize {
         self.lines(|line| !line.is_told_by_incident).len()
     }
@@ -164,45 +192,64 @@ impl Timeline {
         html! {
             @if grave + other > 0 {
                 p.left-out {
-                    (plural(grave + other, "event")) " of the capture are not shown here, "
-                    (grave) " of them failures. " code { "--format ndjson" } " writes all events; "
-                    code { "--assoc" } " and " code { "--address" } " select some."
+                    (plural(grave + other, "event")) " are not shown here, " (grave) " of them failures."
+                    @if self.link == Link::Here {
+                        " " code { "--format ndjson" } " writes all events; "
+                        code { "--assoc" } " and " code { "--address" } " select some."
+                    }
                 }
             }
         }
     }
-}
 
-fn table(lines: &[&Line], of_one: bool) -> Markup {
-    let day = |line: &Line| date(line.at);
-    html! {
-        div.scroll tabindex="0" {
-            table.timeline {
-                tbody {
-                    @for (at, line) in lines.iter().enumerate() {
-                        @if at == 0 || day(lines[at - 1]) != day(line) {
-                            tr.day { th colspan="3" { (day(line)) " UTC" } }
-                        }
-                        @let (class, sign, word) = line.mark.shown();
-                        tr class=(class) {
-                            td { time datetime=(line.at.to_string()) title={ (date_time(line.at)) " UTC" } { (time_of_day(line.at)) } }
-                            td { span.mark { (sign) " " (word) } }
-                            td { (words(line, of_one)) }
+    fn table(&self, lines: &[&Line], of_one: bool) -> Markup {
+        let day = |line: &Line| date(line.at);
+        html! {
+            div.scroll tabindex="0" {
+                table.timeline {
+                    tbody {
+                        @for (at, line) in lines.iter().enumerate() {
+                            @if at == 0 || day(lines[at - 1]) != day(line) {
+                                tr.day { th colspan="3" { (day(line)) " UTC" } }
+                            }
+                            @let (class, sign, word) = line.mark.shown();
+                            tr class=(class) {
+                                td { time datetime=(line.at.to_string()) title={ (date_time(line.at)) " UTC" } { (time_of_day(line.at)) } }
+                                td { span.mark { (sign) " " (word) } }
+                                td { (self.words(line, of_one)) }
+                            }
                         }
                     }
                 }
             }
         }
     }
+
+    /// What a line says, with a link to its association unless it is the only one.
+    fn words(&self, line: &Line, of_one: bool) -> Markup {
+        html! {
+            @if let Some(id) = line.association.filter(|_| !of_one) {
+                a href=(self.place(id)) { "association " (id) } ": "
+            }
+            (line.text)
+        }
+    }
+
+    fn place(&self, id: u64) -> String {
+        match self.link {
+            Link::Here => format!("#a{id}"),
+            Link::Elsewhere => format!("/associations/{id}"),
+        }
+    }
 }
 
-/// What a line says, with a link to its association unless it is the only one.
-fn words(line: &Line, of_one: bool) -> Markup {
-    html! {
-        @if let Some(id) = line.association.filter(|_| !of_one) {
-            a href={ "#a" (id) } { "association " (id) } ": "
+impl Kept {
+    fn push(&mut self, line: Line) {
+        if self.lines.len() >= MOST_OF_EACH {
+            self.left_out += 1;
+        } else {
+            self.lines.push(line);
         }
-        (line.text)
     }
 }
 
@@ -257,7 +304,7 @@ mod tests {
             page.contains("user-initiated abort &quot;&lt;script&gt;"),
             "escaped, and there"
         );
-        assert!(page.contains("3500 events of the capture are not shown here, 0 of them failures"));
+        assert!(page.contains("3500 events are not shown here, 0 of them failures"));
         assert!(timeline.of_association(8).into_string().contains("No events."));
     }
 }

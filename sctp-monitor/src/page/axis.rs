@@ -1,6 +1,6 @@
 //! Axes: which values get a line and a label.
 
-use super::{super::figures::wall, words::strftime};
+use sctp_monitor_engine::model::{Timestamp, words::strftime};
 
 /// From a moment to a place.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl TimeAxis {
                 } else {
                     format
                 };
-                (self.x(at_ns), strftime(wall(at_ns), format))
+                (self.x(at_ns), strftime(Timestamp::from_nanos(at_ns), format))
             })
             .collect()
     }

@@ -58,6 +58,18 @@ impl Series {
         }
     }
 
+    /// Takes in bytes of which is known that they came within this time: they count as spread over it.
+    pub(crate) fn on_bytes(&mut self, from_ns: u64, to_ns: u64, bytes: u64) {
+        let pieces = (to_ns.saturating_sub(from_ns) / SECOND_NS).clamp(1, MOST_PIECES);
+        let step = to_ns.saturating_sub(from_ns) / pieces;
+        for piece in 0..pieces {
+            let share = bytes * (piece + 1) / pieces - bytes * piece / pieces;
+            if let Some(interval) = self.at(from_ns + piece * step + step / 2) {
+                interval.bytes += share;
+            }
+        }
+    }
+
     pub(crate) fn on_retransmission(&mut self, time_ns: u64) {
         if let Some(interval) = self.at(time_ns) {
             interval.retransmissions += 1;
@@ -156,6 +168,8 @@ impl Interval {
     }
 }
 
+const SECOND_NS: u64 = 1_000_000_000;
+const MOST_PIECES: u64 = 120;
 /// A plot is some 800 pixels wide.
 const MOST: usize = 400;
 /// 2^20 ns, a millisecond.
@@ -179,6 +193,19 @@ mod tests {
         let (first, _) = series.intervals().next().unwrap();
         assert!(first <= 4_000 * second);
         assert!(series.interval_ns() < 16 * second);
+    }
+
+    #[test]
+    fn bytes_of_a_time_are_spread_over_it() {
+        let mut series = Series::default();
+        series.on_bytes(0, 10 * SECOND_NS, 1_003);
+        series.coarsen_to(4 * SECOND_NS);
+        let bytes: Vec<_> = series.intervals().map(|(_, interval)| interval.bytes).collect();
+        assert_eq!(bytes.iter().sum::<u64>(), 1_003, "none is lost");
+        assert!(
+            bytes.len() > 1 && bytes.iter().all(|bytes| *bytes >= 100),
+            "{bytes:?}"
+        );
     }
 
     #[test]

@@ -55,6 +55,16 @@ impl Incidents {
         (open, self.known.len() - open)
     }
 
+    /// A card for each that is over, the last first.
+    pub(crate) fn over(&self) -> Markup {
+        let over = self
+            .known
+            .values()
+            .rev()
+            .filter(|incident| incident.until.is_some());
+        html! { @for incident in over { (incident.card()) } }
+    }
+
     /// A card for each, the open ones first.
     pub(crate) fn section(&self) -> Markup {
         let mut all: Vec<_> = self.known.values().collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub(crate) use sctp_monitor_engine::model::words::{
-    date, date_time, how_known, list, plural, streams, strftime, tag, time_of_day,
+    date, date_time, how_known, list, plural, streams, tag, time_of_day,
 };
 use sctp_monitor_engine::model::{Short, Timestamp};
 
