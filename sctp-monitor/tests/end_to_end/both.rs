@@ -53,13 +53,14 @@ fn becomes(steered: &Steered, number: u8, state: &str) {
     .unwrap();
 }
 
-/// Ends all, and says what the application and the stack noticed.
+/// Ends all while both paths work, and says what the application and the stack noticed.
 fn nothing_was_noticed(mut steered: Steered, longest: Duration) -> Value {
     steered.pair.client.set_rate(0.0).unwrap();
+    // Of an association that has ended nothing is told of steering.
     let [mme, hss] = steered.agents;
+    let (_, summary) = mme.stop(Signal::SIGTERM).unwrap();
     let sent = steered.pair.client.stop().unwrap();
     let arrived = steered.pair.server.stop().unwrap();
-    let (_, summary) = mme.stop(Signal::SIGTERM).unwrap();
     hss.stop(Signal::SIGTERM).unwrap();
     let retransmitted = |events: &[Event]| {
         events.iter().find_map(|event| match &event.kind {
@@ -117,6 +118,8 @@ fn a_direction_may_break_and_nobody_notices() {
         steered.lab.path("path1").drop_direction(host).unwrap();
         becomes(&steered, 1, "inactive");
         steered.wait_for_messages(1_500);
+        steered.lab.path("path1").heal().unwrap();
+        becomes(&steered, 1, "active");
         nothing_was_noticed(steered, LONGEST);
     }
 }

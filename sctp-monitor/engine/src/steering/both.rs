@@ -19,6 +19,7 @@ use super::{
     source, tag_of,
 };
 use crate::{
+    config::HEARTBEAT_WITHIN,
     model::{
         AssociationId, Direction, EventKind, PathId, PathState, SteeringCause, SteeringEnd, SteeringMode,
         SteeringObstacle, Timestamp, WayQuestion,
@@ -84,6 +85,7 @@ impl Steering {
         let id = association.id();
         let mut would_copy = self.copies(id);
         let mut obstacle = None;
+        let mut is_looked_at = true;
         if let Err(waits) = self.peer_copies(association, around)
             && self.would_copy.contains(&id)
         {
@@ -98,7 +100,10 @@ impl Steering {
                 continue;
             }
             match self.second_path(association, *path, around) {
-                Err(NoTarget::Unknown(questions)) => self.wait_for((id, *path), questions, around.now),
+                Err(NoTarget::Unknown(questions)) => {
+                    is_looked_at = false;
+                    self.wait_for((id, *path), questions, around.now);
+                }
                 Err(NoTarget::Obstacle(unfit)) => obstacle = Some(unfit),
                 Ok(_) => {
                     would_copy = true;
@@ -120,10 +125,13 @@ impl Steering {
         } else {
             self.would_copy.remove(&id);
         }
-        self.tell_not_copied(association, obstacle, around.now);
+        if is_looked_at {
+            self.tell_not_copied(association, obstacle, around.now);
+        }
     }
 
-    /// Says once of an association that its packets do not leave on two paths, if that lasts.
+    /// Says once of an association that its packets do not leave on two paths, if that lasts: nobody is probed before the host's stack
+    /// has sent its first HEARTBEAT.
     fn tell_not_copied(
         &mut self,
         association: &Association,
@@ -135,7 +143,7 @@ impl Steering {
             self.not_copied.remove(&id);
             return;
         };
-        if now.since(association.known_since()) < SETTLED || self.copies(id) {
+        if now.since(association.known_since()) < HEARTBEAT_WITHIN || self.copies(id) {
             return;
         }
         let path = association.paths().map(|(path, _)| *path).next();
@@ -274,6 +282,3 @@ pub(super) fn of_failed(mode: SteeringMode) -> SteeringMode {
 
 /// How long what the other end said holds: a few of its probes may be lost, and an agent that is restarted comes back within that.
 const LATELY: Duration = Duration::from_secs(3);
-
-/// An association is not talked of before it has had time to begin.
-const SETTLED: Duration = Duration::from_secs(10);

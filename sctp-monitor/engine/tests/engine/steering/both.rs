@@ -265,7 +265,9 @@ fn packets_of_a_failed_path_are_moved_when_the_other_end_stops() {
 #[test]
 fn what_stands_in_the_way_is_said() {
     let mut pair = Pair::both(None);
-    pair.run(ms(30_000));
+    pair.run(ms(20_000));
+    assert_eq!(pair.said(), []);
+    pair.run(ms(60_000));
     let refused = |obstacle| EventKind::SteeringRefused {
         path: World::path_id(1),
         obstacle,
@@ -284,8 +286,8 @@ fn what_stands_in_the_way_is_said() {
         ..copying()
     };
     let mut pair = Pair::new(slow, Some(WOULD));
-    pair.run(ms(10_000));
-    assert_eq!(pair.said(), [refused(SteeringObstacle::RttTooLong)]);
+    pair.run(ms(60_000));
+    assert_eq!(pair.said(), [refused(SteeringObstacle::RttTooLong)], "once");
     assert_eq!(pair.net.says, Announcement::default(), "it would not");
     assert_eq!(pair.prospect(1).not_copied, Some(SteeringObstacle::RttTooLong));
 
