@@ -14,6 +14,7 @@ use std::{
 };
 
 use nix::unistd::geteuid;
+use schemars::{JsonSchema, schema_for};
 use sctp_monitor_engine::config::{Config, ConfigError, ProbeConfig, Steering};
 use serde::Deserialize;
 use toml::{Spanned, de::DeTable};
@@ -124,6 +125,7 @@ pub fn config(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     match &args.verb {
         ConfigVerb::Default => write!(out, "{}", defaults())?,
+        ConfigVerb::Schema => writeln!(out, "{:#}", schema_for!(File).as_value())?,
         ConfigVerb::Check { file } => {
             let path = file.as_deref().unwrap_or(Path::new(HOST));
             read(Some(path))?;
@@ -146,14 +148,21 @@ fn defaults() -> &'static str {
 const HOST: &str = "/etc/sctp-monitor/config.toml";
 
 /// All that a file may say.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(title = "Configuration of sctp-monitor")]
 struct File {
+    /// What is watched, and how.
     run: Settings,
+    /// The HTTP server.
     web: WebSettings,
+    /// What is kept of the past.
     history: HistorySettings,
+    /// How paths and associations are judged.
     detector: Config,
+    /// How paths are probed.
     probe: ProbeConfig,
+    /// What is done with the packets of failed paths.
     steering: Steering,
 }
 
@@ -320,6 +329,26 @@ mod tests {
             assert!(error.contains(words), "{words}: {error}");
         }
         assert!(refused("[run]\nhook = \"magic\"\n").contains("xdp-native"));
+    }
+
+    #[test]
+    fn the_schema_takes_what_run_takes_and_refuses_what_it_does_not() {
+        let validator = jsonschema::validator_for(schema_for!(File).as_value()).unwrap();
+        let is_valid = |text: &str| {
+            let document: toml::Table = text.parse().unwrap();
+            validator.is_valid(&serde_json::to_value(document).unwrap())
+        };
+        assert!(is_valid(defaults()) && is_valid(""));
+        for text in [
+            "[run]\nhook = \"magic\"\n",
+            "[run]\nmax_flow = 5\n",
+            "[detectr]\n",
+            "[detector]\nrto_min = 5\n",
+            "[probe]\nmode = \"always\"\n",
+            "[web]\nlisten_address = \":9143\"\n",
+        ] {
+            assert!(!is_valid(text) && parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

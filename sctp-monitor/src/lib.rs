@@ -25,6 +25,7 @@ pub mod pages;
 pub mod pcap;
 pub mod pressure;
 pub mod probe;
+pub mod reload;
 pub mod report;
 pub mod run;
 pub mod schema;

@@ -27,6 +27,7 @@ use crate::{
     kernel::{Kernel, LoadOptions, Origin, PinError, Pins},
     log::Log,
     probe::Sender,
+    reload::{Effective, Reload},
     report::{
         Line, Outlet, Report, Summary, Writers,
         json::JsonLines,
@@ -50,34 +51,23 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     {
         log.say(&format!("configuration: {}", file.display()));
     }
-    let (mut detector, settings) = config::read(args.watch.config.as_deref())?;
-    let mut outlets = vec![stdout(args.format.unwrap_or(settings.format))?];
-    let events = args.events.as_ref().unwrap_or(&settings.events);
-    if !events.as_os_str().is_empty() {
-        outlets.push(events_file(events)?);
+    let effective = Effective::read(args)?;
+    let Effective { detector, settings } = effective.clone();
+    let mut outlets = vec![stdout(settings.format)?];
+    if !settings.events.as_os_str().is_empty() {
+        outlets.push(events_file(&settings.events)?);
     }
-    let watching = args.watch.over(&settings);
-    if let Some(probe) = args.probe {
-        detector.probe.mode = probe.into();
-    }
-    if let Some(mode) = args.steer {
-        detector.steering.mode = mode.into();
-    }
+    let watching = settings.watching();
     if detector.probe.is_on() && watching.vantage == VantageArg::Gateway {
         bail!("probes are sent into this host's own associations only: probing needs `--vantage endpoint`");
     }
-    let named = if args.interfaces.is_empty() {
-        &settings.interfaces
-    } else {
-        &args.interfaces
-    };
-    let wanted = if named.is_empty() {
+    let wanted = if settings.interfaces.is_empty() {
         of_this_host(watching.vantage, log)?
     } else {
-        Wanted::parse(named).context("a pattern for NICs is none")?
+        Wanted::parse(&settings.interfaces).context("a pattern for NICs is none")?
     };
     let history = History::new(&settings.history);
-    let web = Web::open(&args.web.over(&settings.web), &history)?;
+    let web = Web::open(&settings.web, &history)?;
     outlets.push(history.outlet(web.is_some()));
     if let Some(web) = &web {
         let addresses = web
@@ -92,9 +82,10 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     }
     let manner = Manner {
         answers: Some(history),
-        strict: args.strict || settings.strict,
-        pin: args.pin.unwrap_or(settings.pin),
+        strict: settings.strict,
+        pin: settings.pin,
         web,
+        reload: Some(Reload::new(args, effective)),
     };
     watch(wanted, watching, args.duration, manner, detector, outlets, log)
 }
@@ -124,6 +115,8 @@ pub(crate) struct Manner {
     pub(crate) pin: PinArg,
     /// Who serves by HTTP meanwhile.
     pub(crate) web: Option<Web>,
+    /// Where its configuration is read anew.
+    pub(crate) reload: Option<Reload>,
 }
 
 /// Watches the NICs, for `duration` at most, and reports to `outlets`.
@@ -205,7 +198,7 @@ pub(crate) fn watch(
             session.engine().incidents().count()
         ));
     }
-    let driver = Driver::new(flows, session, watch, reports, log.clone(), state)?;
+    let driver = Driver::new(flows, session, watch, reports, log.clone(), state)?.with_reload(manner.reload);
     if let Some(history) = manner.answers {
         history
             .start(driver.questions())

@@ -21,6 +21,14 @@ pub fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
+/// The configuration is read anew; [`ready`] follows.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => debug!("systemd was not told of a reload: {error}"),
+    }
+}
+
 /// The agent ends.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use sctp_monitor_common::{
     abi::limits::{DEFAULT_FLOWS, LEAST_FLOWS, MOST_FLOWS},
     wire::sctp::UDP_ENCAPSULATION_PORT,
@@ -9,13 +10,13 @@ use sctp_monitor_common::{
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
-    cli::{Format, HookArg, PinArg, VantageArg, WatchArgs},
+    cli::{Format, HookArg, PinArg, RunArgs, VantageArg, WatchArgs},
     history::HistorySettings,
     web::WebSettings,
 };
 
 /// The table `run`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// NICs to watch, or patterns; those that carry SCTP if there are none.
@@ -71,6 +72,47 @@ fn flows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     Err(D::Error::custom(format!(
         "max_flows is {flows}; it must be from {LEAST_FLOWS} to {MOST_FLOWS}"
     )))
+}
+
+impl RunArgs {
+    /// The options, in place of what the file says.
+    pub(crate) fn over(&self, file: Settings) -> Settings {
+        let Watching {
+            vantage,
+            hook,
+            udp_port,
+            max_flows,
+        } = self.watch.over(&file);
+        Settings {
+            interfaces: if self.interfaces.is_empty() {
+                file.interfaces
+            } else {
+                self.interfaces.clone()
+            },
+            strict: self.strict || file.strict,
+            pin: self.pin.unwrap_or(file.pin),
+            vantage,
+            hook,
+            udp_port,
+            max_flows,
+            format: self.format.unwrap_or(file.format),
+            events: self.events.clone().unwrap_or(file.events),
+            web: self.web.over(&file.web),
+            history: file.history,
+        }
+    }
+}
+
+impl Settings {
+    /// How NICs are watched.
+    pub(crate) fn watching(&self) -> Watching {
+        Watching {
+            vantage: self.vantage,
+            hook: self.hook,
+            udp_port: self.udp_port,
+            max_flows: self.max_flows,
+        }
+    }
 }
 
 /// How NICs are watched.

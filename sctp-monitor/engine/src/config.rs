@@ -7,6 +7,7 @@ mod steering;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -28,7 +29,7 @@ pub enum Vantage {
 }
 
 /// How the engine judges. Times are written like `200ms` or `1m 30s`.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where the monitor stands.
@@ -50,22 +51,27 @@ pub struct Config {
     /// The time-out of a path whose round-trip time is not known yet. Longer than the round-trip time of any
     /// terrestrial path.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub rto_initial: Duration,
     /// The least time-out. SRTT + 4 RTTVAR (RFC 9260 section 6.3.1) is raised to it, because interrupt coalescing, the
     /// agent's sweeps and the 4 ms clock of the flow records add to what is measured.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub rto_min: Duration,
     /// The largest time-out. A path that answers later than this is of no use to a session.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub rto_max: Duration,
     /// How long the peer may pause (a busy CPU, a paused virtual machine) before it counts as silent, in addition to
     /// the time-out. With `rto_min` this makes 160 ms. At 20 messages a second the second DATA packet after a break,
     /// which the peer must acknowledge at once, is sent within 100 ms; so a failure is reported within 300 ms.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub stall_allowance: Duration,
     /// How long a receiver may delay the SACK for a single packet (RFC 9260 section 6.2 allows 500 ms; Linux and
     /// FreeBSD wait 200 ms). It must acknowledge every second packet at once.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub delayed_ack: Duration,
 
     /// The largest probability of a false failure each time SACKs are missing, if packets are lost independently. A
@@ -80,11 +86,13 @@ pub struct Config {
     /// SACKs take a route that is not seen here. A sender without SACKs retransmits after RTO.Initial (1 s) at the
     /// latest.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub one_sided_data: Duration,
 
     /// How long only one direction is seen before the association counts as established all the same. The other
     /// direction may take a route that is not seen here, or its first packet may be late.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub one_sided_after: Duration,
     /// Whether an association is reported that nothing answers: one direction is seen only, and this host does not send it. Anyone
     /// can forge such packets; in captures they are shown all the same.
@@ -92,12 +100,15 @@ pub struct Config {
     /// How long a flow must be silent before it is forgotten. Longer than any HEARTBEAT interval in use: HB.interval
     /// (30 s by default, RFC 9260 section 16) plus the largest RTO (60 s).
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub idle_after: Duration,
     /// How long a flow is kept that had a few packets only and was never answered: a scan, or forged packets.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub unanswered_after: Duration,
     /// How long a flow is kept after its association has ended, for late packets.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub ended_after: Duration,
 
     /// How many failures within `flap_window` make a path a flapping one.
@@ -105,9 +116,11 @@ pub struct Config {
     /// The time within which `flap_failures` failures are counted. Long enough for a link that goes down every ten
     /// seconds.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub flap_window: Duration,
     /// How long a flapping path must work without a failure before it is active again.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub flap_hold: Duration,
 
     /// The loss in percent above which a path is reported as lossy. The measured loss must exceed it by three standard
@@ -126,30 +139,36 @@ pub struct Config {
     /// How long those duplicates must go on. Where the SACKs take another route, nothing is retransmitted, so there are
     /// no duplicates.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub return_silence: Duration,
 
     /// How many times its usual round-trip time a path must need before it is reported as slow.
     pub latency_factor: f32,
     /// How much the round-trip time must have grown as well. The 50 us of a path inside a rack double with every burst.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub latency_margin: Duration,
     /// How many seconds with DATA, or HEARTBEATs, must be slow in a row. That tells a changed route from a burst.
     pub latency_in_a_row: u32,
 
     /// How old an association must be before it can be reported as not redundant. Its first HEARTBEATs need that time.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub settled_after: Duration,
     /// How long an address of the peer may have no confirmed path. A stack sends a HEARTBEAT to every address when the
     /// association begins, and every HB.interval (30 s) at the latest.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub unconfirmed_after: Duration,
     /// How long a peer may advertise a receiver window of zero, or leave a shutdown unfinished, while it answers
     /// HEARTBEATs.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub zombie_after: Duration,
     /// How long after the first failure another one can belong to the same incident. A later failure belongs to an open
     /// incident only if its path has had no answer since the incident began: HEARTBEATs find a failure late.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub incident_window: Duration,
     /// How many packets that claim to come from an endpoint, but did not, make spoofing suspected. One may be left from
     /// a restart or an earlier association. Some blind attacks need no more than three.
@@ -157,6 +176,7 @@ pub struct Config {
     /// How long no such packet must arrive before the suspicion is over. An attacker who tries tags slowly is one
     /// attacker.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub spoofing_over_after: Duration,
     /// How many handshakes in a row must be refused, or associations between the same two hosts end or be restarted within
     /// `short_life`, before they are reported as short-lived. One or two are a service that is being started.
@@ -164,10 +184,12 @@ pub struct Config {
     /// How long an association lives at most that counts as short-lived. One that serves its purpose outlives the first
     /// retransmission of its first DATA (RTO.Initial is 1 s, doubled twice).
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub short_life: Duration,
     /// How long after one of them the next one still counts as being in a row. Stacks and applications try again within a
     /// minute (RTO.Max, RFC 9260 section 16).
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub short_lives_apart: Duration,
 }
 

@@ -61,6 +61,7 @@ pub(super) fn watch(args: &AuditArgs, log: &Log) -> anyhow::Result<Watched> {
             strict: true,
             pin: PinArg::No,
             web: None,
+            reload: None,
         },
         in_time(detector, args.duration),
         vec![Outlet {

@@ -8,6 +8,7 @@ use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp as WallTime;
+use schemars::JsonSchema;
 use sctp_monitor_common::{
     abi::limits::{LEAST_FLOWS, MOST_FLOWS},
     wire::sctp::UDP_ENCAPSULATION_PORT,
@@ -79,7 +80,7 @@ pub enum Command {
 }
 
 /// Arguments of `run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// NIC to watch, or a pattern like 'ens*'; may be repeated. Default: those that own the addresses of the kernel's SCTP
     /// associations, or any address if there are none.
@@ -124,7 +125,7 @@ pub struct RunArgs {
 }
 
 /// When the programs stay on the NICs without the agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PinArg {
     /// When it is killed, and when a service manager ends it by SIGTERM.
@@ -252,7 +253,7 @@ pub enum PcapFormat {
 }
 
 /// Options of watching NICs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
     /// Hook for incoming packets. Default: auto.
     #[arg(long, value_enum, env = "SCTP_MONITOR_HOOK")]
@@ -291,6 +292,8 @@ pub enum ConfigVerb {
     },
     /// Print a file with every key at its default, and what each means.
     Default,
+    /// Print a JSON Schema of the file, for editors and for what writes such files.
+    Schema,
 }
 
 /// Arguments of `detach`.
@@ -319,7 +322,7 @@ pub struct CheckArgs {
 const FLOWS: RangeInclusive<i64> = LEAST_FLOWS as i64..=MOST_FLOWS as i64;
 
 /// Hooks for the incoming packets of a NIC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookArg {
     /// Native XDP, or TC ingress if the NIC does not support it.
@@ -368,7 +371,7 @@ impl From<SteerArg> for SteeringMode {
 }
 
 /// Where the watched NICs are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum VantageArg {
     /// On a host that terminates the associations: its outgoing packets are watched by TC egress.
@@ -378,7 +381,7 @@ pub enum VantageArg {
 }
 
 /// Formats of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// Lines and a table, for people.

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::web::ListenAddress;
 
 /// Options of the HTTP server of `run`.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct WebArgs {
     /// Serve metrics, a read-only API and events by HTTP (docs/web.md), at this address and port; `:9143` is that port of the
     /// loopback address. May be repeated. Default: no server.

@@ -6,6 +6,7 @@
 
 mod gathering;
 mod nics;
+mod reload;
 mod steer;
 mod summary;
 
@@ -23,7 +24,7 @@ use sctp_monitor_engine::{
     session::Pace,
 };
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
     time::{MissedTickBehavior, interval},
 };
@@ -44,6 +45,7 @@ use crate::{
     next_hops::{Look, LookError, NextHops},
     nic::{NicChange, NicWatch},
     pressure::PressureGauge,
+    reload::Reload,
     report::{Line, NoSctp, NoticeKind, Summary, Writers},
     service,
     state::StateFile,
@@ -104,6 +106,8 @@ pub struct Driver {
     blindness: Blindness,
     /// Where what is known stays for the agent that follows, if programs and flow table do.
     state: Option<StateFile>,
+    /// Where the configuration is read anew.
+    reload: Option<Reload>,
     /// What the operator asks of steering, and is answered when routes and neighbours were looked at.
     held: Vec<(SteerRequest, oneshot::Sender<SteerAnswer>)>,
     /// The summary that is being put together for those who asked, and they.
@@ -154,6 +158,7 @@ impl Driver {
             pressure: PressureGauge::since(&before),
             blindness: Blindness::default(),
             state,
+            reload: None,
             held: Vec::new(),
             gathering: None,
             asked,
@@ -176,6 +181,12 @@ impl Driver {
         self.wanted = wanted;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        // Without a configuration to read, it ends the process as ever.
+        let mut hang_up = self
+            .reload
+            .as_ref()
+            .map(|_| signal(SignalKind::hangup()))
+            .transpose()?;
         let mut nics = NicWatch::start().context("cannot open a netlink socket to watch the interfaces")?;
         let known = nics
             .all()
@@ -186,12 +197,7 @@ impl Driver {
         self.began_at = Clock::now()?;
         self.on_all_nics(known, self.began_at);
         self.hold_unwatched(self.began_at);
-        let watched: Vec<_> = self
-            .watched()
-            .into_iter()
-            .map(|watched| watched.interface)
-            .collect();
-        service::ready(&watched);
+        service::ready(&self.names());
         let _control = self.listen();
         let mut next_hops = NextHops::open().context("cannot open a netlink socket to look up neighbours")?;
         let mut kept = KeptNeighbours::open().context("cannot open a netlink socket to keep neighbours")?;
@@ -241,6 +247,7 @@ impl Driver {
                 () = tokio::task::yield_now(), if self.gathering.is_some() => self.gather()?,
                 () = self.reports.all_gone() => break,
                 () = &mut ended => break,
+                () = hung_up(&mut hang_up) => self.reload(Clock::now()?),
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => {
                     stays = self.watch.stays;
@@ -447,6 +454,14 @@ impl Driver {
 
     fn notice(&self, notice: NoticeKind, time: Timestamp) {
         self.reports.event(notice.at(self.clock.date(time)));
+    }
+}
+
+/// Waits for SIGHUP, if anybody listens to it.
+async fn hung_up(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 

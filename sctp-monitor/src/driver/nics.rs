@@ -73,7 +73,7 @@ impl Driver {
         }
     }
 
-    fn not_watched(&mut self, interface: &str, reason: String, now: Timestamp) {
+    pub(super) fn not_watched(&mut self, interface: &str, reason: String, now: Timestamp) {
         let interface = interface.to_owned();
         self.notice(NoticeKind::NotWatched { interface, reason }, now);
     }
@@ -103,7 +103,7 @@ impl Driver {
     }
 
     /// Attaches to what is wanted and not watched, and leaves what is seen on others, as the NICs are now.
-    fn reconcile(&mut self, now: Timestamp) {
+    pub(super) fn reconcile(&mut self, now: Timestamp) {
         let wanted: Vec<_> = self
             .nics
             .values()
@@ -392,7 +392,7 @@ impl Driver {
         }
     }
 
-    fn exists(&self, interface: &str) -> bool {
+    pub(super) fn exists(&self, interface: &str) -> bool {
         self.nics.values().any(|nic| nic.name == interface)
     }
 

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use sctp_monitor_engine::model::{Schema, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -32,7 +33,7 @@ use crate::{
 };
 
 /// The table `history` of the configuration file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HistorySettings {
     /// Memory for events and for how paths did, in MiB.

@@ -7,12 +7,13 @@ use std::{
     str::FromStr,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::cli::WebArgs;
 
 /// The table `web`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebSettings {
     /// Addresses at which the server listens; there is none without any.
@@ -50,8 +51,8 @@ impl WebArgs {
 }
 
 /// An address and a port; the address is the loopback address unless it is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListenAddress(pub SocketAddr);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+pub struct ListenAddress(#[schemars(with = "String")] pub SocketAddr);
 
 /// Neither `ADDRESS:PORT` nor `:PORT`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

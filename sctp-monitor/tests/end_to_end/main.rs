@@ -29,6 +29,7 @@ mod page;
 mod paths;
 mod preflight;
 mod probing;
+mod reload;
 mod reports;
 mod scene;
 mod schema;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{ConfigError, within};
 use crate::model::Short;
 
 /// Whether the agent sends HEARTBEATs of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeMode {
     /// It sends nothing.
@@ -21,7 +22,7 @@ pub enum ProbeMode {
 }
 
 /// How paths are probed. Only paths of this host's own associations are.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeConfig {
     /// Whether the agent sends probes: `off`, `confirm` or `continuous`.
@@ -29,6 +30,7 @@ pub struct ProbeConfig {
     /// The time from one probe of a path to the next under `continuous`; each is a quarter longer or shorter by chance, so that
     /// agents do not fall into step. A dead path is found in about three of them.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub interval: Duration,
     /// The largest number of probes per second in one association. Four paths at the shortest interval.
     pub per_association: u32,

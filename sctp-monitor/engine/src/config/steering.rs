@@ -2,13 +2,14 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{ConfigError, LONGEST, NO_LONGER, within};
 use crate::model::{Short, SteeringMode};
 
 /// Whether, and when, packets of a failed path leave on another path of their association.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Steering {
     /// What is done: `off`, `dry-run`, `move` or `both`.
@@ -16,6 +17,7 @@ pub struct Steering {
     /// How long a path must be active without a break before its packets leave on it again. A link that comes and goes would take
     /// them along each time.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub hold_down: Duration,
     /// Associations that are steered at a time, at most: an error of the monitor must not move all traffic of a host.
     pub most_associations: u32,
@@ -33,7 +35,7 @@ pub struct Steering {
 }
 
 /// What is done with the packets of one peer's associations.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
     /// An address of the peer.

@@ -125,6 +125,21 @@ impl Engine {
         }
     }
 
+    /// Judges and probes by another configuration from now on.
+    pub(crate) fn handle_config(&mut self, config: Config, now: Timestamp) {
+        let config = Arc::new(Config {
+            vantage: self.config.vantage,
+            may_lack_packets: self.config.may_lack_packets,
+            max_flows: self.config.max_flows,
+            steering: self.config.steering.clone(),
+            ..config
+        });
+        self.registry.follow_config(Arc::clone(&config));
+        self.findings.follow_config(Arc::clone(&config));
+        self.probing.follow_config(Arc::clone(&config), now);
+        self.config = config;
+    }
+
     /// Takes the newest record of a slot. Needed when it has changed, and while the flow waits for an answer.
     pub(crate) fn handle_record(&mut self, slot: u32, record: &FlowRecord, now: Timestamp) {
         if record.first_seen_ns == 0 {

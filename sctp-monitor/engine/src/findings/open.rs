@@ -74,6 +74,11 @@ impl Findings {
         Self { config, ..self }
     }
 
+    /// Goes by another configuration from now on.
+    pub(crate) fn follow_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     pub(crate) fn new(config: Arc<Config>) -> Self {
         Self {
             config,

@@ -80,6 +80,16 @@ pub(crate) fn reasons() -> Vec<Reason> {
         unanswered(3, Some(ms(31_000))),
         unacknowledged(2, 5, Some(ms(262))),
         unacknowledged(1, 1, None),
+        Reason::DataUnacknowledged {
+            tries: 0,
+            tsn: 3_063_329_962,
+            cum_tsn_ack: 3_063_329_965,
+            sent_ago: ms(234),
+            timeout: ms(2_050),
+            packets: 5,
+            missed: 3,
+            last_alive_ago: Some(ms(424)),
+        },
         Reason::IcmpError {
             what: IcmpMessage {
                 version: 4,

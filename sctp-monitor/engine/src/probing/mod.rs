@@ -80,6 +80,17 @@ impl Probing {
         self.config.probe.is_on()
     }
 
+    /// Goes by another configuration from now on. Whether anything is probed at all stays as it is.
+    pub(crate) fn follow_config(&mut self, config: Arc<Config>, now: Timestamp) {
+        self.config = config;
+        for probed in self.paths.values_mut() {
+            probed.regular_is_due(&self.config.probe, now);
+        }
+        for path in self.paths.keys().copied().collect::<Vec<_>>() {
+            self.schedule(path, now);
+        }
+    }
+
     /// The next thing to do.
     pub(crate) fn poll_output(&mut self) -> Option<ProbeOutput> {
         self.outputs.pop_front()

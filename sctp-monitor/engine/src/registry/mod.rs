@@ -90,6 +90,11 @@ impl Registry {
         Self { config, ..self }
     }
 
+    /// Goes by another configuration from now on.
+    pub(crate) fn follow_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     /// The oldest decision that nobody has taken yet.
     pub(crate) fn poll_change(&mut self) -> Option<Change> {
         self.associations.poll_change()

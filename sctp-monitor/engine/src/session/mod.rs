@@ -349,6 +349,13 @@ impl Session {
         self.sort_outputs();
     }
 
+    /// Judges and probes by another configuration from now on. Where the monitor stands, how large its table is, and how packets are
+    /// steered stays as it is.
+    pub fn handle_config(&mut self, config: Config, now: Timestamp) {
+        self.engine.handle_config(config, now);
+        self.engine_due = self.engine.poll_timeout();
+    }
+
     /// This host or the agent stood still until now. A session whose [`Pace`] knows when a turn comes late finds that out
     /// by itself.
     pub fn handle_stall(&mut self, now: Timestamp) {

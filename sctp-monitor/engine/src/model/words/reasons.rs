@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sctp_monitor_common::abi::tsn_after;
+
 use crate::model::{Reason, Short, words::plural};
 
 impl fmt::Display for Reason {
@@ -32,24 +34,31 @@ impl fmt::Display for Reason {
             }
             Self::DataUnacknowledged {
                 tsn,
+                cum_tsn_ack,
                 sent_ago,
                 timeout,
                 packets,
                 missed,
                 tries,
                 last_alive_ago,
-                ..
             } => {
+                write!(f, "no SACK for TSN {tsn} for {} (", Short(*sent_ago))?;
+                // Retransmissions of an impatient sender tell sooner.
+                if sent_ago >= timeout {
+                    write!(f, "limit {}; ", Short(*timeout))?;
+                }
                 write!(
                     f,
-                    "no SACK for TSN {tsn} for {} (limit {}; {} overdue, {} sent since",
-                    Short(*sent_ago),
-                    Short(*timeout),
+                    "{} overdue, {} sent since",
                     plural(u64::from(*missed), "SACK"),
                     plural(u64::from(*packets), "packet"),
                 )?;
                 if *tries > 0 {
                     write!(f, ", retransmitted {}", plural(u64::from(*tries), "time"))?;
+                }
+                // It is 0 where no SACK was seen.
+                if *cum_tsn_ack != 0 && !tsn_after(*tsn, *cum_tsn_ack) {
+                    f.write_str("; acknowledged later")?;
                 }
                 f.write_str(")")?;
                 last_answer(f, *last_alive_ago)
