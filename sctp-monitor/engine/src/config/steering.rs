@@ -24,6 +24,7 @@ pub struct Steering {
     /// A path whose round-trip time is longer takes no copies (`both`): when the other path fails, the sender waits for the answers of
     /// this one. It must be below the time-outs of both stacks.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
     pub longest_rtt: Duration,
     /// Packets leave on two paths (`both`) though no agent at the other end sends on two as well. A dead return path of either of
     /// them costs a time-out then.
