@@ -1,5 +1,5 @@
 //! The configuration file: TOML, with what is watched in the table `run`, the HTTP server in `web`, what is kept of what was in
-//! `history`, the detector's constants in `detector`, how paths are probed
+//! `history`, who is told in `hooks`, the detector's constants in `detector`, how paths are probed
 //! in `probe`, and what is done with the packets of failed paths in `steering`.
 //!
 //! Whatever is wrong with it is told with the file, the line, and what would be right: an agent that silently judges by
@@ -22,6 +22,7 @@ use toml::{Spanned, de::DeTable};
 use crate::{
     cli::{ConfigArgs, ConfigVerb},
     history::HistorySettings,
+    hooks::HooksSettings,
     settings::Settings,
     web::WebSettings,
 };
@@ -158,6 +159,8 @@ struct File {
     web: WebSettings,
     /// What is kept of the past.
     history: HistorySettings,
+    /// Who is told of incidents.
+    hooks: HooksSettings,
     /// How paths and associations are judged.
     detector: Config,
     /// How paths are probed.
@@ -171,6 +174,7 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
         run,
         web,
         history,
+        hooks,
         detector,
         probe,
         steering,
@@ -190,7 +194,15 @@ fn parse(text: &str) -> Result<(Config, Settings), Problem> {
         steering,
         ..detector
     };
-    Ok((config, Settings { web, history, ..run }))
+    Ok((
+        config,
+        Settings {
+            web,
+            history,
+            hooks,
+            ..run
+        },
+    ))
 }
 
 /// The line of a key of a table; `None` if the file leaves it at its default.

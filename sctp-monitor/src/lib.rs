@@ -11,6 +11,7 @@ pub mod detach;
 pub mod driver;
 pub mod flows;
 pub mod history;
+pub mod hooks;
 pub mod kept;
 pub mod kernel;
 pub mod lag;

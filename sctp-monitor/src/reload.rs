@@ -121,6 +121,7 @@ fn between(now: &Effective, read: &Effective) -> Change {
         &now.settings.history,
         &read.settings.history,
     ));
+    after_restart.extend(differences("hooks", &now.settings.hooks, &read.settings.hooks));
     Change {
         detector,
         interfaces,

@@ -24,6 +24,7 @@ use crate::{
     driver::{Driver, Watch},
     flows::KernelFlows,
     history::History,
+    hooks,
     kernel::{Kernel, LoadOptions, Origin, PinError, Pins},
     log::Log,
     probe::Sender,
@@ -66,6 +67,7 @@ pub fn run(args: &RunArgs, log: &Log) -> anyhow::Result<()> {
     } else {
         Wanted::parse(&settings.interfaces).context("a pattern for NICs is none")?
     };
+    outlets.extend(hooks::outlets(&settings.hooks)?);
     let history = History::new(&settings.history);
     let web = Web::open(&settings.web, &history)?;
     outlets.push(history.outlet(web.is_some()));

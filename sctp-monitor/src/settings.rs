@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use crate::{
     cli::{Format, HookArg, PinArg, RunArgs, VantageArg, WatchArgs},
     history::HistorySettings,
+    hooks::HooksSettings,
     web::WebSettings,
 };
 
@@ -44,6 +45,9 @@ pub struct Settings {
     /// What is kept of what was, which has a table of its own.
     #[serde(skip)]
     pub history: HistorySettings,
+    /// Who is told of incidents, which has a table of its own.
+    #[serde(skip)]
+    pub hooks: HooksSettings,
 }
 
 impl Default for Settings {
@@ -60,6 +64,7 @@ impl Default for Settings {
             events: PathBuf::new(),
             web: WebSettings::default(),
             history: HistorySettings::default(),
+            hooks: HooksSettings::default(),
         }
     }
 }
@@ -99,6 +104,7 @@ impl RunArgs {
             events: self.events.clone().unwrap_or(file.events),
             web: self.web.over(&file.web),
             history: file.history,
+            hooks: file.hooks,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{fmt::Debug, path::Path, process::Command};
 
-use sctp_monitor::{history::HistorySettings, settings::Settings, web::WebSettings};
+use sctp_monitor::{history::HistorySettings, hooks::HooksSettings, settings::Settings, web::WebSettings};
 use sctp_monitor_engine::config::{Config, ProbeConfig, Steering};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
@@ -22,6 +22,7 @@ fn the_page_names_every_key_with_its_default() {
     assert_described::<Settings>(&table.remove("run").unwrap());
     assert_described::<WebSettings>(&table.remove("web").unwrap());
     assert_described::<HistorySettings>(&table.remove("history").unwrap());
+    assert_described::<HooksSettings>(&table.remove("hooks").unwrap());
     assert_described::<Config>(&table.remove("detector").unwrap());
     assert_described::<ProbeConfig>(&table.remove("probe").unwrap());
     assert_described::<Steering>(&table.remove("steering").unwrap());

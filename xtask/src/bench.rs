@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Forged new flows a second that flood the watched NIC during each break of `detection`.
     #[arg(long)]
     flood: Option<u64>,
+    /// They all come from one address.
+    #[arg(long, requires = "flood")]
+    one_source: bool,
     /// One JSON object a line instead of tables.
     #[arg(long)]
     json: bool,
@@ -98,6 +101,9 @@ impl Bench {
             if let Some(flood) = args.flood.filter(|_| !is_default_only) {
                 // One lab at a time: the flood alone keeps a core busy.
                 command.args(["--flood", &flood.to_string(), "--jobs", "1"]);
+                if args.one_source {
+                    command.arg("--one-source");
+                }
             }
         }
         run(&mut command)

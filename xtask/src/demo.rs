@@ -2,10 +2,19 @@
 
 use std::process::Command;
 
+use clap::Args as ClapArgs;
+
 use crate::cargo::{cargo, require_root, run, target};
 
-#[derive(Debug, clap::Args)]
+/// Arguments of `demo`.
+#[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
+    /// Open the terminal view on the lab; a path breaks and heals by itself.
+    #[arg(long, conflicts_with = "web")]
+    top: bool,
+    /// Serve the page about the lab on this host; a path breaks and heals by keys.
+    #[arg(long)]
+    web: bool,
     /// The first act alone: a break and a recovery are reported. Without it the break is shown without steering, with `move` and with
     /// `both` as well.
     #[arg(long)]
@@ -25,8 +34,16 @@ pub(crate) fn demo(args: &Args) -> anyhow::Result<()> {
         "--bins",
     ]))?;
     let built = target("release");
-    run(Command::new(built.join("sctp-lab-demo"))
-        .arg("--monitor")
-        .arg(built.join("sctp-monitor"))
-        .args(args.quick.then_some("--quick")))
+    let mut demo = Command::new(built.join("sctp-lab-demo"));
+    demo.arg("--monitor").arg(built.join("sctp-monitor"));
+    if args.top {
+        demo.arg("--top");
+    }
+    if args.web {
+        demo.arg("--web");
+    }
+    if args.quick {
+        demo.arg("--quick");
+    }
+    run(&mut demo)
 }

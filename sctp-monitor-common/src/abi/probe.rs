@@ -13,6 +13,8 @@
 //! 28  keyed hash of all that, and of the verification tag that the answer must have
 //! ```
 
+use core::sync::atomic::{Ordering, compiler_fence};
+
 use bytemuck::{Pod, Zeroable};
 
 use super::{Interface, Rtt, siphash};
@@ -142,6 +144,10 @@ pub struct ProbePath {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct ProbeRecord {
+    /// What was answered: in the upper half the highest sequence number, in the lower half bit n for the probe that was sent n
+    /// before it; 0 for nothing. Both are one word, which is written last and read first: whoever finds an answer in it finds
+    /// what is told of that answer, or of a later one.
+    answers: u64,
     /// When the last answer came, CLOCK_MONOTONIC; 0 for never.
     pub answered_at_ns: u64,
     /// When the newest probe was sent that was answered, as it says itself.
@@ -150,10 +156,6 @@ pub struct ProbeRecord {
     pub rtt: Rtt,
     /// When the newest probe was sent that left, as it says itself.
     pub left_sent_at_ns: u64,
-    /// Bit n: the probe that was sent n before `highest` was answered.
-    pub window: u64,
-    /// The highest sequence number that was answered.
-    pub highest: u32,
     /// Probes that left this host.
     pub left: u32,
     /// Answers. The same answer again does not count.
@@ -171,7 +173,7 @@ pub struct ProbeRecord {
     /// Where the last answer came from that came from another address.
     pub ack_source: Address,
     /// Room for more; 0.
-    pub reserved: [u32; 4],
+    pub reserved: [u32; 5],
 }
 
 impl ProbeRecord {
@@ -186,37 +188,71 @@ impl ProbeRecord {
     /// Whether the probe with this number is known to be answered.
     #[must_use]
     pub const fn has_answered(&self, sequence: u32) -> bool {
-        let behind = self.highest.wrapping_sub(sequence);
-        self.answered > 0 && behind < WINDOW && self.window >> behind & 1 != 0
+        let behind = self.highest().wrapping_sub(sequence);
+        behind < WINDOW && self.window() >> behind & 1 != 0
+    }
+
+    /// This record, or the one that was read before it if nothing new was answered between them: an answer that a program is just
+    /// writing is not seen before it is whole.
+    #[must_use]
+    pub const fn settled(self, before: &Self) -> Self {
+        if self.answers != before.answers {
+            return self;
+        }
+        Self {
+            answered_at_ns: before.answered_at_ns,
+            answered_sent_at_ns: before.answered_sent_at_ns,
+            rtt: before.rtt,
+            answered: before.answered,
+            ..self
+        }
+    }
+
+    #[inline(always)]
+    const fn highest(&self) -> u32 {
+        (self.answers >> 32) as u32
+    }
+
+    #[inline(always)]
+    const fn window(&self) -> u32 {
+        self.answers as u32
     }
 
     /// An answer that is genuine arrives; `false` if it is none, but the same as before.
     #[inline(always)]
     pub fn answered(&mut self, probe: &ProbeInfo, now_ns: u64) -> bool {
-        let ahead = probe.sequence.wrapping_sub(self.highest);
-        if self.answered == 0 || ahead != 0 && ahead < 1 << 31 {
-            let kept = if ahead < WINDOW && self.answered != 0 {
-                self.window << (ahead & (WINDOW - 1))
+        let (highest, window) = (self.highest(), self.window());
+        let ahead = probe.sequence.wrapping_sub(highest);
+        let answers = if window == 0 || ahead != 0 && ahead < 1 << 31 {
+            let kept = if ahead < WINDOW {
+                window << (ahead & (WINDOW - 1))
             } else {
                 0
             };
-            self.window = kept | 1;
-            self.highest = probe.sequence;
             self.answered_sent_at_ns = probe.sent_at_ns;
+            pair(probe.sequence, kept | 1)
         } else {
-            let behind = self.highest.wrapping_sub(probe.sequence);
-            let bit = 1_u64 << (behind & (WINDOW - 1));
-            if behind >= WINDOW || self.window & bit != 0 {
+            let behind = highest.wrapping_sub(probe.sequence);
+            let bit = 1 << (behind & (WINDOW - 1));
+            if behind >= WINDOW || window & bit != 0 {
                 self.repeated = self.repeated.wrapping_add(1);
                 return false;
             }
-            self.window |= bit;
-        }
+            pair(highest, window | bit)
+        };
         self.answered = self.answered.wrapping_add(1);
         self.answered_at_ns = now_ns;
         self.rtt.sample(now_ns.saturating_sub(probe.sent_at_ns));
+        // Whoever sees the answer sees what is told of it.
+        compiler_fence(Ordering::Release);
+        self.answers = answers;
         true
     }
+}
+
+#[inline(always)]
+const fn pair(highest: u32, window: u32) -> u64 {
+    (highest as u64) << 32 | window as u64
 }
 
 /// A place in the map of probes: each part has one writer, and a cache line of its own.
@@ -230,11 +266,12 @@ pub struct ProbeSlot {
 }
 
 /// Answers that are told from repeated ones, behind the newest.
-const WINDOW: u32 = u64::BITS;
+const WINDOW: u32 = u32::BITS;
 
 const _: () = assert!(size_of::<ProbePath>() == 64);
 const _: () = assert!(size_of::<ProbeRecord>() == 2 * 64);
 const _: () = assert!(size_of::<ProbeSlot>() == 3 * 64);
+const _: () = assert!(core::mem::offset_of!(ProbeRecord, answers) == 0);
 
 #[cfg(test)]
 mod tests {
@@ -278,6 +315,27 @@ mod tests {
         }
     }
 
+    /// A program that is stopped within an answer has written what is told of it, but not the answer.
+    #[test]
+    fn what_is_told_of_an_answer_counts_with_the_answer() {
+        let mut before = ProbeRecord::zeroed();
+        before.answered(&PROBE, 500);
+        let mut after = before;
+        after.answered(
+            &ProbeInfo {
+                sequence: PROBE.sequence + 1,
+                ..PROBE
+            },
+            900,
+        );
+        let half = ProbeRecord {
+            answers: before.answers,
+            ..after
+        };
+        assert_eq!(half.settled(&before), before);
+        assert_eq!(after.settled(&before), after);
+    }
+
     #[test]
     fn an_answer_counts_once_in_whatever_order_it_comes() {
         let mut record = ProbeRecord::zeroed();
@@ -296,11 +354,14 @@ mod tests {
         assert!(answer(first.wrapping_add(2)));
         assert!(!answer(first.wrapping_add(2)));
         assert!(answer(first.wrapping_add(1)));
-        assert!(!answer(first.wrapping_sub(70)), "too old to tell");
+        assert!(!answer(first.wrapping_sub(35)), "too old to tell");
         assert!(answer(first.wrapping_add(200)));
         assert!(!answer(first.wrapping_add(3)));
         assert!(answer(first.wrapping_add(199)));
         assert_eq!((record.answered, record.repeated), (6, 4));
-        assert_eq!(record.highest, first.wrapping_add(200));
+        assert_eq!(record.highest(), first.wrapping_add(200));
+        assert!(
+            record.has_answered(first.wrapping_add(199)) && !record.has_answered(first.wrapping_add(198))
+        );
     }
 }

@@ -183,8 +183,10 @@ fn acknowledge<T: FlowTable>(slot: u32, progress: Progress, sack: Sack, here: bo
         }
     }
     record.acked_ticks = now_ticks;
-    record.acknowledgements = record.acknowledgements.wrapping_add(1);
     record.acknowledged_here = record.acknowledged_here.wrapping_add(u32::from(here));
+    // Whoever sees the acknowledgement sees where it came.
+    compiler_fence(Ordering::Release);
+    record.acknowledgements = record.acknowledgements.wrapping_add(1);
     record.acknowledged_packets = record.timed.packets();
     // Whoever sees that the wait is over sees the answer.
     compiler_fence(Ordering::Release);

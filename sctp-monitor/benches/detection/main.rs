@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     scenario::Scenario,
-    stage::{Sample, Stage},
+    stage::{Flood, Sample, Stage},
     times::Times,
 };
 
@@ -43,6 +43,9 @@ struct Cli {
     /// Packets a second, each of a forged new flow, that flood the watched NIC during each break.
     #[arg(long, default_value_t = 0)]
     flood: u64,
+    /// They all come from one address.
+    #[arg(long, requires = "flood")]
+    one_source: bool,
     /// Only the scenarios whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -56,11 +59,15 @@ struct Cli {
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    let flood = Flood {
+        per_second: cli.flood,
+        is_of_one_source: cli.one_source,
+    };
     // All agents load their programs before the first break: the verifier keeps a core busy.
     let stages: Vec<Stage> = Scenario::ALL
         .into_iter()
         .filter(|scenario| scenario.name().contains(&cli.only))
-        .map(|scenario| Stage::build(scenario, cli.tuned, cli.flood))
+        .map(|scenario| Stage::build(scenario, cli.tuned, flood))
         .collect::<Result<_, _>>()?;
     let results: Vec<Mutex<Vec<Sample>>> = stages.iter().map(|_| Mutex::default()).collect();
     let next = AtomicUsize::new(0);

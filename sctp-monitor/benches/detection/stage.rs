@@ -20,7 +20,7 @@ use sctp_monitor_lab::{
     clock::{MonotonicNs, monotonic_ns, wall_clock_offset_ns},
     wait,
 };
-use sctp_monitor_testkit::frames::{self, new_flows};
+use sctp_monitor_testkit::frames::{self, new_flows, new_flows_of_one_source};
 use serde_json::Value;
 
 use crate::{
@@ -34,10 +34,29 @@ pub(crate) struct Stage {
     agent: Monitor,
     pub(crate) scenario: Scenario,
     timers: Timers,
-    /// Forged new flows a second.
-    flood: u64,
+    flood: Flood,
     /// The endpoints of the break before, if they are kept.
     kept: Mutex<Option<Peers>>,
+}
+
+/// Packets of forged new flows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flood {
+    /// 0: there is none.
+    pub(crate) per_second: u64,
+    pub(crate) is_of_one_source: bool,
+}
+
+impl Flood {
+    /// The frame with this number.
+    fn frames(self) -> Box<dyn FnMut(u64) -> Vec<u8> + Send> {
+        let data = frames::data(1, 4);
+        if self.is_of_one_source {
+            Box::new(new_flows_of_one_source(FORGED_TAG, data))
+        } else {
+            Box::new(new_flows(FORGED_TAG, data))
+        }
+    }
 }
 
 /// The two endpoints of an association.
@@ -79,7 +98,7 @@ impl Sample {
 
 impl Stage {
     /// With the stack at its default timers, or at the careful operator's.
-    pub(crate) fn build(scenario: Scenario, tuned: bool, flood: u64) -> anyhow::Result<Self> {
+    pub(crate) fn build(scenario: Scenario, tuned: bool, flood: Flood) -> anyhow::Result<Self> {
         let lab = Lab::two_hosts_two_paths()?;
         let binary = Path::new(env!("CARGO_BIN_EXE_sctp-monitor"));
         let mut arguments = vec!["--iface", "path1", "--iface", "path2"];
@@ -178,17 +197,17 @@ impl Stage {
 
     /// Does something while the flood goes on, if there is one.
     fn flooded<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-        if self.flood == 0 {
+        if self.flood.per_second == 0 {
             return work();
         }
         let injector = self.lab.path("path2").injector("mme")?;
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let flooding = scope.spawn(|| {
-                let mut frames = new_flows(FORGED_TAG, frames::data(1, 4));
+                let mut frames = self.flood.frames();
                 let mut sent = 0;
                 while !over.load(Ordering::Relaxed) {
-                    let flooded = injector.flood(u64::MAX, self.flood, FLOOD_SLICE, |number| {
+                    let flooded = injector.flood(u64::MAX, self.flood.per_second, FLOOD_SLICE, |number| {
                         frames((sent + number) % NEW_FLOWS)
                     })?;
                     sent += flooded.arrived + flooded.lost;

@@ -242,5 +242,6 @@ mod tests {
         assert_eq!((all.len(), times), (3, vec![49, 50]));
         frames.push(&at(51, &[]));
         assert_eq!(frames.counted.len(), 0, "nothing is kept of what is over");
+        assert_eq!(SAMPLE_BYTES, 88, "docs/history.md says so");
     }
 }

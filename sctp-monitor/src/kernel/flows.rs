@@ -5,17 +5,14 @@
 //! never torn, and what ends a wait is seen with its end (docs/architecture.md); other fields of one record may be one
 //! packet apart.
 
-use std::{
-    os::fd::{AsFd as _, AsRawFd as _},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use aya::maps::Map;
 use bytemuck::Zeroable as _;
 use memmap2::{MmapOptions, MmapRaw};
 use sctp_monitor_common::abi::{FlowLinks, FlowRecord, FlowSlot};
 
-use super::KernelError;
+use super::{KernelError, shared::read_words};
 
 /// The mapped array of slots.
 #[derive(Debug)]
@@ -47,9 +44,8 @@ impl Flows {
     #[must_use]
     pub fn read(&self, slot: u32) -> Option<FlowRecord> {
         let place = self.pointer(slot)?;
-        // SAFETY: `pointer` checked the slot; a record is that many words, aligned.
-        let words = unsafe { std::slice::from_raw_parts(place.cast::<AtomicU64>(), RECORD_WORDS) };
-        Some(read(words))
+        // SAFETY: `pointer` checked the slot, which is aligned to cache lines.
+        Some(unsafe { read_words(&raw const (*place).record) })
     }
 
     /// Packets of the flow in a slot: the cheapest way to see whether anything happened. 0 past the end.
@@ -102,32 +98,29 @@ impl Flows {
     }
 }
 
-/// A copy of a record, its words read in order.
-fn read(words: &[AtomicU64]) -> FlowRecord {
-    let mut copy = [0; RECORD_WORDS];
-    for (copy, word) in copy.iter_mut().zip(words) {
-        *copy = word.load(Ordering::Acquire);
-    }
-    bytemuck::must_cast(copy)
-}
-
-const RECORD_WORDS: usize = size_of::<FlowRecord>() / size_of::<u64>();
-
 const _: () = assert!(std::mem::offset_of!(FlowSlot, record) == 0);
 // What is waited for lies in front of what tells of the answer.
 const _: () = {
     use std::mem::offset_of;
     assert!(offset_of!(FlowRecord, timed) < offset_of!(FlowRecord, acked_ticks));
     assert!(offset_of!(FlowRecord, timed) < offset_of!(FlowRecord, acknowledgements));
+    assert!(offset_of!(FlowRecord, timed) < offset_of!(FlowRecord, acknowledged_here));
+    assert!(offset_of!(FlowRecord, timed) < offset_of!(FlowRecord, is_timed));
+    assert!(offset_of!(FlowRecord, acknowledgements) < offset_of!(FlowRecord, acknowledged_here));
     assert!(offset_of!(FlowRecord, outstanding) < offset_of!(FlowRecord, heartbeats_answered));
     assert!(offset_of!(FlowRecord, outstanding) < offset_of!(FlowRecord, answered_at_ns));
 };
 
 #[cfg(test)]
 mod tests {
-    use std::{mem::offset_of, sync::atomic::AtomicBool};
+    use std::{
+        mem::offset_of,
+        sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    };
 
-    use super::*;
+    use super::{super::shared::in_order, *};
+
+    const RECORD_WORDS: usize = size_of::<FlowRecord>() / size_of::<u64>();
 
     /// As a program writes: a wait begins, it is answered, it ends.
     #[test]
@@ -150,13 +143,13 @@ mod tests {
             });
             let mut ends = 0;
             while !done.load(Ordering::Acquire) {
-                let record = read(&words);
+                let record: FlowRecord = in_order(&words);
                 if !record.timed.is_armed() {
                     assert!(record.answered_at_ns >= record.packets, "{record:?}");
                     ends += 1;
                 }
             }
-            let last = read(&words);
+            let last: FlowRecord = in_order(&words);
             assert_eq!((last.packets, last.answered_at_ns), (300_000, 300_000));
             println!("{ends} ends of waits seen");
         });

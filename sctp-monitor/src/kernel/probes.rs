@@ -14,7 +14,7 @@ use bytemuck::Zeroable as _;
 use memmap2::{MmapOptions, MmapRaw};
 use sctp_monitor_common::abi::{ProbePath, ProbeRecord, ProbeSlot};
 
-use super::KernelError;
+use super::{KernelError, shared::read_words};
 
 /// The mapped array of probed paths.
 #[derive(Debug)]
@@ -45,8 +45,8 @@ impl Probes {
     /// A copy of what is known of a path's probes; `None` past the end.
     pub(super) fn read(&self, index: u32) -> Option<ProbeRecord> {
         let place = self.pointer(index)?;
-        // SAFETY: `pointer` checked the place, and the record is its own. Its fields may be one answer apart.
-        Some(unsafe { (&raw const (*place).record).read_volatile() })
+        // SAFETY: `pointer` checked the place, which is aligned to cache lines.
+        Some(unsafe { read_words(&raw const (*place).record) })
     }
 
     /// Gives a place to a path, of whose probes nothing is known yet; to none if its generation is 0.

@@ -21,7 +21,7 @@ use sctp_monitor_engine::model::Timestamp;
 use super::{
     KernelError,
     maps::{map_error, take, typed},
-    shared::Shared,
+    shared::{Shared, read_words},
 };
 
 /// The orders that the program follows.
@@ -133,8 +133,8 @@ impl Steering {
     pub(super) fn counts(&self, key: &FlowKey) -> Option<SteerCounts> {
         let number = self.orders.get(bytemuck::must_cast_ref::<_, [u32; 9]>(key))?;
         let place = self.place(*number)?;
-        // SAFETY: the place is the mapping's; the program adds to its words atomically.
-        Some(unsafe { (&raw const (*place).counts).read_volatile() })
+        // SAFETY: the place is the mapping's, aligned to cache lines; the program adds to its words atomically.
+        Some(unsafe { read_words(&raw const (*place).counts) })
     }
 
     /// Moves all leases on, if that is due: the agent lives, and its loop turns.

@@ -174,6 +174,19 @@ pub fn new_flows(tag: u32, chunk: Vec<u8>) -> impl FnMut(u64) -> Vec<u8> {
     }
 }
 
+/// The same, all from one address.
+pub fn new_flows_of_one_source(tag: u32, chunk: Vec<u8>) -> impl FnMut(u64) -> Vec<u8> {
+    let template = Packet::v4(tag, vec![chunk])
+        .between("172.16.0.1", "172.20.0.0")
+        .ethernet();
+    move |number| {
+        let mut frame = template.clone();
+        let [.., a, b, c] = number.to_be_bytes();
+        frame[34..38].copy_from_slice(&[b, c, 0x20 | a, 0x11]);
+        frame
+    }
+}
+
 /// A chunk with its header and padding.
 #[must_use]
 pub fn chunk(kind: u8, flags: u8, value: &[u8]) -> Vec<u8> {

@@ -67,14 +67,14 @@ impl Browser {
             session: Value::Null,
             _folder: folder,
         };
-        let target = browser.send("Target.createTarget", json!({ "url": url }));
+        let target = browser.send("Target.createTarget", &json!({ "url": url }));
         let target = json!({ "targetId": target["targetId"], "flatten": true });
-        browser.session = browser.send("Target.attachToTarget", target)["sessionId"].clone();
+        browser.session = browser.send("Target.attachToTarget", &target)["sessionId"].clone();
         Some(browser)
     }
 
     /// Sends a command, and gives its result. Chromium's start is within the time of the first.
-    fn send(&self, method: &str, parameters: Value) -> Value {
+    fn send(&self, method: &str, parameters: &Value) -> Value {
         self.last.set(self.last.get() + 1);
         let id = self.last.get();
         let mut command = json!({ "id": id, "method": method, "params": parameters });
@@ -106,7 +106,7 @@ impl Browser {
 
     fn try_evaluate(&self, script: &str) -> Result<Value, Value> {
         let parameters = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
-        let answer = self.send("Runtime.evaluate", parameters);
+        let answer = self.send("Runtime.evaluate", &parameters);
         if answer["exceptionDetails"].is_null() {
             return Ok(answer["result"]["value"].clone());
         }
@@ -133,7 +133,7 @@ impl Browser {
 
     /// Goes to another page.
     pub(crate) fn go(&self, url: &str) {
-        self.send("Page.navigate", json!({ "url": url }));
+        self.send("Page.navigate", &json!({ "url": url }));
         let script = format!(
             "location.href === {} && document.readyState === 'complete'",
             json!(url)
@@ -144,10 +144,10 @@ impl Browser {
     /// Light or dark, and how wide and high it is.
     pub(crate) fn look(&self, scheme: &str, (width, height): (u32, u32)) {
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
-        self.send("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
+        self.send("Emulation.setEmulatedMedia", &json!({ "features": [feature] }));
         let metrics =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
-        self.send("Emulation.setDeviceMetricsOverride", metrics);
+        self.send("Emulation.setDeviceMetricsOverride", &metrics);
     }
 }
 

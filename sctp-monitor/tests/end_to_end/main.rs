@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
 mod ask;
+mod attacks;
 mod audit;
 mod both;
 mod browser;
@@ -21,12 +22,14 @@ mod handover;
 mod handshakes;
 mod icmp;
 mod incidents;
+mod leftovers;
 mod linux;
 mod mid_life;
 mod neighbours;
 mod nics;
 mod page;
 mod paths;
+mod played;
 mod preflight;
 mod probing;
 mod reload;

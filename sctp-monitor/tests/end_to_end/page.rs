@@ -1,8 +1,8 @@
 //! The agent's page in a browser, open while a path breaks; and the same as a file.
 
-use std::time::Duration;
+use std::{path::Path, process::Command, time::Duration};
 
-use sctp_monitor_lab::{clock::monotonic_ns, wait};
+use sctp_monitor_lab::{clock::monotonic_ns, skip, wait};
 
 use crate::{
     browser::Browser,
@@ -14,6 +14,55 @@ const AGENT: &str = "127.0.0.1:9143";
 
 /// Beside a browser and a lab on two CPUs; the page itself marks what has changed as soon as it hears of it.
 const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// What axe finds wrong (contrast, labels, structure) in light and dark, on a desk and on a phone.
+fn assert_accessible(browser: &Browser) {
+    let Some(axe) = axe() else { return };
+    for (scheme, size) in [
+        ("light", (1_280, 900)),
+        ("dark", (1_280, 900)),
+        ("light", (390, 800)),
+    ] {
+        browser.look(scheme, size);
+        browser.evaluate(&axe);
+        let found = browser.evaluate(
+            "axe.run(document, { resultTypes: ['violations'] }).then((result) => result.violations.map((one) => \
+             one.id + ': ' + one.nodes.map((node) => node.target.join(' ') + ' ' + node.failureSummary).join('; ')))",
+        );
+        assert_eq!(found, serde_json::json!([]), "{scheme}, {size:?}");
+        let overflows = "document.documentElement.scrollWidth > innerWidth";
+        assert_eq!(
+            browser.evaluate(overflows),
+            false,
+            "{scheme}, {size:?}: wider than the window"
+        );
+    }
+}
+
+/// The checker's script, which npm fetches once: it is a tool of this test and no part of the program.
+fn axe() -> Option<String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
+    let script = folder.join("node_modules/axe-core/axe.min.js");
+    if !script.is_file() {
+        let fetched = Command::new("npm")
+            .args([
+                "install",
+                "--no-save",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+                "--prefix",
+            ])
+            .arg(&folder)
+            .arg("axe-core@4.14.1")
+            .output();
+        if !fetched.is_ok_and(|output| output.status.success()) {
+            skip("page", "axe-core cannot be fetched by npm");
+            return None;
+        }
+    }
+    std::fs::read_to_string(script).ok()
+}
 
 #[test]
 fn a_path_that_breaks_turns_red_on_the_open_page_within_a_second() {
@@ -55,9 +104,11 @@ fn a_path_that_breaks_turns_red_on_the_open_page_within_a_second() {
     browser
         .wait_for("document.querySelector('[data-finding=path_down] .next')?.textContent.includes('ping')");
     browser.wait_for("document.querySelectorAll('.timeline .alarm').length > 0");
+    assert_accessible(&browser);
     browser.go(&format!("http://{AGENT}/"));
     browser.wait_until_ready();
     browser.wait_for("document.querySelector('#incidents .finding b')?.textContent.startsWith('Incident 1')");
+    assert_accessible(&browser);
     let loaded =
         "performance.getEntriesByType('resource').every((one) => one.name.startsWith(location.origin))";
     assert_eq!(browser.evaluate(loaded), true, "nothing comes from elsewhere");

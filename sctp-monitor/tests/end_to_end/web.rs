@@ -59,7 +59,7 @@ fn a_broken_path_is_told_while_others_hang() {
     request(&mut deaf, "/api/v1/events/stream");
     let mut listener = connect(host, AGENT).unwrap();
     request(&mut listener, "/api/v1/events/stream");
-    let silent: Vec<_> = (0..200).map(|_| connect(host, AGENT).unwrap()).collect();
+    let silent: Vec<_> = (0..1_000).map(|_| connect(host, AGENT).unwrap()).collect();
     let heard = Arc::new(Mutex::new(String::new()));
     let ear = Arc::clone(&heard);
     std::thread::spawn(move || {

@@ -5,9 +5,7 @@ use sctp_monitor::{
     kernel::{Kernel, LoadOptions},
     slots::Offer,
 };
-use sctp_monitor_common::abi::{
-    FlowLinks, Interface, ProbePath, ProbeRecord, RingRecord, Rtt, limits::unproved_share,
-};
+use sctp_monitor_common::abi::{FlowLinks, Interface, ProbePath, RingRecord, Rtt, limits::unproved_share};
 use sctp_monitor_fuzz::slices::{Slices, ring_facts, same_facts};
 use sctp_monitor_lab::Namespace;
 
@@ -89,10 +87,10 @@ impl Both {
             self.slices.table().probe_record(index),
         ]
         .map(|record| {
-            record.map(|record| ProbeRecord {
-                answered_at_ns: 0,
-                rtt: Rtt::default(),
-                ..record
+            record.map(|mut record| {
+                record.answered_at_ns = 0;
+                record.rtt = Rtt::default();
+                record
             })
         });
         if kernel == slice {

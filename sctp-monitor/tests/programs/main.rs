@@ -10,6 +10,7 @@ mod packets;
 mod probes;
 mod random;
 mod steer;
+mod two_cpus;
 
 use aya::programs::{TestRun as _, TestRunOptions};
 use sctp_monitor_common::abi::{Counter, FlowLinks, TABLE_LAYOUT, limits::unproved_share};

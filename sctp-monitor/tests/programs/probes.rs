@@ -61,12 +61,10 @@ fn info(key: [u64; 2], sequence: u32) -> Vec<u8> {
 }
 
 /// Without what depends on the time.
-fn timeless(record: ProbeRecord) -> ProbeRecord {
-    ProbeRecord {
-        answered_at_ns: 0,
-        rtt: ProbeRecord::zeroed().rtt,
-        ..record
-    }
+fn timeless(mut record: ProbeRecord) -> ProbeRecord {
+    record.answered_at_ns = 0;
+    record.rtt = ProbeRecord::zeroed().rtt;
+    record
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub(crate) struct Package {
 }
 
 /// All of them. `bpf-linker` needs some more to be built, see [`super`].
-pub(crate) const PACKAGES: [Package; 21] = [
+pub(crate) const PACKAGES: [Package; 23] = [
     Package {
         name: "libusrsctp-dev",
         file: "include/usrsctp.h",
@@ -150,16 +150,28 @@ pub(crate) const PACKAGES: [Package; 21] = [
         needed_by: &[Need::Test],
     },
     Package {
+        name: "prometheus-alertmanager",
+        file: "bin/prometheus-alertmanager",
+        what_for: "makes notifications of alerts",
+        needed_by: &[Need::Test],
+    },
+    Package {
+        name: "jsonnet",
+        file: "bin/jsonnet",
+        what_for: "reads the mixin",
+        needed_by: &[Need::Test],
+    },
+    Package {
         name: "chromium",
         file: "bin/chromium",
-        what_for: "opens the HTML report",
+        what_for: "opens the HTML report and the agent's page",
         needed_by: &[Need::Test],
     },
     Package {
         name: "tmux",
         file: "bin/tmux",
         what_for: "a terminal for `top`",
-        needed_by: &[Need::Test, Need::Vm],
+        needed_by: &[Need::Test],
     },
     Package {
         name: "g++",

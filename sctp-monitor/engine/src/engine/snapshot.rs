@@ -7,8 +7,8 @@ use sctp_monitor_common::{abi::FlowRecord, wire::ChunkKind};
 use crate::{
     engine::Engine,
     model::{
-        AddressView, AssociationId, AssociationView, ChunkCounts, Direction, End, FlowView, PathId, PathView,
-        PhaseView, Schema, Side, Snapshot, Timestamp,
+        AddressView, AssociationId, AssociationView, ChunkCounts, Direction, End, FlowView, PathId,
+        PathState, PathView, PhaseView, Schema, Side, Snapshot, Timestamp,
     },
     path::{facts::FlowFacts, state::Path},
     registry::{
@@ -65,10 +65,11 @@ impl Engine {
         association: &Association,
         record: &impl Fn(u32) -> Option<FlowRecord>,
     ) -> AssociationView {
-        let all = association
-            .paths()
-            .map(|(id, path)| self.path_view(association.id(), *id, path, record));
-        let (paths, more_unused_paths) = without_needless(association, all);
+        let (listed, more_unused_paths) = self.without_needless(association);
+        let paths = listed
+            .into_iter()
+            .map(|(id, path)| self.path_view(association.id(), id, path, record))
+            .collect();
         AssociationView {
             reference: association.reference(),
             origin: association.origin(),
@@ -86,6 +87,44 @@ impl Engine {
             paths,
             more_unused_paths,
         }
+    }
+
+    /// The paths, and how many are left out: two endpoints with many addresses have hundreds of pairs, and use a few of them. An
+    /// address is named by one path at least.
+    fn without_needless<'a>(&self, association: &'a Association) -> (Vec<(PathId, &'a Path)>, u64) {
+        let names = |path: &PathId| [(Side::Local, path.local), (Side::Remote, path.remote)];
+        let used = association.paths().filter(|(_, path)| {
+            Direction::BOTH
+                .into_iter()
+                .any(|direction| path.flow(direction).is_some())
+        });
+        let mut named: BTreeSet<(Side, IpAddr)> = used.flat_map(|(id, _)| names(id)).collect();
+        let (mut unused, mut left_out) = (0, 0);
+        let mut listed = Vec::new();
+        for (id, path) in association.paths() {
+            if self.is_unused(association.id(), id, path) {
+                unused += 1;
+                let is_new = names(id).map(|name| named.insert(name));
+                if unused > UNUSED_LISTED && !is_new.contains(&true) {
+                    left_out += 1;
+                    continue;
+                }
+            }
+            listed.push((*id, path));
+        }
+        (listed, left_out)
+    }
+
+    /// Whether nothing was seen of a path: no packet, and nothing that would make a difference.
+    fn is_unused(&self, association: AssociationId, id: &PathId, path: &Path) -> bool {
+        let is_seen = |direction| {
+            let slot = path.flow(direction);
+            slot.is_some_and(|slot| self.flows.get(slot).is_some())
+        };
+        path.state() == PathState::Unconfirmed
+            && !Direction::BOTH.into_iter().any(is_seen)
+            && self.findings.of_path(association, id).is_empty()
+            && self.steering.view(association, *id).is_none()
     }
 
     fn path_view(
@@ -148,37 +187,6 @@ impl Engine {
             throughput: facts.throughput,
         }
     }
-}
-
-/// The paths, and how many are left out: two endpoints with many addresses have hundreds of pairs, and use a few of them. An address
-/// is named by one path at least.
-fn without_needless(
-    association: &Association,
-    paths: impl Iterator<Item = PathView>,
-) -> (Vec<PathView>, u64) {
-    let mut named: BTreeSet<(Side, IpAddr)> = BTreeSet::new();
-    let names = |path: &PathId| [(Side::Local, path.local), (Side::Remote, path.remote)];
-    for (id, path) in association.paths() {
-        if Direction::BOTH
-            .into_iter()
-            .any(|direction| path.flow(direction).is_some())
-        {
-            named.extend(names(id));
-        }
-    }
-    let (mut unused, mut left_out) = (0, 0);
-    let mut is_listed = |path: &PathView| {
-        if !path.is_unused() {
-            return true;
-        }
-        unused += 1;
-        let is_new = names(&path.id).map(|name| named.insert(name));
-        let is_listed = unused <= UNUSED_LISTED || is_new.contains(&true);
-        left_out += u64::from(!is_listed);
-        is_listed
-    };
-    let listed = paths.filter(|path| is_listed(path)).collect();
-    (listed, left_out)
 }
 
 /// So many paths without packets are listed in any case.

@@ -208,16 +208,6 @@ impl<P> AssociationView<P> {
 }
 
 impl PathView {
-    /// Whether nothing was seen of it: no packet, and nothing that would make a difference.
-    #[must_use]
-    pub fn is_unused(&self) -> bool {
-        self.forward.is_none()
-            && self.return_.is_none()
-            && self.state == PathState::Unconfirmed
-            && self.findings.is_empty()
-            && self.steering.is_none()
-    }
-
     /// The flow in a direction, if any packet was seen.
     #[must_use]
     pub fn flow(&self, direction: Direction) -> Option<&FlowView> {

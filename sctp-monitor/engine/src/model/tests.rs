@@ -1,5 +1,7 @@
 //! The words of everything that is said, and its JSON: what is written is read back as it was.
 
+mod reference;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

@@ -144,9 +144,10 @@ impl Probed {
 
     /// Takes what the programs know. `true` if one more was answered.
     pub(super) fn take_record(&mut self, record: &ProbeRecord, now: Timestamp) -> bool {
+        let record = record.settled(&self.record);
         let is_answered = self.record.answered != record.answered;
-        self.record = *record;
-        self.sent.take_answers(record);
+        self.record = record;
+        self.sent.take_answers(&record);
         let (old, unanswered) = self.sent.count_old(self.left_until(), now);
         self.totals.old += old;
         self.totals.unanswered += unanswered;

@@ -41,10 +41,11 @@ impl Handshakes {
             .iter()
             .position(|pending| pending.key == *key && pending.initiator.tag == initiator.tag);
         let index = again.unwrap_or_else(|| {
-            if self.pending.len() >= MAX_PENDING
-                && let Some(oldest) = self.pending.pop_front()
-            {
-                self.failed.push(oldest.fail());
+            if self.pending.len() >= MAX_PENDING {
+                // Nobody makes this host send an INIT, or the initiator echo a cookie.
+                let may_be_forged = |pending: &Pending| !pending.initiator_sent && pending.echoed.is_none();
+                let oldest = self.pending.iter().position(may_be_forged).unwrap_or(0);
+                self.failed.extend(self.pending.remove(oldest).map(Pending::fail));
             }
             self.pending.push_back(Pending::new(packet, initiator));
             self.pending.len() - 1

@@ -49,7 +49,8 @@ pub(super) fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, associat
         for slot in slots {
             let at = shared.iter().position(|shared| shared == slot);
             let (first, next) = at.map_or((*slot, *slot), |at| (shared[0], shared[(at + 1) % shared.len()]));
-            let is_apart = !association.is_vouched(direction) && is_apart(flows, *slot, association);
+            let is_apart =
+                !association.is_vouched(direction) && is_apart(flows, *slot, association, direction);
             let Some(flow) = flows.get_mut(*slot) else {
                 continue;
             };
@@ -74,14 +75,14 @@ pub(super) fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, associat
     }
 }
 
-/// Whether the opposite direction of a flow's address pair is another association's. Tags that nobody proved may have parted them:
-/// then the programs go by the address pair, so that what is answered there proves both tags.
-fn is_apart(flows: &Flows, slot: u32, association: &Association) -> bool {
+/// Whether the opposite flow of a flow's address pair is another association's, or was taken for one of the same direction. Tags that
+/// nobody proved may have parted them: then the programs go by the address pair, so that what is answered there proves both tags.
+fn is_apart(flows: &Flows, slot: u32, association: &Association, direction: Direction) -> bool {
     let reverse = flows
         .get(slot)
         .and_then(|flow| flows.by_key(&flow.view.key.reversed()));
     let member = reverse.and_then(|reverse| reverse.member);
-    member.is_some_and(|member| member.association != association.id)
+    member.is_some_and(|member| member.association != association.id || member.direction == direction)
 }
 
 /// The flows of a direction whose TSNs are those of one sender. One that was joined by its addresses alone may carry another tag

@@ -304,3 +304,47 @@ fn a_restart_begins_with_other_tsns() {
         "DATA of the new one is missed"
     );
 }
+
+/// More INITs than are remembered, in the names of many, while the peer takes its time.
+#[test]
+fn forged_inits_push_out_no_handshake_that_is_none_of_theirs() {
+    let (local, remote) = (["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]);
+    let forge = |world: &mut World| {
+        for number in 0..3_000_u16 {
+            let [high, low] = number.to_be_bytes();
+            let init = frames::init(0x0bad_0000 + u32::from(number), &[]);
+            let packet = Packet::v4(0, vec![init]).between(&format!("10.{}.{low}.66", 100 + high), local[0]);
+            world.packet(&packet, 1, false);
+            if number % 100 == 0 {
+                world.sweep();
+            }
+        }
+        world.sweep();
+    };
+    for by_peer in [false, true] {
+        let mut world = World::new(Vantage::Endpoint);
+        let send = |world: &mut World, from_initiator: bool, tag, chunk| {
+            if from_initiator == by_peer {
+                world.received(1, tag, vec![chunk]);
+            } else {
+                world.sent(1, tag, vec![chunk]);
+            }
+        };
+        let (initiator, responder) = if by_peer { (remote, local) } else { (local, remote) };
+        send(&mut world, true, 0, frames::init(LOCAL_TAG, &initiator));
+        if !by_peer {
+            forge(&mut world);
+        }
+        send(
+            &mut world,
+            false,
+            LOCAL_TAG,
+            frames::init_ack(REMOTE_TAG, &responder),
+        );
+        send(&mut world, true, REMOTE_TAG, frames::cookie_echo());
+        forge(&mut world);
+        send(&mut world, false, LOCAL_TAG, frames::cookie_ack());
+        world.sweep();
+        assert_eq!(ups(&world), [(Origin::Handshake, 2, 2)], "by the peer: {by_peer}");
+    }
+}

@@ -38,5 +38,6 @@ mod sight;
 mod silence;
 mod steering;
 mod timeouts;
+mod torn;
 mod unfinished;
 mod zombies;

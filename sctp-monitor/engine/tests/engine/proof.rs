@@ -436,3 +436,43 @@ fn an_answer_proves_both_tags_though_forged_ones_have_parted_them() {
     world.sweep();
     assert_known_with_path_1(&mut world, 1);
 }
+
+/// The ports being the same on both sides, one tag in both names is taken for one direction.
+#[test]
+fn one_forged_tag_in_both_names_hides_no_break() {
+    for first in [true, false] {
+        for again in [0, 1, 3] {
+            let mut world = World::new(Vantage::Gateway);
+            let forge = |world: &mut World, leaves: bool| {
+                let chunks = vec![frames::sack(9, &[])];
+                if leaves {
+                    world.sent(1, FORGED, chunks);
+                } else {
+                    world.received(1, FORGED, chunks);
+                }
+                world.sweep();
+            };
+            for leaves in [first, !first] {
+                forge(&mut world, leaves);
+                for _ in 0..again {
+                    world.advance(ms(100));
+                    forge(&mut world, leaves);
+                }
+            }
+            assert_known_with_path_1(&mut world, 1);
+            for tsn in 61..71 {
+                world.data(1, tsn);
+                world.advance(ms(50));
+            }
+            let is_dead = |kind: &EventKind| {
+                let dead = PathState::Inactive;
+                matches!(kind, EventKind::PathStateChanged { to, .. } if *to == dead)
+            };
+            assert!(
+                kinds(&world).iter().any(is_dead),
+                "first {first}, {again} times again: {:?}",
+                world.events
+            );
+        }
+    }
+}

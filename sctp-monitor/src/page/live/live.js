@@ -3,6 +3,8 @@
 addEventListener("error", (event) => { document.documentElement.dataset.error = event.message; });
 
 const patience = 1000, pace = 5000;
+// The time of the newest event: an answer may be up to a second old, and what is older than this would undo what is shown.
+let newest = "";
 let asked = 0, waits = null, isFetching = false;
 
 // Puts a state into a cell or a badge, as the server would.
@@ -16,6 +18,7 @@ function mark(place, state) {
 }
 
 function onEvent(event) {
+  if (event.time > newest) newest = event.time;
   if (event.event === "path_state_changed") {
     if (location.pathname === "/associations/" + event.association) {
       mark(document.querySelector(`[data-path="${CSS.escape(event.local + ">" + event.remote)}"]`), event.to);
@@ -42,8 +45,11 @@ async function refresh() {
     isFetching = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const isOld = answer.ok && page.getElementById("now").dataset.time < newest;
+      if (answer.ok && !isOld) take(page);
       reached(answer.ok);
+      if (isOld) later(0);
     } catch { reached(false); }
     isFetching = false;
   }

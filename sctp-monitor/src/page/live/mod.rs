@@ -36,7 +36,7 @@ pub(crate) fn document(title: &str, summary: &Summary, agent: u32, content: &Mar
             body.live {
                 header.bar {
                     a.home href="/" { "sctp-monitor" }
-                    span #now role="status" data-agent=(agent) { (now(summary)) }
+                    span #now role="status" data-time=(summary.snapshot.time.to_string()) { (now(summary)) }
                     form role="search" action="/" method="get" {
                         label { "Search " input #words type="search" name="words" placeholder="address, port, state, finding" size="28"; }
                     }

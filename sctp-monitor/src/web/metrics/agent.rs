@@ -6,182 +6,72 @@ use sctp_monitor_engine::model::{FindingKind, PathState, Severity};
 
 use super::{
     Own,
-    family::{Family, Samples, Unit},
+    family::{Samples, families},
     paths::{findings, is_without_redundancy},
 };
 use crate::{report::Summary, show};
 
-/// All families of this file, in the order of the page.
-pub(super) const FAMILIES: &[&Family] = &[
-    &ASSOCIATIONS,
-    &ASSOCIATIONS_ENDED,
-    &ASSOCIATIONS_WITHOUT_REDUNDANCY,
-    &PATHS,
-    &FINDINGS,
-    &INCIDENTS,
-    &BUILD,
-    &WATCH_STARTED,
-    &INTERFACE_WATCHED,
-    &INTERFACES_NOT_WATCHED,
-    &FLOW_SLOTS,
-    &FLOW_SLOTS_USED,
-    &FLOWS_OPENED,
-    &FLOWS_REFUSED,
-    &RING_RECORDS_LOST,
-    &NOT_USED,
-    &REPORT_LINES,
-    &REPORT_LINES_LOST,
-    &REPORT_LINES_WAITING,
-    &LOG_LINES_LOST,
-    &LATE,
-    &LATE_MAX,
-    &BEHIND,
-    &SERIES_LIMIT,
-    &ASSOCIATIONS_SUMMED,
-    &CONNECTIONS,
-    &CONNECTIONS_REFUSED,
-    &EVENT_READERS,
-    &EVENT_READERS_DROPPED,
-];
-
-static ASSOCIATIONS: Family = Family::gauge("sctp_associations", &[], "Established associations");
-static ASSOCIATIONS_ENDED: Family = Family::counter(
-    "sctp_associations_ended",
-    &[],
-    "Associations that ended since the watch began",
-);
-static ASSOCIATIONS_WITHOUT_REDUNDANCY: Family = Family::gauge(
-    "sctp_associations_without_redundancy",
-    &[],
-    "Established associations with more than one path, fewer than two of them active",
-);
-static PATHS: Family = Family::gauge(
-    "sctp_paths",
-    &["state"],
-    "Paths of established associations on which packets were seen, by state",
-);
-static FINDINGS: Family = Family::gauge(
-    "sctp_findings",
-    &["finding", "severity"],
-    "Findings that are open; of a kind that is not open, one sample of zero with an empty severity",
-);
-static INCIDENTS: Family = Family::gauge(
-    "sctp_incidents",
-    &["finding", "severity"],
-    "Incidents that are open; one sample of zero with empty labels if none is",
-);
-static BUILD: Family = Family::info(
-    "sctp_monitor_build",
-    &["version"],
-    "1, with the version of the agent",
-);
-static WATCH_STARTED: Family = Family::gauge(
-    "sctp_monitor_watch_start_timestamp",
-    &[],
-    "When the watch began, in seconds since 1970",
-)
-.in_unit(Unit::Seconds);
-static INTERFACE_WATCHED: Family = Family::gauge(
-    "sctp_monitor_interface_watched",
-    &["interface", "hook"],
-    "1 for each NIC whose programs are attached, with the hook for incoming packets; 0, without a hook, for one that should be watched \
-     and cannot be",
-);
-static INTERFACES_NOT_WATCHED: Family = Family::gauge(
-    "sctp_monitor_interfaces_not_watched",
-    &[],
-    "NICs that should be watched and cannot be now: what passes them is not seen",
-);
-static FLOW_SLOTS: Family = Family::gauge(
-    "sctp_monitor_flow_table_slots",
-    &[],
-    "Slots of the flow table; a flow needs one, a path two",
-);
-static FLOW_SLOTS_USED: Family = Family::gauge(
-    "sctp_monitor_flow_table_slots_used",
-    &[],
-    "Slots of the flow table that are not free",
-);
-static FLOWS_OPENED: Family =
-    Family::counter("sctp_monitor_flows_opened", &[], "Flows that were ever tracked");
-static FLOWS_REFUSED: Family = Family::counter(
-    "sctp_monitor_flows_refused",
-    &["reason"],
-    "Packets of new flows that were not tracked: the flow table was full, or too many flows were new",
-);
-static RING_RECORDS_LOST: Family = Family::counter(
-    "sctp_monitor_ring_records_lost",
-    &[],
-    "Records for which the ring buffer had no room",
-);
-static NOT_USED: Family = Family::counter(
-    "sctp_monitor_not_used",
-    &["reason"],
-    "Packets, chunks and records that were not understood or not kept, by reason; reasons that never occurred are left out",
-);
-static REPORT_LINES: Family = Family::counter(
-    "sctp_monitor_report_lines",
-    &["writer"],
-    "Lines that a writer has written",
-);
-static REPORT_LINES_LOST: Family = Family::counter(
-    "sctp_monitor_report_lines_lost",
-    &["writer"],
-    "Lines that a writer has lost: it was too slow, or could not write",
-);
-static REPORT_LINES_WAITING: Family = Family::gauge(
-    "sctp_monitor_report_lines_waiting",
-    &["writer"],
-    "Lines that wait for a writer",
-);
-static LOG_LINES_LOST: Family = Family::counter(
-    "sctp_monitor_log_lines_lost",
-    &[],
-    "Lines of the agent's own log that were lost",
-);
-static LATE: Family = Family::gauge(
-    "sctp_monitor_late",
-    &[],
-    "By how much the most delayed turn of the agent's loop was late in about the last second; failures are reported as much later",
-)
-.in_unit(Unit::Seconds);
-static LATE_MAX: Family =
-    Family::gauge("sctp_monitor_late_max", &[], "The same since the agent started").in_unit(Unit::Seconds);
-static BEHIND: Family = Family::counter(
-    "sctp_monitor_behind",
-    &[],
-    "How often the agent was so late that it reported it (agent_behind)",
-);
-static SERIES_LIMIT: Family = Family::gauge(
-    "sctp_monitor_metrics_series_limit",
-    &[],
-    "Series of single associations and paths, at most (--web.max-series)",
-);
-static ASSOCIATIONS_SUMMED: Family = Family::gauge(
-    "sctp_monitor_metrics_associations_summed",
-    &[],
-    "Associations that have no series of their own because of this limit; they are summed as peer=\"other\"",
-);
-static CONNECTIONS: Family = Family::gauge(
-    "sctp_monitor_web_connections",
-    &[],
-    "Connections to the agent's HTTP server",
-);
-static CONNECTIONS_REFUSED: Family = Family::counter(
-    "sctp_monitor_web_connections_refused",
-    &[],
-    "Connections to the HTTP server that were closed because there were too many",
-);
-static EVENT_READERS: Family = Family::gauge(
-    "sctp_monitor_web_event_readers",
-    &[],
-    "Readers of the stream of events",
-);
-static EVENT_READERS_DROPPED: Family = Family::counter(
-    "sctp_monitor_web_event_readers_dropped",
-    &[],
-    "Readers of the stream of events that were disconnected because they were too slow",
-);
+families! {
+    ASSOCIATIONS: Gauge "sctp_associations", &[]
+        => "Established associations";
+    ASSOCIATIONS_ENDED: Counter "sctp_associations_ended", &[]
+        => "Associations that ended since the watch began";
+    ASSOCIATIONS_WITHOUT_REDUNDANCY: Gauge "sctp_associations_without_redundancy", &[]
+        => "Established associations with more than one path, fewer than two of them active";
+    PATHS: Gauge "sctp_paths", &["state"]
+        => "Paths of established associations on which packets were seen, by state";
+    FINDINGS: Gauge "sctp_findings", &["finding", "severity"]
+        => "Findings that are open; of a kind that is not open, one sample of zero with an empty severity";
+    INCIDENTS: Gauge "sctp_incidents", &["finding", "severity"]
+        => "Incidents that are open; one sample of zero with empty labels if none is";
+    BUILD: Info "sctp_monitor_build", &["version"]
+        => "1, with the version of the agent";
+    WATCH_STARTED: Gauge "sctp_monitor_watch_start_timestamp", &[], in Seconds
+        => "When the watch began, in seconds since 1970";
+    INTERFACE_WATCHED: Gauge "sctp_monitor_interface_watched", &["interface", "hook"]
+        => "1 for each NIC whose programs are attached, with the hook for incoming packets; 0, without a hook, for one that should be watched \
+     and cannot be";
+    INTERFACES_NOT_WATCHED: Gauge "sctp_monitor_interfaces_not_watched", &[]
+        => "NICs that should be watched and cannot be now: what passes them is not seen";
+    FLOW_SLOTS: Gauge "sctp_monitor_flow_table_slots", &[]
+        => "Slots of the flow table; a flow needs one, a path two";
+    FLOW_SLOTS_USED: Gauge "sctp_monitor_flow_table_slots_used", &[]
+        => "Slots of the flow table that are not free";
+    FLOWS_OPENED: Counter "sctp_monitor_flows_opened", &[]
+        => "Flows that were ever tracked";
+    FLOWS_REFUSED: Counter "sctp_monitor_flows_refused", &["reason"]
+        => "Packets of new flows that were not tracked: the flow table was full, or too many flows were new";
+    RING_RECORDS_LOST: Counter "sctp_monitor_ring_records_lost", &[]
+        => "Records for which the ring buffer had no room";
+    NOT_USED: Counter "sctp_monitor_not_used", &["reason"]
+        => "Packets, chunks and records that were not understood or not kept, by reason; reasons that never occurred are left out";
+    REPORT_LINES: Counter "sctp_monitor_report_lines", &["writer"]
+        => "Lines that a writer has written";
+    REPORT_LINES_LOST: Counter "sctp_monitor_report_lines_lost", &["writer"]
+        => "Lines that a writer has lost: it was too slow, or could not write";
+    REPORT_LINES_WAITING: Gauge "sctp_monitor_report_lines_waiting", &["writer"]
+        => "Lines that wait for a writer";
+    LOG_LINES_LOST: Counter "sctp_monitor_log_lines_lost", &[]
+        => "Lines of the agent's own log that were lost";
+    LATE: Gauge "sctp_monitor_late", &[], in Seconds
+        => "By how much the most delayed turn of the agent's loop was late in about the last second; failures are reported as much later";
+    LATE_MAX: Gauge "sctp_monitor_late_max", &[], in Seconds
+        => "The same since the agent started";
+    BEHIND: Counter "sctp_monitor_behind", &[]
+        => "How often the agent was so late that it reported it (agent_behind)";
+    SERIES_LIMIT: Gauge "sctp_monitor_metrics_series_limit", &[]
+        => "Series of single associations and paths, at most (--web.max-series)";
+    ASSOCIATIONS_SUMMED: Gauge "sctp_monitor_metrics_associations_summed", &[]
+        => "Associations that have no series of their own because of this limit; they are summed as peer=\"other\"";
+    CONNECTIONS: Gauge "sctp_monitor_web_connections", &[]
+        => "Connections to the agent's HTTP server";
+    CONNECTIONS_REFUSED: Counter "sctp_monitor_web_connections_refused", &[]
+        => "Connections to the HTTP server that were closed because there were too many";
+    EVENT_READERS: Gauge "sctp_monitor_web_event_readers", &[]
+        => "Readers of the stream of events";
+    EVENT_READERS_DROPPED: Counter "sctp_monitor_web_event_readers_dropped", &[]
+        => "Readers of the stream of events that were disconnected because they were too slow";
+}
 
 /// All samples that are not of single associations.
 pub(super) fn samples(summary: &Summary, own: &Own) -> Samples {

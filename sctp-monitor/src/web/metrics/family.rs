@@ -39,59 +39,27 @@ pub(super) enum Unit {
     Seconds,
 }
 
+/// The families of a file, each once, in the order of the page: the name of its constant, its type, stem, labels, unit if it has one, and
+/// meaning. [`FAMILIES`] lists them.
+macro_rules! families {
+    ($($name:ident: $kind:ident $stem:literal, $labels:expr $(, in $unit:ident)? => $help:literal;)+) => {
+        $(pub(super) static $name: $crate::web::metrics::family::Family = $crate::web::metrics::family::Family {
+            stem: $stem,
+            kind: $crate::web::metrics::family::Kind::$kind,
+            unit: families!(@unit $($unit)?),
+            labels: $labels,
+            help: $help,
+        };)+
+
+        /// All families of this file, in the order of the page.
+        pub(super) const FAMILIES: &[&$crate::web::metrics::family::Family] = &[$(&$name),+];
+    };
+    (@unit $unit:ident) => { Some($crate::web::metrics::family::Unit::$unit) };
+    (@unit) => { None };
+}
+pub(super) use families;
+
 impl Family {
-    pub(super) const fn counter(
-        stem: &'static str,
-        labels: &'static [&'static str],
-        help: &'static str,
-    ) -> Self {
-        Self {
-            stem,
-            kind: Kind::Counter,
-            unit: None,
-            labels,
-            help,
-        }
-    }
-
-    pub(super) const fn gauge(
-        stem: &'static str,
-        labels: &'static [&'static str],
-        help: &'static str,
-    ) -> Self {
-        Self {
-            stem,
-            kind: Kind::Gauge,
-            unit: None,
-            labels,
-            help,
-        }
-    }
-
-    pub(super) const fn info(
-        stem: &'static str,
-        labels: &'static [&'static str],
-        help: &'static str,
-    ) -> Self {
-        Self {
-            stem,
-            kind: Kind::Info,
-            unit: None,
-            labels,
-            help,
-        }
-    }
-
-    pub(super) const fn in_unit(self, unit: Unit) -> Self {
-        Self {
-            stem: self.stem,
-            kind: self.kind,
-            unit: Some(unit),
-            labels: self.labels,
-            help: self.help,
-        }
-    }
-
     /// The name of its samples.
     pub(super) fn name(&self) -> String {
         let mut name = self.stem.to_owned();

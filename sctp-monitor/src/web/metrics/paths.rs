@@ -7,35 +7,8 @@ use sctp_monitor_engine::model::{
     SteeringCounts, SteeringMode,
 };
 
-use super::family::{Family, Samples, Unit, Value, label};
+use super::family::{Family, Samples, Value, families, label};
 use crate::show;
-
-/// All families of this file, in the order of the page.
-pub(super) const FAMILIES: &[&Family] = &[
-    &PATH_STATE,
-    &PATHS,
-    &PATHS_ACTIVE,
-    &WITHOUT_REDUNDANCY,
-    &FINDING,
-    &PACKETS,
-    &BYTES,
-    &DATA_CHUNKS,
-    &DATA_BYTES,
-    &RETRANSMISSIONS,
-    &HEARTBEATS,
-    &HEARTBEATS_ANSWERED,
-    &TAG_MISMATCHES,
-    &HEARTBEAT_RTT,
-    &HEARTBEAT_RTT_MIN,
-    &HEARTBEAT_RTT_VARIATION,
-    &DATA_TO_SACK,
-    &DATA_TO_SACK_MIN,
-    &LOSS,
-    &PROBES_SENT,
-    &PROBES_ANSWERED,
-    &STEERED,
-    &STEERED_PACKETS,
-];
 
 /// Which association this is.
 const ASSOCIATION: &[&str] = &["endpoint", "peer", "local_port", "remote_port"];
@@ -78,117 +51,54 @@ const FOUND: &[&str] = &[
     "severity",
 ];
 
-pub(super) static PATH_STATE: Family = Family::gauge(
-    "sctp_path_state",
-    STATE,
-    "Whether the path is in this state (RFC 6458, RFC 7829): 1 for the state that it is in, 0 for the others",
-);
-pub(super) static PATHS: Family = Family::gauge(
-    "sctp_association_paths",
-    ASSOCIATION,
-    "Paths of the association on which packets were seen",
-);
-pub(super) static PATHS_ACTIVE: Family = Family::gauge(
-    "sctp_association_paths_active",
-    ASSOCIATION,
-    "Paths of the association that are active",
-);
-pub(super) static WITHOUT_REDUNDANCY: Family = Family::gauge(
-    "sctp_association_without_redundancy",
-    ASSOCIATION,
-    "1 if the association has more than one path, and fewer than two of them are active",
-);
-static FINDING: Family = Family::gauge(
-    "sctp_finding",
-    FOUND,
-    "1 for each finding that is open; local and remote are empty where it is not about one path",
-);
-static PACKETS: Family = Family::counter("sctp_path_packets", FLOW, "SCTP packets on the path");
-static BYTES: Family = Family::counter(
-    "sctp_path",
-    FLOW,
-    "Bytes of SCTP packets on the path (IP total length)",
-)
-.in_unit(Unit::Bytes);
-static DATA_CHUNKS: Family = Family::counter(
-    "sctp_path_data_chunks",
-    FLOW,
-    "DATA and I-DATA chunks on the path",
-);
-static DATA_BYTES: Family =
-    Family::counter("sctp_path_data", FLOW, "Bytes of user data on the path").in_unit(Unit::Bytes);
-static RETRANSMISSIONS: Family = Family::counter(
-    "sctp_path_data_retransmissions",
-    FLOW,
-    "DATA chunks on the path whose TSN had been seen before",
-);
-static HEARTBEATS: Family = Family::counter("sctp_path_heartbeats", FLOW, "HEARTBEAT chunks on the path");
-static HEARTBEATS_ANSWERED: Family = Family::counter(
-    "sctp_path_heartbeats_answered",
-    FLOW,
-    "HEARTBEAT chunks on the path that were answered",
-);
-static TAG_MISMATCHES: Family = Family::counter(
-    "sctp_path_tag_mismatches",
-    FLOW,
-    "Packets on the path with a wrong verification tag",
-);
-static HEARTBEAT_RTT: Family = Family::gauge(
-    "sctp_path_heartbeat_rtt",
-    FLOW,
-    "Round-trip time from HEARTBEAT to HEARTBEAT ACK, smoothed (SRTT)",
-)
-.in_unit(Unit::Seconds);
-static HEARTBEAT_RTT_MIN: Family = Family::gauge(
-    "sctp_path_heartbeat_rtt_min",
-    FLOW,
-    "The smallest round-trip time from HEARTBEAT to HEARTBEAT ACK",
-)
-.in_unit(Unit::Seconds);
-static HEARTBEAT_RTT_VARIATION: Family = Family::gauge(
-    "sctp_path_heartbeat_rtt_variation",
-    FLOW,
-    "Variation of the round-trip time from HEARTBEAT to HEARTBEAT ACK (RTTVAR)",
-)
-.in_unit(Unit::Seconds);
-static DATA_TO_SACK: Family = Family::gauge(
-    "sctp_path_data_to_sack",
-    FLOW,
-    "Time from DATA to SACK, smoothed; it contains the peer's delay of SACKs where single packets are sent",
-)
-.in_unit(Unit::Seconds);
-static DATA_TO_SACK_MIN: Family = Family::gauge(
-    "sctp_path_data_to_sack_min",
-    FLOW,
-    "The smallest time from DATA to SACK",
-)
-.in_unit(Unit::Seconds);
-static PROBES_SENT: Family = Family::counter(
-    "sctp_path_probes",
-    PATH,
-    "HEARTBEATs that the agent itself sent on the path (docs/probing.md)",
-);
-static PROBES_ANSWERED: Family = Family::counter(
-    "sctp_path_probes_answered",
-    PATH,
-    "HEARTBEATs of the agent that were answered on the path",
-);
-
-static LOSS: Family = Family::gauge(
-    "sctp_path_loss_ratio",
-    FLOW,
-    "Share of DATA that is lost, while the finding grey_loss is open",
-);
-static STEERED: Family = Family::gauge(
-    "sctp_path_steered",
-    STEERING,
-    "1 while DATA and SACKs of the path leave on another one (docs/steering.md), or would in a dry run; 0 when they no longer do",
-);
-static STEERED_PACKETS: Family = Family::counter(
-    "sctp_path_steered_packets",
-    STEERING,
-    "Packets of the path that left on another one, or would have in a dry run",
-);
+families! {
+    PATH_STATE: Gauge "sctp_path_state", STATE
+        => "Whether the path is in this state (RFC 6458, RFC 7829): 1 for the state that it is in, 0 for the others";
+    PATHS: Gauge "sctp_association_paths", ASSOCIATION
+        => "Paths of the association on which packets were seen";
+    PATHS_ACTIVE: Gauge "sctp_association_paths_active", ASSOCIATION
+        => "Paths of the association that are active";
+    WITHOUT_REDUNDANCY: Gauge "sctp_association_without_redundancy", ASSOCIATION
+        => "1 if the association has more than one path, and fewer than two of them are active";
+    FINDING: Gauge "sctp_finding", FOUND
+        => "1 for each finding that is open; local and remote are empty where it is not about one path";
+    PACKETS: Counter "sctp_path_packets", FLOW
+        => "SCTP packets on the path";
+    BYTES: Counter "sctp_path", FLOW, in Bytes
+        => "Bytes of SCTP packets on the path (IP total length)";
+    DATA_CHUNKS: Counter "sctp_path_data_chunks", FLOW
+        => "DATA and I-DATA chunks on the path";
+    DATA_BYTES: Counter "sctp_path_data", FLOW, in Bytes
+        => "Bytes of user data on the path";
+    RETRANSMISSIONS: Counter "sctp_path_data_retransmissions", FLOW
+        => "DATA chunks on the path whose TSN had been seen before";
+    HEARTBEATS: Counter "sctp_path_heartbeats", FLOW
+        => "HEARTBEAT chunks on the path";
+    HEARTBEATS_ANSWERED: Counter "sctp_path_heartbeats_answered", FLOW
+        => "HEARTBEAT chunks on the path that were answered";
+    TAG_MISMATCHES: Counter "sctp_path_tag_mismatches", FLOW
+        => "Packets on the path with a wrong verification tag";
+    HEARTBEAT_RTT: Gauge "sctp_path_heartbeat_rtt", FLOW, in Seconds
+        => "Round-trip time from HEARTBEAT to HEARTBEAT ACK, smoothed (SRTT)";
+    HEARTBEAT_RTT_MIN: Gauge "sctp_path_heartbeat_rtt_min", FLOW, in Seconds
+        => "The smallest round-trip time from HEARTBEAT to HEARTBEAT ACK";
+    HEARTBEAT_RTT_VARIATION: Gauge "sctp_path_heartbeat_rtt_variation", FLOW, in Seconds
+        => "Variation of the round-trip time from HEARTBEAT to HEARTBEAT ACK (RTTVAR)";
+    DATA_TO_SACK: Gauge "sctp_path_data_to_sack", FLOW, in Seconds
+        => "Time from DATA to SACK, smoothed; it contains the peer's delay of SACKs where single packets are sent";
+    DATA_TO_SACK_MIN: Gauge "sctp_path_data_to_sack_min", FLOW, in Seconds
+        => "The smallest time from DATA to SACK";
+    LOSS: Gauge "sctp_path_loss_ratio", FLOW
+        => "Share of DATA that is lost, while the finding grey_loss is open";
+    PROBES_SENT: Counter "sctp_path_probes", PATH
+        => "HEARTBEATs that the agent itself sent on the path (docs/probing.md)";
+    PROBES_ANSWERED: Counter "sctp_path_probes_answered", PATH
+        => "HEARTBEATs of the agent that were answered on the path";
+    STEERED: Gauge "sctp_path_steered", STEERING
+        => "1 while DATA and SACKs of the path leave on another one (docs/steering.md), or would in a dry run; 0 when they no longer do";
+    STEERED_PACKETS: Counter "sctp_path_steered_packets", STEERING
+        => "Packets of the path that left on another one, or would have in a dry run";
+}
 
 pub(super) type Count = fn(&FlowView) -> u64;
 

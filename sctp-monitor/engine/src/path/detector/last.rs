@@ -18,10 +18,17 @@ pub(super) struct LastRecord {
 }
 
 impl LastRecord {
-    pub(super) fn of(record: &FlowRecord) -> Self {
+    /// What the next record is compared with.
+    pub(super) fn followed_by(self, record: &FlowRecord) -> Self {
+        // Where an acknowledgement came may be read before the acknowledgement itself: it counts with that.
+        let is_acknowledged = record.acknowledgements != self.acknowledged;
         Self {
             acknowledged: record.acknowledgements,
-            acknowledged_here: record.acknowledged_here,
+            acknowledged_here: if is_acknowledged {
+                record.acknowledged_here
+            } else {
+                self.acknowledged_here
+            },
             retransmissions: record.retransmissions,
             lost: record.lost,
             late: record.late,

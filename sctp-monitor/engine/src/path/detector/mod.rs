@@ -313,7 +313,7 @@ impl Detector {
         self.heartbeats.waiting = record
             .outstanding
             .map(|entry| (Timestamp::from_nanos(entry.sent_at_ns), entry.fingerprint));
-        self.last = LastRecord::of(record);
+        self.last = self.last.followed_by(record);
         if now < context.accuse_from {
             self.deadline = Some(context.accuse_from);
             // Nobody is accused; who has proved that it works is believed at once.

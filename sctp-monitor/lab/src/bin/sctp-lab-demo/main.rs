@@ -5,6 +5,7 @@
 
 mod acts;
 mod agent;
+mod live;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,11 +28,23 @@ struct Cli {
     /// The first act alone: a break and a recovery are reported.
     #[arg(long)]
     quick: bool,
+    /// Open the terminal view on the lab.
+    #[arg(long, conflicts_with = "web")]
+    top: bool,
+    /// Serve the page about the lab.
+    #[arg(long)]
+    web: bool,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let shown = show(&cli).and_then(|is_good| Ok(is_good & (cli.quick || compare(&cli)?)));
+    let shown = if cli.top {
+        live::top(&cli.monitor)
+    } else if cli.web {
+        live::web(&cli.monitor)
+    } else {
+        show(&cli).and_then(|is_good| Ok(is_good & (cli.quick || compare(&cli)?)))
+    };
     match shown {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
