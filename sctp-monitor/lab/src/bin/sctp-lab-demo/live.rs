@@ -4,7 +4,7 @@ use std::{
     io::{self, BufRead as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::Arc,
     thread,
     time::Duration,
