@@ -50,7 +50,7 @@ pub(crate) fn play(monitor: &Path, options: &[&str]) -> anyhow::Result<Told> {
         .rate(RATE)
         .timers(timers);
     config.stats_interval = Duration::from_millis(100);
-    let client = Endpoint::spawn(lab.host("mme"), &config)?;
+    let mut client = Endpoint::spawn(lab.host("mme"), &config)?;
     client.wait_until_up(1, SOON)?;
     for agent in &agents {
         for path in ["10.1.1.", "10.1.2."] {
