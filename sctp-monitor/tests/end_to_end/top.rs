@@ -89,17 +89,17 @@ impl Drop for Terminal {
 fn a_path_that_breaks_is_seen_on_the_terminal_and_keys_are_heard() {
     let scene = Scene::new();
     let terminal = Terminal::open(&scene, &[("NO_COLOR", "1")]);
-    let healthy = terminal.shows("2 of 2 paths active");
-    assert!(healthy.contains("no incident is open"), "{healthy}");
-    assert!(healthy.contains("? help"), "{healthy}");
+    // What is drawn may be half on the screen: each is waited for.
+    for words in ["2 of 2 paths active", "no incident is open", "? help"] {
+        terminal.shows(words);
+    }
     let broken_at = monotonic_ns();
     scene.lab.path("path1").break_silently().unwrap();
     let broken = terminal.shows("inactive");
     let after = Duration::from_nanos(monotonic_ns() - broken_at);
     println!("seen {after:?} after the break:\n{broken}");
-    let broken = terminal.shows("path down");
-    for words in ["1 of 2 paths active", "\u{2715} inactive", PRIMARY] {
-        assert!(broken.contains(words), "{words}: {broken}");
+    for words in ["path down", "1 of 2 paths active", "\u{2715} inactive", PRIMARY] {
+        terminal.shows(words);
     }
     terminal.shows("Z  association 1: path");
     terminal.press(&["/", "192.0.2.9"]);

@@ -286,13 +286,16 @@ mod tests {
 
     use super::*;
 
+    /// Seeds that were not stood once, however many are tried: a break was not found.
+    const FOUND: [u64; 1] = [166_281];
+
     /// What no fuzzer has chosen: all options, and chance.
     #[test]
     fn an_attacker_by_chance_changes_nothing() {
         let inputs = std::env::var("SCTP_MONITOR_ATTACKERS").map_or(160, |count| count.parse().unwrap());
         let first = std::env::var("SCTP_MONITOR_FIRST_ATTACKER").map_or(0, |first| first.parse().unwrap());
         let mut failed = Vec::new();
-        for seed in first..inputs {
+        for seed in (first..inputs).chain(FOUND) {
             let mut random = Random::from_seed(seed);
             let length = 1 + random.below(700);
             let mut input: Vec<_> = (0..length).map(|_| random.byte()).collect();
