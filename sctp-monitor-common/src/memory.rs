@@ -12,7 +12,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::{
     abi::{
         CONTROL_LONG, ControlHeader, Counter, Counters, FlowKey, FlowLinks, FlowRecord, NO_SLOT, ProbePath,
-        ProbeRecord, ProbeSlot, Rare, Trust, limits::unproved_share,
+        ProbeRecord, ProbeSlot, Rare, SteerMark, Trust, limits::unproved_share,
     },
     track::{FlowTable, Scratch, Tables},
     wire::{ReadPacket, Readable, Reading},
@@ -45,6 +45,7 @@ pub struct MemoryTable {
     scratch: Scratch,
     probe_key: [u64; 2],
     probes: Vec<ProbeSlot>,
+    mark: u32,
     now_ns: u64,
     tick_ns: u64,
 }
@@ -70,6 +71,7 @@ impl MemoryTable {
             scratch: Scratch::zeroed(),
             probe_key: [0; 2],
             probes: Vec::new(),
+            mark: 0,
             now_ns: 0,
             tick_ns: 1,
         }
@@ -111,6 +113,11 @@ impl MemoryTable {
         self.probe_key = key;
         self.probes = vec![ProbeSlot::zeroed(); paths as usize];
         self
+    }
+
+    /// The packets that follow are what `tc_steer` made of them; what the host sent if `None`.
+    pub fn set_mark(&mut self, mark: Option<SteerMark>) {
+        self.mark = mark.map_or(0, |mark| mark as u32);
     }
 
     /// Gives a place in the map of probes to a path, of whose probes nothing is known yet.
@@ -299,6 +306,10 @@ impl FlowTable for MemoryTable {
         self.touch(slot);
         let record = self.records.get_mut(slot as usize)?;
         Some((record, self.links.get(slot as usize)?, &mut self.scratch))
+    }
+
+    fn mark(&self) -> u32 {
+        self.mark
     }
 
     fn probe_key(&self) -> [u64; 2] {

@@ -1,8 +1,8 @@
 //! The programs: XDP and TC around the one parser and tracker.
 //!
 //! Each picks its reader, tracks the packet, and lets it pass. What they drop is an answer to a probe of the agent's own that
-//! stands alone in its packet. `tc_steer` alone changes packets: it moves them to another path of their association where that was
-//! ordered.
+//! stands alone in its packet. `tc_steer` alone changes packets: it moves or copies them to another path of their association where
+//! that was ordered.
 
 #![no_std]
 #![no_main]
@@ -39,21 +39,21 @@ static UDP_PORT: Global<u16> = Global::new(9899);
 #[xdp]
 #[inline(always)]
 fn xdp_ingress(ctx: XdpContext) -> u32 {
-    xdp_action(look(&Direct(&ctx), xdp_interface(&ctx)))
+    xdp_action(look(&Direct(&ctx), xdp_interface(&ctx), 0))
 }
 
 /// What arrives at a NIC whose packets may span buffers (jumbo frames; Linux 5.18).
 #[xdp(frags)]
 #[inline(always)]
 fn xdp_ingress_frags(ctx: XdpContext) -> u32 {
-    xdp_action(look(&XdpBuffers::of(&ctx), xdp_interface(&ctx)))
+    xdp_action(look(&XdpBuffers::of(&ctx), xdp_interface(&ctx), 0))
 }
 
 /// What arrives at a NIC that cannot take an XDP program.
 #[classifier]
 #[inline(always)]
 fn tc_ingress(ctx: TcContext) -> i32 {
-    match look(&Skb(&ctx), Interface::ingress(skb_if_index(&ctx))) {
+    match look(&Skb(&ctx), Interface::ingress(skb_if_index(&ctx)), 0) {
         Verdict::Consume => TC_ACT_SHOT,
         Verdict::Pass => TC_ACT_UNSPEC,
     }
@@ -63,7 +63,12 @@ fn tc_ingress(ctx: TcContext) -> i32 {
 #[classifier]
 #[inline(always)]
 fn tc_egress(ctx: TcContext) -> i32 {
-    look(&Skb(&ctx), Interface::egress(skb_if_index(&ctx)));
+    look(
+        &Skb(&ctx),
+        Interface::egress(skb_if_index(&ctx)),
+        steer::mark_of(&ctx),
+    );
+    steer::take_mark_off(&ctx);
     TC_ACT_UNSPEC
 }
 
@@ -75,7 +80,7 @@ fn tc_steer(ctx: TcContext) -> i32 {
 }
 
 #[inline(always)]
-fn look<P: Readable>(frame: &P, interface: Interface) -> Verdict {
+fn look<P: Readable>(frame: &P, interface: Interface, mark: u32) -> Verdict {
     let options = Options {
         link: LinkType::Ethernet,
         parse: ParseOptions {
@@ -83,7 +88,7 @@ fn look<P: Readable>(frame: &P, interface: Interface) -> Verdict {
         },
         max_chunks: MAX_CHUNKS,
     };
-    observe(frame, interface, &options, &mut KernelTables::new())
+    observe(frame, interface, &options, &mut KernelTables::new(mark))
 }
 
 #[inline(always)]

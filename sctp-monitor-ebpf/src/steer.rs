@@ -1,21 +1,27 @@
-//! Moves packets of a failed path to another path of their association, as user space has ordered.
+//! Moves packets of a failed path to another path of their association, or sends them on both, as user space has ordered.
 //!
 //! The program stands before `tc_egress`: what it moves is seen there only on the NIC by which it leaves, under the path that
 //! carries it. It is attached only if the operator wants steering. While no order is in force a packet costs one look-up in an
 //! array.
+//!
+//! What it has made of a packet stands in the packet's `tc_index` (see [`SteerMark`]): so this program leaves alone what it
+//! meets again on another NIC, and `tc_egress` knows what is said twice.
 
 use core::{arch::asm, mem::offset_of};
 
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{BPF_F_MMAPABLE, TC_ACT_SHOT, TC_ACT_UNSPEC},
-    helpers::{bpf_ktime_get_coarse_ns, bpf_redirect_neigh, bpf_skb_store_bytes, bpf_skb_vlan_pop},
+    helpers::{
+        bpf_clone_redirect, bpf_ktime_get_coarse_ns, bpf_redirect_neigh, bpf_skb_store_bytes,
+        bpf_skb_vlan_pop,
+    },
     macros::map,
     maps::{Array, HashMap},
     programs::TcContext,
 };
 use sctp_monitor_common::{
-    abi::{FlowKey, IndexKey, MOST_STEERED, SteerCounts, SteerMode, SteerOrder, SteerPlace},
+    abi::{FlowKey, IndexKey, MOST_STEERED, SteerCounts, SteerMark, SteerMode, SteerOrder, SteerPlace},
     steer::{IsMovable, changed_check},
     wire::{
         LinkType, ParseOptions, Pass, ReadPacket, Readable, Reading, SctpPacket,
@@ -43,7 +49,7 @@ static STEER_PLACES: Array<SteerPlace> = Array::with_max_entries(MOST_STEERED, B
 /// Looks at a packet that is about to leave, and says what becomes of it.
 #[inline(always)]
 pub(crate) fn steer(ctx: &TcContext) -> i32 {
-    if !has_orders() {
+    if !has_orders() || SteerMark::is_one(mark_of(ctx)) {
         return TC_ACT_UNSPEC;
     }
     let frame = Skb(ctx);
@@ -82,7 +88,8 @@ pub(crate) fn steer(ctx: &TcContext) -> i32 {
     // SAFETY: the context is the program's own.
     let segments = unsafe { (*ctx.skb.skb).gso_segs }.max(1);
     let bytes = u64::from(ctx.len().saturating_sub(IP_AT as u32));
-    if order.mode != SteerMode::Move as u32 {
+    let is_copied = order.mode == SteerMode::Both as u32;
+    if order.mode != SteerMode::Move as u32 && !is_copied {
         add(
             counts,
             offset_of!(SteerCounts, would_have_packets),
@@ -91,11 +98,37 @@ pub(crate) fn steer(ctx: &TcContext) -> i32 {
         add(counts, offset_of!(SteerCounts, would_have_bytes), bytes);
         return TC_ACT_UNSPEC;
     }
+    let mut is_sent = false;
+    if is_copied {
+        if order.from_if_index != if_index(ctx) {
+            return TC_ACT_UNSPEC;
+        }
+        // SAFETY: the context is the program's own.
+        if unsafe { (*ctx.skb.skb).gso_size } == 0 {
+            is_sent = send_copy(ctx);
+        }
+        let moves = is_sent || order.moves_segmented != 0;
+        if !is_sent {
+            set_mark(ctx, 0);
+            add(counts, offset_of!(SteerCounts, uncopied), u64::from(segments));
+        }
+        if !moves {
+            return TC_ACT_UNSPEC;
+        }
+    }
+    if is_sent {
+        set_mark(ctx, SteerMark::Second as u32);
+    }
     match readdress(ctx, order) {
         Readdressed::Yes => {}
-        Readdressed::Untouched => {
+        Readdressed::Untouched if !is_sent => {
             add(counts, offset_of!(SteerCounts, kept), 1);
             return TC_ACT_UNSPEC;
+        }
+        Readdressed::Untouched => {
+            // One of the two has left.
+            add(counts, offset_of!(SteerCounts, uncopied), u64::from(segments));
+            return TC_ACT_SHOT;
         }
         Readdressed::Spoiled => {
             // It has lost its tag, and must not leave like that. The sender retransmits.
@@ -107,6 +140,44 @@ pub(crate) fn steer(ctx: &TcContext) -> i32 {
     add(counts, offset_of!(SteerCounts, bytes), bytes);
     // SAFETY: the helper has no preconditions; without parameters it looks the next hop up by the new addresses.
     unsafe { bpf_redirect_neigh(order.if_index, core::ptr::null_mut(), 0, 0) as i32 }
+}
+
+/// Sends the packet where the host sends it, and leaves one that is as it was to go elsewhere. So its next hop there is looked up by
+/// [`bpf_redirect_neigh`]; that of the first one the host has found. `false` if there was no memory.
+#[inline(always)]
+fn send_copy(ctx: &TcContext) -> bool {
+    set_mark(ctx, SteerMark::First as u32);
+    // It passes the programs of this NIC again, which know it by its mark. What the NIC's queue makes of it (1, 2) is not known to
+    // anybody who would send it again.
+    // SAFETY: the context is the program's own.
+    unsafe { bpf_clone_redirect(ctx.skb.skb, if_index(ctx), 0) >= 0 }
+}
+
+/// What was made of a packet, if it is a [`SteerMark`].
+#[inline(always)]
+pub(crate) fn mark_of(ctx: &TcContext) -> u32 {
+    // SAFETY: the context is the program's own.
+    unsafe { (*ctx.skb.skb).tc_index }
+}
+
+/// What was made of a packet matters to nobody any more.
+#[inline(always)]
+pub(crate) fn take_mark_off(ctx: &TcContext) {
+    if SteerMark::is_one(mark_of(ctx)) {
+        set_mark(ctx, 0);
+    }
+}
+
+#[inline(always)]
+fn set_mark(ctx: &TcContext, mark: u32) {
+    // SAFETY: the context is the program's own.
+    unsafe { (*ctx.skb.skb).tc_index = mark };
+}
+
+#[inline(always)]
+fn if_index(ctx: &TcContext) -> u32 {
+    // SAFETY: the context is the program's own.
+    unsafe { (*ctx.skb.skb).ifindex }
 }
 
 #[inline(always)]

@@ -76,12 +76,16 @@ static PROBES: Array<ProbeSlot> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 const REFUSED_PLACES: u32 = 1 << 16;
 
 /// The maps, for one packet that may not need them.
-pub(crate) struct KernelTables(Option<KernelTable>);
+pub(crate) struct KernelTables {
+    table: Option<KernelTable>,
+    mark: u32,
+}
 
 impl KernelTables {
+    /// `mark` is the packet's `tc_index`, if it has one.
     #[inline(always)]
-    pub(crate) fn new() -> Self {
-        Self(None)
+    pub(crate) fn new(mark: u32) -> Self {
+        Self { table: None, mark }
     }
 }
 
@@ -93,7 +97,8 @@ impl Tables for KernelTables {
         let scratch = SCRATCH.get_ptr_mut(0)?;
         // SAFETY: the pointer is this CPU's own value of the map, and a program is not interrupted by another packet's.
         let scratch = unsafe { &mut *scratch };
-        Some(self.0.insert(KernelTable { scratch }))
+        let mark = self.mark;
+        Some(self.table.insert(KernelTable { scratch, mark }))
     }
 
     #[inline(always)]
@@ -106,6 +111,7 @@ impl Tables for KernelTables {
 pub(crate) struct KernelTable {
     /// Looked up once: every look-up of a per-CPU map is a call.
     scratch: &'static mut Scratch,
+    mark: u32,
 }
 
 impl FlowTable for KernelTable {
@@ -186,6 +192,11 @@ impl FlowTable for KernelTable {
     fn flow_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks, &mut Scratch)> {
         let (record, links) = flow(slot)?;
         Some((record, links, self.scratch))
+    }
+
+    #[inline(always)]
+    fn mark(&self) -> u32 {
+        self.mark
     }
 
     #[inline(always)]

@@ -172,7 +172,8 @@ fn order(kernel: &mut Kernel) -> anyhow::Result<()> {
         if_index: 1,
         mode: SteerMode::Move as u32,
         check_delta: 0,
-        reserved: [0; 2],
+        from_if_index: 1,
+        moves_segmented: 0,
     };
     kernel.steer(&FlowKey::from(&packet), Some(&order), Clock::now()?)?;
     Ok(())

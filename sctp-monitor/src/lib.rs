@@ -13,6 +13,7 @@ pub mod driver;
 pub mod flows;
 pub mod history;
 pub mod hooks;
+pub mod kept;
 pub mod kernel;
 pub mod lag;
 pub mod layers;

@@ -149,6 +149,12 @@ pub(crate) fn watch(
             "packets can be moved to another path only by the host that sends them: without `--vantage gateway`"
         );
     }
+    if detector.steering.copies() && !detector.probe.is_continuous() {
+        bail!(
+            "packets leave on two paths only with `--probe continuous`: when both carry the same, nothing but probes shows that one has \
+             failed, and they tell the agent at the other end"
+        );
+    }
     if steers && !detector.probe.is_on() {
         warn!(
             "no probes are sent: a path whose packets leave on another one is seen to work again only if the host's stack sends \

@@ -15,6 +15,10 @@ pub(crate) struct Args {
     /// Serve the page about the lab on this host; a path breaks and heals by keys.
     #[arg(long)]
     web: bool,
+    /// The first act alone: a break and a recovery are reported. Without it the break is shown without steering, with `move` and with
+    /// `both` as well.
+    #[arg(long)]
+    quick: bool,
 }
 
 /// Builds everything, and shows the agent at work in a lab of two hosts.
@@ -37,6 +41,9 @@ pub(crate) fn demo(args: &Args) -> anyhow::Result<()> {
     }
     if args.web {
         demo.arg("--web");
+    }
+    if args.quick {
+        demo.arg("--quick");
     }
     run(&mut demo)
 }

@@ -40,7 +40,8 @@ enum Command {
     Build(build::Args),
     /// Build the agent and run it with the arguments after `--`.
     Run(run::Args),
-    /// Show the agent at work: two hosts, two paths; one path breaks and recovers. Needs root.
+    /// Show the agent at work: two hosts, two paths; one path breaks and recovers, and breaks again while its packets are moved, or
+    /// leave on both. Needs root.
     Demo(demo::Args),
     /// Check format, lints, documentation, the structure of the code and the dependencies.
     Lint,

@@ -154,8 +154,12 @@ pub struct FlowRecord {
     pub rare: [Rate; Trust::SLOTS],
     /// The tag of the packet that has `mismatched_mark`.
     pub marked_tag: u32,
+    /// Probes of an agent at the peer's host by which it [would copy](super::Announcement::would_copy) the association's packets. Wraps.
+    pub would_copy: u32,
+    /// Those by which it does. Wraps.
+    pub copies: u32,
     /// Room for more; 0.
-    pub room: [u32; 3],
+    pub room: u32,
 }
 
 impl FlowRecord {

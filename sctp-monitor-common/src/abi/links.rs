@@ -60,8 +60,10 @@ pub struct FlowLinks {
     pub reverse: SlotRef,
     /// The next flow of the same direction, in a ring. None, or the flow's own slot, if it is alone.
     pub next: SlotRef,
+    /// Whether each packet of DATA and SACKs passes on two paths, 1 or 0: this agent copies them, or one at the peer's host does.
+    pub copies: u32,
     /// Room for what the agent may say next; 0.
-    pub reserved: [u32; 12],
+    pub reserved: [u32; 11],
 }
 
 impl FlowLinks {
@@ -77,6 +79,13 @@ impl FlowLinks {
     #[must_use]
     pub const fn wants_proof(&self) -> bool {
         self.tag == 0
+    }
+
+    /// Whether each packet passes on two paths.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_copied(&self) -> bool {
+        self.copies != 0
     }
 
     /// The slot whose record holds the TSN state of a flow's direction; `own` is the flow's.

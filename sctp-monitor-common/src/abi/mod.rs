@@ -19,7 +19,7 @@ pub use counter::{Counter, Counters};
 pub use flow::{FlowRecord, Interface, NO_SLOT};
 pub use key::{FlowKey, IndexKey};
 pub use links::{FlowLinks, FlowSlot, SlotRef};
-pub use probe::{PROBE_INFO_LEN, PROBE_MAGIC, ProbeInfo, ProbePath, ProbeRecord, ProbeSlot};
+pub use probe::{Announcement, PROBE_INFO_LEN, PROBE_MAGIC, ProbeInfo, ProbePath, ProbeRecord, ProbeSlot};
 pub use rate::{Rare, RareKind, Rate, Trust};
 pub use ring::{
     AckOutcome, CONTROL_LONG, CONTROL_SHORT, ControlHeader, FlowOpened, HeartbeatAcked, HeartbeatSent,
@@ -27,6 +27,6 @@ pub use ring::{
 };
 pub(crate) use sender::negative;
 pub use sender::{SenderState, Sent, tsn_after, tsn_at_or_before};
-pub use steer::{MOST_STEERED, SteerCounts, SteerMode, SteerOrder, SteerPlace};
+pub use steer::{MOST_STEERED, SteerCounts, SteerMark, SteerMode, SteerOrder, SteerPlace};
 pub use table::{TABLE_LAYOUT, TableFacts};
 pub use timing::{HEARTBEAT_SLOTS, OutstandingHeartbeat, Rtt, TimedTsn};

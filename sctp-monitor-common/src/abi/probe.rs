@@ -7,6 +7,7 @@
 //! ```text
 //!  0  magic           8  time of sending, CLOCK_MONOTONIC, nanoseconds
 //!  4  place in map   16  zero: a stack of the usrsctp family takes this byte of its own acks for an address family
+//! 17  what the agent at the other end is told, see [`Announcement`]; zero, zero
 //! 20  sequence number
 //! 24  generation of the place
 //! 28  keyed hash of all that, and of the verification tag that the answer must have
@@ -32,17 +33,49 @@ pub struct ProbeInfo {
     pub sent_at_ns: u64,
 }
 
+/// What an agent tells the one at the other end, in its probes. Nothing proves it but the tag of their packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Announcement {
+    /// It sends the association's packets on two paths as soon as the other end does.
+    pub would_copy: bool,
+    /// It does so now.
+    pub copies: bool,
+}
+
+impl Announcement {
+    const WOULD_COPY: u8 = 1;
+    const COPIES: u8 = 2;
+    const WORD: usize = 4;
+
+    const fn to_word(self) -> u32 {
+        let would_copy = if self.would_copy { Self::WOULD_COPY } else { 0 };
+        let copies = if self.copies { Self::COPIES } else { 0 };
+        u32::from_ne_bytes([0, would_copy | copies, 0, 0])
+    }
+
+    /// What the words of a Heartbeat Info say.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_words(words: &[u32; PROBE_INFO_LEN / 4]) -> Self {
+        let said = words[Self::WORD].to_ne_bytes()[1];
+        Self {
+            would_copy: said & Self::WOULD_COPY != 0,
+            copies: said & Self::COPIES != 0,
+        }
+    }
+}
+
 impl ProbeInfo {
     /// The Heartbeat Info, as it stands in the chunk.
     #[must_use]
-    pub fn to_bytes(&self, key: [u64; 2], ack_tag: u32) -> [u8; PROBE_INFO_LEN] {
+    pub fn to_bytes(&self, key: [u64; 2], ack_tag: u32, says: Announcement) -> [u8; PROBE_INFO_LEN] {
         let hash = self.hash(key, ack_tag);
         let words: [u32; PROBE_INFO_LEN / 4] = [
             PROBE_MAGIC,
             self.index,
             self.sent_at_ns as u32,
             (self.sent_at_ns >> 32) as u32,
-            0,
+            says.to_word(),
             self.sequence,
             self.generation,
             hash as u32,
@@ -257,10 +290,15 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_believed_under_its_key_and_tag_only() {
-        let bytes = PROBE.to_bytes([1, 2], 9);
-        assert_eq!(bytes[16], 0, "no address family");
+        for (would_copy, copies) in [(false, false), (true, false), (false, true), (true, true)] {
+            let says = Announcement { would_copy, copies };
+            let bytes = PROBE.to_bytes([1, 2], 9, says);
+            assert_eq!(bytes[16], 0, "no address family");
+            assert_eq!(Announcement::of_words(&words(bytes)), says);
+            assert_eq!(ProbeInfo::of_words(&words(bytes)).0, PROBE);
+        }
+        let bytes = PROBE.to_bytes([1, 2], 9, Announcement::default());
         let (read, hash) = ProbeInfo::of_words(&words(bytes));
-        assert_eq!(read, PROBE);
         assert_eq!(read.hash([1, 2], 9), hash);
         assert_ne!(read.hash([1, 3], 9), hash);
         assert_ne!(read.hash([1, 2], 8), hash);
@@ -268,7 +306,7 @@ mod tests {
 
     #[test]
     fn every_bit_that_is_read_counts() {
-        let bytes = PROBE.to_bytes([1, 2], 9);
+        let bytes = PROBE.to_bytes([1, 2], 9, Announcement::default());
         for bit in (32..PROBE_INFO_LEN * 8).filter(|bit| !(128..160).contains(bit)) {
             let mut other = bytes;
             other[bit / 8] ^= 1 << (bit % 8);

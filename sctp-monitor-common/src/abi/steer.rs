@@ -27,8 +27,11 @@ pub struct SteerOrder {
     pub mode: u32,
     /// What the IPv4 header checksum changes by, see [`check_delta`](crate::steer::check_delta).
     pub check_delta: u32,
-    /// Makes the layout explicit; 0.
-    pub reserved: [u32; 2],
+    /// The NIC by which the host sends them. Copies are made there only: a packet may cross a NIC above or below it as well.
+    pub from_if_index: u32,
+    /// What becomes of a packet that a NIC cuts up and that is to be copied, 1 or 0: it leaves on the other path, or as the host sends
+    /// it. Copies of it would share what it holds.
+    pub moves_segmented: u32,
 }
 
 /// What is done with the packets of a flow.
@@ -39,6 +42,28 @@ pub enum SteerMode {
     DryRun = 1,
     /// They leave on the other path.
     Move = 2,
+    /// They leave as the host sends them, and copies of them on the other path.
+    Both = 3,
+}
+
+/// What a packet was made by, as `tc_steer` tells the programs that see it after that. It stands in the packet's `tc_index`, 16 bits
+/// that nothing else uses on the way (the mark would decide on its route), and is taken off by the last of the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum SteerMark {
+    /// It leaves as the host sends it, and a copy of it elsewhere.
+    First = 0x5c01,
+    /// It is a copy, on another path.
+    Second = 0x5c02,
+}
+
+impl SteerMark {
+    /// Whether a packet's `tc_index` is one of these.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_one(tc_index: u32) -> bool {
+        tc_index == Self::First as u32 || tc_index == Self::Second as u32
+    }
 }
 
 /// What became of the packets of one order: a cache line that the program writes. Bytes are those of the IP packets; where a
@@ -46,7 +71,7 @@ pub enum SteerMode {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
 pub struct SteerCounts {
-    /// Packets that left on the other path.
+    /// Packets that left on the other path, or copies of them.
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -60,8 +85,8 @@ pub struct SteerCounts {
     pub lapsed: u64,
     /// Packets that could not be rewritten, and were lost by it.
     pub failed: u64,
-    /// Makes the layout explicit; 0.
-    pub reserved: u64,
+    /// Packets that left on one path only, though they were to leave on both: a NIC cuts them up, or there was no memory.
+    pub uncopied: u64,
 }
 
 /// The place of an order.

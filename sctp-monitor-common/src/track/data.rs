@@ -6,7 +6,7 @@ use super::{
     tag_check::TagCheck,
 };
 use crate::{
-    abi::{Counter, NO_SLOT, SenderState, Sent, negative, tsn_after},
+    abi::{Counter, NO_SLOT, SenderState, Sent, SteerMark, negative, tsn_after},
     wire::{
         Chunk, ChunkKind, ReadPacket, Readable, Reading,
         chunk::{Visit, walk},
@@ -58,9 +58,17 @@ pub(super) fn on_data<P: Readable, T: FlowTable>(frame: &P, slot: u32, max_chunk
     if scratch.new.count > 0 {
         time_data(slot, table);
     }
-    if old.count + old.late > 0 {
+    if old.count + old.late > 0 && !is_copy(slot, &old, table) {
         on_retransmission(slot, old, table);
     }
+}
+
+/// Whether chunks that had been seen before came first on another path, from a sender whose packets come on two.
+#[inline(always)]
+fn is_copy<T: FlowTable>(slot: u32, old: &OldTsns, table: &mut T) -> bool {
+    table
+        .flow(slot)
+        .is_some_and(|(record, links)| links.is_copied() && old.late == 0 && !record.carried_first(old.last))
 }
 
 /// What stands in front of the user data in a packet of one chunk: IPv4, common header, DATA header.
@@ -136,6 +144,10 @@ fn time_data<T: FlowTable>(slot: u32, table: &mut T) {
     }
     let (tsn, bytes) = (scratch.new.last, scratch.total_length);
     record.highest_sent = tsn;
+    if scratch.mark == SteerMark::First as u32 {
+        // Which of two brought it is not told by what acknowledges it.
+        return;
+    }
     if record.timed.is_armed() && !record.timed.is_left_over() {
         if record.timed.another_packet() {
             let now_ns = table.now_ns();

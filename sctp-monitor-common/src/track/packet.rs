@@ -14,7 +14,7 @@ use super::{
     tag_check::{TagCheck, count_unproven},
 };
 use crate::{
-    abi::{Counter, FlowKey, Interface, NO_SLOT},
+    abi::{Counter, FlowKey, Interface, NO_SLOT, SteerMark},
     wire::{ChunkKind, ReadPacket, Readable, Reading, SctpPacket, chunk::WalkEnd},
 };
 
@@ -31,6 +31,7 @@ pub(super) fn track<P: Readable, T: FlowTable>(
         table.count(Counter::FirstFragment);
     }
     table.scratch().begin(packet);
+    table.scratch().mark = table.mark();
     let key = FlowKey::from(packet);
     let mut slot = table.find(&key);
     if slot == NO_SLOT {
@@ -53,8 +54,11 @@ pub(super) fn track<P: Readable, T: FlowTable>(
         scratch: &mut *scratch,
         max_chunks,
     });
-    record.data_chunks = record.data_chunks.wrapping_add(u64::from(scratch.data_count));
-    record.data_bytes = record.data_bytes.wrapping_add(u64::from(scratch.data_bytes));
+    let is_copy = scratch.mark == SteerMark::Second as u32;
+    if !is_copy {
+        record.data_chunks = record.data_chunks.wrapping_add(u64::from(scratch.data_count));
+        record.data_bytes = record.data_bytes.wrapping_add(u64::from(scratch.data_bytes));
+    }
     // Each segment after the first has headers of its own, and the first one's length counts them once.
     let more = u64::from(scratch.segments.saturating_sub(1));
     record.packets = record.packets.wrapping_add(1 + more);
@@ -81,7 +85,8 @@ pub(super) fn track<P: Readable, T: FlowTable>(
     }
     count_oddities(scratch.walk_end, found, table);
     let may_prove = tag_check == TagCheck::Foreign && wants_proof;
-    if tag_check == TagCheck::Own || may_prove {
+    // What a copy says was said already.
+    if (tag_check == TagCheck::Own || may_prove) && !is_copy {
         apply(frame, slot, interface, max_chunks, table);
     }
     if table.scratch().tag_check != TagCheck::Own as u32 {

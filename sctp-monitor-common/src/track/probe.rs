@@ -10,9 +10,10 @@
 use super::{
     scratch::{PROBE_WORDS, Scratch},
     table::FlowTable,
+    tag_check::TagCheck,
 };
 use crate::{
-    abi::{FlowKey, Interface, PROBE_INFO_LEN, PROBE_MAGIC, ProbeInfo},
+    abi::{Announcement, FlowKey, Interface, PROBE_INFO_LEN, PROBE_MAGIC, ProbeInfo},
     wire::{Chunk, ChunkKind, ReadPacket, Readable, Reading, chunk::CHUNK_HEADER_LEN, param},
 };
 
@@ -67,6 +68,9 @@ pub(super) fn is_of_an_agent<P: Readable, T: FlowTable>(
     let key = record.key;
     let count = &mut record.chunks[chunk.slot()];
     *count = count.wrapping_sub(1);
+    if is_on(table) && chunk.is(ChunkKind::Heartbeat) && !interface.is_egress() {
+        hear(slot, table);
+    }
     if is_on(table) && chunk.is(ChunkKind::Heartbeat) == interface.is_egress() {
         let kind = if is_alone { Company::None } else { Company::Others };
         if take(&key, interface, kind, table) && is_alone {
@@ -94,6 +98,21 @@ pub(super) fn is_of_an_agent<P: Readable, T: FlowTable>(
 enum Company {
     None,
     Others,
+}
+
+/// What a probe of the agent at the peer's host says of that agent.
+#[inline(always)]
+fn hear<T: FlowTable>(slot: u32, table: &mut T) {
+    let Some((record, _, scratch)) = table.flow_and_scratch(slot) else {
+        return;
+    };
+    let [_, _, words @ ..] = &scratch.probe;
+    let says = Announcement::of_words(words);
+    let is_own = u32::from(scratch.tag_check == TagCheck::Own as u32);
+    record.would_copy = record
+        .would_copy
+        .wrapping_add(u32::from(says.would_copy) & is_own);
+    record.copies = record.copies.wrapping_add(u32::from(says.copies) & is_own);
 }
 
 #[inline(always)]

@@ -70,7 +70,7 @@ pub(super) fn on_sack<P: Readable, T: FlowTable>(frame: &P, slot: u32, table: &m
             return;
         };
         let next = links.next.slot();
-        if sack.duplicate_tsns > 0 && record.carried_first(sack.first_duplicate) {
+        if sack.duplicate_tsns > 0 && !links.is_copied() && record.carried_first(sack.first_duplicate) {
             record.spurious = record.spurious.wrapping_add(u32::from(sack.duplicate_tsns));
         }
         if more && record.timed.is_armed() && !record.is_outdated(links) {

@@ -60,7 +60,8 @@ pub struct Scratch {
     pub(super) seen_before: u64,
     /// Where the flow was last seen before the packet.
     pub(super) interface_before: Interface,
-    pub(super) reserved: u32,
+    /// What `tc_steer` made of it, a [`SteerMark`](crate::abi::SteerMark) if it made anything.
+    pub(super) mark: u32,
 }
 
 /// Words that are read of a probe: the chunk's header, the parameter's, and the Heartbeat Info.

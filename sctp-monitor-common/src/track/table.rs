@@ -40,6 +40,11 @@ pub trait FlowTable {
     /// Both, and the memory for the packet at hand.
     fn flow_and_scratch(&mut self, slot: u32) -> Option<(&mut FlowRecord, &FlowLinks, &mut Scratch)>;
 
+    /// What `tc_steer` made of the packet at hand: its `tc_index`.
+    fn mark(&self) -> u32 {
+        0
+    }
+
     /// The key of this agent's probes; zero if it sends none.
     fn probe_key(&self) -> [u64; 2];
 

@@ -1,5 +1,6 @@
 //! What packets do to the records, packet by packet, over a table in memory.
 
+mod copies;
 mod hostile;
 mod links;
 mod probes;
@@ -43,6 +44,17 @@ impl Tracker {
         };
         self.table.set_now(self.now_ns);
         observe(&Frame(frame), Interface::ingress(1), &options, &mut self.table);
+    }
+
+    /// A frame that is seen elsewhere.
+    fn frame_at(&mut self, frame: &[u8], interface: Interface) {
+        let options = Options {
+            link: LinkType::Ethernet,
+            parse: ParseOptions::default(),
+            max_chunks: MAX_CHUNKS,
+        };
+        self.table.set_now(self.now_ns);
+        observe(&Frame(frame), interface, &options, &mut self.table);
     }
 
     /// A packet of the flow 10.1.0.1 > 10.1.0.2.

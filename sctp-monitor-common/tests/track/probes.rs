@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable as _;
 use sctp_monitor_common::{
-    abi::{FlowRecord, Interface, ProbeInfo, ProbePath, ProbeRecord},
+    abi::{Announcement, FlowRecord, Interface, ProbeInfo, ProbePath, ProbeRecord},
     memory::MemoryTable,
     track::{MAX_CHUNKS, Options, Verdict, observe},
     wire::{Address, ChunkKind, Frame, LinkType, ParseOptions},
@@ -40,7 +40,7 @@ fn info(sequence: u32, sent_at_ns: u64) -> Vec<u8> {
         sequence,
         sent_at_ns,
     };
-    probe.to_bytes(KEY, BACK).to_vec()
+    probe.to_bytes(KEY, BACK, Announcement::default()).to_vec()
 }
 
 fn look(table: &mut MemoryTable, packet: &Packet, interface: Interface) -> Verdict {

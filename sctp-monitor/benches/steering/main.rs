@@ -1,8 +1,9 @@
 //! What a break of the primary path costs an application: without an agent, and with one at each end that moves the packets of
-//! the broken path to the other one.
+//! the broken path to the other one, finding it by DATA (`move`) or by probes every 10 ms (`probed`), or that sends on both at all times.
 //!
 //! `cargo xtask bench steering` runs it; `--breaks` says how many breaks of each kind, `--json` prints one object a scene. Each
-//! break happens to a new association at the stack's default timers. The gap is the longest time between two messages
+//! break happens to a new association at the stack's default timers (but HB.interval, which is 1 s: before the first HEARTBEAT no probe is
+//! sent). The gap is the longest time between two messages
 //! that the receiver's stack delivers; a message counts as lost if it was never delivered, as twice if more were delivered than
 //! sent.
 
@@ -20,7 +21,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use sctp_monitor_lab::{Endpoint, EndpointConfig, Event, EventKind, Lab, Monitor, endpoint::Traffic};
+use sctp_monitor_lab::{Endpoint, EndpointConfig, Event, EventKind, Lab, Monitor, Timers, endpoint::Traffic};
 use serde_json::json;
 
 use crate::times::Times;
@@ -33,6 +34,15 @@ struct Cli {
     /// Labs in which breaks happen at the same time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
+    /// Only what is done so: none, move, probed, both.
+    #[arg(long)]
+    mode: Option<String>,
+    /// Only breaks of this kind: both, forward, return.
+    #[arg(long, value_name = "KIND")]
+    what: Option<String>,
+    /// Only so many messages a second.
+    #[arg(long)]
+    rate: Option<u16>,
     /// One JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
@@ -47,6 +57,9 @@ fn main() -> anyhow::Result<()> {
         .into_iter()
         .flat_map(|mode| BREAKS.map(move |what| (mode, what)))
         .flat_map(|(mode, what)| RATES.map(move |rate| Scene { mode, what, rate }))
+        .filter(|scene| cli.mode.as_ref().is_none_or(|mode| mode == scene.mode.name))
+        .filter(|scene| cli.what.as_ref().is_none_or(|what| what == scene.what))
+        .filter(|scene| cli.rate.is_none_or(|rate| rate == scene.rate))
         .collect();
     let results: Vec<Mutex<Vec<Sample>>> = scenes.iter().map(|_| Mutex::default()).collect();
     let next = AtomicUsize::new(0);
@@ -75,8 +88,9 @@ fn main() -> anyhow::Result<()> {
     })?;
     if !cli.json {
         println!(
-            "{:<6} {:<8} {:<8} {:>5} {:>6} {:>10} {:>7} {:>5} {:>5} {:>13}",
+            "{:<6} {:<7} {:<8} {:<8} {:>5} {:>6} {:>10} {:>7} {:>5} {:>5} {:>13}",
             "mode",
+            "agents",
             "stack",
             "break",
             "rate",
@@ -106,7 +120,7 @@ fn claim<'a, T>(next: &AtomicUsize, scenes: &'a [Scene], results: &'a [T]) -> Op
 /// What is done, and to what.
 #[derive(Debug, Clone, Copy)]
 struct Scene {
-    mode: &'static str,
+    mode: Mode,
     what: &'static str,
     rate: u16,
 }
@@ -127,9 +141,11 @@ fn print(scene: Scene, samples: &[Sample], json: bool) {
     let (lost, twice) = (sum(|sample| sample.lost), sum(|sample| sample.twice));
     let retransmitted = sum(|sample| sample.retransmitted);
     let Scene { mode, what, rate } = scene;
+    let (name, agents) = (mode.name, if mode.arguments.is_empty() { "none" } else { "both" });
     if json {
         let row = json!({
-            "mode": mode,
+            "mode": name,
+            "agents": agents,
             "stack": STACK,
             "break": what,
             "rate": rate,
@@ -143,7 +159,7 @@ fn print(scene: Scene, samples: &[Sample], json: bool) {
         println!("{row}");
     } else {
         println!(
-            "{mode:<6} {STACK:<8} {what:<8} {rate:>5} {:>6} {median:>10.0} {p99:>7.0} {lost:>5} {twice:>5} \
+            "{name:<6} {agents:<7} {STACK:<8} {what:<8} {rate:>5} {:>6} {median:>10.0} {p99:>7.0} {lost:>5} {twice:>5} \
              {retransmitted:>13}",
             gaps.count()
         );
@@ -162,9 +178,10 @@ impl Stage {
         let lab = Lab::two_hosts_two_paths()?;
         let binary = Path::new(env!("CARGO_BIN_EXE_sctp-monitor"));
         let mut agents = Vec::new();
-        if scene.mode != NONE {
+        if !scene.mode.arguments.is_empty() {
             for host in ["mme", "hss"] {
-                let arguments = ["--iface", "path1", "--iface", "path2", "--steer", scene.mode];
+                let nics = ["--iface", "path1", "--iface", "path2"];
+                let arguments = [&nics, scene.mode.arguments].concat();
                 let agent = Monitor::spawn(lab.host(host), binary, arguments)?;
                 agent.wait_until_watching(2, SOON)?;
                 agents.push(agent);
@@ -175,9 +192,14 @@ impl Stage {
 
     /// One break of a new association.
     fn play(&self, number: u16) -> anyhow::Result<Sample> {
-        let listen = EndpointConfig::listen(self.lab.ipv4("hss"), PORT);
+        let timers = Timers {
+            heartbeat_interval: Some(Duration::from_secs(1)),
+            ..Timers::default()
+        };
+        let listen = EndpointConfig::listen(self.lab.ipv4("hss"), PORT).timers(timers.clone());
         let mut connect = EndpointConfig::connect(self.lab.ipv4("mme"), self.lab.ipv4("hss"), PORT)
             .local_port(FIRST_PORT + number)
+            .timers(timers)
             .rate(f64::from(self.scene.rate));
         connect.stats_interval = Duration::from_millis(50);
         let server = Endpoint::spawn(self.lab.host("hss"), &listen)?;
@@ -195,6 +217,16 @@ impl Stage {
                         && ports.iter().any(|port| **port == FIRST_PORT + number)
                 };
                 agent.wait_for("path_state_changed", SOON, is_active)?;
+                if self.scene.mode.name == BOTH {
+                    let is_copied = |event: &serde_json::Value| {
+                        let remote_is = event["remote"]
+                            .as_str()
+                            .is_some_and(|known| known.starts_with(remote));
+                        let ports = [&event["local_port"], &event["remote_port"]];
+                        remote_is && ports.iter().any(|port| **port == FIRST_PORT + number)
+                    };
+                    agent.wait_for("steering_started", SOON, is_copied)?;
+                }
             }
         }
         self.carry_on(&client, SETTLED)?;
@@ -238,8 +270,34 @@ fn totals(events: &[Event]) -> Option<(Traffic, u64)> {
     })
 }
 
-const NONE: &str = "none";
-const MODES: [&str; 2] = [NONE, "move"];
+/// What is done, and by which options of the agents at both ends.
+#[derive(Debug, Clone, Copy)]
+struct Mode {
+    name: &'static str,
+    arguments: &'static [&'static str],
+}
+
+const BOTH: &str = "both";
+const MODES: [Mode; 4] = [
+    Mode {
+        name: "none",
+        arguments: &[],
+    },
+    Mode {
+        name: "move",
+        arguments: &["--steer", "move", "--probe", "confirm"],
+    },
+    Mode {
+        name: "probed",
+        arguments: &["--steer", "move", "--probe", "continuous", "--config", PROBED],
+    },
+    Mode {
+        name: BOTH,
+        arguments: &["--steer", "both", "--probe", "continuous"],
+    },
+];
+/// Probes every 10 ms.
+const PROBED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/steering/probed.toml");
 const BREAKS: [&str; 3] = ["both", "forward", "return"];
 /// Messages a second, of 100 bytes.
 const RATES: [u16; 2] = [20, 500];

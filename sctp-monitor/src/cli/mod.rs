@@ -369,6 +369,8 @@ pub enum SteerArg {
     DryRun,
     /// Move them to a path of the association that works.
     Move,
+    /// Send all packets on two paths at once, if an agent at the other end does so too (needs `--probe continuous`).
+    Both,
 }
 
 impl From<SteerArg> for SteeringMode {
@@ -377,6 +379,7 @@ impl From<SteerArg> for SteeringMode {
             SteerArg::Off => Self::Off,
             SteerArg::DryRun => Self::DryRun,
             SteerArg::Move => Self::Move,
+            SteerArg::Both => Self::Both,
         }
     }
 }

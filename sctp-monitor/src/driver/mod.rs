@@ -38,6 +38,7 @@ use crate::{
     control::{self, Question, SteerAnswer, SteerRequest},
     flows::KernelFlows,
     history::History,
+    kept::KeptNeighbours,
     kernel::{Attachment, HookChoice},
     lag::LagGauge,
     log::Log,
@@ -207,6 +208,7 @@ impl Driver {
         service::ready(&self.names());
         let _control = self.listen();
         let mut next_hops = NextHops::open().context("cannot open a netlink socket to look up neighbours")?;
+        let mut kept = KeptNeighbours::open().context("cannot open a netlink socket to keep neighbours")?;
         let mut ways = Ways::open().context("cannot open a netlink socket to look up routes")?;
         let ring = self.flows.kernel.ring_signal()?;
         let mut refresh = interval(Duration::from_secs(1));
@@ -234,13 +236,18 @@ impl Driver {
                     ready?.clear_ready();
                 }
                 news = nics.next() => match news {
-                    Some(news) => self.on_nics(news, Clock::now()?),
+                    Some(news) => {
+                        self.on_nics(news, Clock::now()?);
+                        kept.keep(self.session.kept_ways());
+                    }
                     None => bail!("the kernel closed the netlink socket"),
                 },
                 found = ways.next() => self.on_ways(&found, Clock::now()?),
                 look = next_hops.next() => self.on_look(look, Clock::now()?),
+                () = kept.next() => {}
                 _ = refresh.tick() => {
                     self.refresh()?;
+                    kept.keep(self.session.kept_ways());
                     next_hops.ask(self.session.take_paths_in_question());
                 }
                 // Whoever asks meanwhile waits: the answer is to be newer than the question.

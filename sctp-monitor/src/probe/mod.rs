@@ -84,7 +84,7 @@ impl Sender {
         let length = usize::from(request.chunk_length).saturating_sub(Heartbeat::CHUNK_OVERHEAD);
         let too_long = EmitError::InfoTooLong { length };
         let info = info.get_mut(..length.max(PROBE_INFO_LEN)).ok_or(too_long)?;
-        info[..PROBE_INFO_LEN].copy_from_slice(&probe.to_bytes(self.key, request.ack_tag));
+        info[..PROBE_INFO_LEN].copy_from_slice(&probe.to_bytes(self.key, request.ack_tag, request.says));
         let heartbeat = Heartbeat {
             src_port: request.key.src_port,
             dst_port: request.key.dst_port,

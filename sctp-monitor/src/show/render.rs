@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{Table, presets::NOTHING};
 use sctp_monitor_engine::model::{
-    AssociationView, IncidentView, PhaseView, Short, Side, Sides, Status as Opened,
+    AssociationView, IncidentView, PhaseView, Short, Side, Sides, Status as Opened, SteeringMode,
     words::{date_time, plural},
 };
 
@@ -214,7 +214,16 @@ fn explain(out: &mut impl Write, association: &AssociationView, document: &Docum
         )?;
         if let Some(steering) = path.steering.filter(|steering| steering.onto.is_some()) {
             let onto = steering.onto.map_or_else(String::new, |onto| onto.to_string());
-            writeln!(out, "  its packets leave on path {onto} ({})", steering.mode)?;
+            let as_well = if steering.mode == SteeringMode::Both {
+                "as well "
+            } else {
+                ""
+            };
+            writeln!(
+                out,
+                "  its packets leave on path {onto} {as_well}({})",
+                steering.mode
+            )?;
         }
         if let Some(obstacle) = path.probes.as_ref().and_then(|probes| probes.obstacle) {
             writeln!(out, "  it is not probed: {obstacle}")?;

@@ -51,6 +51,9 @@ fn prospect(out: &mut impl Write, path: &SteeringProspect) -> io::Result<()> {
         (None, None, Some(obstacle)) => writeln!(out, "if it fails, nothing is moved: {obstacle}"),
         (None, None, None) => writeln!(out),
     }?;
+    if let Some(why) = path.not_copied {
+        writeln!(out, "  they do not leave on two paths at once: {why}")?;
+    }
     if let Some(way) = &path.way {
         writeln!(
             out,
@@ -95,6 +98,11 @@ fn in_force(path: sctp_monitor_engine::model::PathId, steering: &SteeringView) -
             "DATA and SACKs of path {path} leave{onto} since {since} UTC; {} moved, {} left as the host sent them",
             words::plural(counts.packets, "packet"),
             counts.kept + counts.lapsed
+        ),
+        SteeringMode::Both => format!(
+            "DATA and SACKs of path {path} leave{onto} as well since {since} UTC; {} sent on both, {} on one only",
+            words::plural(counts.packets, "packet"),
+            counts.kept + counts.lapsed + counts.uncopied
         ),
         SteeringMode::DryRun | SteeringMode::Off => format!(
             "dry run: DATA and SACKs of path {path} would leave{onto} since {since} UTC; {} would have been moved",

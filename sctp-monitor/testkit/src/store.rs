@@ -79,10 +79,10 @@ impl Store {
         self.orders.iter().map(|(_, order, _)| order)
     }
 
-    /// Counts a packet that leaves by its order, if there is one: the order, if it is moved.
+    /// Counts a packet that leaves by its order, if there is one: the order, if it is moved or copied.
     pub fn leave(&mut self, key: &FlowKey, bytes: u64) -> Option<SteerOrder> {
         let (_, order, counts) = self.orders.iter_mut().find(|(known, ..)| known == key)?;
-        if order.mode == SteerMode::Move as u32 {
+        if order.mode != SteerMode::DryRun as u32 {
             counts.packets += 1;
             counts.bytes += bytes;
             return Some(*order);
@@ -165,7 +165,8 @@ impl FlowStore for Store {
             sequence: request.sequence,
             sent_at_ns: now.as_nanos(),
         };
-        let mut info = probe.to_bytes(self.table.probe_key(), request.ack_tag).to_vec();
+        let key = self.table.probe_key();
+        let mut info = probe.to_bytes(key, request.ack_tag, request.says).to_vec();
         info.resize(usize::from(request.chunk_length) - Heartbeat::CHUNK_OVERHEAD, 0);
         let slot = self.table.find(&request.key);
         let interface = self.table.records().get(slot as usize)?.interface;

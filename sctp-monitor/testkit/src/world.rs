@@ -11,7 +11,7 @@ use crate::{
     store::Store,
 };
 use sctp_monitor_common::{
-    abi::{FlowKey, Interface},
+    abi::{FlowKey, Interface, SteerMark, SteerMode},
     memory::MemoryTable,
     steer::IsMovable,
     track::{MAX_CHUNKS, Options, observe},
@@ -220,10 +220,25 @@ impl World {
 
     /// The same; gives the path on which it left.
     pub fn sent_somewhere(&mut self, path: u8, tag: u32, chunks: Vec<Vec<u8>>) -> u8 {
+        self.sent_on(path, tag, chunks)[0]
+    }
+
+    /// The same; gives the path on which it left, and the one on which a copy did.
+    pub fn sent_on(&mut self, path: u8, tag: u32, chunks: Vec<Vec<u8>>) -> Vec<u8> {
         let packet = Packet::v4(tag, chunks);
-        let carrier = self.moved(&Self::on(path, packet.clone())).unwrap_or(path);
-        self.packet(&Self::on(carrier, packet), carrier, true);
-        carrier
+        let carriers: Vec<_> = match self.ordered(&Self::on(path, packet.clone())) {
+            None => vec![(path, None)],
+            Some((onto, SteerMode::Both)) => {
+                vec![(path, Some(SteerMark::First)), (onto, Some(SteerMark::Second))]
+            }
+            Some((onto, _)) => vec![(onto, None)],
+        };
+        for (carrier, mark) in &carriers {
+            self.store.table.set_mark(*mark);
+            self.packet(&Self::on(*carrier, packet.clone()), *carrier, true);
+        }
+        self.store.table.set_mark(None);
+        carriers.into_iter().map(|(carrier, _)| carrier).collect()
     }
 
     /// The same packet with the addresses of a path.
@@ -231,8 +246,8 @@ impl World {
         packet.between(&Self::local(path), &Self::remote(path))
     }
 
-    /// The path to which a packet that leaves is moved.
-    fn moved(&mut self, packet: &Packet) -> Option<u8> {
+    /// The path to which a packet that leaves is moved or copied.
+    fn ordered(&mut self, packet: &Packet) -> Option<(u8, SteerMode)> {
         let frame = packet.ethernet();
         let parsed = parse(&Frame(&frame), LinkType::Ethernet, ParseOptions::default()).ok()?;
         let chunks = IsMovable {
@@ -245,7 +260,12 @@ impl World {
         let order = self
             .store
             .leave(&FlowKey::from(&parsed), u64::from(parsed.total_length))?;
-        u8::try_from(order.if_index + 1 - NIC).ok()
+        let mode = if order.mode == SteerMode::Both as u32 {
+            SteerMode::Both
+        } else {
+            SteerMode::Move
+        };
+        Some((u8::try_from(order.if_index + 1 - NIC).ok()?, mode))
     }
 
     /// A packet from the remote endpoint over a path.

@@ -5,6 +5,7 @@
 mod ask;
 mod attacks;
 mod audit;
+mod both;
 mod browser;
 mod budgets;
 mod bulk;

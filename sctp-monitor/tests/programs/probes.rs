@@ -3,7 +3,7 @@
 use bytemuck::Zeroable as _;
 use sctp_monitor::kernel::LoadOptions;
 use sctp_monitor_common::{
-    abi::{ProbeInfo, ProbePath, ProbeRecord},
+    abi::{Announcement, ProbeInfo, ProbePath, ProbeRecord},
     wire::Address,
 };
 use sctp_monitor_testkit::frames::{self, Packet};
@@ -55,7 +55,7 @@ fn info(key: [u64; 2], sequence: u32) -> Vec<u8> {
         sequence,
         sent_at_ns: 1,
     };
-    let mut info = probe.to_bytes(key, BACK).to_vec();
+    let mut info = probe.to_bytes(key, BACK, Announcement::default()).to_vec();
     info.resize(56, 0);
     info
 }

@@ -237,6 +237,73 @@ fn a_packet_that_a_nic_cuts_up_is_moved_whole() {
     assert_eq!(steered.counts(&packet).packets, 2);
 }
 
+#[test]
+fn packets_of_data_and_sacks_leave_on_both_paths() {
+    let mut steered = Steered::new(SteerMode::Both, Duration::ZERO);
+    for chunks in [vec![frames::data(1, 100)], vec![frames::sack(9, &[])]] {
+        for packet in [Packet::v4(TAG, chunks.clone()), Packet::v6(TAG, chunks)] {
+            steered.kernel.renew_orders(now());
+            let before = steered.counts(&packet);
+            // The first one has left by the loopback NIC, on which tests run.
+            let (end, left) = steered.leave(&packet.ethernet());
+            let other = elsewhere(&packet).ethernet();
+            assert_eq!((end, &left[12..]), (REDIRECTED, &other[12..]));
+            let counts = steered.counts(&packet);
+            assert_eq!((counts.packets - before.packets, counts.uncopied), (1, 0));
+        }
+    }
+    let heartbeat = Packet::v4(TAG, vec![frames::heartbeat(&[3; 40])]);
+    assert_eq!(
+        steered.leave(&heartbeat.ethernet()),
+        (PASSED, heartbeat.ethernet())
+    );
+    assert_eq!(steered.counts(&heartbeat).kept, 1);
+}
+
+#[test]
+fn packets_are_copied_on_the_nic_by_which_the_host_sends_them_only() {
+    let mut steered = Steered::new(SteerMode::Both, Duration::ZERO);
+    let packet = Packet::v4(TAG, vec![frames::data(1, 10)]);
+    let mut order = order(&packet, SteerMode::Both);
+    order.from_if_index = 2;
+    steered
+        .kernel
+        .steer(&key_of(&packet), Some(&order), now())
+        .unwrap();
+    assert_eq!(steered.leave(&packet.ethernet()), (PASSED, packet.ethernet()));
+    assert_eq!(steered.counts(&packet), SteerCounts::default());
+}
+
+#[test]
+fn a_packet_that_a_nic_cuts_up_is_never_copied() {
+    let mut steered = Steered::new(SteerMode::Both, Duration::ZERO);
+    let packet = Packet::v4(TAG, (0..15).map(|tsn| frames::data(tsn, 150)).collect());
+    let mut context = [0_u8; 192];
+    context[GSO_SEGS_AT..GSO_SEGS_AT + 4].copy_from_slice(&2_u32.to_ne_bytes());
+    context[GSO_SIZE_AT..GSO_SIZE_AT + 4].copy_from_slice(&1_400_u32.to_ne_bytes());
+    let whole = packet.ethernet();
+    assert_eq!(
+        steered.leave_with(&whole, Some(&context)),
+        (PASSED, whole.clone())
+    );
+    let counts = steered.counts(&packet);
+    assert_eq!((counts.uncopied, counts.packets), (2, 0));
+    // The path has failed: it is moved.
+    let mut order = order(&packet, SteerMode::Both);
+    order.moves_segmented = 1;
+    steered
+        .kernel
+        .steer(&key_of(&packet), Some(&order), now())
+        .unwrap();
+    let (end, left) = steered.leave_with(&whole, Some(&context));
+    assert_eq!(
+        (end, &left[12..]),
+        (REDIRECTED, &elsewhere(&packet).ethernet()[12..])
+    );
+    let counts = steered.counts(&packet);
+    assert_eq!((counts.uncopied, counts.packets), (2, 2));
+}
+
 /// The program, with orders for the IPv4 and the IPv6 flow of the test packets.
 struct Steered {
     kernel: Kernel,
@@ -291,7 +358,8 @@ fn order(packet: &Packet, mode: SteerMode) -> SteerOrder {
         if_index: 1,
         mode: mode as u32,
         check_delta: check_delta([from.src, from.dst], [to.src, to.dst]),
-        reserved: [0; 2],
+        from_if_index: 1,
+        moves_segmented: 0,
     }
 }
 

@@ -48,7 +48,8 @@ impl ProbeConfig {
     }
 
     /// Whether each path is probed all the time.
-    pub(crate) fn is_continuous(&self) -> bool {
+    #[must_use]
+    pub fn is_continuous(&self) -> bool {
         self.mode == ProbeMode::Continuous
     }
 

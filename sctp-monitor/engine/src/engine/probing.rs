@@ -37,9 +37,11 @@ impl Engine {
         let Some(judgement) = self.probing.judge((id, path), now) else {
             return;
         };
+        let rtt = self.probing.rtt(&(id, path));
         let association = self.registry.get(id);
         let slot = association.and_then(|known| known.path(&path)?.flow(Direction::Forward));
         if let Some(flow) = slot.and_then(|slot| self.flows.get_mut(slot)) {
+            flow.probe_rtt = rtt;
             match judgement {
                 Judgement::Answered { at, rtt } => flow.detector.on_probe_answered(at, rtt),
                 Judgement::Dead {

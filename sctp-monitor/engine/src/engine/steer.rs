@@ -126,10 +126,9 @@ impl Engine {
     pub(crate) fn handle_steering_pause(&mut self, is_paused: bool, now: Timestamp) {
         if is_paused {
             self.steering.pause(now);
-            self.take_decisions(now);
-            return;
+        } else {
+            self.steering.resume();
         }
-        self.steering.resume();
         let all: Vec<_> = self.associations().map(Association::id).collect();
         for association in all {
             self.review_steering(association, now);
@@ -161,10 +160,23 @@ impl Engine {
             now,
         };
         match self.registry.get(id) {
-            Some(association) => self.steering.review(association, around),
+            Some(association) => {
+                self.steering.review(association, around);
+                let copies = [
+                    self.steering.copies(id),
+                    self.steering.comes_twice(association, around),
+                ];
+                self.registry.set_copies(&mut self.flows, id, copies);
+            }
             None => self.steering.forget(id, now),
         }
+        self.probing.say(id, self.steering.says(id));
         self.take_decisions(now);
+    }
+
+    /// The ways whose next hops are to stay known.
+    pub(crate) fn kept_ways(&self) -> BTreeSet<WayQuestion> {
+        self.steering.kept_ways()
     }
 
     /// Does what time alone brings about.
@@ -174,11 +186,16 @@ impl Engine {
         }
     }
 
-    /// What was steered of associations that are no more.
+    /// What was steered of associations that are no more, and whether the other end still says what it said.
     pub(super) fn review_all_steering(&mut self, now: Timestamp) {
-        for association in self.steering.associations() {
+        let mut all = self.steering.associations();
+        if self.config.steering.copies() {
+            all.extend(self.associations().map(Association::id));
+        }
+        for association in all {
             self.review_steering(association, now);
         }
+        self.route(now);
     }
 
     /// The stack sends nothing on a path whose packets leave on another one: only probes show that it works again.

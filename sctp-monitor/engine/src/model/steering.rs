@@ -20,6 +20,8 @@ pub enum SteeringMode {
     DryRun,
     /// They leave on a path of their association that works.
     Move,
+    /// Packets of all paths leave on two paths at once, where that does no harm; elsewhere those of a failed path are moved.
+    Both,
 }
 
 /// Why packets of a path began to leave on another one.
@@ -28,6 +30,8 @@ pub enum SteeringMode {
 pub enum SteeringCause {
     /// The path is inactive.
     PathInactive,
+    /// They are to leave on two paths at all times.
+    Always,
     /// The operator asked for it.
     Operator,
 }
@@ -44,6 +48,8 @@ pub enum SteeringEnd {
     Operator,
     /// The association has ended, or the path is no longer one of it.
     PathGone,
+    /// The agent at the other end does not send on two paths any more.
+    PeerStopped,
     /// The kernel did not take the order.
     Refused,
     /// Packets of the path, or of the other one, cross a NIC that is not watched now.
@@ -93,12 +99,20 @@ pub enum SteeringObstacle {
     AnswersFiltered,
     /// Routes and neighbours are being looked up.
     NotChecked,
+    /// No agent at the other end says that it would send on two paths at once as well.
+    PeerDoesNotCopy,
+    /// The round-trip time of the other path is above `longest_rtt`.
+    RttTooLong,
+    /// No probe was answered yet on the path or on the other one: a failure of either would not be found.
+    NotProbed,
+    /// The other path alone carries its packets: what it has is taken back when it is active again.
+    CarriesAlone,
 }
 
 /// What became of the packets of a path for which there was an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SteeringCounts {
-    /// Packets that left on another path.
+    /// Packets that left on another path, or on another path as well.
     pub packets: u64,
     /// Bytes of these packets (IP total length).
     pub bytes: u64,
@@ -112,6 +126,9 @@ pub struct SteeringCounts {
     pub lapsed: u64,
     /// Packets that were lost because they could be rewritten in part only.
     pub failed: u64,
+    /// Packets that left on one path only, though they were to leave on both: a NIC cuts them up (SCTP GSO).
+    #[serde(default)]
+    pub uncopied: u64,
 }
 
 /// Whether packets of a path leave on another one, and how many have.
@@ -155,6 +172,9 @@ pub struct SteeringProspect {
     pub onto: Option<PathId>,
     /// Why they would not be moved.
     pub obstacle: Option<SteeringObstacle>,
+    /// Why they do not leave on two paths now, if they are to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_copied: Option<SteeringObstacle>,
     /// How packets of other paths would leave on this one, if this host has sent anything here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub way: Option<WayView>,
@@ -175,6 +195,7 @@ impl std::ops::Add for SteeringCounts {
             kept: self.kept + other.kept,
             lapsed: self.lapsed + other.lapsed,
             failed: self.failed + other.failed,
+            uncopied: self.uncopied + other.uncopied,
         }
     }
 }
@@ -185,6 +206,7 @@ impl fmt::Display for SteeringMode {
             Self::Off => "off",
             Self::DryRun => "dry-run",
             Self::Move => "move",
+            Self::Both => "both",
         })
     }
 }

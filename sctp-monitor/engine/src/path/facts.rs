@@ -56,6 +56,8 @@ pub(crate) struct FlowFacts {
     /// From the DATA packet that obliges the peer to acknowledge (the second one, RFC 9260 section 6.2) to the SACK, if
     /// measured; from a single one with the peer's delayed ack.
     pub(crate) data_to_sack: Option<RttView>,
+    /// Probes of an agent at the peer's host by which it would send the association's packets on two paths, and by which it does.
+    pub(crate) announced: [u32; 2],
     /// When the first packet passed.
     pub(crate) first_seen: Timestamp,
     /// When the last packet passed, to one tick.
@@ -101,6 +103,7 @@ impl FlowFacts {
             heartbeat_length: heartbeat_length(record),
             heartbeat_rtt: RttView::of(&record.heartbeat_rtt),
             data_to_sack: RttView::of(&record.data_rtt),
+            announced: [record.would_copy, record.copies],
             first_seen: Timestamp::from_nanos(record.first_seen_ns),
             last_seen: at_ticks(record, record.last_seen_ticks, tick),
             throughput: Throughput::default(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
-    model::{AssociationId, Direction, Missing, PathId, Reason, Timestamp},
+    model::{AssociationId, Direction, Missing, PathId, Reason, RttView, Timestamp},
     path::{
         detector::{Context, Detector, Judged, Verdict},
         facts::{FlowFacts, at_ticks},
@@ -91,6 +91,10 @@ pub(crate) struct Flow {
     proofs_before: u16,
     /// The last next-hop MTU that an ICMP error named.
     pub(crate) path_mtu: Option<u32>,
+    /// Time from probes on it to their answers, while it is probed.
+    pub(crate) probe_rtt: Option<RttView>,
+    /// When an agent at the peer's host last said that it would send the association's packets on two paths, and that it does.
+    pub(crate) announced_at: [Option<Timestamp>; 2],
     meter: Meter,
     /// What the record holds of associations before.
     inherited: Inherited,
@@ -143,6 +147,8 @@ impl Flow {
             unresolved_since: None,
             proofs_before: 0,
             path_mtu: None,
+            probe_rtt: None,
+            announced_at: [None; 2],
             meter: Meter::default(),
             inherited: Inherited::Nothing,
         }
@@ -253,6 +259,15 @@ impl Flow {
         self.losses
             .on_packets(passed, view.bytes.saturating_sub(self.view.bytes));
         self.speaks = speaks(record);
+        for (at, (now_said, said)) in self
+            .announced_at
+            .iter_mut()
+            .zip(view.announced.into_iter().zip(self.view.announced))
+        {
+            if now_said != said {
+                *at = Some(now);
+            }
+        }
         let retransmitted = view.retransmissions.saturating_sub(self.view.retransmissions);
         self.retransmitted = self.retransmitted.saturating_add(retransmitted);
         let throughput = self.view.throughput;

@@ -22,14 +22,14 @@ use std::{
 };
 
 use bytemuck::Zeroable as _;
-use sctp_monitor_common::abi::{ProbePath, ProbeRecord};
+use sctp_monitor_common::abi::{Announcement, ProbePath, ProbeRecord};
 
 pub(crate) use self::judge::Judgement;
 pub(crate) use self::probed::UsualRtt;
 use self::{budget::Budget, probed::Probed, request::ProbeRequest, target::Target};
 use crate::{
     config::Config,
-    model::{AssociationId, PathId, ProbeObstacle, ProbesView, Timestamp},
+    model::{AssociationId, PathId, ProbeObstacle, ProbesView, RttView, Timestamp},
 };
 
 /// A path of an association.
@@ -138,6 +138,14 @@ impl Probing {
             probed.regular_is_due(&self.config.probe, now);
         }
         self.schedule(path, now);
+    }
+
+    /// What the probes of an association tell an agent at the other end.
+    pub(crate) fn say(&mut self, association: AssociationId, says: Announcement) {
+        let of_association = self.paths.range_mut((association, FIRST)..);
+        for (_, probed) in of_association.take_while(|((id, _), _)| *id == association) {
+            probed.says = says;
+        }
     }
 
     /// An answer to the host's own packets is missing on a path, or none is.
@@ -332,6 +340,11 @@ impl Probing {
     /// What a reader is told of a path's probes, if it is probed.
     pub(crate) fn view(&self, path: &ProbedPath) -> Option<ProbesView> {
         self.paths.get(path).map(Probed::view)
+    }
+
+    /// Time from a path's probes to their answers.
+    pub(crate) fn rtt(&self, path: &ProbedPath) -> Option<RttView> {
+        RttView::of(&self.paths.get(path)?.record.rtt)
     }
 
     /// A place in the map of probes, and the generation of whoever has it now.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytemuck::Zeroable as _;
-use sctp_monitor_common::abi::ProbeRecord;
+use sctp_monitor_common::abi::{Announcement, ProbeRecord};
 
 use super::{request::ProbeRequest, sent::SentProbes, target::Target};
 use crate::{
@@ -29,6 +29,8 @@ pub(super) struct Probed {
     usual: Option<RttView>,
     /// It is probed until it is active again, whatever the mode.
     pub(super) is_kept: bool,
+    /// What its probes tell an agent at the other end.
+    pub(super) says: Announcement,
     /// It is dead by its probes.
     pub(super) is_down: bool,
     pub(super) trial: Option<Trial>,
@@ -75,6 +77,7 @@ impl Probed {
             told_at_ns: 0,
             usual: None,
             is_kept: false,
+            says: Announcement::default(),
             is_down: false,
             trial: None,
             undecided_at: None,
@@ -106,6 +109,7 @@ impl Probed {
             sequence: self.sequence,
             usual: self.usual,
             is_kept: self.is_kept,
+            says: self.says,
             is_down: self.is_down,
             odds: self.odds,
             totals: self.totals,
@@ -264,6 +268,7 @@ impl Probed {
             tag: self.target.tag,
             ack_tag: self.target.ack_tag,
             chunk_length: self.target.chunk_length,
+            says: self.says,
         }
     }
 

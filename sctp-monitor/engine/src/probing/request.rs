@@ -1,6 +1,6 @@
 //! A probe that is to be sent.
 
-use sctp_monitor_common::abi::FlowKey;
+use sctp_monitor_common::abi::{Announcement, FlowKey};
 
 /// A HEARTBEAT that the agent is to send into an association.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,4 +19,6 @@ pub struct ProbeRequest {
     pub ack_tag: u32,
     /// The length of the HEARTBEAT chunk in bytes: this host's stack stands an answer of it.
     pub chunk_length: u16,
+    /// What it tells an agent at the other end.
+    pub says: Announcement,
 }

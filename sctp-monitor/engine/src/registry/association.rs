@@ -61,6 +61,8 @@ pub struct Association {
     pub(super) flows: [Vec<u32>; 2],
     /// Where new DATA goes, by direction.
     pub(super) primary: [Primary; 2],
+    /// Whether each of its packets of DATA and SACKs passes on two paths, by direction.
+    pub(super) copies: [bool; 2],
     /// It was said that the capture lacks packets of it.
     pub(super) lacks_packets: bool,
     /// The path that carried the handshake: it is confirmed by it (RFC 9260 section 5.4).
@@ -153,6 +155,7 @@ impl Association {
             paths: BTreeMap::new(),
             flows: Default::default(),
             primary: Default::default(),
+            copies: [false; 2],
             lacks_packets: false,
             confirmed_by_handshake: None,
             in_vain: Default::default(),

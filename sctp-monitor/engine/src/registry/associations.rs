@@ -252,6 +252,16 @@ impl Associations {
         relink(&mut self.changes, flows, association);
     }
 
+    /// Tells the programs whether each packet of an association passes on two paths, by direction, if that is news.
+    pub(super) fn set_copies(&mut self, flows: &mut Flows, id: AssociationId, copies: [bool; 2]) {
+        if let Some(association) = self.by_id.get_mut(&id)
+            && association.copies != copies
+        {
+            association.copies = copies;
+            relink(&mut self.changes, flows, association);
+        }
+    }
+
     /// Takes a flow out of its association.
     pub(super) fn leave(&mut self, flows: &mut Flows, slot: u32) {
         let Some(flow) = flows.get_mut(slot) else {

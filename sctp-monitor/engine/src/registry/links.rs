@@ -67,6 +67,7 @@ pub(super) fn relink(changes: &mut VecDeque<Change>, flows: &mut Flows, associat
                 tsn_state: SlotRef::to(first),
                 reverse: reverse.map_or(SlotRef::NONE, SlotRef::to),
                 next: SlotRef::to(next),
+                copies: association.copies[direction as usize].into(),
                 ..FlowLinks::default()
             };
             tell(changes, *slot, flow, links);

@@ -47,6 +47,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Config,
     model::{AssociationId, PathId},
+    path::flows::Flows,
     registry::{
         association::Association, associations::Associations, change::Change, errors::Repeats,
         handshakes::Handshakes, recent::Recent, unfinished::Unfinished,
@@ -115,6 +116,11 @@ impl Registry {
 
     pub(crate) fn get_mut(&mut self, id: AssociationId) -> Option<&mut Association> {
         self.associations.get_mut(id)
+    }
+
+    /// Takes whether each packet of an association passes on two paths, by direction.
+    pub(crate) fn set_copies(&mut self, flows: &mut Flows, id: AssociationId, copies: [bool; 2]) {
+        self.associations.set_copies(flows, id, copies);
     }
 
     /// The paths that only time keeps from being active.

@@ -29,7 +29,7 @@ impl Registry {
         if let Some((kind, at)) = self.follow_data(flow, member) {
             self.associations.report(id, kind, at);
         }
-        if has_new_data {
+        if has_new_data && !self.comes_twice(member) {
             self.look_at_primary(flows, member, now);
         }
         self.vouch(flows, slot, member);
@@ -47,6 +47,13 @@ impl Registry {
         {
             self.report_lack(member, missing, now);
         }
+    }
+
+    /// Whether the peer's packets come on two paths each.
+    fn comes_twice(&self, member: Membership) -> bool {
+        let association = self.associations.get(member.association);
+        member.direction == Direction::Return
+            && association.is_some_and(|known| known.copies[Direction::Return as usize])
     }
 
     /// New DATA of the peer came over another path than before: what becomes of that one is seen by looking, if nothing comes there any
@@ -83,6 +90,7 @@ impl Registry {
     fn follow_data(&mut self, flow: &mut Flow, member: Membership) -> Option<(EventKind, Timestamp)> {
         let (acked_at, new_data_at) = (flow.acked_at.take(), flow.new_data_at.take());
         let retransmitted = std::mem::take(&mut flow.retransmitted);
+        let comes_twice = self.comes_twice(member);
         let association = self.associations.get_mut(member.association)?;
         let in_vain = &mut association.in_vain[member.direction as usize];
         if acked_at.is_some() {
@@ -92,6 +100,10 @@ impl Registry {
                 in_vain.since = flow.view.last_seen;
             }
             in_vain.retransmissions += retransmitted;
+        }
+        if comes_twice {
+            // Which of two comes first says nothing of where the peer sends it.
+            return None;
         }
         let primary = &mut association.primary[member.direction as usize];
         if let Some(at) = acked_at {

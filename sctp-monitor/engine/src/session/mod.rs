@@ -283,6 +283,13 @@ impl Session {
         }
     }
 
+    /// The ways whose next hops must stay known to this host, though nobody there may answer any more: packets without a next hop are
+    /// never seen by what moves or copies them.
+    #[must_use]
+    pub fn kept_ways(&self) -> BTreeSet<WayQuestion> {
+        self.engine.kept_ways()
+    }
+
     /// Takes what was found of ways at `read_at`, `None` where nobody could say, and how NICs filter what arrives.
     pub fn handle_ways(
         &mut self,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config,
-    model::{PathId, PathState, SteeringObstacle, WayQuestion},
+    model::{PathId, PathState, RttView, SteeringObstacle, WayQuestion},
     path::flow::Flow,
     registry::association::Association,
 };
@@ -140,6 +140,12 @@ fn fits(
     !mtu(other).zip(failed.and_then(mtu)).is_some_and(too_small)
 }
 
+/// The same path, whatever has become of it.
+pub(super) fn same(association: &Association, onto: PathId, around: Surroundings<'_>) -> Option<Target> {
+    let flow = around.sent_flow(association, &onto)?;
+    Some(Target::of(onto, flow))
+}
+
 impl Target {
     fn of(path: PathId, flow: &Flow) -> Self {
         Self {
@@ -161,8 +167,14 @@ fn preference(config: &config::Steering, around: Surroundings<'_>, if_index: u32
 }
 
 fn round_trip(flow: &Flow) -> Duration {
-    let known = flow.view.heartbeat_rtt.or(flow.view.data_to_sack);
-    known.map_or(Duration::MAX, |rtt| rtt.srtt)
+    measured(flow).map_or(Duration::MAX, |rtt| rtt.srtt)
+}
+
+/// The round-trip time of a path, if it was measured.
+fn measured(flow: &Flow) -> Option<RttView> {
+    flow.probe_rtt
+        .or(flow.view.heartbeat_rtt)
+        .or(flow.view.data_to_sack)
 }
 
 /// A path that was answered within this time works; one that was not may have failed with the other, and nobody has noticed yet.

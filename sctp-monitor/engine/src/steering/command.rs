@@ -1,6 +1,6 @@
 //! What the operator asks of steering, and is told of it.
 
-use super::{InForce, Steering, around::Surroundings};
+use super::{InForce, Steering, around::Surroundings, both};
 use crate::{
     model::{
         AssociationId, PathId, PathState, Side, SteeredPath, SteeringCause, SteeringCounts, SteeringEnd,
@@ -53,6 +53,9 @@ impl Steering {
                     steering: self.view(id, *path_id),
                     onto: target.as_ref().ok().copied(),
                     obstacle: target.err(),
+                    not_copied: (self.mode_of(association) == SteeringMode::Both)
+                        .then(|| self.not_copied(association, *path_id, around))
+                        .flatten(),
                     way,
                     unfit,
                 }
@@ -100,16 +103,25 @@ impl Steering {
         if association.path(&path).is_none() {
             return Err(SteeringObstacle::NoSuchPath);
         }
-        let takes_others = |order: &InForce| order.association.id == at.0 && order.onto == path;
+        let takes_others = |order: &InForce| {
+            order.association.id == at.0 && order.onto == path && order.mode != SteeringMode::Both
+        };
         if self.in_force.values().any(takes_others) {
             return Err(SteeringObstacle::TakesOthers);
         }
         self.left_alone.remove(&at);
         if let Some(order) = self.in_force.get_mut(&at) {
-            order.cause = SteeringCause::Operator;
-            order.active_until = None;
+            order.is_draining = false;
+            if order.mode != SteeringMode::Both {
+                order.cause = SteeringCause::Operator;
+                order.active_until = None;
+            }
             return Ok(());
         }
+        if mode == SteeringMode::Both && self.not_copied(association, path, around).is_none() {
+            return self.begin(association, path, mode, SteeringCause::Always, around);
+        }
+        let mode = both::of_failed(mode);
         self.begin(association, path, mode, SteeringCause::Operator, around)
     }
 
@@ -124,21 +136,36 @@ impl Steering {
         around: Surroundings<'_>,
     ) -> Result<(), SteeringObstacle> {
         let at = (association.id(), path);
-        if !self.in_force.contains_key(&at) {
+        let Some(order) = self.in_force.get_mut(&at) else {
             return Err(SteeringObstacle::NothingInForce);
-        }
-        self.end(at, SteeringEnd::Operator, around.now);
+        };
         let state = association.path(&path).map(crate::path::state::Path::state);
-        if state != Some(PathState::Active) {
+        let is_active = state == Some(PathState::Active);
+        let is_copied = order.mode == SteeringMode::Both;
+        order.is_draining = is_copied && !is_active;
+        if is_copied || !is_active {
             self.left_alone.insert(at);
         }
+        if is_copied && !is_active {
+            return Err(SteeringObstacle::CarriesAlone);
+        }
+        self.end(at, SteeringEnd::Operator, around.now);
         Ok(())
     }
 
-    /// Takes everything back, and begins nothing until [`Steering::resume`].
+    /// Takes everything back, and begins nothing until [`Steering::resume`]. What leaves on two paths is taken back when the
+    /// associations are reviewed, unless the other path alone carries it: then later.
     pub(crate) fn pause(&mut self, now: Timestamp) {
         self.is_paused = true;
-        self.end_all(SteeringEnd::Operator, now);
+        let moved: Vec<_> = self
+            .in_force
+            .iter()
+            .filter(|(_, order)| order.mode != SteeringMode::Both)
+            .map(|(at, _)| *at)
+            .collect();
+        for at in moved {
+            self.end(at, SteeringEnd::Operator, now);
+        }
     }
 
     /// Ends a pause. What is to be moved is found when the associations are reviewed.

@@ -4,6 +4,7 @@
 //! them back; what carries them out is not its affair, nor does it know how. A dry run is decided alike.
 
 mod around;
+mod both;
 mod choice;
 mod command;
 mod order;
@@ -20,7 +21,7 @@ use sctp_monitor_common::abi::{FlowKey, SteerCounts};
 pub(crate) use self::{around::Surroundings, order::Decision};
 use self::{
     choice::{NoTarget, Target, choose, still},
-    order::{InForce, counted, order},
+    order::{InForce, Source, counted, order},
     ways::Ways,
 };
 use crate::{
@@ -46,6 +47,10 @@ pub(crate) struct Steering {
     left_alone: BTreeSet<(AssociationId, PathId)>,
     /// Paths whose packets are moved, or left, when it is known which ways lead to others.
     waiting: BTreeSet<(AssociationId, PathId)>,
+    /// Associations whose packets would leave on two paths as soon as those of the other end do.
+    would_copy: BTreeSet<AssociationId>,
+    /// Why packets do not leave on two paths, as it was reported.
+    not_copied: BTreeMap<AssociationId, SteeringObstacle>,
     ways: Ways,
     is_paused: bool,
     decisions: VecDeque<Decision>,
@@ -60,6 +65,8 @@ impl Steering {
             refused: BTreeMap::new(),
             left_alone: BTreeSet::new(),
             waiting: BTreeSet::new(),
+            would_copy: BTreeSet::new(),
+            not_copied: BTreeMap::new(),
             ways: Ways::default(),
             is_paused: false,
             decisions: VecDeque::new(),
@@ -94,6 +101,8 @@ impl Steering {
             .chain(&self.left_alone)
             .chain(&self.waiting)
             .map(|(association, _)| *association)
+            .chain(self.not_copied.keys().copied())
+            .chain(self.would_copy.iter().copied())
             .collect()
     }
 
@@ -132,10 +141,14 @@ impl Steering {
         for (path_id, path) in association.paths() {
             self.review_order(association, *path_id, path, around);
         }
+        if mode == SteeringMode::Both {
+            self.review_copying(association, around);
+        }
         for (path_id, path) in association.paths() {
             let is_inactive = path.state() == PathState::Inactive;
             if is_inactive && mode != SteeringMode::Off && !self.in_force.contains_key(&(id, *path_id)) {
                 // Why not is reported.
+                let mode = both::of_failed(mode);
                 let _ = self.begin(association, *path_id, mode, SteeringCause::PathInactive, around);
             }
         }
@@ -151,6 +164,8 @@ impl Steering {
         self.refused.retain(|(id, _), _| *id != association);
         self.left_alone.retain(|(id, _)| *id != association);
         self.waiting.retain(|(id, _)| *id != association);
+        self.would_copy.remove(&association);
+        self.not_copied.remove(&association);
     }
 
     /// The kernel did not take the order for a flow.
@@ -180,11 +195,17 @@ impl Steering {
         let at = (association.id(), path_id);
         if path.state() == PathState::Active {
             self.refused.remove(&at);
-            self.left_alone.remove(&at);
+            // What is to leave on two paths is left alone until the operator says otherwise.
+            if self.mode_of(association) != SteeringMode::Both {
+                self.left_alone.remove(&at);
+            }
         }
         let Some(order) = self.in_force.get(&at) else {
             return;
         };
+        if order.mode == SteeringMode::Both {
+            return self.review_copied(association, path_id, path, around);
+        }
         let hold_down = self.config.steering.hold_down;
         let is_held = order.cause == SteeringCause::PathInactive && path.state() == PathState::Active;
         let active_until = is_held.then(|| path.since() + hold_down);
@@ -233,10 +254,7 @@ impl Steering {
     ) -> Result<(), SteeringObstacle> {
         let at = (association.id(), path_id);
         // What the host does not send cannot be moved.
-        let flow = around.sent_flow(association, &path_id);
-        let key = flow
-            .map(|flow| flow.view.key)
-            .ok_or(SteeringObstacle::NothingSent)?;
+        let source = source(association, &path_id, around).ok_or(SteeringObstacle::NothingSent)?;
         let chosen = match self.obstacle(at) {
             Some(obstacle) => Err(obstacle),
             None if !around.is_watched(association, &path_id) => Err(SteeringObstacle::NotWatched),
@@ -250,7 +268,7 @@ impl Steering {
             },
         };
         let order = chosen.and_then(|target| {
-            let order = order(&key, &target, tag_of(association), mode)?;
+            let order = order(source, &target, tag_of(association), mode, false)?;
             Ok((target, order))
         });
         match order {
@@ -271,9 +289,12 @@ impl Steering {
                 self.refused.remove(&at);
                 let in_force = InForce {
                     association: association.reference(),
-                    key,
+                    key: source.key,
                     tag: order.tag,
+                    from_if_index: source.if_index,
                     if_index: order.if_index,
+                    moves_segmented: false,
+                    is_draining: false,
                     onto: target.path,
                     mode,
                     cause,
@@ -283,8 +304,10 @@ impl Steering {
                     counts: SteeringCounts::default(),
                 };
                 self.in_force.insert(at, in_force);
-                let order = Some(order);
-                self.decisions.push_back(Decision::Order { key, order });
+                self.decisions.push_back(Decision::Order {
+                    key: source.key,
+                    order: Some(order),
+                });
                 let kind = EventKind::SteeringStarted {
                     path: path_id,
                     onto: target.path,
@@ -324,7 +347,8 @@ impl Steering {
         around: Surroundings<'_>,
     ) -> Result<Target, NoTarget> {
         let id = association.id();
-        let is_free = |other: &PathId| !self.in_force.contains_key(&(id, *other));
+        let leaves_elsewhere = |order: &InForce| order.mode != SteeringMode::Both;
+        let is_free = |other: &PathId| !self.in_force.get(&(id, *other)).is_some_and(leaves_elsewhere);
         let config = &self.config.steering;
         choose(association, path, is_free, config, &self.ways, around)
     }
@@ -340,9 +364,15 @@ impl Steering {
             return;
         };
         let tag = tag_of(association);
-        let Ok(order) = order(&in_force.key, target, tag, in_force.mode) else {
+        let if_index = source(association, &at.1, around).map_or(in_force.from_if_index, |now| now.if_index);
+        let from = Source {
+            key: in_force.key,
+            if_index,
+        };
+        let Ok(order) = order(from, target, tag, in_force.mode, in_force.moves_segmented) else {
             return self.end(at, SteeringEnd::NoPathLeft, around.now);
         };
+        in_force.from_if_index = if_index;
         in_force.counted = in_force.counted + std::mem::take(&mut in_force.counts);
         in_force.tag = order.tag;
         in_force.if_index = order.if_index;
@@ -401,6 +431,15 @@ impl Steering {
             kind,
         })));
     }
+}
+
+/// What this host sends on a path, and by which NIC.
+fn source(association: &Association, path: &PathId, around: Surroundings<'_>) -> Option<Source> {
+    let flow = around.sent_flow(association, path)?;
+    Some(Source {
+        key: flow.view.key,
+        if_index: flow.view.interface.if_index(),
+    })
 }
 
 /// The tag of what this host sends, if it is certain.

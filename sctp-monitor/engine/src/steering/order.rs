@@ -31,8 +31,14 @@ pub(super) struct InForce {
     pub(super) key: FlowKey,
     /// The verification tag that its packets must have.
     pub(super) tag: u32,
+    /// The NIC by which the host sends them.
+    pub(super) from_if_index: u32,
     /// The NIC by which they leave.
     pub(super) if_index: u32,
+    /// Whether packets that a NIC cuts up are moved, where others are copied.
+    pub(super) moves_segmented: bool,
+    /// It is taken back as soon as the path itself carries its packets.
+    pub(super) is_draining: bool,
     pub(super) onto: PathId,
     pub(super) mode: SteeringMode,
     pub(super) cause: SteeringCause,
@@ -45,15 +51,25 @@ pub(super) struct InForce {
     pub(super) counts: SteeringCounts,
 }
 
+/// The flow whose packets are meant, and the NIC by which the host sends them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    pub(super) key: FlowKey,
+    pub(super) if_index: u32,
+}
+
 /// What the program is told.
 pub(super) fn order(
-    key: &FlowKey,
+    source: Source,
     target: &Target,
     tag: Option<u32>,
     mode: SteeringMode,
+    moves_segmented: bool,
 ) -> Result<SteerOrder, SteeringObstacle> {
     let tag = tag.ok_or(SteeringObstacle::TagUnknown)?;
+    let key = &source.key;
     let mode = match mode {
+        SteeringMode::Both => SteerMode::Both,
         SteeringMode::Move => SteerMode::Move,
         SteeringMode::DryRun | SteeringMode::Off => SteerMode::DryRun,
     };
@@ -65,7 +81,8 @@ pub(super) fn order(
         if_index: target.if_index,
         mode: mode as u32,
         check_delta: check_delta([key.src, key.dst], [target.key.src, target.key.dst]),
-        reserved: [0; 2],
+        from_if_index: source.if_index,
+        moves_segmented: moves_segmented.into(),
     })
 }
 
@@ -78,5 +95,6 @@ pub(super) fn counted(counts: &SteerCounts) -> SteeringCounts {
         kept: counts.kept,
         lapsed: counts.lapsed,
         failed: counts.failed,
+        uncopied: counts.uncopied,
     }
 }

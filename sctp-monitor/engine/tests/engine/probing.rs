@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sctp_monitor_common::{abi::FlowRecord, memory::MemoryTable};
+use sctp_monitor_common::{
+    abi::{Announcement, FlowRecord},
+    memory::MemoryTable,
+};
 use sctp_monitor_engine::{
     config::{Config, ProbeConfig, ProbeMode, Steering},
     model::{EventKind, PathState, ProbeObstacle, ProbesView, Reason, SteeringMode, Timestamp},
@@ -14,9 +17,9 @@ use sctp_monitor_testkit::{
 };
 
 /// Two paths to a peer that answers at once, unless it stands still or a path is broken.
-struct Net {
-    world: World,
-    works: [bool; 2],
+pub(crate) struct Net {
+    pub(crate) world: World,
+    pub(crate) works: [bool; 2],
     stands_until: Timestamp,
     /// Probes that are lost by chance, in percent, by path.
     loss: [u32; 2],
@@ -26,7 +29,9 @@ struct Net {
     /// When the probes were sent, by path.
     sent: [Vec<Timestamp>; 2],
     heartbeats: u8,
-    rtt: [Duration; 2],
+    pub(crate) rtt: [Duration; 2],
+    /// What the last probe told an agent at the other end.
+    pub(crate) says: Announcement,
 }
 
 const RTT: Duration = Duration::from_millis(1);
@@ -46,7 +51,7 @@ impl Net {
         Self::of(World::that_probes(config))
     }
 
-    fn of(mut world: World) -> Self {
+    pub(crate) fn of(mut world: World) -> Self {
         world.handshake();
         Self {
             world,
@@ -58,6 +63,7 @@ impl Net {
             sent: Default::default(),
             heartbeats: 0,
             rtt: [RTT; 2],
+            says: Announcement::default(),
         }
     }
 
@@ -83,7 +89,7 @@ impl Net {
         self.answer(path, info);
     }
 
-    fn heartbeat(&mut self, path: u8) {
+    pub(crate) fn heartbeat(&mut self, path: u8) {
         self.heartbeat_of(path, 44);
     }
 
@@ -95,7 +101,7 @@ impl Net {
         }
     }
 
-    fn run(&mut self, duration: Duration) {
+    pub(crate) fn run(&mut self, duration: Duration) {
         let end = self.world.now + duration;
         while self.world.now < end {
             self.step();
@@ -103,7 +109,7 @@ impl Net {
     }
 
     /// A millisecond.
-    fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         self.world.now = self.world.now + ms(1);
         let now = self.world.now;
         for (_, path, info) in self.acks.extract_if(.., |(at, ..)| *at <= now) {
@@ -119,6 +125,7 @@ impl Net {
             self.world.sweep();
         }
         for probe in std::mem::take(&mut self.world.store.probes) {
+            self.says = probe.request.says;
             let path = if probe.request.key.dst.to_ip() == World::path_id(1).remote {
                 1
             } else {
@@ -170,7 +177,7 @@ impl Net {
     }
 }
 
-fn world_that_probes(config: Config) -> World {
+pub(crate) fn world_that_probes(config: Config) -> World {
     let mut world = World::with(Config {
         max_flows: 64,
         ..config

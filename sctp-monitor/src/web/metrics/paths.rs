@@ -220,10 +220,11 @@ fn of_path(name: &Name, path: &PathView, samples: &mut Samples) {
             would_have_packets,
             ..
         } = steering.counts;
-        for (mode, packets) in [
-            (SteeringMode::Move, packets),
-            (SteeringMode::DryRun, would_have_packets),
-        ] {
+        let by_order = match steering.mode {
+            SteeringMode::Both => SteeringMode::Both,
+            _ => SteeringMode::Move,
+        };
+        for (mode, packets) in [(by_order, packets), (SteeringMode::DryRun, would_have_packets)] {
             let is_now = steering.onto.is_some() && steering.mode == mode;
             if is_now || packets > 0 {
                 samples.push(&STEERED, labels(mode.to_string()), is_now);

@@ -22,11 +22,12 @@ pub(super) fn steering() -> Vec<EventKind> {
         mode,
         end,
         counts: SteeringCounts {
-            packets: if mode == SteeringMode::Move { 1_204 } else { 0 },
-            bytes: if mode == SteeringMode::Move { 180_600 } else { 0 },
-            would_have_packets: if mode == SteeringMode::Move { 0 } else { 1 },
-            would_have_bytes: if mode == SteeringMode::Move { 0 } else { 150 },
+            packets: if mode == SteeringMode::DryRun { 0 } else { 1_204 },
+            bytes: if mode == SteeringMode::DryRun { 0 } else { 180_600 },
+            would_have_packets: if mode == SteeringMode::DryRun { 1 } else { 0 },
+            would_have_bytes: if mode == SteeringMode::DryRun { 150 } else { 0 },
             failed,
+            uncopied: u64::from(mode == SteeringMode::Both),
             ..SteeringCounts::default()
         },
         lasting: ms(61_500),
@@ -39,6 +40,9 @@ pub(super) fn steering() -> Vec<EventKind> {
         changed(SteeringMode::DryRun),
         ended(SteeringMode::DryRun, SteeringEnd::PathRecovered, 0),
         ended(SteeringMode::Move, SteeringEnd::PathRecovered, 2),
+        started(SteeringMode::Both, SteeringCause::Always),
+        changed(SteeringMode::Both),
+        ended(SteeringMode::Both, SteeringEnd::PeerStopped, 0),
     ];
     let ends = [
         SteeringEnd::NoPathLeft,
@@ -46,6 +50,7 @@ pub(super) fn steering() -> Vec<EventKind> {
         SteeringEnd::PathGone,
         SteeringEnd::Refused,
         SteeringEnd::AgentEnds,
+        SteeringEnd::PeerStopped,
     ];
     kinds.extend(ends.map(|end| ended(SteeringMode::Move, end, 0)));
     let obstacles = [
@@ -65,6 +70,10 @@ pub(super) fn steering() -> Vec<EventKind> {
         SteeringObstacle::NextHopUnresolved,
         SteeringObstacle::AnswersFiltered,
         SteeringObstacle::NotChecked,
+        SteeringObstacle::PeerDoesNotCopy,
+        SteeringObstacle::RttTooLong,
+        SteeringObstacle::NotProbed,
+        SteeringObstacle::CarriesAlone,
     ];
     kinds.extend(obstacles.map(|obstacle| EventKind::SteeringRefused {
         path: path(1),

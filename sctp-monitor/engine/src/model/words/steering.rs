@@ -35,11 +35,14 @@ pub(super) fn statement(kind: &EventKind) -> String {
 
 fn started(path: &PathId, onto: &PathId, mode: SteeringMode, cause: SteeringCause) -> String {
     let why = match cause {
-        SteeringCause::PathInactive => "",
+        SteeringCause::PathInactive | SteeringCause::Always => "",
         SteeringCause::Operator => ", as the operator asked",
     };
     match mode {
         SteeringMode::Move => format!("DATA and SACKs of path {path} leave on path {onto} from now on{why}"),
+        SteeringMode::Both => {
+            format!("DATA and SACKs of path {path} leave on path {onto} as well from now on{why}")
+        }
         SteeringMode::DryRun | SteeringMode::Off => {
             format!(
                 "dry run: DATA and SACKs of path {path} would leave on path {onto} from now on{why}; nothing is moved"
@@ -55,6 +58,9 @@ fn changed(path: &PathId, from: &PathId, onto: &PathId, mode: SteeringMode) -> S
                 "DATA and SACKs of path {path} leave on path {onto} from now on, and no longer on path {from}"
             )
         }
+        SteeringMode::Both => format!(
+            "DATA and SACKs of path {path} leave on path {onto} as well from now on, and no longer on path {from}"
+        ),
         SteeringMode::DryRun | SteeringMode::Off => format!(
             "dry run: DATA and SACKs of path {path} would leave on path {onto} from now on, and no longer on path {from}"
         ),
@@ -71,6 +77,16 @@ fn ended(
     let lasting = Short(lasting);
     let how_many = match mode {
         SteeringMode::Move => format!("{} moved in {lasting}", plural(counts.packets, "packet")),
+        SteeringMode::Both => {
+            let uncopied = match counts.uncopied {
+                0 => String::new(),
+                uncopied => format!(", {} not copied (SCTP GSO)", plural(uncopied, "packet")),
+            };
+            format!(
+                "{} sent on both in {lasting}{uncopied}",
+                plural(counts.packets, "packet")
+            )
+        }
         SteeringMode::DryRun | SteeringMode::Off => {
             format!(
                 "{} would have been moved in {lasting}",
@@ -86,14 +102,21 @@ fn ended(
         ),
     };
     let dry = match mode {
-        SteeringMode::Move => "",
+        SteeringMode::Move | SteeringMode::Both => "",
         SteeringMode::DryRun | SteeringMode::Off => "dry run: ",
     };
     format!("{dry}packets of path {path} leave as the host sends them: {end}; {how_many}{failed}")
 }
 
 fn refused(path: &PathId, why: SteeringObstacle) -> String {
-    format!("DATA and SACKs of path {path} are not moved to another path: {why}")
+    match why {
+        SteeringObstacle::PeerDoesNotCopy | SteeringObstacle::RttTooLong | SteeringObstacle::NotProbed => {
+            format!(
+                "DATA and SACKs do not leave on two paths at once, and are moved if path {path} fails: {why}"
+            )
+        }
+        _ => format!("DATA and SACKs of path {path} are not moved to another path: {why}"),
+    }
 }
 
 impl std::fmt::Display for SteeringEnd {
@@ -104,6 +127,7 @@ impl std::fmt::Display for SteeringEnd {
             Self::Operator => "the operator asked for it",
             Self::PathGone => "the association or the path is no more",
             Self::NotWatched => "a NIC of the path, or of the one that takes them, is not watched now",
+            Self::PeerStopped => "the agent at the other end does not send on two paths any more",
             Self::Refused => "the kernel did not take the order (see the log)",
             Self::AgentEnds => "the agent ends",
         })
@@ -142,6 +166,17 @@ impl std::fmt::Display for SteeringObstacle {
                  to the peer leads to another NIC"
             }
             Self::NotChecked => "this host's routes and neighbours are being looked up",
+            Self::PeerDoesNotCopy => {
+                "no agent at the other end says that it would too (`run --steer both` there; `copies_alone` does without)"
+            }
+            Self::RttTooLong => "the round-trip time of the other path is longer than the configuration allows (longest_rtt)",
+            Self::NotProbed => {
+                "no probe was answered yet on the path or on the other one (`probes` of the paths says why)"
+            }
+            Self::CarriesAlone => {
+                "the other path alone carries its packets, and the host would have to find that out; taken back as soon as the path is \
+                 active again"
+            }
             Self::Paused => "the operator paused steering (`sctp-monitor steer resume`)",
         })
     }

@@ -1,5 +1,6 @@
 //! Which packets are moved to another path, and until when.
 
+mod both;
 mod preflight;
 mod target;
 
