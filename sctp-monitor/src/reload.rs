@@ -114,8 +114,10 @@ pub enum ReloadError {
 fn between(now: &Effective, read: &Effective) -> Change {
     let mut detector = read.detector.clone();
     let mut after_restart = Vec::new();
-    // The programs, their maps and the socket of probes are made when the agent begins.
-    if detector.probe.is_on() != now.detector.probe.is_on() {
+    // The programs, their maps and the socket of probes are made when the agent begins, and packets are copied only while probes
+    // prove both paths.
+    let is_other = detector.probe.mode != now.detector.probe.mode;
+    if is_other && (now.detector.steering.copies() || detector.probe.is_on() != now.detector.probe.is_on()) {
         detector.probe.mode = now.detector.probe.mode;
         after_restart.push("probe.mode".to_owned());
     }
@@ -245,6 +247,18 @@ mod tests {
             reload.now.settings.max_flows,
             Settings::default().max_flows,
             "told each time"
+        );
+    }
+
+    #[test]
+    fn probes_on_which_copies_rest_go_on() {
+        let before = "[probe]\nmode = \"continuous\"\n[steering]\nmode = \"both\"\n";
+        let change = read(before, &before.replace("continuous", "confirm"), &[])
+            .1
+            .unwrap();
+        assert_eq!(
+            (change.changed, change.after_restart),
+            (Vec::new(), vec!["probe.mode".to_owned()])
         );
     }
 
