@@ -75,14 +75,8 @@ impl Odds {
     }
 
     /// Whether too little was sent to tell a path that loses 1 % from one that loses nothing.
-    fn are_young(&self) -> bool {
+    pub(crate) fn are_young(&self) -> bool {
         self.sent < PRIOR_SENT
-    }
-
-    /// Whether too little was sent to tell that the path does not lose 1 %: one that does loses something of so much, in all but one of
-    /// twenty cases.
-    pub(crate) fn may_lose_a_hundredth(&self) -> bool {
-        self.sent < 300.0
     }
 
     /// The chance that one answer stays out while the path works.

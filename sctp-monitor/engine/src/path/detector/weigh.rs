@@ -118,13 +118,9 @@ impl Detector {
         }
         let odds = self.data.odds.or_of_neighbours(context.odds);
         // Two packets that were lost one after the other, and have arrived another way since, are a chance that a path of which
-        // little is known may well have had.
+        // nothing is known may well have had.
         let is_over = waiting.is_none() && in_vain == 0;
-        let fewest = if is_over && odds.may_lose_a_hundredth() {
-            3
-        } else {
-            0
-        };
+        let fewest = if is_over && odds.are_young() { 3 } else { 0 };
         let required = odds.required(config.data_chance).max(fewest);
         let cum_tsn_ack = context.cum_tsn_ack.unwrap_or(record.sender.cum_tsn_ack);
         let stuck = |at| (at, cum_tsn_ack.wrapping_add(1));
@@ -235,10 +231,10 @@ impl Detector {
             _ => config.data_chance,
         };
         let may_have_passed = context.unseen.is_some_and(|unseen| unseen.packets);
-        // A heartbeat stays out as DATA does; both together weigh more. One of each is a chance that a path of which little is known
+        // A heartbeat stays out as DATA does; both together weigh more. One of each is a chance that a path of which nothing is known
         // may well have had.
         let required = match (self.heartbeats.missed, self.data.missed) {
-            (1, 1) if odds.may_lose_a_hundredth() => 3,
+            (1, 1) if odds.are_young() => 3,
             _ => odds.required(chance),
         };
         let missed = self.heartbeats.missed.saturating_add(self.data.missed);
