@@ -43,7 +43,7 @@ pub(crate) struct Kept {
     /// When it was.
     pub(crate) time: Timestamp,
     /// A line of JSON, without its end.
-    pub(crate) json: String,
+    pub(crate) json: Box<str>,
 }
 
 /// What a reader gets next.
@@ -96,6 +96,13 @@ impl Events {
         ring.kept.front().map_or(0, |event| event.number - 1)
     }
 
+    /// From when on all are kept: since the agent's start, or since the oldest that is left.
+    pub(crate) fn kept_from(&self) -> Timestamp {
+        let ring = self.lock();
+        let oldest = ring.kept.front().filter(|event| event.number > 1);
+        oldest.map_or(Timestamp::from_nanos(self.run), |event| event.time)
+    }
+
     /// The number of the newest; changes are seen.
     pub(crate) fn newest(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
@@ -115,6 +122,8 @@ impl Events {
 
     /// Takes one more.
     pub(crate) fn push(&self, time: Timestamp, json: String) {
+        // What serde_json has in reserve is not kept.
+        let json = json.into_boxed_str();
         let mut ring = self.lock();
         let number = *self.newest.borrow() + 1;
         ring.bytes += size(&json);
@@ -160,6 +169,8 @@ fn size(json: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn numbers(next: Next) -> Vec<u64> {
@@ -196,6 +207,17 @@ mod tests {
         assert_eq!(numbers(events.after(events.before_oldest(), 99)), [5, 6]);
         push(&events, &"x".repeat(7_000));
         assert_eq!(numbers(events.after(events.before_oldest(), 99)), [7]);
+    }
+
+    #[test]
+    fn all_are_kept_from_the_start_or_from_the_oldest_that_is_left() {
+        let events = Events::new(2 * size("1234"));
+        let start = Timestamp::from_nanos(events.run);
+        for second in 1..=3 {
+            assert_eq!(events.kept_from(), start);
+            events.push(start + Duration::from_secs(second), "1234".to_owned());
+        }
+        assert_eq!(events.kept_from(), start + Duration::from_secs(2));
     }
 
     #[test]

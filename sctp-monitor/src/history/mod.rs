@@ -23,11 +23,11 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use self::events::{Events, Kept, Next};
 use self::series::Frames;
 pub use self::{
-    record::{PathRecord, Record, Sample, Wanted},
+    record::{Amount, Crossed, Measured, PathRecord, Record, Sample, Wanted},
     series::SAMPLE_BYTES,
 };
 use crate::{
-    clock,
+    clock::{self, Clock},
     control::Question,
     report::{Line, Outlet, Summary},
 };
@@ -105,7 +105,10 @@ impl History {
 
     /// Takes in how paths do now.
     pub(crate) fn on_summary(&self, summary: &Summary) {
-        self.lock().push(&summary.snapshot);
+        // The kernel has this clock (`Clock::now`).
+        if let Ok(now) = Clock::now() {
+            self.lock().push(&summary.snapshot, now);
+        }
     }
 
     /// What is wanted of what is kept.
@@ -118,12 +121,13 @@ impl History {
             Next::Missed(_) => Vec::new(),
         };
         let is_wanted = |time: Timestamp| wanted.since.is_none_or(|since| time >= since);
-        let json = |kept: &Arc<Kept>| RawValue::from_string(kept.json.clone()).ok();
+        let json = |kept: &Arc<Kept>| RawValue::from_string(kept.json.to_string()).ok();
         Record {
             schema: Schema,
             time: clock::time_of_day(),
             last: kept.last().map_or(after, |event| event.number),
             forgotten: self.events.before_oldest(),
+            kept_from: self.events.kept_from(),
             events: kept
                 .iter()
                 .filter(|event| is_wanted(event.time))

@@ -1,6 +1,8 @@
 //! What was, as those who ask are told it.
 
-use sctp_monitor_engine::model::{AssociationId, PathId, PathState, Schema, Timestamp};
+use std::num::NonZeroU32;
+
+use sctp_monitor_engine::model::{AssociationId, Direction, PathId, PathState, Schema, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What somebody wants to know of what was.
@@ -28,6 +30,8 @@ pub struct Record<E> {
     pub last: u64,
     /// The number of events that are no longer kept.
     pub forgotten: u64,
+    /// From when on all events are kept: the agent's start, or the time of the oldest event that is left.
+    pub kept_from: Timestamp,
     /// Events, the oldest first: lines of `run --format json`.
     pub events: Vec<E>,
     /// How paths did.
@@ -53,17 +57,65 @@ pub struct Sample {
     pub time: Timestamp,
     /// Its state.
     pub state: PathState,
-    /// The last round trip of a HEARTBEAT since the moment before, in microseconds; 0 if there was none.
-    pub heartbeat_rtt_us: u32,
-    /// Time from DATA to SACK, smoothed, in microseconds; 0 if it was not measured.
-    pub data_to_sack_us: u32,
-    /// Bytes per second, forward.
-    pub forward: u32,
-    /// Bytes per second, return.
+    /// What crossed it since the moment before; `None` if it was not looked at then.
+    pub crossed: Option<Crossed>,
+    /// Times that were measured on packets forward.
+    pub forward: Measured,
+    /// Times that were measured on packets return.
     #[serde(rename = "return")]
-    pub return_: u32,
-    /// DATA chunks in both directions.
+    pub return_: Measured,
+}
+
+/// What crossed a path in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crossed {
+    /// The time, in milliseconds of a clock that nobody sets.
+    pub over_ms: NonZeroU32,
+    /// Forward.
+    pub forward: Amount,
+    /// Return.
+    #[serde(rename = "return")]
+    pub return_: Amount,
+}
+
+/// What crossed a path in one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Amount {
+    /// Bytes per second.
+    pub rate: u32,
+    /// DATA chunks.
     pub data: u32,
     /// DATA chunks whose TSN had been seen before.
     pub retransmissions: u32,
+}
+
+/// Times that were measured since the moment before, of one direction; `None` if none was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Measured {
+    /// The last round trip of a HEARTBEAT, in microseconds.
+    pub heartbeat_rtt_us: Option<NonZeroU32>,
+    /// Time from DATA to SACK, smoothed, in microseconds.
+    pub data_to_sack_us: Option<NonZeroU32>,
+}
+
+impl Sample {
+    /// Times that were measured on packets of a direction.
+    #[must_use]
+    pub const fn measured(&self, direction: Direction) -> Measured {
+        match direction {
+            Direction::Forward => self.forward,
+            Direction::Return => self.return_,
+        }
+    }
+}
+
+impl Crossed {
+    /// What crossed the path in a direction.
+    #[must_use]
+    pub const fn amount(&self, direction: Direction) -> Amount {
+        match direction {
+            Direction::Forward => self.forward,
+            Direction::Return => self.return_,
+        }
+    }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) axis: TimeAxis,
     pub(crate) spans: &'a [Span<'a>],
     pub(crate) shades: &'a [Shade<'a>],
+    /// From when to when the path's state is not known.
+    pub(crate) unknown: Option<(u64, u64)>,
 }
 
 impl Frame<'_> {
@@ -70,7 +72,10 @@ impl Frame<'_> {
                 )
             })
             .collect();
-        format!("State of the path: {}", states.join(", "))
+        let unknown = self.unknown.map_or_else(String::new, |(_, until)| {
+            format!("not known before {}, ", time_of_day(Timestamp::from_nanos(until)))
+        });
+        format!("State of the path: {unknown}{}", states.join(", "))
     }
 
     /// Findings, as long as they held.
@@ -97,6 +102,7 @@ impl Frame<'_> {
     /// The states of the path; a name stands where there is room.
     fn ribbon(&self) -> Markup {
         html! {
+            @if let Some((from, to)) = self.unknown { (self.blank(from, to)) }
             @for span in self.spans.iter().filter(|span| self.overlaps(span)).take(MOST_SPANS) {
                 @let (class, sign, name) = shown(Some(span.state));
                 @let (from, to) = (self.axis.x(span.from_ns), self.axis.x(span.to_ns));
@@ -114,6 +120,21 @@ impl Frame<'_> {
                 }
                 @if span.reason.is_some() && from > LEFT {
                     line.change.(class) x1=(place(from)) x2=(place(from)) y1=(TOP) y2=(RIBBON) {}
+                }
+            }
+        }
+    }
+
+    /// Where the state is not known there is no ribbon.
+    fn blank(&self, from_ns: u64, to_ns: u64) -> Markup {
+        let (from, to) = (self.axis.x(from_ns), self.axis.x(to_ns));
+        html! {
+            g.ribbon.unknown data-state="unknown" {
+                rect x=(place(from)) y=(RIBBON) width=(place((to - from).max(1.5))) height=(RIBBON_HEIGHT) {
+                    title { "State not known before " (time_of_day(Timestamp::from_nanos(to_ns))) }
+                }
+                @if to - from >= 80.0 {
+                    text x=(place(f64::midpoint(from, to))) y=(RIBBON + 12.0) { "? not known" }
                 }
             }
         }

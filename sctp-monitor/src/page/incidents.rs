@@ -10,6 +10,8 @@ use super::words::{between, clean, date_time, length, plural};
 /// Incidents by their number.
 #[derive(Debug, Default)]
 pub(crate) struct Incidents {
+    /// Of a running agent the newest are kept, of a capture the first.
+    keeps_newest: bool,
     known: BTreeMap<u64, Incident>,
     left_out: u64,
 }
@@ -24,6 +26,14 @@ struct Incident {
 }
 
 impl Incidents {
+    /// Without any yet; it keeps the newest.
+    pub(crate) fn newest() -> Self {
+        Self {
+            keeps_newest: true,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn on_event(&mut self, event: &Event) {
         let EventKind::Incident { status, incident } = &event.kind else {
             return;
@@ -31,8 +41,16 @@ impl Incidents {
         let id = incident.id.0;
         let before = self.known.get(&id).map(|known| known.associations);
         if before.is_none() && self.known.len() >= MOST {
-            self.left_out += u64::from(*status == Status::Opened);
-            return;
+            let is_oldest = self
+                .known
+                .first_key_value()
+                .is_none_or(|(oldest, _)| id < *oldest);
+            if !self.keeps_newest || is_oldest {
+                self.left_out += u64::from(*status == Status::Opened);
+                return;
+            }
+            self.known.pop_first();
+            self.left_out += 1;
         }
         self.known.insert(
             id,
@@ -62,7 +80,12 @@ impl Incidents {
             .values()
             .rev()
             .filter(|incident| incident.until.is_some());
-        html! { @for incident in over { (incident.card()) } }
+        html! {
+            @for incident in over { (incident.card()) }
+            @if self.left_out > 0 {
+                p.left-out { (plural(self.left_out, "earlier incident")) " not shown" }
+            }
+        }
     }
 
     /// A card for each, the open ones first.

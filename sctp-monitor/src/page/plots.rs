@@ -67,6 +67,8 @@ pub(crate) struct Drawn<'a> {
     pub(crate) spans: &'a [Span<'a>],
     /// What was wrong with it.
     pub(crate) shades: &'a [Shade<'a>],
+    /// From when to when its state is not known.
+    pub(crate) unknown: Option<(u64, u64)>,
     /// Said where no round-trip time was measured.
     pub(crate) without_heartbeats: &'a str,
 }
@@ -77,6 +79,7 @@ pub(crate) fn plots(path: &Drawn<'_>, scale: &Scale) -> Markup {
         axis: TimeAxis::new(scale.extent, LEFT, RIGHT - LEFT),
         spans: path.spans,
         shades: path.shades,
+        unknown: path.unknown,
     };
     html! {
         div.plots {

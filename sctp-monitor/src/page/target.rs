@@ -1,9 +1,9 @@
 //! The file that the page is written to. It is opened before the capture is read, so that a long analysis does not end
-//! with a file that cannot be written; and nothing but an older page is ever overwritten, because
-//! `--html *.pcap` names a capture.
+//! with a file that cannot be written; an older page stays as it is until there is a new one; and nothing but an older page is ever
+//! overwritten, because `--html *.pcap` names a capture.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
@@ -37,10 +37,12 @@ pub(crate) enum TargetError {
 pub(crate) struct Target {
     file: File,
     path: PathBuf,
+    /// There was none before, and nothing is written yet.
+    is_empty: bool,
 }
 
 impl Target {
-    /// Makes the file.
+    /// Makes the file, and leaves what is in it.
     ///
     /// # Errors
     /// If it cannot be made, or something else than a page is there.
@@ -49,6 +51,7 @@ impl Target {
             file: path.to_owned(),
             source,
         };
+        let mut is_new = false;
         match std::fs::metadata(path) {
             Ok(known) if known.is_file() && known.len() > 0 => {
                 let mut head = Vec::new();
@@ -61,12 +64,15 @@ impl Target {
                 }
             }
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => is_new = true,
             Err(error) => return Err(failed(error)),
         }
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(path);
         Ok(Self {
-            file: File::create(path).map_err(failed)?,
+            file: file.map_err(failed)?,
             path: path.to_owned(),
+            is_empty: is_new,
         })
     }
 
@@ -76,12 +82,28 @@ impl Target {
     /// If it cannot be written.
     pub(crate) fn write(mut self, page: &str) -> Result<(), TargetError> {
         debug_assert!(page.starts_with(HEAD), "or it could not be overwritten");
-        self.file
-            .write_all(page.as_bytes())
-            .map_err(|source| TargetError::Write {
-                file: self.path,
-                source,
-            })
+        self.is_empty = false;
+        self.replace(page).map_err(|source| TargetError::Write {
+            file: self.path.clone(),
+            source,
+        })
+    }
+
+    fn replace(&mut self, page: &str) -> io::Result<()> {
+        // A pipe or a terminal has no length.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.file.write_all(page.as_bytes())
+    }
+}
+
+/// A file that was made for nothing is not left.
+impl Drop for Target {
+    fn drop(&mut self) {
+        if self.is_empty {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -109,7 +131,12 @@ mod tests {
                 .write(&format!("{HEAD}page"))
                 .unwrap();
         }
+        // What is asked for the new page does not answer.
+        drop(Target::open(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{HEAD}page"));
         std::fs::remove_file(&path).unwrap();
+        drop(Target::open(&path).unwrap());
+        assert!(!path.exists(), "made for nothing");
         assert!(Target::open(Path::new("/nowhere/at/all.html")).is_err());
     }
 }

@@ -1,7 +1,9 @@
 //! The events, a line each: of one association, and of all.
 //!
-//! There can be any number of events, and a page cannot hold them. Failures and ends are kept first; of the rest, the
-//! first; and what was left out is counted.
+//! There can be any number of events, and a page cannot hold them. Failures and ends have a room of their own; of each, the first are
+//! kept of a capture, and the newest of a running agent; and what was left out is counted.
+
+use std::collections::VecDeque;
 
 use maud::{Markup, html};
 use sctp_monitor_engine::model::{EndReason, Event, EventKind, PathState, Status, Timestamp};
@@ -12,6 +14,8 @@ use super::words::{clean, date, date_time, plural, time_of_day};
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     link: Link,
+    /// Of a running agent the newest events are kept, of a capture the first.
+    keeps_newest: bool,
     grave: Kept,
     other: Kept,
     heard: u64,
@@ -29,7 +33,7 @@ pub(crate) enum Link {
 
 #[derive(Debug, Default)]
 struct Kept {
-    lines: Vec<Line>,
+    lines: VecDeque<Line>,
     left_out: u64,
 }
 
@@ -100,10 +104,11 @@ impl Mark {
 }
 
 impl Timeline {
-    /// Without any event yet.
-    pub(crate) fn new(link: Link) -> Self {
+    /// Without any event yet; it keeps the newest.
+    pub(crate) fn newest(link: Link) -> Self {
         Self {
             link,
+            keeps_newest: true,
             ..Self::default()
         }
     }
@@ -111,14 +116,15 @@ impl Timeline {
     /// Takes in something that is of no association, and no failure.
     pub(crate) fn on_note(&mut self, at: Timestamp, text: &str) {
         self.heard += 1;
-        self.other.push(Line {
+        let line = Line {
             number: self.heard,
             at,
             mark: Mark::Note,
             association: None,
             is_told_by_incident: false,
             text: clean(text),
-        });
+        };
+        self.other.push(line, self.keeps_newest);
     }
 
     pub(crate) fn on_event(&mut self, event: &Event) {
@@ -134,14 +140,15 @@ impl Timeline {
         } else {
             &mut self.other
         };
-        kept.push(Line {
+        let line = Line {
             number: self.heard,
             at: event.time,
             mark,
             association: event.association.map(|reference| reference.id.0),
             is_told_by_incident: event.is_told_by_incident(),
             text: clean(&event.words().text),
-        });
+        };
+        kept.push(line, self.keeps_newest);
     }
 
     /// The lines of one association; they need not name it.
@@ -192,9 +199,12 @@ impl Timeline {
         html! {
             @if grave + other > 0 {
                 p.left-out {
-                    (plural(grave + other, "event")) " are not shown here, " (grave) " of them failures."
-                    @if self.link == Link::Here {
-                        " " code { "--format ndjson" } " writes all events; "
+                    @if self.keeps_newest {
+                        (plural(grave + other, "older event")) " of all associations are not shown here, " (grave) " of them failures. "
+                        code { "sctp-monitor run --events FILE" } " keeps all events in a file."
+                    } @else {
+                        (plural(grave + other, "event")) " are not shown here, " (grave) " of them failures. "
+                        code { "--format ndjson" } " writes all events; "
                         code { "--assoc" } " and " code { "--address" } " select some."
                     }
                 }
@@ -244,11 +254,14 @@ impl Timeline {
 }
 
 impl Kept {
-    fn push(&mut self, line: Line) {
-        if self.lines.len() >= MOST_OF_EACH {
-            self.left_out += 1;
-        } else {
-            self.lines.push(line);
+    fn push(&mut self, line: Line, keeps_newest: bool) {
+        let is_full = self.lines.len() >= MOST_OF_EACH;
+        self.left_out += u64::from(is_full);
+        if is_full && keeps_newest {
+            self.lines.pop_front();
+        }
+        if !is_full || keeps_newest {
+            self.lines.push_back(line);
         }
     }
 }
@@ -306,5 +319,23 @@ mod tests {
         );
         assert!(page.contains("3500 events are not shown here, 0 of them failures"));
         assert!(timeline.of_association(8).into_string().contains("No events."));
+    }
+
+    #[test]
+    fn of_a_running_agent_the_newest_are_kept() {
+        let mut timeline = Timeline::newest(Link::Here);
+        for minutes in 0..2_000_u64 {
+            let ended_ago = std::time::Duration::from_secs(60 * minutes);
+            timeline.on_event(&event(EventKind::AssociationGoesOn { ended_ago }));
+        }
+        let page = timeline.of_all().into_string();
+        assert!(page.contains("500 older events of all associations are not shown here"));
+        let told = |minutes: u64| {
+            let ended_ago = std::time::Duration::from_secs(60 * minutes);
+            let event = event(EventKind::AssociationGoesOn { ended_ago });
+            page.contains(&format!("{}<", clean(&event.words().text)))
+        };
+        assert_eq!([0, 499, 500, 1_999].map(told), [false, false, true, true]);
+        assert!(!page.contains("ndjson"), "the agent's page has no such option");
     }
 }

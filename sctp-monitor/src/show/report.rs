@@ -31,8 +31,8 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         paths: true,
         ..Wanted::default()
     })?;
-    let past = Past::new(since, Link::Here, record.events, record.paths);
-    let title = format!("SCTP from {} to {} UTC", date_time(since), date_time(now));
+    let past = Past::new(since, record.kept_from, Link::Here, record.events, record.paths);
+    let title = format!("SCTP from {} to {} UTC", date_time(past.begin()), date_time(now));
     let page = live::file(&title, &summary, &live::report(&summary, &past));
     target.write(&format!("{HEAD}\n{}\n", page.into_string()))?;
     Ok(ExitCode::SUCCESS)

@@ -1,15 +1,21 @@
 //! What `top` knows, what is selected, and what a key does.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use sctp_monitor_engine::model::{
     AssociationId, AssociationView, Direction, Finding, PathId, PathView, Timestamp, words::time_of_day,
 };
 
-use super::feed::{Heard, News};
+use super::{
+    feed::{Heard, News},
+    rtts::{Rtts, Shown},
+};
 use crate::{
-    history::{PathRecord, Sample},
+    history::PathRecord,
     page::{state::shown, words::clean},
     report::{Line, Summary},
     show,
@@ -23,9 +29,13 @@ pub(super) struct App {
     pub(super) summary: Option<Summary>,
     /// Why the agent is not heard, in words.
     pub(super) silence: Option<String>,
+    /// The time now, by the clock that nobody sets, and when the agent was heard last.
+    now: Timestamp,
+    heard_at: Option<Timestamp>,
     lines: VecDeque<Said>,
-    /// Round-trip times, in microseconds, the newest last.
-    rtts: HashMap<(AssociationId, PathId), VecDeque<u64>>,
+    /// What was said while it is stopped.
+    held: VecDeque<Said>,
+    rtts: HashMap<(AssociationId, PathId), Rtts>,
     /// Words that everything shown must have.
     pub(super) filter: String,
     /// Whether what is typed goes into the filter.
@@ -66,6 +76,17 @@ impl App {
         self.has_ended
     }
 
+    /// Takes in the time, by the clock that nobody sets.
+    pub(super) fn on_time(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// How long ago the agent was heard last, if that is so long that what is shown may be wrong.
+    pub(super) fn last_heard(&self) -> Option<Duration> {
+        let ago = self.now.since(self.heard_at?);
+        (ago >= LONG_AGO).then_some(ago)
+    }
+
     /// Takes in what the agent says.
     pub(super) fn on_news(&mut self, news: News) {
         match news {
@@ -79,14 +100,16 @@ impl App {
             } => {
                 if self.heard.is_none_or(|heard| heard.agent != agent) {
                     self.lines.clear();
+                    self.held.clear();
                     self.rtts.clear();
                 }
+                self.heard_at = Some(self.now);
                 self.heard = Some(Heard { agent, last });
                 self.silence = None;
                 before.into_iter().for_each(|record| self.on_record(&record));
                 events.iter().for_each(|line| self.on_line(line));
+                self.on_summary(&summary);
                 if !self.is_paused {
-                    self.on_summary(&summary);
                     self.summary = Some(*summary);
                 }
             }
@@ -95,26 +118,29 @@ impl App {
 
     fn on_record(&mut self, record: &PathRecord) {
         let rtts = self.rtts.entry((record.association, record.path)).or_default();
-        rtts.extend(record.samples.iter().filter_map(rtt_of_sample));
-        let over = rtts.len().saturating_sub(RTTS_KEPT);
-        rtts.drain(..over);
+        record.samples.iter().for_each(|sample| rtts.on_sample(sample));
     }
 
     fn on_line(&mut self, line: &Line) {
         let Some(words) = line.words() else {
             return;
         };
-        if self.lines.len() == LINES_KEPT {
-            self.lines.pop_front();
-        }
         let association = match line {
             Line::Event(event) => event.association.map(|known| known.id),
             Line::Notice(_) | Line::Summary(_) => None,
         };
-        self.lines.push_back(Said {
+        let lines = if self.is_paused {
+            &mut self.held
+        } else {
+            &mut self.lines
+        };
+        lines.push_back(Said {
             association,
             text: format!("{}Z  {}", time_of_day(line.time()), clean(&words)),
         });
+        if lines.len() > LINES_KEPT {
+            lines.pop_front();
+        }
     }
 
     fn on_summary(&mut self, summary: &Summary) {
@@ -127,12 +153,8 @@ impl App {
         self.rtts.retain(|(id, _), _| up.contains_key(id));
         for (id, association) in up {
             for path in show::used(association) {
-                let Some(rtt) = rtt_of(path) else { continue };
                 let rtts = self.rtts.entry((id, path.id)).or_default();
-                if rtts.len() == RTTS_KEPT {
-                    rtts.pop_front();
-                }
-                rtts.push_back(rtt);
+                rtts.on_path(path, summary.snapshot.time);
             }
         }
     }
@@ -160,7 +182,7 @@ impl App {
             KeyCode::Char('/') => self.is_typing = true,
             KeyCode::Esc => self.filter.clear(),
             KeyCode::Char('e') => self.all_events = !self.all_events,
-            KeyCode::Char('p' | ' ') => self.is_paused = !self.is_paused,
+            KeyCode::Char('p' | ' ') => self.stop_or_go_on(),
             KeyCode::Down | KeyCode::Char('j') => self.step(1),
             KeyCode::Up | KeyCode::Char('k') => self.step(-1),
             KeyCode::PageDown => self.step(self.page.cast_signed()),
@@ -171,6 +193,13 @@ impl App {
             KeyCode::Left | KeyCode::BackTab => self.path = self.path.saturating_sub(1),
             _ => {}
         }
+    }
+
+    fn stop_or_go_on(&mut self) {
+        self.is_paused = !self.is_paused;
+        self.lines.append(&mut self.held);
+        let over = self.lines.len().saturating_sub(LINES_KEPT);
+        self.lines.drain(..over);
     }
 
     fn on_typed(&mut self, code: KeyCode) {
@@ -238,10 +267,10 @@ impl App {
         paths.get(place).copied()
     }
 
-    /// The round-trip times of a path, in microseconds.
-    pub(super) fn rtts(&self, association: AssociationId, path: PathId) -> Vec<u64> {
-        let rtts = self.rtts.get(&(association, path));
-        rtts.map_or_else(Vec::new, |rtts| rtts.iter().copied().collect())
+    /// The round-trip times of a path until the time of what is shown, for so many columns.
+    pub(super) fn rtts(&self, association: AssociationId, path: PathId, columns: usize) -> Option<Shown> {
+        let rtts = self.rtts.get(&(association, path))?;
+        rtts.shown(self.time()?, columns)
     }
 
     /// The last events, the newest last: of one association and of no single one, unless all are wanted.
@@ -287,13 +316,6 @@ pub(super) fn rtt_of(path: &PathView) -> Option<u64> {
     u64::try_from(rtt.srtt.as_micros()).ok()
 }
 
-fn rtt_of_sample(sample: &Sample) -> Option<u64> {
-    [sample.heartbeat_rtt_us, sample.data_to_sack_us]
-        .into_iter()
-        .find(|rtt| *rtt > 0)
-        .map(u64::from)
-}
-
 /// What a filter looks at.
 fn searched(association: &AssociationView) -> String {
     let known = association.reference;
@@ -318,6 +340,6 @@ fn searched(association: &AssociationView) -> String {
 }
 
 const LINES_KEPT: usize = 500;
-/// As wide as any terminal.
-const RTTS_KEPT: usize = 400;
+/// The agent is asked about once a second.
+const LONG_AGO: Duration = Duration::from_secs(3);
 const LONGEST_FILTER: usize = 200;

@@ -7,17 +7,20 @@ use ratatui::{
     text::{Line, Span},
     widgets::{Cell, Row, Table},
 };
-use sctp_monitor_engine::model::{AssociationView, PathId, Short, Side, Timestamp};
+use sctp_monitor_engine::model::{AssociationView, PathId, Side, Timestamp};
 
-use super::{app::rtt_of, view::Styles};
+use super::{
+    cut::{cut, cut_in_the_middle, wide},
+    view::{Styles, rtt},
+};
 use crate::page::{state::shown, words::length};
 
-/// The table, of so many lines at most with its header, and its lines.
+/// The table, of this width and so many lines at most with its header, and its lines.
 pub(super) fn matrix(
     association: &AssociationView,
     chosen: Option<PathId>,
     now: Timestamp,
-    most: usize,
+    (width, most): (u16, usize),
     styles: Styles,
 ) -> (Table<'static>, usize) {
     let addresses = |side, pick: fn(&PathId) -> IpAddr| {
@@ -34,28 +37,49 @@ pub(super) fn matrix(
         all
     };
     let local = addresses(Side::Local, |path| path.local);
-    let mut remote = addresses(Side::Remote, |path| path.remote);
-    remote.truncate(MOST_COLUMNS);
-    let header = std::iter::once("local \u{2193}  remote \u{2192}".to_owned())
-        .chain(remote.iter().map(ToString::to_string));
+    let remote = addresses(Side::Remote, |path| path.remote);
+    let rows = local.len().min(most.saturating_sub(1));
+    let of_names = local.iter().map(|address| wide(&address.to_string())).max();
+    let first = of_names.unwrap_or(0).max(CORNER).min(usize::from(width) / 3);
+    let columns = ((usize::from(width) - first) / LEAST).clamp(1, MOST_COLUMNS);
+    let columns = columns.min(remote.len());
+    // The path that was chosen is among those shown.
+    let place = chosen.and_then(|path| remote.iter().position(|address| *address == path.remote));
+    let begin = (place.unwrap_or(0) + 1).saturating_sub(columns);
+    let shown = &remote[begin..begin + columns];
+    let each = (usize::from(width) - first).checked_div(columns).unwrap_or(0);
+    let [first, each] = [first, each.saturating_sub(1)].map(|width| u16::try_from(width).unwrap_or(u16::MAX));
+    let more = |left_out: usize| match left_out {
+        0 => String::new(),
+        left_out => format!("+{left_out}"),
+    };
+    let corner = format!(
+        "local \u{2193}{} remote \u{2192}{}",
+        more(local.len() - rows),
+        more(remote.len() - columns)
+    );
+    let header = std::iter::once(cut(&corner, first))
+        .chain(shown.iter().map(|to| cut_in_the_middle(&to.to_string(), each)));
     let rows: Vec<_> = local
         .iter()
-        .take(most.saturating_sub(1))
+        .take(rows)
         .map(|from| {
-            let cells = remote.iter().map(|to| {
+            let cells = shown.iter().map(|to| {
                 let id = PathId {
                     local: *from,
                     remote: *to,
                 };
-                cell(association, id, chosen == Some(id), now, styles)
+                cell(association, id, chosen == Some(id), now, each, styles)
             });
-            Row::new(std::iter::once(Cell::from(from.to_string())).chain(cells))
+            let name = cut_in_the_middle(&from.to_string(), first);
+            Row::new(std::iter::once(Cell::from(name)).chain(cells))
         })
         .collect();
     let lines = rows.len() + 1;
-    let widths = std::iter::once(Constraint::Max(20)).chain(remote.iter().map(|_| Constraint::Fill(1)));
+    let widths = std::iter::once(first).chain(shown.iter().map(|_| each));
     let header = Row::new(header.map(Cell::from)).style(styles.quiet());
-    (Table::new(rows, widths).header(header), lines)
+    let table = Table::new(rows, widths.map(Constraint::Length)).header(header);
+    (table, lines)
 }
 
 fn cell(
@@ -63,6 +87,7 @@ fn cell(
     id: PathId,
     is_chosen: bool,
     now: Timestamp,
+    width: u16,
     styles: Styles,
 ) -> Cell<'static> {
     let path = association.paths.iter().find(|path| path.id == id);
@@ -70,9 +95,10 @@ fn cell(
         return Cell::from("no packets").style(styles.quiet());
     };
     let (_, sign, name) = shown(Some(path.state));
-    let rtt = rtt_of(path).map_or_else(String::new, |rtt| {
-        format!(" {}", Short(std::time::Duration::from_micros(rtt)))
-    });
+    let rtt = match rtt(path) {
+        rtt if rtt.is_empty() => rtt,
+        rtt => format!(" {rtt}"),
+    };
     let primary = [association.primary_forward, association.primary_return].contains(&Some(id));
     let marks = if primary { " DATA" } else { "" };
     let text = format!("{sign} {name} {}{rtt}{marks}", length(now.since(path.since)));
@@ -81,8 +107,12 @@ fn cell(
     } else {
         styles.state(path.state)
     };
-    Cell::from(Line::from(Span::styled(text, style)))
+    Cell::from(Line::from(Span::styled(cut(&text, width), style)))
 }
 
+/// Width of the corner, unless something is left out.
+const CORNER: usize = 17;
+/// For a state with its sign.
+const LEAST: usize = 14;
 /// Columns side by side that can be read.
 const MOST_COLUMNS: usize = 6;

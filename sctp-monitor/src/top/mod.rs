@@ -4,9 +4,12 @@
 //! decided in [`app`] and [`view`], which know neither terminal nor agent.
 
 mod app;
+mod cut;
 mod feed;
 mod help;
+mod list;
 mod matrix;
+mod rtts;
 mod view;
 
 use std::{
@@ -14,6 +17,7 @@ use std::{
     io::{self, IsTerminal as _},
     process::ExitCode,
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -21,13 +25,14 @@ use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyEventKind},
 };
+use sctp_monitor_engine::model::Timestamp;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
 
 use self::{app::App, feed::News};
-use crate::{cli::TopArgs, control};
+use crate::{cli::TopArgs, clock::Clock, control};
 
 /// What the loop waits for.
 enum Input {
@@ -45,6 +50,7 @@ pub fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
     }
     let agent = control::the_agent(args.agent)?;
     let mut app = App::new(has_colours(), &args.words.join(" "));
+    app.on_time(now());
     app.on_news(feed::first(&agent).context("the running agent was not heard")?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -68,21 +74,35 @@ async fn show(
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let mut tick = tokio::time::interval(TICK);
     while !app.has_ended() {
+        app.on_time(now());
         terminal.draw(|frame| view::draw(frame, &mut app))?;
         tokio::select! {
             input = taken.recv() => match input {
                 Some(Input::Terminal(Event::Key(key))) if key.kind != KeyEventKind::Release => app.on_key(key),
                 Some(Input::Terminal(_)) => {}
-                Some(Input::News(news)) => app.on_news(*news),
+                Some(Input::News(news)) => {
+                    app.on_time(now());
+                    app.on_news(*news);
+                }
                 None => return Ok(()),
             },
+            _ = tick.tick() => {}
             _ = terminate.recv() => return Ok(()),
             _ = hangup.recv() => return Ok(()),
         }
     }
     Ok(())
 }
+
+/// The kernel has this clock (`Clock::now`).
+fn now() -> Timestamp {
+    Clock::now().unwrap_or_default()
+}
+
+/// How long the agent has been silent is said anew.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Waits for keys on a thread of its own, which ends with the terminal.
 fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {

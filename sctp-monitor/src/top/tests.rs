@@ -10,8 +10,8 @@ use ratatui::{
     crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
 };
 use sctp_monitor_engine::model::{
-    Broken, Evidence, Finding, FindingKind, IncidentId, IncidentView, Object, PathDown, Reason, RttView,
-    Scope, ScopeKind, Sides, Timestamp,
+    BadChecksum, Broken, Evidence, Finding, FindingKind, IncidentId, IncidentView, Object, PathDown, Reason,
+    RttView, Scope, ScopeKind, Sides, Timestamp,
 };
 
 use super::*;
@@ -195,10 +195,19 @@ fn keys_choose_an_association_and_a_path_of_it() {
 fn while_it_is_stopped_nothing_changes() {
     let mut app = app();
     press(&mut app, KeyCode::Char('p'));
-    app.on_news(news(summary(&[])));
+    let before = drawn(&mut app);
+    app.on_news(News::Known {
+        agent: 7,
+        summary: Box::new(summary(&[])),
+        events: vec![notice("path4")],
+        last: 2,
+        before: Vec::new(),
+    });
     let text = drawn(&mut app);
     assert!(text.contains("STOPPED") && text.contains("40002>3868"), "{text}");
+    assert_eq!(text, before);
     press(&mut app, KeyCode::Char('p'));
+    assert!(drawn(&mut app).contains("path4"), "it comes after");
     app.on_news(news(summary(&[])));
     assert!(drawn(&mut app).contains("no association is established now"));
 }
@@ -223,6 +232,99 @@ fn an_agent_that_is_silent_or_blind_is_said_above_all() {
         text.lines().nth(1).unwrap().contains("not watching path2"),
         "{text}"
     );
+}
+
+#[test]
+fn what_is_wrong_is_shown_the_worst_first_and_what_has_no_room_is_counted() {
+    let mut wrong = known();
+    let finding = |packets, severity| {
+        let evidence = Evidence::BadChecksum(BadChecksum {
+            packets,
+            other: SECOND.parse().unwrap(),
+        });
+        let object = Object::Local(LOCAL.parse().unwrap());
+        let mut finding = Finding::new(object, Sides::default(), long_ago(), evidence, None);
+        finding.severity = severity;
+        finding
+    };
+    wrong.snapshot.incidents.clear();
+    wrong.snapshot.findings = vec![finding(1, Severity::Warning)];
+    let mut app = App::new(false, "");
+    app.on_news(news(wrong.clone()));
+    let text = drawn(&mut app);
+    assert!(!text.contains("no incident is open"), "{text}");
+    assert!(text.lines().nth(1).unwrap().contains("checksum"), "{text}");
+    // NICs take one line, however many are not watched.
+    wrong.not_watched = (0..9)
+        .map(|number| NotWatched {
+            interface: format!("path{number}"),
+            reason: "it is gone".to_owned(),
+        })
+        .collect();
+    wrong.snapshot.incidents = known().snapshot.incidents;
+    wrong.snapshot.findings.push(finding(2, Severity::Critical));
+    wrong.snapshot.findings.push(finding(3, Severity::Info));
+    app.on_news(news(wrong));
+    let text = drawn(&mut app);
+    let lines: Vec<_> = text.lines().skip(1).take(4).collect();
+    assert!(lines[0].contains("not watching 9 NICs: path0, path1"), "{text}");
+    assert!(lines[1].contains("checksum"), "the critical one: {text}");
+    assert!(lines[2].contains("INCIDENT 1"), "{text}");
+    assert!(lines[3].contains("2 more: see"), "{text}");
+}
+
+#[test]
+fn numbers_and_addresses_are_not_cut_into_others() {
+    let long = "192.168.100.100";
+    let other = "192.168.100.101";
+    let mut all = vec![
+        association(1, &[(long, PathState::Active), (other, PathState::Active)]),
+        association(2, &[(other, PathState::Active), (long, PathState::Active)]),
+    ];
+    for (number, known) in (0..).zip(&mut all) {
+        known.reference.id = sctp_monitor_engine::model::AssociationId(1_234_567 + number);
+        for (end, path) in (1..).zip(&mut known.paths) {
+            path.id.local = format!("2001:db8:aaaa:bbbb:cccc:dddd:eeee:{end}")
+                .parse()
+                .unwrap();
+        }
+        known.local_addresses.clear();
+    }
+    for width in [60, 70, 80, 100, 130, 200] {
+        let mut app = App::new(false, "");
+        app.on_news(news(summary(&all)));
+        let text = drawn_at(&mut app, width, 24);
+        for whole in ["1234567 ", "1234568 "] {
+            assert!(text.contains(whole), "{width}: {text}");
+        }
+        for cut in ["192.168.100.1 ", "192.168.100.10 ", "192.168.10 "] {
+            assert!(!text.contains(cut), "{width}: {text}");
+        }
+        let names: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("2001:"))
+            .map(|line| line.split(' ').next().unwrap())
+            .collect();
+        assert_eq!(names.len(), 2, "{width}: {text}");
+        assert!(names[0] != names[1], "{width}: {text}");
+    }
+}
+
+#[test]
+fn what_is_old_is_said_to_be_old() {
+    let mut app = App::new(false, "");
+    let second = |second: u64| Timestamp::from_nanos(second * 1_000_000_000);
+    app.on_time(second(100));
+    app.on_news(news(known()));
+    app.on_time(second(102));
+    assert!(!drawn(&mut app).contains("last heard"));
+    app.on_time(second(103));
+    assert!(drawn(&mut app).contains("\u{25b2} last heard 3 s ago"));
+    app.on_time(second(109));
+    app.on_news(News::Silent("it does not answer".to_owned()));
+    assert!(drawn(&mut app).contains("\u{25b2} last heard 9 s ago: it does not answer"));
+    app.on_news(news(known()));
+    assert!(!drawn(&mut app).contains("last heard"));
 }
 
 #[test]

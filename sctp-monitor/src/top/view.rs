@@ -4,25 +4,24 @@ use std::time::Duration;
 
 use super::{
     app::{App, findings, rtt_of},
-    help,
+    cut::{cut, cut_in_the_middle},
+    help, list,
     matrix::matrix,
+    rtts::Kind,
 };
 use crate::{
-    page::{
-        state::shown,
-        words::{clean, length},
-    },
-    show::{active, used, worst},
+    page::words::{clean, length},
+    show::{active, used},
 };
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
     style::{Color, Modifier, Style},
-    text::{Line, Span},
-    widgets::{Cell, Paragraph, Row, Sparkline, Table, TableState},
+    text::Line,
+    widgets::{Paragraph, Sparkline},
 };
 use sctp_monitor_engine::model::{
-    AssociationView, PathState, PathView, Severity, Short, Status,
+    AssociationView, PathState, PathView, Severity, Short, Sides, Status,
     words::{plural, time_of_day},
 };
 
@@ -78,24 +77,23 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App) {
         has_colours: app.has_colours,
     };
     let area = frame.area();
-    let incidents = incidents(app, styles);
-    let of_incidents = incidents.len().min(usize::from(area.height / 6).max(1));
+    let incidents = above(app, area.width, usize::from(area.height / 6).max(2), styles);
     let [title, above, list, detail, events, keys] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(lines(of_incidents)),
+        Constraint::Length(lines(incidents.len())),
         Constraint::Min(4),
         Constraint::Length(detail_height(area.height)),
         Constraint::Length((area.height / 5).clamp(2, 12)),
         Constraint::Length(1),
     ])
     .areas(area);
-    frame.render_widget(title_line(app, styles), title);
+    frame.render_widget(title_line(app, area.width, styles), title);
     frame.render_widget(Paragraph::new(incidents), above);
     app.page = usize::from(list.height.saturating_sub(1)).max(1);
     let app = &*app;
     let all = app.shown();
     let selected = app.selected(&all);
-    draw_list(frame, list, app, &all, selected.map(|(place, _)| place), styles);
+    list::draw(frame, list, app, &all, selected.map(|(place, _)| place), styles);
     if let Some((_, association)) = selected {
         draw_detail(frame, detail, app, association, styles);
     }
@@ -116,7 +114,7 @@ fn lines(count: usize) -> u16 {
     u16::try_from(count).unwrap_or(u16::MAX)
 }
 
-fn title_line(app: &App, styles: Styles) -> Line<'static> {
+fn title_line(app: &App, width: u16, styles: Styles) -> Line<'static> {
     let Some(summary) = &app.summary else {
         return Line::from("sctp-monitor");
     };
@@ -128,110 +126,100 @@ fn title_line(app: &App, styles: Styles) -> Line<'static> {
         all += used(known).count();
     }
     let time = app.time().map_or_else(String::new, time_of_day);
-    let mut text = format!(
-        "sctp-monitor {time}Z  {}, {works} of {} active",
+    let stopped = if app.is_paused {
+        "STOPPED (p goes on)  "
+    } else {
+        ""
+    };
+    let text = format!(
+        "sctp-monitor {time}Z  {stopped}{}, {works} of {} active",
         plural(associations, "association"),
         plural(all as u64, "path"),
     );
-    if app.is_paused {
-        text += "  STOPPED (p goes on)";
-    }
-    Line::styled(text, styles.title())
+    Line::styled(cut(&text, width), styles.title())
 }
 
-/// What stands above all: that the agent is silent or blind, and incidents, the worst first.
-fn incidents(app: &App, styles: Styles) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
-    let bad = styles.severity(Severity::Critical);
-    if let Some(why) = &app.silence {
-        lines.push(Line::styled(format!("\u{25b2} not heard: {why}"), bad));
+/// What stands above all, in so many lines at most: that the agent is silent or blind, then incidents and findings that are of no
+/// association, the worst first.
+fn above(app: &App, width: u16, room: usize, styles: Styles) -> Vec<Line<'static>> {
+    let mut said = Vec::new();
+    let heard = app.last_heard();
+    match (&app.silence, heard) {
+        (Some(why), None) => said.push((Severity::Critical, format!("not heard: {why}"))),
+        (Some(why), Some(ago)) => said.push((
+            Severity::Critical,
+            format!("last heard {} s ago: {why}", ago.as_secs()),
+        )),
+        (None, Some(ago)) => said.push((Severity::Critical, format!("last heard {} s ago", ago.as_secs()))),
+        (None, None) => {}
     }
     let Some(summary) = &app.summary else {
-        return lines;
+        return lines_of(said, width, room, styles);
     };
-    for nic in &summary.not_watched {
-        let text = format!("\u{25b2} not watching {}: {}", nic.interface, nic.reason);
-        lines.push(Line::styled(clean(&text), bad));
+    match &summary.not_watched[..] {
+        [] => {}
+        [nic] => said.push((
+            Severity::Critical,
+            format!("not watching {}: {}", nic.interface, nic.reason),
+        )),
+        nics => {
+            let names: Vec<_> = nics.iter().map(|nic| nic.interface.as_str()).collect();
+            let text = format!("not watching {} NICs: {}", nics.len(), names.join(", "));
+            said.push((Severity::Critical, text));
+        }
     }
-    let mut all: Vec<_> = summary.snapshot.incidents.iter().collect();
-    all.sort_by_key(|incident| (std::cmp::Reverse(incident.severity), incident.id));
-    for incident in all {
-        let open_for = length(summary.snapshot.time.since(incident.since));
-        let text = format!("\u{25b2} {open_for}: {}", incident.words(Status::Updated));
-        lines.push(Line::styled(clean(&text), styles.severity(incident.severity)));
+    let of_agent = said.len();
+    let open_for = |since| length(summary.snapshot.time.since(since));
+    for incident in &summary.snapshot.incidents {
+        let text = format!(
+            "{}: {}",
+            open_for(incident.since),
+            incident.words(Status::Updated)
+        );
+        said.push((incident.severity, text));
     }
-    if lines.is_empty() {
-        lines.push(Line::styled(
-            "\u{25cf} no incident is open",
-            styles.state(PathState::Active),
-        ));
+    for finding in &summary.snapshot.findings {
+        let words = finding.words(Sides::default(), Status::Opened);
+        said.push((finding.severity, format!("{}: {words}", open_for(finding.since))));
+    }
+    said[of_agent..].sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
+    lines_of(said, width, room, styles)
+}
+
+fn lines_of(
+    mut said: Vec<(Severity, String)>,
+    width: u16,
+    room: usize,
+    styles: Styles,
+) -> Vec<Line<'static>> {
+    if said.is_empty() {
+        let text = "\u{25cf} no incident is open";
+        return vec![Line::styled(text, styles.state(PathState::Active))];
+    }
+    let left_out = if said.len() > room {
+        said.split_off(room - 1)
+    } else {
+        Vec::new()
+    };
+    let mut lines: Vec<_> = said
+        .into_iter()
+        .map(|(severity, text)| {
+            let text = clean(&format!("\u{25b2} {text}"));
+            Line::styled(cut(&text, width), styles.severity(severity))
+        })
+        .collect();
+    if let Some((severity, _)) = left_out.first() {
+        let text = format!(
+            "\u{25b2} {} more: see `sctp-monitor incidents` and `findings`",
+            left_out.len()
+        );
+        lines.push(Line::styled(cut(&text, width), styles.severity(*severity)));
     }
     lines
 }
 
-fn draw_list(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    app: &App,
-    all: &[&AssociationView],
-    selected: Option<usize>,
-    styles: Styles,
-) {
-    if all.is_empty() {
-        let text = if app.filter.trim().is_empty() {
-            "no association is established now".to_owned()
-        } else {
-            format!("no association has all of: {}", clean(&app.filter))
-        };
-        return frame.render_widget(Paragraph::new(text), area);
-    }
-    // The remote addresses tell more, where there is no room for both.
-    let is_wide = area.width >= WIDE;
-    let columns = || COLUMNS.iter().filter(|(name, _)| is_wide || *name != "local");
-    let rows = all.iter().map(|association| row(association, is_wide, styles));
-    let header = Row::new(columns().map(|(name, _)| *name));
-    let table = Table::new(rows, columns().map(|(_, width)| *width))
-        .header(header.style(styles.quiet()))
-        .row_highlight_style(styles.chosen(Style::new()));
-    let mut state = TableState::new().with_selected(selected);
-    frame.render_stateful_widget(table, area, &mut state);
-}
-
-fn row(association: &AssociationView, is_wide: bool, styles: Styles) -> Row<'static> {
-    let known = association.reference;
-    let ends = |all: &[sctp_monitor_engine::model::AddressView]| match all {
-        [] => "?".to_owned(),
-        [only] => only.address.to_string(),
-        [first, more @ ..] => format!("{} +{}", first.address, more.len()),
-    };
-    let worst = worst(association);
-    let (state, style) = worst.map_or_else(
-        || ("-".to_owned(), styles.quiet()),
-        |path| {
-            let (_, sign, name) = shown(Some(path.state));
-            (format!("{sign} {name}"), styles.state(path.state))
-        },
-    );
-    let mut kinds: Vec<_> = findings(association)
-        .iter()
-        .map(|finding| finding.evidence.kind().to_string())
-        .collect();
-    kinds.dedup();
-    let local = is_wide.then(|| Cell::from(ends(&association.local_addresses)));
-    let id = std::iter::once(Cell::from(known.id.to_string()));
-    let rest = [
-        Cell::from(ends(&association.remote_addresses)),
-        Cell::from(format!("{}>{}", known.local_port, known.remote_port)),
-        Cell::from(format!("{}/{}", active(association), used(association).count())),
-        Cell::from(Span::styled(state, style)),
-        Cell::from(worst.map_or_else(String::new, rtt)),
-        Cell::from(clean(&kinds.join(", "))),
-    ];
-    Row::new(id.chain(local).chain(rest))
-}
-
 /// `~` says that it is no round trip of a HEARTBEAT.
-fn rtt(path: &PathView) -> String {
+pub(super) fn rtt(path: &PathView) -> String {
     let by_heartbeat = [&path.forward, &path.return_]
         .into_iter()
         .flatten()
@@ -250,7 +238,13 @@ fn draw_detail(frame: &mut Frame<'_>, area: Rect, app: &App, association: &Assoc
     // The title, the round-trip times, and what is found have their lines in any case.
     let of_findings = (2 * found.len()).min(height.saturating_sub(4).max(2));
     let of_matrix = height.saturating_sub(2 + of_findings);
-    let (table, of_matrix) = matrix(association, chosen.map(|path| path.id), now, of_matrix, styles);
+    let (table, of_matrix) = matrix(
+        association,
+        chosen.map(|path| path.id),
+        now,
+        (area.width, of_matrix),
+        styles,
+    );
     let [title, paths, rtts, below] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(lines(of_matrix)),
@@ -286,23 +280,35 @@ fn draw_detail(frame: &mut Frame<'_>, area: Rect, app: &App, association: &Assoc
 }
 
 fn draw_rtts(frame: &mut Frame<'_>, area: Rect, app: &App, association: &AssociationView, path: &PathView) {
-    let mut rtts = app.rtts(association.reference.id, path.id);
-    let label = format!("RTT {}", path.id);
-    let most = rtts.iter().max().copied();
-    let figures = most.map_or_else(
-        || " not measured".to_owned(),
-        |most| format!(" {}, at most {}", rtt(path), Short(Duration::from_micros(most))),
+    let short = |time| Short(time).to_string();
+    let shown = |columns| app.rtts(association.reference.id, path.id, columns);
+    let (kind, figures) = shown(usize::from(area.width)).map_or_else(
+        || (Kind::Heartbeat, " not measured".to_owned()),
+        |known| {
+            let figures = format!(" {}, at most {}", short(known.last), short(known.most));
+            (known.kind, figures)
+        },
+    );
+    let name = match kind {
+        Kind::Heartbeat => "RTT",
+        Kind::DataToSack => "DATA to SACK",
+    };
+    // Figures are never cut.
+    let of_figures = lines(figures.chars().count());
+    let label = cut_in_the_middle(
+        &format!("{name} {}", path.id),
+        area.width.saturating_sub(of_figures + 1),
     );
     let [name, line, value] = Layout::horizontal([
         Constraint::Length(lines(label.chars().count() + 1)),
         Constraint::Fill(1),
-        Constraint::Length(lines(figures.chars().count() + 1)),
+        Constraint::Length(of_figures),
     ])
     .areas(area);
-    let over = rtts.len().saturating_sub(usize::from(line.width));
-    rtts.drain(..over);
     frame.render_widget(Line::from(label), name);
-    frame.render_widget(Sparkline::default().data(&rtts), line);
+    if let Some(shown) = shown(usize::from(line.width)) {
+        frame.render_widget(Sparkline::default().data(shown.columns), line);
+    }
     frame.render_widget(Line::from(figures), value);
 }
 
@@ -323,12 +329,13 @@ fn draw_events(
     let text: Vec<_> = app
         .lines(of, usize::from(below.height))
         .into_iter()
-        .map(|line| Line::from(line.to_owned()))
+        .map(|line| Line::from(cut(line, below.width)))
         .collect();
     frame.render_widget(Paragraph::new(text), below);
 }
 
 fn ruled(heading: &str, width: u16) -> String {
+    let heading = cut(heading, width);
     let used = heading.chars().count();
     format!(
         "{heading}{}",
@@ -349,21 +356,6 @@ fn key_line(app: &App) -> String {
         "{filter}? help  / filter  \u{2191}\u{2193} association  \u{2190}\u{2192} path  e events  p stop  q quit"
     )
 }
-
-/// The columns of the list.
-const COLUMNS: [(&str, Constraint); 8] = [
-    ("id", Constraint::Length(4)),
-    ("local", Constraint::Fill(3)),
-    ("remote", Constraint::Fill(3)),
-    ("ports", Constraint::Length(11)),
-    ("paths", Constraint::Length(5)),
-    ("worst path", Constraint::Length(20)),
-    ("RTT", Constraint::Length(8)),
-    ("findings", Constraint::Fill(3)),
-];
-
-/// From so many columns on both endpoints are shown.
-const WIDE: u16 = 100;
 
 #[cfg(test)]
 #[path = "tests.rs"]

@@ -164,6 +164,9 @@ pub(super) async fn events(
         Ok(Query(filter)) => filter,
         Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.body_text()),
     };
+    let Ok(permit) = Arc::clone(&app.documents).acquire_owned().await else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the agent is about to end");
+    };
     let (missed, mut kept) = kept_after(&app, filter.after.as_deref());
     if let Some(limit) = filter.limit {
         kept.drain(..kept.len().saturating_sub(limit));
@@ -174,14 +177,17 @@ pub(super) async fn events(
         .map(|event| serde_json::from_str(&event.json))
         .collect();
     match events {
-        Ok(events) => json(&EventsDocument {
-            schema: Schema,
-            agent: process::id(),
-            time: clock::time_of_day(),
-            last: app.events.id(kept.last().map_or(newest, |event| event.number)),
-            missed,
-            events,
-        }),
+        Ok(events) => {
+            let document = json(&EventsDocument {
+                schema: Schema,
+                agent: process::id(),
+                time: clock::time_of_day(),
+                last: app.events.id(kept.last().map_or(newest, |event| event.number)),
+                missed,
+                events,
+            });
+            until_read(document, permit).await
+        }
         Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
@@ -226,7 +232,7 @@ async fn document(app: &App, question: &Question<'_>) -> Response {
 }
 
 /// Holds the permit until the answer was handed to the system.
-async fn until_read(response: Response, permit: OwnedSemaphorePermit) -> Response {
+pub(super) async fn until_read(response: Response, permit: OwnedSemaphorePermit) -> Response {
     struct Owned(
         Bytes,
         #[expect(dead_code, reason = "it is let go with the bytes")] OwnedSemaphorePermit,

@@ -12,7 +12,7 @@ use maud::Markup;
 use sctp_monitor_engine::model::AssociationId;
 use serde::Deserialize;
 
-use super::{App, answer::refusal, guard::Page};
+use super::{App, answer::refusal, api::until_read, guard::Page};
 use crate::{
     history::{Next, Wanted},
     page::{
@@ -45,6 +45,9 @@ pub(super) async fn overview(
         Ok(Query(search)) => search.words,
         Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.body_text()),
     };
+    let Ok(permit) = Arc::clone(&app.documents).acquire_owned().await else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the agent is about to end");
+    };
     let known = match app.source.latest().await {
         Ok(known) => known,
         Err(error) => return error.refusal(),
@@ -52,14 +55,11 @@ pub(super) async fn overview(
     let newest = *app.events.newest().borrow();
     let after = newest.saturating_sub(EVENTS).max(app.events.before_oldest());
     let lines = lines(&app, after, |_| true);
-    let past = Past::new(known.summary.snapshot.time, Link::Elsewhere, lines, Vec::new());
+    let now = known.summary.snapshot.time;
+    let past = Past::new(now, app.events.kept_from(), Link::Elsewhere, lines, Vec::new());
     let content = live::overview(&known.summary, &Asked { words }, &past);
-    page(&live::document(
-        "associations",
-        &known.summary,
-        process::id(),
-        &content,
-    ))
+    let document = live::document("associations", &known.summary, process::id(), &content);
+    until_read(page(document), permit).await
 }
 
 pub(super) async fn association(
@@ -74,6 +74,9 @@ pub(super) async fn association(
     let Ok(number) = number.parse() else {
         return refusal(StatusCode::BAD_REQUEST, "an association has a number");
     };
+    let Ok(permit) = Arc::clone(&app.documents).acquire_owned().await else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the agent is about to end");
+    };
     let known = match app.source.latest().await {
         Ok(known) => known,
         Err(error) => return error.refusal(),
@@ -83,7 +86,7 @@ pub(super) async fn association(
     let Some(association) = all.iter().find(|known| known.reference.id == id) else {
         return refusal(StatusCode::NOT_FOUND, "no association has this number");
     };
-    let now = known.summary.snapshot.time;
+    let now = live::until(association, known.summary.snapshot.time);
     let since = now - Duration::from_secs(60) * minutes.unwrap_or(MINUTES).clamp(1, LONGEST);
     let named = [
         format!("\"association\":{number},"),
@@ -99,10 +102,11 @@ pub(super) async fn association(
         paths: true,
         ..Wanted::default()
     });
-    let past = Past::new(since, Link::Elsewhere, lines, paths);
+    let past = Past::new(since, app.events.kept_from(), Link::Elsewhere, lines, paths);
     let content = live::association(association, &past, now, minutes);
     let title = format!("association {number}");
-    page(&live::document(&title, &known.summary, process::id(), &content))
+    let document = live::document(&title, &known.summary, process::id(), &content);
+    until_read(page(document), permit).await
 }
 
 /// Events after this one of which the line is wanted.
@@ -126,8 +130,8 @@ pub(super) async fn script() -> Response {
     (kind, live::SCRIPT).into_response()
 }
 
-fn page(markup: &Markup) -> Response {
-    (Extension(Page), Html(markup.0.clone())).into_response()
+fn page(markup: Markup) -> Response {
+    (Extension(Page), Html(markup.0)).into_response()
 }
 
 /// Events on the overview.

@@ -13,6 +13,12 @@ use serde_json::{Value, json};
 use tokio_rustls::rustls::{self, pki_types::CertificateDer};
 
 use super::*;
+use axum::{
+    extract::{Path as UrlPath, Query, State},
+    http::Uri,
+};
+use futures_util::FutureExt as _;
+
 use crate::report::samples::{FIRST, SECOND, association, summary};
 use crate::{history::HistorySettings, report::Line};
 
@@ -497,6 +503,35 @@ fn it_is_known_by_its_certificate_and_readers_by_their_passwords() {
     let _ = plain.read_to_end(&mut bytes);
     assert!(!String::from_utf8_lossy(&bytes).contains("sctp_"));
     assert_eq!(ask_by_tls(served.address, second, authorization).unwrap(), 200);
+}
+
+#[tokio::test]
+async fn what_takes_memory_waits_for_its_turn() {
+    let (questions, mut asked) = mpsc::channel(1);
+    let app = Arc::new(App::new(questions, kept(), Arc::default(), 10));
+    let turns = u32::try_from(DOCUMENTS).unwrap();
+    let all = Arc::clone(&app.documents)
+        .acquire_many_owned(turns)
+        .await
+        .unwrap();
+    let state = || State(Arc::clone(&app));
+    let uri = Uri::from_static("/");
+    let events = || api::events(state(), Query::try_from_uri(&uri)).now_or_never();
+    assert!(events().is_none());
+    let overview = page::overview(state(), Query::try_from_uri(&uri));
+    let association = page::association(state(), UrlPath("1".to_owned()), Query::try_from_uri(&uri));
+    assert!(overview.now_or_never().is_none() && association.now_or_never().is_none());
+    assert!(asked.try_recv().is_err(), "the loop was asked before its turn");
+    drop(all);
+    let answer = events().unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(
+        app.documents.available_permits(),
+        DOCUMENTS - 1,
+        "until it is read"
+    );
+    drop(answer);
+    assert_eq!(app.documents.available_permits(), DOCUMENTS);
 }
 
 /// Requests that a mutation has made of good ones: each is answered as HTTP has it or not at all, and none ends the server. The seed is

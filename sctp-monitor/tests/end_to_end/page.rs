@@ -82,7 +82,8 @@ fn a_path_that_breaks_turns_red_on_the_open_page_within_a_second() {
     let green = browser.evaluate(&format!("getComputedStyle({cell}).backgroundColor"));
     // The page itself notes when the cell changes: nobody else is as quick.
     browser.evaluate(&format!(
-        "new MutationObserver(() => {{ if ({cell}?.dataset.state === 'inactive') window.turned ??= Date.now(); }})\
+        "new MutationObserver(() => {{ if ({cell}?.dataset.state === 'inactive') window.turned ??= Date.now(); \
+         else if (window.turned) window.back = true; }})\
          .observe(document.body, {{ subtree: true, childList: true, attributes: true }}); true"
     ));
     let broken_at = monotonic_ns();
@@ -104,6 +105,11 @@ fn a_path_that_breaks_turns_red_on_the_open_page_within_a_second() {
     browser
         .wait_for("document.querySelector('[data-finding=path_down] .next')?.textContent.includes('ping')");
     browser.wait_for("document.querySelectorAll('.timeline .alarm').length > 0");
+    assert_eq!(
+        browser.evaluate("window.back ?? false"),
+        false,
+        "it goes back to no older state"
+    );
     assert_accessible(&browser);
     browser.go(&format!("http://{AGENT}/"));
     browser.wait_until_ready();

@@ -8,11 +8,20 @@ use crate::{
     page::{
         plots::{Drawn, Scale, plots},
         series::Series,
+        span::Span,
         state::shown,
-        words::{clean, how_known, list, streams, tag},
+        words::{clean, date_time, how_known, list, streams, tag},
     },
     show::{active, used, worst},
 };
+
+/// Until when there is something to say of it: its end, or now.
+pub(crate) fn until(known: &AssociationView, now: Timestamp) -> Timestamp {
+    match &known.phase {
+        PhaseView::Ended { at, .. } => *at,
+        _ => now,
+    }
+}
 
 /// The page about an association.
 pub(crate) fn association(
@@ -21,6 +30,7 @@ pub(crate) fn association(
     now: Timestamp,
     minutes: Option<u32>,
 ) -> Markup {
+    let now = until(known, now);
     html! {
         h1 { "Association " (known.reference.id) ": " (in_short(known)) }
         (body(known, past, now))
@@ -56,7 +66,10 @@ pub(crate) fn section(known: &AssociationView, past: &Past, now: Timestamp, is_o
 }
 
 fn in_short(known: &AssociationView) -> String {
-    format!("{} of {} paths active", active(known), used(known).count())
+    match &known.phase {
+        PhaseView::Ended { at, .. } => format!("ended {} UTC", date_time(*at)),
+        _ => format!("{} of {} paths active", active(known), used(known).count()),
+    }
 }
 
 fn addresses(known: &AssociationView, side: Side) -> String {
@@ -78,18 +91,19 @@ fn ends(known: &AssociationView) -> String {
 fn body(known: &AssociationView, past: &Past, now: Timestamp) -> Markup {
     let open = findings(known);
     let over = past.over(known.reference.id);
+    let is_over = matches!(known.phase, PhaseView::Ended { .. });
     html! {
         @if let PhaseView::Ended { at, end } = &known.phase {
             p.finding.note { b { "It ended " (moment(*at)) ": " } (clean(&end.text)) }
         }
         @for finding in &open { (cards::finding(finding, now, None)) }
-        h2 { "Paths" }
+        h2 { @if is_over { "Paths at its end" } @else { "Paths" } }
         p.quiet { "Figures are forward / return; forward is from " (known.reference.sides.endpoint(Side::Local)) " to "
             (known.reference.sides.endpoint(Side::Remote)) "." }
         (matrix(known, now))
         (plotted(known, past, now))
         h2 { "What happened" }
-        p.quiet { "Since " (moment(past.since)) ", as far as it is kept." }
+        p.quiet { "Since " (moment(past.begin())) "; what was before is not shown, or not kept." }
         (past.timeline.of_association(known.reference.id.0))
         @if !over.is_empty() {
             h2 { "Findings that are over" }
@@ -120,7 +134,7 @@ fn plotted(known: &AssociationView, past: &Past, now: Timestamp) -> Markup {
                 @let flows = series.as_ref().map_or([None, None], |[forward, back]| [Some(forward), Some(back)]);
                 section.path {
                     h3 { (path.id) " " span.badge.(class) { (state_line(path.state)) } }
-                    (plots(&Drawn { flows, spans: &spans, shades: &shades, without_heartbeats: "no answer to a HEARTBEAT seen" }, &scale))
+                    (plots(&Drawn { flows, spans: &spans, shades: &shades, unknown: unknown(known, past, &spans), without_heartbeats: "no answer to a HEARTBEAT seen" }, &scale))
                 }
             }
             @if used(known).count() > paths.len() {
@@ -128,6 +142,13 @@ fn plotted(known: &AssociationView, past: &Past, now: Timestamp) -> Markup {
             }
         }
     }
+}
+
+/// When its states are not known though it was there.
+fn unknown(known: &AssociationView, past: &Past, spans: &[Span<'_>]) -> Option<(u64, u64)> {
+    let from = known.since.max(past.since).as_nanos();
+    let to = spans.first()?.from_ns;
+    (from < to).then_some((from, to))
 }
 
 fn facts(known: &AssociationView) -> Markup {

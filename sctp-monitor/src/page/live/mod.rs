@@ -13,7 +13,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sctp_monitor_engine::model::{PathState, Timestamp, words::date_time};
 
 pub(crate) use self::{
-    association::{MINUTES, association},
+    association::{MINUTES, association, until},
     overview::{Asked, overview, report},
     past::Past,
 };
@@ -36,13 +36,17 @@ pub(crate) fn document(title: &str, summary: &Summary, agent: u32, content: &Mar
             body.live {
                 header.bar {
                     a.home href="/" { "sctp-monitor" }
-                    span #now role="status" data-time=(summary.snapshot.time.to_string()) { (now(summary)) }
+                    span #now role="status" data-agent=(agent) data-time=(summary.snapshot.time.to_string()) { (now(summary)) }
                     form role="search" action="/" method="get" {
                         label { "Search " input #words type="search" name="words" placeholder="address, port, state, finding" size="28"; }
                     }
                 }
                 p #offline .finding.alarm role="alert" hidden {
                     b { "\u{25b2} Not connected to the agent: " } "what is shown here is old."
+                }
+                p #held .finding.note role="status" hidden { "Text on this page is selected: it stays as it is until nothing is selected." }
+                p #anew .finding.note role="status" hidden {
+                    "The agent was started anew since this page was opened: an association may have another number now."
                 }
                 main { (content) }
                 footer {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use sctp_monitor_engine::model::{
-    AssociationId, AssociationView, EventKind, Finding, Object, PathId, PathState, Status, Timestamp,
+    AssociationId, AssociationView, Direction, EventKind, Finding, Object, PathId, Status, Timestamp,
 };
 
 use crate::{
-    history::{APART, PathRecord},
+    history::PathRecord,
     page::{
         incidents::Incidents,
         series::Series,
@@ -22,6 +22,8 @@ use crate::{
 pub(crate) struct Past {
     /// From when on it is shown.
     pub(crate) since: Timestamp,
+    /// From when on all events are kept.
+    kept_from: Timestamp,
     pub(crate) timeline: Timeline,
     pub(crate) incidents: Incidents,
     lines: Vec<Line>,
@@ -29,10 +31,16 @@ pub(crate) struct Past {
 }
 
 impl Past {
-    /// Of these events and records, the oldest first.
-    pub(crate) fn new(since: Timestamp, link: Link, lines: Vec<Line>, paths: Vec<PathRecord>) -> Self {
-        let mut timeline = Timeline::new(link);
-        let mut incidents = Incidents::default();
+    /// Of these events and records, the oldest first. All events from `kept_from` on are among them, and none before `since`.
+    pub(crate) fn new(
+        since: Timestamp,
+        kept_from: Timestamp,
+        link: Link,
+        lines: Vec<Line>,
+        paths: Vec<PathRecord>,
+    ) -> Self {
+        let mut timeline = Timeline::newest(link);
+        let mut incidents = Incidents::newest();
         for line in &lines {
             match line {
                 Line::Event(event) => {
@@ -49,6 +57,7 @@ impl Past {
             .collect();
         Self {
             since,
+            kept_from,
             timeline,
             incidents,
             lines,
@@ -56,10 +65,16 @@ impl Past {
         }
     }
 
-    /// The states of a path until now, as far as they are known.
+    /// From when on something is shown of what was.
+    pub(crate) fn begin(&self) -> Timestamp {
+        self.since.max(self.kept_from)
+    }
+
+    /// The states of a path until now, as far as they are known: its state since it has it, and the one before a change since all changes
+    /// are kept.
     pub(super) fn spans(&self, association: &AssociationView, path: PathId, now: Timestamp) -> Vec<Span<'_>> {
         let id = association.reference.id;
-        let begin = self.since.max(association.since).as_nanos();
+        let shown = self.since.max(association.since);
         let changes: Vec<_> = self
             .lines
             .iter()
@@ -78,14 +93,20 @@ impl Past {
                 }
             })
             .collect();
-        let at_first = changes.first().map(|(_, from, ..)| *from).or_else(|| {
-            let known = association.paths.iter().find(|known| known.id == path)?;
-            Some(known.state)
-        });
+        let at_first = if let Some((_, from, ..)) = changes.first() {
+            Some((*from, self.kept_from))
+        } else {
+            let known = association.paths.iter().find(|known| known.id == path);
+            known.map(|known| (known.state, known.since))
+        };
+        let Some((at_first, known_from)) = at_first else {
+            return Vec::new();
+        };
+        let begin = shown.max(known_from).as_nanos();
         let mut spans = vec![Span {
             from_ns: begin,
             to_ns: now.as_nanos().max(begin),
-            state: at_first.unwrap_or(PathState::Unconfirmed),
+            state: at_first,
             reason: None,
         }];
         for (at, _, to, reason) in changes {
@@ -138,28 +159,31 @@ impl Past {
         open.chain(over).filter(|shade| is_of(shade.finding)).collect()
     }
 
-    /// How a path did: forward with its round-trip times, and return.
+    /// How a path did, forward and return.
     pub(super) fn series(&self, association: AssociationId, path: PathId) -> Option<[Series; 2]> {
         let record = self.paths.get(&(association, path))?;
-        let [mut forward, mut back] = [Series::default(), Series::default()];
-        let mut before: Option<Timestamp> = None;
+        let mut both = [Series::default(), Series::default()];
         for sample in &record.samples {
             let at = sample.time.as_nanos();
-            let step = before.map_or(APART, |before| sample.time.since(before));
-            before = Some(sample.time);
-            // A rate is that of the time before the sample.
-            let from = at.saturating_sub(u64::try_from(step.as_nanos()).unwrap_or(u64::MAX));
-            let seconds = step.as_secs_f64();
-            forward.on_bytes(from, at, (f64::from(sample.forward) * seconds) as u64);
-            back.on_bytes(from, at, (f64::from(sample.return_) * seconds) as u64);
-            if sample.heartbeat_rtt_us > 0 {
-                forward.on_rtt(at, i64::from(sample.heartbeat_rtt_us) * 1_000);
-            }
-            for _ in 0..sample.retransmissions.min(MOST_MARKS) {
-                forward.on_retransmission(at);
+            for direction in Direction::BOTH {
+                let series = &mut both[direction as usize];
+                if let Some(rtt) = sample.measured(direction).heartbeat_rtt_us {
+                    series.on_rtt(at, i64::from(rtt.get()) * 1_000);
+                }
+                let Some(crossed) = sample.crossed else {
+                    continue;
+                };
+                let amount = crossed.amount(direction);
+                let over_ms = u64::from(crossed.over_ms.get());
+                // A rate is that of the time before the sample.
+                let from = at.saturating_sub(over_ms * 1_000_000);
+                series.on_bytes(from, at, u64::from(amount.rate) * over_ms / 1_000);
+                for _ in 0..amount.retransmissions.min(MOST_MARKS) {
+                    series.on_retransmission(at);
+                }
             }
         }
-        Some([forward, back])
+        Some(both)
     }
 }
 

@@ -1,18 +1,18 @@
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use scraper::{Html, Selector};
 use sctp_monitor_engine::model::{
-    AssociationRef, Event, EventKind, Evidence, Finding, Flapping, Object, PathId, Reason, Schema, Sides,
-    Status,
+    AssociationRef, End, EndReason, Event, EventKind, Evidence, Finding, Flapping, Object, PathId, PhaseView,
+    Reason, Schema, Side, Sides, Status,
 };
 
 use super::*;
 use crate::{
-    history::{PathRecord, Sample},
+    history::{Amount, Crossed, Measured, PathRecord, Sample},
     page::timeline::Link,
     report::{
         Line, NotWatched,
-        samples::{FIRST, LOCAL, SECOND, association as known, flow, now, summary as summary_of},
+        samples::{FIRST, LOCAL, SECOND, association as known, flow, long_ago, now, summary as summary_of},
     },
 };
 
@@ -71,16 +71,29 @@ fn past(summary: &Summary) -> Past {
 }
 
 fn past_with(summary: &Summary, link: Link) -> Past {
+    past_from(summary, link, long_ago())
+}
+
+fn past_from(summary: &Summary, link: Link, kept_from: Timestamp) -> Past {
     let reference = summary.snapshot.associations[1].reference;
+    let amount = |rate, retransmissions| Amount {
+        rate,
+        data: 10,
+        retransmissions,
+    };
     let samples = (0..30).map(|step: u64| Sample {
         time: now() - Duration::from_secs(300 - 10 * step),
         state: PathState::Active,
-        heartbeat_rtt_us: 400 + u32::try_from(step).unwrap(),
-        data_to_sack_us: 0,
-        forward: 2_000,
-        return_: 1_000,
-        data: 10,
-        retransmissions: u32::from(step == 20),
+        crossed: NonZeroU32::new(10_000).map(|over_ms| Crossed {
+            over_ms,
+            forward: amount(2_000, 0),
+            return_: amount(1_000, u32::from(step == 20)),
+        }),
+        forward: Measured::default(),
+        return_: Measured {
+            heartbeat_rtt_us: NonZeroU32::new(400 + u32::try_from(step).unwrap()),
+            data_to_sack_us: None,
+        },
     });
     let record = PathRecord {
         association: reference.id,
@@ -104,7 +117,8 @@ fn past_with(summary: &Summary, link: Link) -> Past {
         ),
         event(reference, 30, closed),
     ];
-    Past::new(now() - Duration::from_secs(900), link, lines, vec![record])
+    let since = now() - Duration::from_secs(900);
+    Past::new(since, kept_from, link, lines, vec![record])
 }
 
 fn parsed(markup: &Markup) -> Html {
@@ -171,13 +185,85 @@ fn an_association_has_its_matrix_evidence_plots_and_timeline() {
     assert_eq!(states, ["active", "active", "potentially_failed", "inactive"]);
     assert_eq!(all(&page, ".rtt").len(), 1);
     assert_eq!(all(&page, ".rate").len(), 2);
-    assert_eq!(all(&page, "path.again").len(), 1, "a retransmission is marked");
+    assert_eq!(
+        all(&page, ".rate.return path.again").len(),
+        1,
+        "a retransmission is marked"
+    );
+    assert_eq!(all(&page, "path.again").len(), 1, "in its direction");
+    assert_eq!(all(&page, ".rtt.return").len(), 1, "in its direction");
     let timeline = words(&page, ".timeline");
     assert!(
         timeline.contains("active -> potentially failed") || timeline.contains("potentially failed"),
         "{timeline}"
     );
     assert!(page.html().contains("Findings that are over"));
+}
+
+fn ribbons(page: &Html) -> Vec<(&str, String)> {
+    let spans = all(page, "figure[data-kind='rtt'] .ribbon").into_iter();
+    let one = spans.map(|span| {
+        let title = span.select(&Selector::parse("title").unwrap()).next().unwrap();
+        let title: String = title.text().collect();
+        let words = title.split(": ").next().unwrap();
+        (span.value().attr("data-state").unwrap(), words.to_owned())
+    });
+    one.collect()
+}
+
+#[test]
+fn a_state_is_drawn_from_when_on_it_is_known() {
+    let mut summary = summary();
+    summary.snapshot.associations[1].paths[0].since = now() - Duration::from_secs(100);
+    let draw = |summary: &Summary, past: &Past| {
+        let content = association(&summary.snapshot.associations[1], past, now(), None);
+        parsed(&document("association 2", summary, 7, &content))
+    };
+    // Older events are gone.
+    let kept_from = now() - Duration::from_secs(400);
+    let page = draw(&summary, &past_from(&summary, Link::Elsewhere, kept_from));
+    let at = |state, words: &str| (state, words.to_owned());
+    let expected = [
+        at("unknown", "State not known before 16:58:20.500"),
+        at("active", "active from 16:58:20.500 to 17:00:00.500"),
+        at("unknown", "State not known before 16:53:20.500"),
+        at("active", "active from 16:53:20.500 to 16:56:40.500"),
+        at(
+            "potentially_failed",
+            "potentially failed from 16:56:40.500 to 16:59:00.500",
+        ),
+        at("inactive", "inactive from 16:59:00.500 to 17:00:00.500"),
+    ];
+    assert_eq!(ribbons(&page), expected);
+    assert!(page.html().contains("not known before 16:53:20.500, active from"));
+    let since = now() - Duration::from_secs(900);
+    let none = Past::new(since, now(), Link::Here, Vec::new(), Vec::new());
+    assert_eq!(none.begin(), now(), "nothing is said of what is not kept");
+}
+
+#[test]
+fn an_association_that_has_ended_stays_as_it_was_at_its_end() {
+    let mut summary = summary();
+    let end = now() - Duration::from_secs(300);
+    let reason = EndReason::Shutdown {
+        by: Some(Side::Remote),
+    };
+    summary.snapshot.associations[0].phase = PhaseView::Ended {
+        at: end,
+        end: End::new(reason, Sides::default()),
+    };
+    let known = &summary.snapshot.associations[0];
+    let since = end - Duration::from_secs(900);
+    let past = Past::new(since, long_ago(), Link::Elsewhere, Vec::new(), Vec::new());
+    let page = parsed(&association(known, &past, now(), None));
+    assert_eq!(
+        words(&page, "h1"),
+        "Association 1: ended 2026-11-23 16:55:00.500 UTC"
+    );
+    assert!(!page.html().contains("paths active"));
+    let later = association(known, &past, now() + Duration::from_secs(600), None);
+    assert_eq!(page.html(), parsed(&later).html(), "nothing goes on");
+    assert_eq!(until(&summary.snapshot.associations[1], now()), now());
 }
 
 #[test]

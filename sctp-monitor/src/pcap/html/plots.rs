@@ -46,6 +46,7 @@ pub(crate) fn of_path(path: &PathNumbers<'_>, story: &Story, scale: &Scale, end_
         flows: Direction::BOTH.map(|direction| -> Option<&Series> { flow(direction) }),
         spans: &spans,
         shades: &shades,
+        unknown: None,
         without_heartbeats: &without_heartbeats(path),
     };
     plots(&drawn, scale)
