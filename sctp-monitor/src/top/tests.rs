@@ -240,7 +240,7 @@ fn what_is_wrong_is_shown_the_worst_first_and_what_has_no_room_is_counted() {
     let finding = |packets, severity| {
         let evidence = Evidence::BadChecksum(BadChecksum {
             packets,
-            other: SECOND.parse().unwrap(),
+            other: Some(SECOND.parse().unwrap()),
         });
         let object = Object::Local(LOCAL.parse().unwrap());
         let mut finding = Finding::new(object, Sides::default(), long_ago(), evidence, None);
