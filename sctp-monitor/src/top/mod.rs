@@ -1,7 +1,7 @@
 //! `sctp-monitor top`: the running agent's associations on a terminal, the worst first, as they change.
 //!
 //! One thread waits for keys, one asks the agent, and the loop here draws what has changed. What is shown and what a key does is
-//! decided in [`app`] and [`view`], which know neither terminal nor agent.
+//! decided in `app` and `view`, which know neither terminal nor agent.
 
 mod app;
 mod cut;
