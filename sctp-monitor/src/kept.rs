@@ -31,7 +31,7 @@ use crate::next_hops::route;
 pub struct KeptNeighbours {
     handle: Handle,
     known: BTreeMap<WayQuestion, Hop>,
-    round: Option<JoinHandle<Result<BTreeMap<WayQuestion, Hop>, rtnetlink::Error>>>,
+    round: Option<JoinHandle<Result<Round, rtnetlink::Error>>>,
     /// What is to be kept, if that was said while a round goes on.
     again: Option<BTreeSet<WayQuestion>>,
     has_failed: bool,
@@ -42,6 +42,12 @@ pub struct KeptNeighbours {
 struct Hop {
     address: IpAddr,
     link_layer: Vec<u8>,
+}
+
+/// What a look at all entries has found.
+struct Round {
+    known: BTreeMap<WayQuestion, Hop>,
+    first_error: Option<rtnetlink::Error>,
 }
 
 impl KeptNeighbours {
@@ -81,16 +87,21 @@ impl KeptNeighbours {
         };
         let done = round.await;
         self.round = None;
-        match done {
-            Ok(Ok(known)) => self.known = known,
-            Ok(Err(error)) if !self.has_failed => {
-                self.has_failed = true;
-                warn!(
-                    "the neighbour entries of dead paths cannot be kept, packets will get stuck some 20 s after a path has failed: {error}"
-                );
+        let error = match done {
+            Ok(Ok(Round { known, first_error })) => {
+                self.known = known;
+                first_error
             }
-            _ => {}
+            Ok(Err(error)) => Some(error),
+            Err(_) => None,
+        };
+        if let Some(error) = error.as_ref().filter(|_| !self.has_failed) {
+            warn!(
+                "a neighbour entry of a path whose packets are moved or copied cannot be kept; they may get stuck some 20 s after it has \
+                 failed: {error}"
+            );
         }
+        self.has_failed = error.is_some();
         if let Some(ways) = self.again.take() {
             self.keep(ways);
         }
@@ -101,8 +112,9 @@ async fn round(
     handle: Handle,
     ways: BTreeSet<WayQuestion>,
     mut known: BTreeMap<WayQuestion, Hop>,
-) -> Result<BTreeMap<WayQuestion, Hop>, rtnetlink::Error> {
+) -> Result<Round, rtnetlink::Error> {
     let listed: Vec<_> = handle.neighbours().get().execute().try_collect().await?;
+    let mut first_error = None;
     for way in ways {
         let WayQuestion { path, if_index } = way;
         // One that has no route for the moment is kept where it was.
@@ -116,26 +128,28 @@ async fn round(
         };
         let entry = listed.iter().find(|entry| is_of(entry, if_index, address));
         let before = known.get(&way).filter(|hop| hop.address == address);
-        match keep(entry, before.map(|hop| &hop.link_layer[..])) {
-            Keep::AsIs(link_layer) => {
-                known.insert(way, Hop { address, link_layer });
-            }
+        let link_layer = match keep(entry, before.map(|hop| &hop.link_layer[..])) {
+            Keep::AsIs(link_layer) => link_layer,
             Keep::Confirm(link_layer) => {
                 debug!("neighbour entry of {address} on NIC {if_index} is confirmed");
-                handle
+                let confirmed = handle
                     .neighbours()
                     .add(if_index, address)
                     .link_layer_address(&link_layer)
                     .state(NeighbourState::Reachable)
                     .replace()
-                    .execute()
-                    .await?;
-                known.insert(way, Hop { address, link_layer });
+                    .execute();
+                // One that cannot be kept (its NIC is going away) is no reason to let go the others.
+                if let Err(error) = confirmed.await {
+                    first_error.get_or_insert(error);
+                }
+                link_layer
             }
-            Keep::Nothing => {}
-        }
+            Keep::Nothing => continue,
+        };
+        known.insert(way, Hop { address, link_layer });
     }
-    Ok(known)
+    Ok(Round { known, first_error })
 }
 
 fn is_of(entry: &NeighbourMessage, if_index: u32, address: IpAddr) -> bool {

@@ -92,6 +92,15 @@ impl Store {
         None
     }
 
+    /// Flows whose packets pass on two paths, as the programs are told.
+    pub fn copied(&self) -> usize {
+        self.table
+            .all_links()
+            .iter()
+            .filter(|links| links.is_copied())
+            .count()
+    }
+
     /// The ring overflows: what waits in it is lost.
     pub fn lose_ring(&mut self) {
         while self.table.pop_record().is_some() {}

@@ -419,6 +419,12 @@ impl World {
         }
     }
 
+    /// The same with an agent of another configuration.
+    pub fn restart_as(&mut self, config: Config) {
+        self.config = config;
+        self.restart();
+    }
+
     /// The same at each so-many-th look from now on. SCTP_MONITOR_RESTARTS does so in all worlds.
     pub fn restart_every(&mut self, looks: u32) {
         self.restarts_every = Some(looks);

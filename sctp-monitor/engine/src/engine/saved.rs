@@ -16,7 +16,7 @@ use crate::{
     housekeeping::Housekeeping,
     model::{PathId, Timestamp},
     path::flows::Flows,
-    registry::Registry,
+    registry::{Registry, association::Association},
 };
 
 /// What an engine knows, by reference.
@@ -97,6 +97,10 @@ impl Engine {
         let missing: Vec<_> = self.slots().into_iter().filter(|slot| !is_held(slot)).collect();
         for slot in missing {
             self.registry.forget_flow(&mut self.flows, slot, now);
+        }
+        // Whether packets pass on two paths was decided by an agent that may have had other orders, and its own have lapsed.
+        for id in self.associations().map(Association::id).collect::<Vec<_>>() {
+            self.registry.set_copies(&mut self.flows, id, [false; 2]);
         }
         self.route(now);
         self.outputs

@@ -189,9 +189,9 @@ impl Engine {
     /// What was steered of associations that are no more, and whether the other end still says what it said.
     pub(super) fn review_all_steering(&mut self, now: Timestamp) {
         let mut all = self.steering.associations();
-        if self.config.steering.copies() {
-            all.extend(self.associations().map(Association::id));
-        }
+        let copies = self.config.steering.copies();
+        let concerned = self.associations().filter(|known| copies || known.is_copied());
+        all.extend(concerned.map(Association::id));
         for association in all {
             self.review_steering(association, now);
         }

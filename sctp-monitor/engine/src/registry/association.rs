@@ -360,6 +360,11 @@ impl Association {
         !nics.is_empty() && seen.any(|flow| nics.contains(&flow.view.interface.if_index()))
     }
 
+    /// Whether each of its packets passes on two paths, in either direction.
+    pub(crate) fn is_copied(&self) -> bool {
+        self.copies != [false; 2]
+    }
+
     pub(super) fn has_flows(&self) -> bool {
         self.flows.iter().any(|slots| !slots.is_empty())
     }

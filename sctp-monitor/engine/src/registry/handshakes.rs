@@ -40,16 +40,23 @@ impl Handshakes {
             .pending
             .iter()
             .position(|pending| pending.key == *key && pending.initiator.tag == initiator.tag);
-        let index = again.unwrap_or_else(|| {
+        let index = if let Some(index) = again {
+            index
+        } else {
+            let new = Pending::new(packet, initiator, vantage);
             if self.pending.len() >= MAX_PENDING {
                 // Nobody makes this host send an INIT, or the initiator echo a cookie.
                 let may_be_forged = |pending: &Pending| !pending.initiator_sent && pending.echoed.is_none();
-                let oldest = self.pending.iter().position(may_be_forged).unwrap_or(0);
+                let oldest = match self.pending.iter().position(may_be_forged) {
+                    Some(oldest) => oldest,
+                    None if may_be_forged(&new) => return,
+                    None => 0,
+                };
                 self.failed.extend(self.pending.remove(oldest).map(Pending::fail));
             }
-            self.pending.push_back(Pending::new(packet, initiator, vantage));
+            self.pending.push_back(new);
             self.pending.len() - 1
-        });
+        };
         if let Some(pending) = self.pending.get_mut(index) {
             pending.began = packet.time;
             pending.on_sent(packet.time);

@@ -1,6 +1,11 @@
 //! docs/findings.md: what each finding means, how it is said, and which figures prove it; made of the types and the words themselves.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    path::Path,
+};
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
@@ -80,7 +85,10 @@ fn collect(root: &Value, schema: &Value, all: &mut Vec<(String, String)>) {
         let name = name.rsplit('/').next().unwrap();
         collect(root, &root["$defs"][name], all);
     }
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+    // Whether they come in this order depends on the features with which serde_json is built.
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let properties: BTreeMap<_, _> = properties.collect();
+    for (name, property) in properties {
         let known = all.iter().any(|(known, _)| known == name);
         let text = one_line(&property["description"]);
         if !known && !text.is_empty() {

@@ -238,6 +238,16 @@ fn a_path_that_fails_then_is_found_by_probes_and_nothing_is_lost() {
     }
 }
 
+/// Retransmissions on another path would be taken for copies.
+#[test]
+fn an_agent_that_steers_nothing_takes_nothing_for_a_copy_after_one_that_did() {
+    let mut pair = Pair::both(Some(DOES));
+    assert_eq!(pair.net.world.store.copied(), 4);
+    pair.net.world.restart_as(Config::default());
+    pair.net.world.sweep();
+    assert_eq!(pair.net.world.store.copied(), 0);
+}
+
 #[test]
 fn packets_of_a_failed_path_are_moved_when_the_other_end_stops() {
     let mut pair = Pair::both(Some(DOES));
